@@ -1,0 +1,92 @@
+# agentfw: `make` builds build/agentfwd and build/agentctl; `make help` lists the rest.
+CC       ?= cc
+BUILD    ?= build
+PREFIX   ?= /usr/local
+CFLAGS   ?= -O2 -g
+WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+            -Wswitch-enum -Wvla -Wno-unused-parameter
+HARDEN    = -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
+ifeq ($(SANITIZE),)
+HARDEN   += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+else
+HARDEN   += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DAGENTFW_SANITIZE
+endif
+PKGS      = libnetfilter_queue libnfnetlink libmnl libnftnl yaml-0.1 libpcap libseccomp libcap-ng \
+            libcrypto jansson
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -I. $(WARN) $(WERROR) $(HARDEN) $(CFLAGS) $(PKG_CFLAGS) $(EXTRA_CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+
+Q = $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-4s %s\n' '$(1)' '$@')
+
+POLICY_SRC := $(wildcard policy/*.c policy/base/*.c policy/groups/*.c)
+WIRE_SRC   := $(wildcard fw/wire/*.c)
+FW_SRC     := $(filter-out fw/agentfwd.c,$(wildcard fw/*.c))
+CTL_SRC    := $(filter-out agentctl/agentctl.c,$(wildcard agentctl/*.c))
+UNIT_SRC   := $(wildcard tests/unit/test_*.c)
+FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+POLICY_LIB := $(BUILD)/libpolicy.a
+WIRE_LIB   := $(BUILD)/libwire.a
+FW_LIB     := $(BUILD)/libfw.a
+CTL_LIB    := $(BUILD)/libctl.a
+UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
+FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
+
+.PHONY: all clean help unit fuzz-replay fuzz install
+all: $(BUILD)/agentfwd $(BUILD)/agentctl
+
+$(BUILD)/%.o: %.c
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(POLICY_LIB): $(call obj,$(POLICY_SRC))
+$(WIRE_LIB): $(call obj,$(WIRE_SRC))
+$(FW_LIB): $(call obj,$(FW_SRC))
+$(CTL_LIB): $(call obj,$(CTL_SRC))
+$(BUILD)/lib%.a:
+	$(call say,AR)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/agentfwd: $(BUILD)/fw/agentfwd.o $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
+$(BUILD)/agentctl: $(BUILD)/agentctl/agentctl.o $(CTL_LIB) $(POLICY_LIB)
+$(BUILD)/agentfwd $(BUILD)/agentctl:
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# Unit tests: cmocka, one program a module, linked with the libraries whole.
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(FW_LIB) $(CTL_LIB) $(WIRE_LIB) $(POLICY_LIB)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+
+unit: $(UNIT_BIN)
+	$(Q)for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
+
+# Fuzz targets: replayed over their corpora with any compiler, fuzzed with clang's libFuzzer.
+$(BUILD)/tests/replay/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+fuzz-replay: $(FUZZ_REPLAY)
+	$(Q)for t in $(FUZZ_REPLAY); do $$t tests/fuzz/corpus/$${t##*/fuzz_} || exit 1; done
+
+# make fuzz TARGET=dns RUNS=10000000
+RUNS ?= 10000000
+fuzz:
+	$(Q)mkdir -p $(BUILD)/fuzz/corpus-$(TARGET)
+	$(Q)clang -std=gnu17 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined \
+	   -fno-sanitize-recover=all $(PKG_CFLAGS) -o $(BUILD)/fuzz/fuzz_$(TARGET) \
+	   tests/fuzz/fuzz_$(TARGET).c $(WIRE_SRC) $(POLICY_SRC) $(PKG_LIBS)
+	$(Q)$(BUILD)/fuzz/fuzz_$(TARGET) -runs=$(RUNS) -max_len=20000 -print_final_stats=1 \
+	   $(BUILD)/fuzz/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
