@@ -1,0 +1,105 @@
+/* What agentctl and agentfwd say to each other, over a SOCK_SEQPACKET unix socket.
+ *
+ * One message a packet: struct ctl_head, then exactly the body of its type. Both ends are the same
+ * build on the same machine: native byte order; a version that differs is an error that says so.
+ * The connection that created a fence holds it: when it closes, for whatever reason, the fence's
+ * processes are killed and the fence is taken down.
+ *
+ *     agentctl                               agentfwd
+ *     CTL_CREATE (+ policy blob)         ->  cgroup, DNS sockets, kernel rules, engine
+ *                                        <-  CTL_CREATED | CTL_ERROR
+ *     (starts the command in the cgroup; waits for it)
+ *     CTL_END                            ->  kills what is left, removes the fence
+ *                                        <-  CTL_SUMMARY
+ *     CTL_STATUS                         ->
+ *                                        <-  CTL_STATUS_TEXT (JSON)
+ */
+#ifndef AGENTFW_CONTROL_MSG_H
+#define AGENTFW_CONTROL_MSG_H
+
+#include <stdint.h>
+
+#define CTL_VERSION	  1
+#define CTL_MAX_MESSAGE	  65536
+#define CTL_NAME_MAX	  64	/* [a-z0-9._-], as a cgroup directory's name */
+#define CTL_PATH_MAX	  4096
+/* One run directory per network namespace: the rules of a daemon hold in its own only. The number is
+ * the inode of /proc/self/ns/net. AGENTFW_RUN_DIR in the environment replaces "/run/agentfw". */
+#define CTL_RUN_DIR	  "/run/agentfw"
+#define CTL_SOCKET_FORMAT "%s/net-%llu/control"
+#define CTL_CGROUP_DIR	  "agentfw"  /* below the cgroup v2 mount point */
+
+enum ctl_type {
+	CTL_CREATE = 1,
+	CTL_CREATED,
+	CTL_END,
+	CTL_SUMMARY,
+	CTL_STATUS,
+	CTL_STATUS_TEXT,
+	CTL_ERROR,
+};
+
+struct ctl_head {
+	uint16_t version; /* CTL_VERSION */
+	uint16_t type;
+	uint32_t bytes; /* of the whole message, this head included */
+};
+
+#define CTL_CREATE_AUDIT 1u /* --audit: mode audit whatever the policy says */
+
+/* With one descriptor (SCM_RIGHTS): a memfd with the compiled policy, sealed against writing,
+ * growing, shrinking and further seals. */
+struct ctl_create {
+	struct ctl_head head;
+	uint32_t flags;
+	char name[CTL_NAME_MAX];     /* wished for; the daemon makes it unique */
+	char log_dir[CTL_PATH_MAX];  /* absolute; empty: the policy's audit.dir */
+	char command[1024];	     /* for status and events */
+};
+
+struct ctl_created {
+	struct ctl_head head;
+	uint32_t fence;
+	char name[CTL_NAME_MAX];
+	char cgroup[CTL_PATH_MAX];   /* absolute path of the cgroup directory: write a pid to cgroup.procs */
+	char log_dir[CTL_PATH_MAX];
+};
+
+struct ctl_summary {
+	struct ctl_head head;
+	uint64_t allowed; /* connections and flows */
+	uint64_t refused; /* refused attempts: packets folded into flows or names, not single packets */
+	uint64_t would_deny;
+	uint64_t packets; /* refused packets in the capture */
+	uint64_t lost;	  /* refusals that could not be recorded */
+};
+
+/* Followed by the text, NUL-terminated. CTL_STATUS has the head only. */
+struct ctl_text {
+	struct ctl_head head;
+	char text[CTL_MAX_MESSAGE - sizeof(struct ctl_head)];
+};
+
+/* CTL_ERROR: message and hint, each NUL-terminated, for stderr. */
+struct ctl_error {
+	struct ctl_head head;
+	int32_t code; /* errno */
+	char msg[512];
+	char hint[512];
+};
+
+/* events.jsonl: what agentctl log relies on (design: the record). One object a line:
+ * {"@timestamp":"2026-01-02T03:04:05.123456789Z",
+ *  "event":{"id":"…","kind":"event","category":["network"],"action":"denied|would_deny",
+ *           "reason":"text for people","count":1,"start":"…","end":"…"},      (start, end: repeats)
+ *  "agentfw":{"fence":"name","code":"no-rule","rule":"policy.yaml:7" | null,"endpoint":"tcp://…",
+ *             "name":"asked.or.sni" ,"suggest":"  - evil.example","attribution":"exact|fence|none",
+ *             "capture":{"file":"denied.pcap","packet":17},"policy":"/path"},
+ *  "process":{"pid":1,"executable":"/usr/bin/curl","command_line":"curl …","name":"curl"},
+ *  "user":{"id":"1000"},
+ *  "source":{"ip":"…","port":1},"destination":{"ip":"…","port":1,"domain":"…"},
+ *  "network":{"transport":"tcp","type":"ipv4"}, "dns":{"question":{"name":"…","type":"A"}}}
+ * Lines of another kind ("event":{"kind":"metric"|"state"}) tell of starts, ends and losses:
+ * action "fence_started", "fence_ended" (with counts under agentfw.summary), "lost" (agentfw.lost). */
+
+#endif
