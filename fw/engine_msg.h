@@ -1,0 +1,162 @@
+/* What the parent and the engine say to each other, over a SOCK_SEQPACKET socketpair, descriptors beside
+ * the bytes. Fixed sizes, no pointers; each side checks the exact length of what it receives. Refusals go
+ * another way: through the ring (fw/ring.h), as struct ring_denial with the packet behind it.
+ *
+ *     parent                                     engine
+ *     EM_FENCE_ADD (+ policy, DNS sockets)  ->   binds the fence's queue
+ *                                           <-   EM_FENCE_READY
+ *     EM_FENCE_DEL                          ->
+ *                                           <-   EM_STATS (the last one of this fence)
+ *                                           <-   EM_LEARN      addresses for the kernel's sets
+ *     EM_LEARNED                            ->
+ *                                           <-   EM_WANT_SOCKET
+ *     EM_SOCKET (+ socket)                  ->
+ *     EM_GO                                 ->   (the refusal has been attributed: give the verdict)
+ *     EM_STATS_ASK                          ->
+ *                                           <-   EM_STATS
+ */
+#ifndef AGENTFW_ENGINE_MSG_H
+#define AGENTFW_ENGINE_MSG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fw/denial.h"
+#include "policy/base/addr.h"
+
+/* The engine's descriptors, by number. */
+#define ENGINE_FD_CONTROL  3
+#define ENGINE_FD_RING	   4
+#define ENGINE_FD_RING_EV  5
+#define ENGINE_FD_NFQUEUE  6
+#define ENGINE_FD_SOCKDIAG 7
+#define ENGINE_FD_FIRST_FREE 8
+
+/* Packet mark: the verdict on its way from the queue to the `after` chains. Washed on entry. */
+#define PKT_MARK_MASK	  0x70000000u
+#define PKT_ALLOW_FLOW	  0x10000000u /* this packet, and the flow from now on */
+#define PKT_ALLOW_ONCE	  0x20000000u /* this packet */
+#define PKT_ALLOW_INSPECT 0x30000000u /* this packet; every further payload comes to the queue again */
+#define PKT_DENY	  0x40000000u
+#define PKT_INSPECTED	  0x50000000u /* to the queue: the flow was let through with PKT_ALLOW_INSPECT */
+
+/* Conntrack mark: which generation of which fence verified the flow. The other bits are left alone. */
+#define CT_MARK_MASK	0x1fffff00u
+#define CT_EPOCH_SHIFT	8
+#define CT_EPOCH_MAX	0xfffffu
+#define CT_INSPECT	0x10000000u
+
+enum em_type {
+	EM_FENCE_ADD = 1,
+	EM_FENCE_READY,
+	EM_FENCE_DEL,
+	EM_LEARN,
+	EM_LEARNED,
+	EM_WANT_SOCKET,
+	EM_SOCKET,
+	EM_GO,
+	EM_STATS_ASK,
+	EM_STATS,
+};
+
+struct em_fence_add { /* descriptors: policy memfd, then the present ones of udp4 tcp4 udp6 tcp6 */
+	uint32_t type;
+	uint32_t fence;
+	uint64_t cgroup_id;
+	uint64_t policy_bytes;
+	uint16_t queue;
+	uint8_t has_udp4, has_tcp4, has_udp6, has_tcp6;
+	uint8_t audit;
+	uint8_t n_servers;
+	uint16_t dns_port;
+};
+
+struct em_fence_ready {
+	uint32_t type;
+	uint32_t fence;
+	int32_t error; /* 0 or -errno: -EBUSY: the queue number is taken */
+};
+
+struct em_fence_del {
+	uint32_t type;
+	uint32_t fence;
+};
+
+enum learn_set {
+	LEARN_NAMED = 0, /* packets without payload may pass */
+	LEARN_OPEN,	 /* tcp:// and udp:// names: the address is the whole rule */
+};
+
+#define LEARN_MAX 96
+
+struct learn_entry {
+	struct addr addr;
+	uint8_t set; /* enum learn_set */
+	uint8_t add; /* 0: take it out */
+	uint8_t l4proto;
+	uint16_t port;
+};
+
+struct em_learn {
+	uint32_t type;
+	uint32_t fence;
+	uint32_t seq; /* 0: no answer wanted */
+	uint32_t n;
+	struct learn_entry entry[LEARN_MAX];
+};
+
+struct em_learned {
+	uint32_t type;
+	uint32_t fence;
+	uint32_t seq;
+	int32_t error;
+};
+
+struct em_socket { /* EM_WANT_SOCKET and EM_SOCKET; the latter with a descriptor when error is 0 */
+	uint32_t type;
+	uint32_t fence;
+	uint32_t server;
+	int32_t socket_type; /* SOCK_DGRAM, SOCK_STREAM */
+	int32_t error;
+};
+
+struct em_go {
+	uint32_t type;
+	uint32_t go;
+};
+
+struct em_stats {
+	uint32_t type; /* EM_STATS_ASK: the counts are zero */
+	uint32_t fence;
+	uint64_t allowed;
+	uint64_t queued; /* packets that came to the engine */
+};
+
+union em {
+	uint32_t type;
+	struct em_fence_add fence_add;
+	struct em_fence_ready fence_ready;
+	struct em_fence_del fence_del;
+	struct em_learn learn;
+	struct em_learned learned;
+	struct em_socket socket;
+	struct em_go go;
+	struct em_stats stats;
+};
+
+/* A record of the ring; cap_bytes bytes of the packet, checksums completed, follow. */
+struct ring_denial {
+	struct denial denial;
+	uint32_t packet_bytes; /* length on the wire */
+	uint32_t cap_bytes;
+};
+
+#define EM_FDS_MAX 5
+
+/* Sends one message with descriptors; 0 or -errno (-EAGAIN when non-blocking and full). */
+int em_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n_fds);
+/* Receives one; fds (all CLOEXEC) are the caller's to close. Returns its length, 0 at the end, -errno;
+ * -EBADMSG: a length that does not fit its type. */
+int em_recv(int fd, union em *ret, int fds[EM_FDS_MAX], size_t *ret_n_fds);
+
+#endif
