@@ -1,0 +1,205 @@
+#include "fw/nfq.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnetfilter_queue/libnetfilter_queue.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_queue.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define RECEIVE_BATCH  32
+#define MESSAGE_BYTES  (65536 + 1024) /* the largest packet and its attributes */
+#define VERDICT_BYTES  64	      /* one verdict message takes 48 */
+#define QUEUE_PACKETS  8192	      /* waiting in the kernel a fence; the rest is dropped and counted */
+#define CONFIG_WAIT_MS 2000
+
+struct nfq {
+	int fd;
+	uint32_t seq;
+	nfq_fn fn;
+	void *arg;
+	struct mmsghdr msgs[RECEIVE_BATCH];
+	struct iovec iov[RECEIVE_BATCH];
+	size_t out_n;
+	char out[256 * VERDICT_BYTES];
+	char *in; /* RECEIVE_BATCH times MESSAGE_BYTES */
+};
+
+int nfq_new(int fd, nfq_fn fn, void *arg, struct nfq **ret)
+{
+	struct nfq *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return -ENOMEM;
+	q->in = calloc(RECEIVE_BATCH, MESSAGE_BYTES);
+	if (!q->in) {
+		free(q);
+		return -ENOMEM;
+	}
+	q->fd = fd;
+	q->fn = fn;
+	q->arg = arg;
+	for (size_t i = 0; i < RECEIVE_BATCH; i++) {
+		q->iov[i] = (struct iovec){ q->in + i * MESSAGE_BYTES, MESSAGE_BYTES };
+		q->msgs[i].msg_hdr.msg_iov = &q->iov[i];
+		q->msgs[i].msg_hdr.msg_iovlen = 1;
+	}
+	*ret = q;
+	return 0;
+}
+
+void nfq_free(struct nfq *q)
+{
+	if (!q)
+		return;
+	free(q->in);
+	free(q);
+}
+
+static struct nlmsghdr *message(struct nfq *q, char *buf, int type, uint16_t queue, uint16_t flags)
+{
+	struct nlmsghdr *h = nfq_nlmsg_put2(buf, type, queue, flags);
+
+	h->nlmsg_seq = ++q->seq;
+	return h;
+}
+
+static void hand_on(struct nfq *q, const struct nlmsghdr *h)
+{
+	struct nlattr *attr[NFQA_MAX + 1] = { 0 };
+	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
+	const struct nfqnl_msg_packet_hdr *ph;
+	struct nfq_packet p;
+
+	if (nfq_nlmsg_parse(h, attr) < 0 || !attr[NFQA_PACKET_HDR] || !attr[NFQA_PAYLOAD])
+		return;
+	ph = mnl_attr_get_payload(attr[NFQA_PACKET_HDR]);
+	p = (struct nfq_packet){
+		.queue = ntohs(g->res_id),
+		.id = ntohl(ph->packet_id),
+		.inbound = ph->hook == NF_INET_LOCAL_IN,
+		.uid = attr[NFQA_UID] ? ntohl(mnl_attr_get_u32(attr[NFQA_UID])) : UINT32_MAX,
+		.mark = attr[NFQA_MARK] ? ntohl(mnl_attr_get_u32(attr[NFQA_MARK])) : 0,
+		.bytes = mnl_attr_get_payload(attr[NFQA_PAYLOAD]),
+		.n = mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]),
+	};
+	p.wire_bytes = attr[NFQA_CAP_LEN] ? ntohl(mnl_attr_get_u32(attr[NFQA_CAP_LEN])) : p.n;
+	if (attr[NFQA_SKB_INFO])
+		p.checksum_pending = ntohl(mnl_attr_get_u32(attr[NFQA_SKB_INFO])) &
+				     NFQA_SKB_CSUMNOTREADY;
+	q->fn(q->arg, &p);
+}
+
+/* Returns true when the acknowledgement of seq was among it, with *ret_error. */
+static bool walk(struct nfq *q, char *buf, size_t n, uint32_t seq, int *ret_error)
+{
+	int left = (int)n;
+	bool acked = false;
+
+	for (struct nlmsghdr *h = (struct nlmsghdr *)buf; mnl_nlmsg_ok(h, left);
+	     h = mnl_nlmsg_next(h, &left)) {
+		if (h->nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET)) {
+			hand_on(q, h);
+		} else if (h->nlmsg_type == NLMSG_ERROR && seq && h->nlmsg_seq == seq) {
+			*ret_error = ((struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
+			acked = true;
+		}
+	}
+	return acked;
+}
+
+int nfq_receive(struct nfq *q)
+{
+	int n = recvmmsg(q->fd, q->msgs, RECEIVE_BATCH, MSG_DONTWAIT, NULL), error;
+
+	if (n < 0)
+		return -errno;
+	for (int i = 0; i < n; i++)
+		walk(q, q->iov[i].iov_base, q->msgs[i].msg_len, 0, &error);
+	nfq_flush(q);
+	return 0;
+}
+
+/* Sends a configuration message and waits for its acknowledgement; packets of other queues that come
+ * first are handled as they come. */
+static int configure(struct nfq *q, struct nlmsghdr *h)
+{
+	uint32_t seq = h->nlmsg_seq;
+	struct pollfd pfd = { .fd = q->fd, .events = POLLIN };
+	int error = 0;
+
+	h->nlmsg_flags |= NLM_F_ACK;
+	if (send(q->fd, h, h->nlmsg_len, 0) < 0)
+		return -errno;
+	for (;;) {
+		ssize_t n;
+
+		if (poll(&pfd, 1, CONFIG_WAIT_MS) <= 0)
+			return -ETIMEDOUT;
+		n = recv(q->fd, q->in, MESSAGE_BYTES, MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
+			continue;
+		if (n < 0)
+			return -errno;
+		if (walk(q, q->in, (size_t)n, seq, &error)) {
+			nfq_flush(q);
+			return error;
+		}
+		nfq_flush(q);
+	}
+}
+
+int nfq_bind(struct nfq *q, uint16_t queue)
+{
+	const uint32_t flags = NFQA_CFG_F_GSO | NFQA_CFG_F_UID_GID;
+	char buf[256];
+	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG, queue, 0);
+	int r;
+
+	nfq_nlmsg_cfg_put_cmd(h, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
+	r = configure(q, h);
+	if (r < 0)
+		return r;
+	h = message(q, buf, NFQNL_MSG_CONFIG, queue, 0);
+	nfq_nlmsg_cfg_put_params(h, NFQNL_COPY_PACKET, 0xffff);
+	nfq_nlmsg_cfg_put_qmaxlen(h, QUEUE_PACKETS);
+	mnl_attr_put_u32(h, NFQA_CFG_FLAGS, htonl(flags));
+	mnl_attr_put_u32(h, NFQA_CFG_MASK, htonl(flags | NFQA_CFG_F_FAIL_OPEN));
+	r = configure(q, h);
+	if (r < 0)
+		nfq_unbind(q, queue);
+	return r;
+}
+
+int nfq_unbind(struct nfq *q, uint16_t queue)
+{
+	char buf[256];
+	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG, queue, 0);
+
+	nfq_nlmsg_cfg_put_cmd(h, AF_UNSPEC, NFQNL_CFG_CMD_UNBIND);
+	return configure(q, h);
+}
+
+void nfq_flush(struct nfq *q)
+{
+	if (q->out_n)
+		(void)!send(q->fd, q->out, q->out_n, 0);
+	q->out_n = 0;
+}
+
+void nfq_verdict(struct nfq *q, uint16_t queue, uint32_t id, uint32_t mark)
+{
+	struct nlmsghdr *h;
+
+	if (q->out_n + VERDICT_BYTES > sizeof(q->out))
+		nfq_flush(q);
+	h = message(q, q->out + q->out_n, NFQNL_MSG_VERDICT, queue, 0);
+	nfq_nlmsg_verdict_put(h, (int)id, NF_ACCEPT);
+	nfq_nlmsg_verdict_put_mark(h, mark);
+	q->out_n += NLMSG_ALIGN(h->nlmsg_len);
+}

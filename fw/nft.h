@@ -1,0 +1,60 @@
+/* The kernel rules: one table `inet agentfw`, and in it a few chains and sets a fence.
+ *
+ *     out    filter output 0    socket cgroupv2 level 2 vmap @fences        -> f<N>
+ *     after  filter output 10   our mark set: socket cgroupv2 vmap @after   -> a<N>
+ *     in     filter input 10    new: socket cgroupv2 level 2 vmap @inside   -> i<N>
+ *     in_after filter input 20  our mark set: socket cgroupv2 vmap @after   -> a<N>
+ *     dns    nat output -100    port 53: socket cgroupv2 vmap @dns          -> n<N>
+ *
+ * f<N> passes what was verified (conntrack mark), what an address rule allows, and packets without
+ * payload to learned addresses; all the rest goes to the fence's own queue. a<N> turns the engine's
+ * verdict (packet mark) into the conntrack mark or a reject. Everything is done in single transactions
+ * over one socket, which owns the table where the kernel has that. */
+#ifndef AGENTFW_NFT_H
+#define AGENTFW_NFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fw/engine_msg.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
+
+struct nft;
+
+#define NFT_TABLE	 "agentfw"
+#define NFT_CGROUP_LEVEL 2 /* agentfw/<fence>, below the cgroup v2 root */
+
+struct nft_fence {
+	uint32_t id;
+	uint64_t cgroup_id;
+	uint32_t epoch; /* 1..CT_EPOCH_MAX, not used by another fence before */
+	uint16_t queue;
+	uint16_t dns_port; /* of our resolver on 127.0.0.1 and ::1 */
+	const struct policy *policy;
+};
+
+int nft_new(struct nft **ret, struct err *e);
+void nft_free(struct nft *n); /* the table stays, or goes with its owner, as the kernel has it */
+
+/* Puts up the table anew, in one transaction with taking an old one away. The cgroups in dead[] are
+ * fenced off whole: what is left there of an earlier daemon reaches nothing. */
+int nft_install(struct nft *n, const uint64_t *dead, size_t n_dead, struct err *e);
+int nft_remove(struct nft *n);
+bool nft_native_queue(const struct nft *n);
+bool nft_owned(const struct nft *n);
+
+int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e);
+/* Takes the fence's chains away; its cgroup stays fenced off whole until nft_forget. */
+int nft_fence_del(struct nft *n, const struct nft_fence *f);
+/* No socket of that cgroup is left. */
+int nft_forget(struct nft *n, uint64_t cgroup_id);
+/* New entries of the fence's learned sets, and ones to take out. */
+int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count);
+/* A new engine knows nothing: empties the learned sets of a fence. */
+int nft_unlearn_all(struct nft *n, uint32_t fence);
+/* Connections that address rules let pass in the kernel. */
+uint64_t nft_fence_passed(struct nft *n, uint32_t fence);
+
+#endif
