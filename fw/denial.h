@@ -46,6 +46,7 @@ struct denial {
 	uint16_t code;	       /* enum denial_code */
 	uint8_t would;	       /* 1: audit mode, it was let through */
 	uint8_t inbound;       /* 1: from outside to a socket inside */
+	uint8_t more;	       /* 1: a further packet of the refusal before it: for the capture only */
 	uint8_t l4proto;
 	uint8_t dns;	       /* 1: a DNS question; name and qtype are it */
 	uint16_t qtype;

@@ -30,7 +30,8 @@
 #define ENGINE_FD_RING_EV  5
 #define ENGINE_FD_NFQUEUE  6
 #define ENGINE_FD_SOCKDIAG 7
-#define ENGINE_FD_FIRST_FREE 8
+#define ENGINE_FD_ROUTE	   8
+#define ENGINE_FD_FIRST_FREE 9
 
 /* Packet mark: the verdict on its way from the queue to the `after` chains. Washed on entry. */
 #define PKT_MARK_MASK	  0x70000000u

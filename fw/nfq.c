@@ -17,6 +17,7 @@
 #define VERDICT_BYTES  64	      /* one verdict message takes 48 */
 #define QUEUE_PACKETS  8192	      /* waiting in the kernel a fence; the rest is dropped and counted */
 #define CONFIG_WAIT_MS 2000
+#define LOOPBACK_IFINDEX 1 /* in every network namespace (net/core/dev.c) */
 
 struct nfq {
 	int fd;
@@ -61,9 +62,9 @@ void nfq_free(struct nfq *q)
 	free(q);
 }
 
-static struct nlmsghdr *message(struct nfq *q, char *buf, int type, uint16_t queue, uint16_t flags)
+static struct nlmsghdr *message(struct nfq *q, char *buf, int type, uint16_t queue)
 {
-	struct nlmsghdr *h = nfq_nlmsg_put2(buf, type, queue, flags);
+	struct nlmsghdr *h = nfq_nlmsg_put(buf, type, queue);
 
 	h->nlmsg_seq = ++q->seq;
 	return h;
@@ -83,6 +84,8 @@ static void hand_on(struct nfq *q, const struct nlmsghdr *h)
 		.queue = ntohs(g->res_id),
 		.id = ntohl(ph->packet_id),
 		.inbound = ph->hook == NF_INET_LOCAL_IN,
+		.to_self = attr[NFQA_IFINDEX_OUTDEV] &&
+			   ntohl(mnl_attr_get_u32(attr[NFQA_IFINDEX_OUTDEV])) == LOOPBACK_IFINDEX,
 		.uid = attr[NFQA_UID] ? ntohl(mnl_attr_get_u32(attr[NFQA_UID])) : UINT32_MAX,
 		.mark = attr[NFQA_MARK] ? ntohl(mnl_attr_get_u32(attr[NFQA_MARK])) : 0,
 		.bytes = mnl_attr_get_payload(attr[NFQA_PAYLOAD]),
@@ -158,14 +161,14 @@ int nfq_bind(struct nfq *q, uint16_t queue)
 {
 	const uint32_t flags = NFQA_CFG_F_GSO | NFQA_CFG_F_UID_GID;
 	char buf[256];
-	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG, queue, 0);
+	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG, queue);
 	int r;
 
 	nfq_nlmsg_cfg_put_cmd(h, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
 	r = configure(q, h);
 	if (r < 0)
 		return r;
-	h = message(q, buf, NFQNL_MSG_CONFIG, queue, 0);
+	h = message(q, buf, NFQNL_MSG_CONFIG, queue);
 	nfq_nlmsg_cfg_put_params(h, NFQNL_COPY_PACKET, 0xffff);
 	nfq_nlmsg_cfg_put_qmaxlen(h, QUEUE_PACKETS);
 	mnl_attr_put_u32(h, NFQA_CFG_FLAGS, htonl(flags));
@@ -179,7 +182,7 @@ int nfq_bind(struct nfq *q, uint16_t queue)
 int nfq_unbind(struct nfq *q, uint16_t queue)
 {
 	char buf[256];
-	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG, queue, 0);
+	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG, queue);
 
 	nfq_nlmsg_cfg_put_cmd(h, AF_UNSPEC, NFQNL_CFG_CMD_UNBIND);
 	return configure(q, h);
@@ -198,7 +201,7 @@ void nfq_verdict(struct nfq *q, uint16_t queue, uint32_t id, uint32_t mark)
 
 	if (q->out_n + VERDICT_BYTES > sizeof(q->out))
 		nfq_flush(q);
-	h = message(q, q->out + q->out_n, NFQNL_MSG_VERDICT, queue, 0);
+	h = message(q, q->out + q->out_n, NFQNL_MSG_VERDICT, queue);
 	nfq_nlmsg_verdict_put(h, (int)id, NF_ACCEPT);
 	nfq_nlmsg_verdict_put_mark(h, mark);
 	q->out_n += NLMSG_ALIGN(h->nlmsg_len);

@@ -12,6 +12,7 @@ struct nfq_packet {
 	uint16_t queue;
 	uint32_t id;
 	bool inbound;	      /* from the input hook */
+	bool to_self;	      /* leaves by the loopback device: to an address of this host */
 	bool checksum_pending; /* the kernel has not completed the checksums yet */
 	uint32_t mark;
 	uint32_t uid;	      /* UINT32_MAX: unknown */

@@ -1,0 +1,149 @@
+#include "fw/decide.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#define NAMES_LOOKED_AT 64 /* of one address, newest first */
+#define PORT_QUIC	443
+
+static void deny(struct decision *d, enum denial_code code, uint32_t rule)
+{
+	d->what = DECIDED_DENY;
+	d->code = code;
+	d->rule = rule;
+}
+
+static bool opening_fits(const struct facts *f, const struct opening *o)
+{
+	return scheme_l4proto(o->scheme) == f->l4proto &&
+	       (o->scheme == SCHEME_ICMP ? f->echo_request : o->port == f->port);
+}
+
+/* What one name of the address opens here. true: the address is enough. */
+static bool name_opens(const struct facts *f, const struct name *name, struct decision *d)
+{
+	struct opening o[OPENINGS_MAX];
+	size_t n = policy_name_openings(f->policy, name, o, OPENINGS_MAX, NULL);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!opening_fits(f, &o[i]))
+			continue;
+		d->rule = o[i].rule;
+		d->name = *name;
+		switch (o[i].scheme) {
+		case SCHEME_TCP:
+		case SCHEME_UDP:
+		case SCHEME_ICMP:
+			return true;
+		case SCHEME_HTTPS:
+		case SCHEME_TLS:
+			d->tls = true;
+			break;
+		case SCHEME_HTTP:
+			d->http = true;
+			break;
+		case SCHEME_QUIC:
+		case SCHEME_COUNT:
+			break;
+		}
+	}
+	return false;
+}
+
+static bool is_multicast(const struct addr *a)
+{
+	return addr_kind(a) == ADDR_MULTICAST;
+}
+
+static void decide_by_names(const struct facts *f, struct decision *ret)
+{
+	struct name names[NAMES_LOOKED_AT];
+	size_t n = names_of(f->names, &f->dst, f->now_ms, names, NAMES_LOOKED_AT);
+
+	for (size_t i = 0; i < n; i++)
+		if (name_opens(f, &names[i], ret)) {
+			ret->what = DECIDED_FLOW;
+			return;
+		}
+	if (ret->tls || ret->http) {
+		ret->what = f->payload ? DECIDED_INSPECT : DECIDED_ONCE;
+		return;
+	}
+	if (n) /* known by name, but not at this port: say the name */
+		ret->name = names[0];
+	deny(ret,
+	     f->l4proto == IPPROTO_UDP && f->port == PORT_QUIC ? DENIED_QUIC : DENIED_NO_RULE,
+	     RULE_NONE);
+}
+
+void decide_flow(const struct facts *f, struct decision *ret)
+{
+	struct match m = { .rule = RULE_NONE };
+
+	*ret = (struct decision){ .rule = RULE_NONE };
+	ret->scheme = f->l4proto == IPPROTO_TCP	  ? SCHEME_TCP
+		      : f->l4proto == IPPROTO_UDP ? SCHEME_UDP
+						  : SCHEME_ICMP;
+	if (f->l4proto != IPPROTO_TCP && f->l4proto != IPPROTO_UDP && !f->echo_request) {
+		deny(ret, DENIED_PROTOCOL, RULE_NONE);
+		return;
+	}
+	m = policy_match_addr(f->policy, f->l4proto, &f->dst, f->port);
+	if (m.verdict == VERDICT_DENY) {
+		deny(ret, DENIED_BY_RULE, m.rule);
+		return;
+	}
+	if (m.verdict == VERDICT_ALLOW || f->own_listener) {
+		ret->what = DECIDED_FLOW;
+		ret->rule = m.rule;
+		return;
+	}
+	if (is_multicast(&f->dst)) {
+		deny(ret, DENIED_MULTICAST, RULE_NONE);
+		return;
+	}
+	decide_by_names(f, ret);
+}
+
+void decide_name(const struct facts *f, enum scheme scheme, const struct name *name, bool ech,
+		 struct decision *ret)
+{
+	struct match m = policy_match_name(f->policy, scheme, name, f->port);
+	struct rule rule = { 0 };
+
+	*ret = (struct decision){ .rule = m.rule, .name = *name, .scheme = scheme };
+	if (m.verdict == VERDICT_DENY) {
+		deny(ret, DENIED_BY_RULE, m.rule);
+		return;
+	}
+	if (m.verdict == VERDICT_NONE) {
+		deny(ret, DENIED_OTHER_NAME, RULE_NONE);
+		return;
+	}
+	policy_rule(f->policy, m.rule, &rule);
+	if (ech && !rule.ech_allow)
+		deny(ret, DENIED_ECH, m.rule);
+	else if (!names_has(f->names, name, &f->dst, f->now_ms))
+		deny(ret, DENIED_NOT_LEARNED, m.rule);
+	else
+		ret->what = DECIDED_FLOW;
+}
+
+void decide_endpoint(const struct facts *f, const struct decision *d, char *buf)
+{
+	struct endpoint ep = { .scheme = d->scheme, .scheme_written = true };
+
+	if (d->name.len) {
+		ep.host = HOST_NAME;
+		ep.name = d->name;
+	} else {
+		ep.host = HOST_PREFIX;
+		ep.prefix.addr = f->dst;
+		ep.prefix.bits = f->dst.family == 4 ? 32 : 128;
+	}
+	if (d->scheme != SCHEME_ICMP) {
+		ep.n_ports = 1;
+		ep.ports[0] = f->port;
+	}
+	endpoint_format(&ep, buf);
+}

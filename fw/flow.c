@@ -1,0 +1,252 @@
+#include "fw/flow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 1024
+
+struct flows {
+	struct loop *loop;
+	void (*gone)(struct flow *f);
+	size_t n;
+	struct flow *newest, *oldest;
+	struct flow *bucket[BUCKETS];
+};
+
+static size_t hash(const struct flow_key *k)
+{
+	uint64_t h = 0xcbf29ce484222325u ^ k->sport ^ (uint64_t)k->dport << 16;
+
+	for (size_t i = 0; i < sizeof(k->dst.b); i++)
+		h = (h ^ k->dst.b[i] ^ (uint64_t)k->src.b[i] << 8) * 0x100000001b3u;
+	return (size_t)(h >> 32) % BUCKETS;
+}
+
+int flows_new(struct loop *loop, void (*gone)(struct flow *f), struct flows **ret)
+{
+	struct flows *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->loop = loop;
+	t->gone = gone;
+	*ret = t;
+	return 0;
+}
+
+void flows_free(struct flows *t)
+{
+	if (!t)
+		return;
+	while (t->oldest)
+		flow_drop(t, t->oldest);
+	free(t);
+}
+
+static void age_unlink(struct flows *t, struct flow *f)
+{
+	*(f->newer ? &f->newer->older : &t->newest) = f->older;
+	*(f->older ? &f->older->newer : &t->oldest) = f->newer;
+}
+
+static void age_newest(struct flows *t, struct flow *f)
+{
+	f->newer = NULL;
+	f->older = t->newest;
+	*(t->newest ? &t->newest->newer : &t->oldest) = f;
+	t->newest = f;
+}
+
+static bool key_equal(const struct flow_key *a, const struct flow_key *b)
+{
+	return a->sport == b->sport && a->dport == b->dport && addr_equal(&a->src, &b->src) &&
+	       addr_equal(&a->dst, &b->dst);
+}
+
+struct flow *flow_find(struct flows *t, const struct flow_key *key)
+{
+	for (struct flow *f = t->bucket[hash(key)]; f; f = f->next)
+		if (key_equal(&f->key, key)) {
+			age_unlink(t, f);
+			age_newest(t, f);
+			return f;
+		}
+	return NULL;
+}
+
+struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t first_seq, void *owner)
+{
+	size_t at = hash(key);
+	struct flow *f;
+
+	if (t->n == FLOWS_MAX) {
+		f = t->oldest;
+		t->gone(f);
+		flow_drop(t, f);
+	}
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return NULL;
+	f->key = *key;
+	f->owner = owner;
+	f->next_seq = first_seq;
+	f->next = t->bucket[at];
+	t->bucket[at] = f;
+	age_newest(t, f);
+	t->n++;
+	return f;
+}
+
+void flow_drop(struct flows *t, struct flow *f)
+{
+	struct flow **at = &t->bucket[hash(&f->key)];
+
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	age_unlink(t, f);
+	t->n--;
+	timer_cancel(t->loop, &f->timer);
+	flow_release(f);
+	for (size_t i = 0; i < f->n_later; i++)
+		free(f->later[i].bytes);
+	free(f->buf);
+	free(f);
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+static bool append(struct flow *f, const uint8_t *p, size_t n)
+{
+	if (f->n + n > FLOW_BYTES_MAX)
+		return false;
+	if (f->n + n > f->room) {
+		size_t room = f->room ? f->room : 2048;
+		uint8_t *buf;
+
+		while (room < f->n + n)
+			room *= 2;
+		buf = realloc(f->buf, room);
+		if (!buf)
+			return false;
+		f->buf = buf;
+		f->room = room;
+	}
+	memcpy(f->buf + f->n, p, n);
+	f->n += n;
+	f->next_seq += (uint32_t)n;
+	return true;
+}
+
+static bool keep_later(struct flow *f, uint32_t seq, struct slice s)
+{
+	struct flow_later *l = &f->later[f->n_later];
+
+	if (f->n_later == FLOW_LATER_MAX)
+		return false;
+	l->bytes = malloc(s.n);
+	if (!l->bytes)
+		return false;
+	memcpy(l->bytes, s.p, s.n);
+	l->seq = seq;
+	l->n = (uint32_t)s.n;
+	f->n_later++;
+	return true;
+}
+
+/* Do the two ranges say different things where they overlap? Sequence numbers wrap. */
+static bool contradict(uint32_t a_seq, const uint8_t *a, size_t a_n, uint32_t b_seq,
+		       const uint8_t *b, size_t b_n)
+{
+	int32_t shift = (int32_t)(b_seq - a_seq);
+	size_t a_at = shift > 0 ? (size_t)shift : 0, b_at = shift < 0 ? (size_t)-(int64_t)shift : 0;
+	size_t n;
+
+	if (a_at >= a_n || b_at >= b_n)
+		return false;
+	n = a_n - a_at < b_n - b_at ? a_n - a_at : b_n - b_at;
+	return memcmp(a + a_at, b + b_at, n) != 0;
+}
+
+static bool contradicts_known(const struct flow *f, uint32_t seq, struct slice s)
+{
+	if (contradict(f->next_seq - (uint32_t)f->n, f->buf, f->n, seq, s.p, s.n))
+		return true;
+	for (size_t i = 0; i < f->n_later; i++)
+		if (contradict(f->later[i].seq, f->later[i].bytes, f->later[i].n, seq, s.p, s.n))
+			return true;
+	return false;
+}
+
+/* Appends what is at its turn now. */
+static enum flow_result take_later(struct flow *f)
+{
+	for (size_t i = 0; i < f->n_later;) {
+		struct flow_later l = f->later[i];
+		int32_t ahead = (int32_t)(l.seq - f->next_seq);
+		size_t known = ahead < 0 ? (size_t)-(int64_t)ahead : 0;
+
+		if (ahead > 0) {
+			i++;
+			continue;
+		}
+		f->later[i] = f->later[--f->n_later];
+		if (known < l.n && !append(f, l.bytes + known, l.n - known)) {
+			free(l.bytes);
+			return FLOW_OVER_LIMIT;
+		}
+		free(l.bytes);
+		i = 0;
+	}
+	return FLOW_MORE;
+}
+
+enum flow_result flow_segment(struct flow *f, uint32_t seq, struct slice payload)
+{
+	int32_t ahead = (int32_t)(seq - f->next_seq);
+	size_t known;
+
+	if (contradicts_known(f, seq, payload))
+		return FLOW_CONFLICT;
+	if (ahead > FLOW_BYTES_MAX)
+		return FLOW_OVER_LIMIT;
+	if (ahead > 0)
+		return keep_later(f, seq, payload) ? FLOW_SAME : FLOW_OVER_LIMIT;
+	known = (size_t)-(int64_t)ahead;
+	if (known >= payload.n)
+		return FLOW_SAME;
+	if (!append(f, payload.p + known, payload.n - known))
+		return FLOW_OVER_LIMIT;
+	return take_later(f);
+}
+
+void flow_consume(struct flow *f, size_t n)
+{
+	memmove(f->buf, f->buf + n, f->n - n);
+	f->n -= n;
+}
+
+bool flow_hold(struct flow *f, uint32_t id, const uint8_t *bytes, size_t wire_bytes, size_t cap)
+{
+	struct held_packet *h = &f->held[f->n_held];
+
+	if (f->n_held == FLOW_HELD_MAX)
+		return false;
+	h->bytes = malloc(cap ? cap : 1);
+	if (!h->bytes)
+		return false;
+	memcpy(h->bytes, bytes, cap);
+	h->id = id;
+	h->wire_bytes = (uint32_t)wire_bytes;
+	h->cap_bytes = (uint32_t)cap;
+	f->n_held++;
+	return true;
+}
+
+void flow_release(struct flow *f)
+{
+	for (size_t i = 0; i < f->n_held; i++)
+		free(f->held[i].bytes);
+	f->n_held = 0;
+}
