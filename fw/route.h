@@ -1,0 +1,13 @@
+/* Is an address one of this host's own? The kernel's routing table knows, as it is now. */
+#ifndef AGENTFW_ROUTE_H
+#define AGENTFW_ROUTE_H
+
+#include <stdbool.h>
+
+#include "policy/base/addr.h"
+
+/* A NETLINK_ROUTE socket, CLOEXEC, with a receive timeout of 100 ms; -errno. */
+int route_open(void);
+bool route_is_local(int fd, const struct addr *a);
+
+#endif
