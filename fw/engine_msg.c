@@ -42,8 +42,6 @@ static size_t type_bytes(uint32_t type)
 		return sizeof(struct em_fence_del);
 	case EM_LEARN:
 		return sizeof(struct em_learn);
-	case EM_LEARNED:
-		return sizeof(struct em_learned);
 	case EM_WANT_SOCKET:
 	case EM_SOCKET:
 		return sizeof(struct em_socket);

@@ -8,7 +8,6 @@
  *     EM_FENCE_DEL                          ->
  *                                           <-   EM_STATS (the last one of this fence)
  *                                           <-   EM_LEARN      addresses for the kernel's sets
- *     EM_LEARNED                            ->
  *                                           <-   EM_WANT_SOCKET
  *     EM_SOCKET (+ socket)                  ->
  *     EM_GO                                 ->   (the refusal has been attributed: give the verdict)
@@ -52,7 +51,6 @@ enum em_type {
 	EM_FENCE_READY,
 	EM_FENCE_DEL,
 	EM_LEARN,
-	EM_LEARNED,
 	EM_WANT_SOCKET,
 	EM_SOCKET,
 	EM_GO,
@@ -101,16 +99,8 @@ struct learn_entry {
 struct em_learn {
 	uint32_t type;
 	uint32_t fence;
-	uint32_t seq; /* 0: no answer wanted */
 	uint32_t n;
 	struct learn_entry entry[LEARN_MAX];
-};
-
-struct em_learned {
-	uint32_t type;
-	uint32_t fence;
-	uint32_t seq;
-	int32_t error;
 };
 
 struct em_socket { /* EM_WANT_SOCKET and EM_SOCKET; the latter with a descriptor when error is 0 */
@@ -139,7 +129,6 @@ union em {
 	struct em_fence_ready fence_ready;
 	struct em_fence_del fence_del;
 	struct em_learn learn;
-	struct em_learned learned;
 	struct em_socket socket;
 	struct em_go go;
 	struct em_stats stats;

@@ -14,6 +14,7 @@
 #include "fw/wire/cursor.h"
 #include "fw/wire/http.h"
 #include "policy/base/addr.h"
+#include "policy/base/name.h"
 
 #define FLOW_HELD_MAX  24    /* packets without a verdict: TCP sends 10 before the first answer */
 #define FLOW_BYTES_MAX 98304 /* unread bytes: one segment of 64 KB and a request head */
@@ -53,6 +54,7 @@ struct flow {
 	void *owner;
 	enum flow_state state;
 	bool verified;		   /* a request of it was allowed: counted */
+	struct name verified_name; /* for that name */
 	uint32_t next_seq;	   /* of the byte behind buf */
 	uint8_t *buf;		   /* bytes not yet consumed by the parser */
 	size_t n, room;

@@ -62,8 +62,13 @@ static enum inspected http_head(struct flow *f, const struct facts *facts, struc
 		return deny(d, DENIED_OTHER_NAME);
 	}
 	decide_name(facts, SCHEME_HTTP, &host, false, d);
+	/* A live connection outlasts the time for which its address was learned. */
+	if (d->what == DECIDED_DENY && d->code == DENIED_NOT_LEARNED && f->verified &&
+	    name_equal(&host, &f->verified_name))
+		d->what = DECIDED_FLOW;
 	if (d->what != DECIDED_FLOW)
 		return INSPECT_DENY;
+	f->verified_name = host;
 	flow_consume(f, req.head_bytes);
 	f->body_left = req.body_bytes;
 	f->chunks = (struct http_chunks){ 0 };

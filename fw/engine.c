@@ -1,0 +1,337 @@
+#include "fw/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fw/engine_fence.h"
+#include "fw/priv.h"
+#include "fw/route.h"
+#include "policy/base/cleanup.h"
+
+#define SWEEP_MS   5000
+#define POLICY_MAX (256u << 20)
+
+/* ---- fences ---------------------------------------------------------------------------------- */
+
+static struct fence *fence_find(struct engine *e, uint32_t id)
+{
+	struct fence *f = e->fences;
+
+	while (f && f->id != id)
+		f = f->next;
+	return f;
+}
+
+static void fence_free(struct fence *f)
+{
+	if (!f)
+		return;
+	if (f->resolver)
+		resolver_fence_del(f->resolver);
+	road_refuse_all(f);
+	names_free(f->names);
+	policy_free(f->policy);
+	if (f->blob)
+		munmap(f->blob, f->blob_bytes);
+	free(f);
+}
+
+static int fence_policy(struct fence *f, int fd, uint64_t bytes)
+{
+	void *blob;
+
+	if (!bytes || bytes > POLICY_MAX)
+		return -EINVAL;
+	blob = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+	if (blob == MAP_FAILED)
+		return -errno;
+	f->blob = blob;
+	f->blob_bytes = bytes;
+	return policy_open(blob, bytes, &f->policy, NULL);
+}
+
+/* The descriptors behind the policy: DNS sockets, those that are there in this order. */
+static int fence_resolver(struct engine *e, struct fence *f, const struct em_fence_add *m, int *fds,
+			  size_t n_fds)
+{
+	const uint8_t has[4] = { m->has_udp4, m->has_tcp4, m->has_udp6, m->has_tcp6 };
+	struct resolver_fence_config c = { .policy = f->policy,
+					   .audit = f->audit,
+					   .fence = f->id,
+					   .fence_arg = f,
+					   .n_servers = m->n_servers };
+	int *const out[4] = { &c.udp4, &c.tcp4, &c.udp6, &c.tcp6 };
+	size_t at = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		*out[i] = -1;
+		if (has[i] && at == n_fds)
+			return -EBADMSG;
+		if (has[i])
+			*out[i] = steal_fd(&fds[at++]);
+	}
+	return resolver_fence_add(e->resolver, &c, &f->resolver);
+}
+
+static int fence_make(struct engine *e, const struct em_fence_add *m, int *fds, size_t n_fds,
+		      struct fence **ret)
+{
+	struct fence *f = calloc(1, sizeof(*f));
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	f->engine = e;
+	f->id = m->fence;
+	f->cgroup_id = m->cgroup_id;
+	f->queue = m->queue;
+	f->dns_port = m->dns_port;
+	f->audit = m->audit;
+	if (!n_fds || fence_find(e, m->fence) || e->by_queue[m->queue])
+		r = -EINVAL;
+	else if ((r = fence_policy(f, fds[0], m->policy_bytes)) == 0 &&
+		 (r = names_new(f->policy, &f->names)) == 0 &&
+		 (r = flows_new(e->loop, road_flow_gone, &f->flows)) == 0 &&
+		 (r = fence_resolver(e, f, m, fds + 1, n_fds - 1)) == 0)
+		r = nfq_bind(e->nfq, f->queue);
+	if (r < 0) {
+		fence_free(f);
+		return r;
+	}
+	*ret = f;
+	return 0;
+}
+
+static void on_fence_add(struct engine *e, const struct em_fence_add *m, int *fds, size_t n_fds)
+{
+	struct em_fence_ready ready = { .type = EM_FENCE_READY, .fence = m->fence };
+	struct fence *f = NULL;
+
+	ready.error = fence_make(e, m, fds, n_fds, &f);
+	if (f) {
+		f->next = e->fences;
+		e->fences = f;
+		e->by_queue[f->queue] = f;
+	}
+	em_send(ENGINE_FD_CONTROL, &ready, sizeof(ready), NULL, 0);
+}
+
+static void send_stats(const struct fence *f)
+{
+	struct em_stats s = { .type = EM_STATS,
+			      .fence = f->id,
+			      .allowed = f->allowed,
+			      .queued = f->queued };
+
+	em_send(ENGINE_FD_CONTROL, &s, sizeof(s), NULL, 0);
+}
+
+static void on_fence_del(struct engine *e, uint32_t id)
+{
+	struct fence **at = &e->fences, *f;
+
+	while (*at && (*at)->id != id)
+		at = &(*at)->next;
+	f = *at;
+	if (!f)
+		return;
+	nfq_receive(e->nfq); /* what it tried last shall be in the log */
+	*at = f->next;
+	e->by_queue[f->queue] = NULL;
+	nfq_unbind(e->nfq, f->queue);
+	send_stats(f);
+	fence_free(f);
+}
+
+/* ---- what the resolver asks for ----------------------------------------------------------------- */
+
+static void want_socket(void *arg, struct resolver_fence *rf, unsigned server, int type)
+{
+	struct fence *f = resolver_fence_arg(rf);
+	struct em_socket m = { .type = EM_WANT_SOCKET,
+			       .fence = f->id,
+			       .server = server,
+			       .socket_type = type };
+
+	em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
+}
+
+static void learned_timer(struct timer *t)
+{
+	struct engine *e = t->arg;
+
+	for (size_t i = 0; i < e->n_learned; i++)
+		resolver_learned(e->resolver, e->learned[i], true);
+	e->n_learned = 0;
+}
+
+/* The resolver is told from the loop, never from within its own call. */
+static void learned_later(struct engine *e, uint64_t cookie)
+{
+	if (e->n_learned == e->learned_room) {
+		size_t room = e->learned_room ? e->learned_room * 2 : 256;
+		uint64_t *p = reallocarray(e->learned, room, sizeof(*p));
+
+		if (!p)
+			return; /* the resolver gives up waiting and answers SERVFAIL */
+		e->learned = p;
+		e->learned_room = room;
+	}
+	e->learned[e->n_learned++] = cookie;
+	timer_set(e->loop, &e->learned_timer, loop_now_ms(e->loop));
+}
+
+/* The flow check knows the pairs from here on; the kernel's sets follow in their own time, since they
+ * only save the trip of packets that carry nothing. */
+static void learn(void *arg, struct resolver_fence *rf, const struct name *name,
+		  const struct addr *addrs, size_t n, uint32_t ttl_s, uint64_t cookie)
+{
+	struct engine *e = arg;
+	struct fence *f = resolver_fence_arg(rf);
+	struct em_learn m = { .type = EM_LEARN, .fence = f->id };
+
+	for (size_t i = 0; i < n; i++) {
+		size_t more = 0;
+
+		if (LEARN_MAX - m.n < OPENINGS_MAX) {
+			em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
+			m.n = 0;
+		}
+		if (names_learn(f->names, name, &addrs[i], ttl_s, loop_now_ms(e->loop),
+				m.entry + m.n, LEARN_MAX - m.n, &more) < 0)
+			continue;
+		m.n += (uint32_t)more;
+	}
+	if (m.n)
+		em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
+	learned_later(e, cookie);
+}
+
+static uint32_t dns_denied(void *arg, struct resolver_fence *rf, const struct denial *d)
+{
+	struct engine *e = arg;
+	struct ring_denial rd = { .denial = *d };
+
+	rd.denial.go = d->would ? 0 : road_next_go(e);
+	return ring_put(e->ring, &rd, sizeof(rd), NULL, 0) ? rd.denial.go : 0;
+}
+
+static bool is_local(void *arg, const struct addr *a)
+{
+	return route_is_local(ENGINE_FD_ROUTE, a);
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+static void sweep_timer(struct timer *t)
+{
+	struct engine *e = t->arg;
+
+	for (struct fence *f = e->fences; f; f = f->next) {
+		struct em_learn m = { .type = EM_LEARN, .fence = f->id };
+
+		m.n = (uint32_t)names_expire(f->names, loop_now_ms(e->loop), m.entry, LEARN_MAX);
+		if (m.n)
+			em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
+	}
+	timer_set(e->loop, t, loop_now_ms(e->loop) + SWEEP_MS);
+}
+
+static void on_packets(struct watch *w, uint32_t events)
+{
+	struct engine *e = w->arg;
+
+	nfq_receive(e->nfq);
+}
+
+static void on_message(struct engine *e, const union em *m, int *fds, size_t n_fds)
+{
+	struct fence *f;
+
+	switch ((enum em_type)m->type) {
+	case EM_FENCE_ADD:
+		on_fence_add(e, &m->fence_add, fds, n_fds);
+		break;
+	case EM_FENCE_DEL:
+		on_fence_del(e, m->fence_del.fence);
+		break;
+	case EM_SOCKET:
+		f = fence_find(e, m->socket.fence);
+		if (f && m->socket.server < RESOLVER_SERVERS_MAX)
+			resolver_socket(f->resolver, m->socket.server, m->socket.socket_type,
+					n_fds ? steal_fd(&fds[0]) : -1);
+		break;
+	case EM_GO:
+		road_go(e, m->go.go);
+		break;
+	case EM_STATS_ASK:
+		f = fence_find(e, m->stats.fence);
+		if (f)
+			send_stats(f);
+		break;
+	case EM_FENCE_READY:
+	case EM_LEARN:
+	case EM_WANT_SOCKET:
+	case EM_STATS:
+		break;
+	}
+}
+
+static void on_control(struct watch *w, uint32_t events)
+{
+	struct engine *e = w->arg;
+	int fds[EM_FDS_MAX];
+	size_t n_fds;
+	union em m;
+	int r = em_recv(w->fd, &m, fds, &n_fds);
+
+	if (r == 0 || (r < 0 && r != -EAGAIN && r != -EINTR && r != -EBADMSG)) {
+		loop_stop(e->loop); /* the parent is gone: what is not verified stays in */
+		return;
+	}
+	if (r > 0)
+		on_message(e, &m, fds, n_fds);
+	for (size_t i = 0; i < n_fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+static int engine_init(struct engine *e)
+{
+	static const struct resolver_ops ops = {
+		.want_socket = want_socket, .learn = learn, .denied = dns_denied, .is_local = is_local
+	};
+	int r = loop_new(&e->loop);
+
+	if (r < 0 || (r = ring_map(ENGINE_FD_RING, ENGINE_FD_RING_EV, &e->ring)) < 0 ||
+	    (r = nfq_new(ENGINE_FD_NFQUEUE, road_packet, e, &e->nfq)) < 0 ||
+	    (r = resolver_new(e->loop, &ops, e, &e->resolver)) < 0)
+		return r;
+	e->control = (struct watch){ .fd = ENGINE_FD_CONTROL, .fn = on_control, .arg = e };
+	e->packets = (struct watch){ .fd = ENGINE_FD_NFQUEUE, .fn = on_packets, .arg = e };
+	e->pending_timer = (struct timer){ .fn = road_pending_timer, .arg = e };
+	e->sweep_timer = (struct timer){ .fn = sweep_timer, .arg = e };
+	e->learned_timer = (struct timer){ .fn = learned_timer, .arg = e };
+	if ((r = loop_add(e->loop, &e->control, EPOLLIN)) < 0 ||
+	    (r = loop_add(e->loop, &e->packets, EPOLLIN)) < 0)
+		return r;
+	return timer_set(e->loop, &e->sweep_timer, loop_now_ms(e->loop) + SWEEP_MS);
+}
+
+int engine_run(struct err *err)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int r = e ? engine_init(e) : -ENOMEM;
+
+	if (r < 0)
+		return err_set(err, -r, "engine: cannot start: %s", strerror(-r));
+	r = engine_drop(err);
+	if (r == 0 && (r = loop_run(e->loop)) < 0)
+		err_set(err, -r, "engine: %s", strerror(-r));
+	/* The process ends here; the kernel takes everything back. */
+	return r;
+}

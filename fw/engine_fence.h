@@ -1,0 +1,71 @@
+/* What the engine keeps of itself and of one fence; shared by engine.c (messages of the parent) and road.c
+ * (the way of a packet). */
+#ifndef AGENTFW_ENGINE_FENCE_H
+#define AGENTFW_ENGINE_FENCE_H
+
+#include "fw/engine_msg.h"
+#include "fw/flow.h"
+#include "fw/loop.h"
+#include "fw/names.h"
+#include "fw/nfq.h"
+#include "fw/resolver.h"
+#include "fw/ring.h"
+#include "policy/policy.h"
+
+#define QUEUES	    65536
+#define PENDING_MAX 32 /* refusals that wait to be attributed; over it the verdict goes out at once */
+#define GO_WAIT_MS  20 /* and no longer than this: refusals are fast */
+
+/* A refusal whose verdict waits until the parent has looked who it was: once the reset is out, the
+ * process may be gone. */
+struct pending {
+	uint32_t go; /* 0: free */
+	uint16_t queue;
+	uint32_t id[FLOW_HELD_MAX + 1];
+	size_t n;
+	uint64_t deadline_ms;
+};
+
+struct engine {
+	struct loop *loop;
+	struct nfq *nfq;
+	struct ring *ring;
+	struct resolver *resolver;
+	struct watch control, packets;
+	struct fence *fences;
+	struct fence *by_queue[QUEUES];
+	struct pending pending[PENDING_MAX];
+	size_t n_pending;
+	uint32_t last_go;
+	struct timer pending_timer, sweep_timer, learned_timer;
+	uint64_t *learned; /* cookies to hand back to the resolver */
+	size_t n_learned, learned_room;
+};
+
+struct fence {
+	struct fence *next;
+	struct engine *engine;
+	uint32_t id;
+	uint64_t cgroup_id;
+	uint16_t queue;
+	uint16_t dns_port;
+	bool audit;
+	void *blob;
+	size_t blob_bytes;
+	struct policy *policy;
+	struct names *names;
+	struct flows *flows;
+	struct resolver_fence *resolver;
+	uint64_t allowed, queued;
+};
+
+/* road.c */
+void road_packet(void *arg, const struct nfq_packet *p); /* arg: struct engine */
+void road_flow_gone(struct flow *f);			   /* a flow had to make room */
+void road_refuse_all(struct fence *f);			   /* the fence ends: nothing stays held */
+void road_go(struct engine *e, uint32_t go);
+void road_pending_timer(struct timer *t);
+/* A number to wait for, or 0 when too many wait already. */
+uint32_t road_next_go(struct engine *e);
+
+#endif
