@@ -1,0 +1,143 @@
+/* agentfwd: the firewall daemon. The same program is the parent and, re-executed, the engine. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "fw/engine.h"
+#include "fw/parent.h"
+#include "policy/base/cleanup.h"
+#include "policy/base/log.h"
+#include "policy/policy.h"
+
+static void usage(FILE *to)
+{
+	fputs("usage: agentfwd [--idle-exit] [--ready-fd N] [-v]\n"
+	      "       agentfwd -n POLICY...\n"
+	      "\n"
+	      "The firewall daemon of agentfw; agentctl(1) starts one when it needs it.\n"
+	      "  -n           check policies and exit\n"
+	      "  --idle-exit  go when there is no fence any more\n"
+	      "  --ready-fd N write \"1\" to descriptor N when fences can be made\n"
+	      "  -v           say more\n",
+	      to);
+}
+
+static void say(const struct err *e)
+{
+	log_error("%s", e->msg);
+	if (e->hint[0])
+		log_error("hint: %s", e->hint);
+}
+
+static char *read_file(const char *path, size_t *ret_n)
+{
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	_cleanup_free_ char *text = NULL;
+	size_t room = 0, n = 0;
+
+	while (f && !feof(f) && !ferror(f)) {
+		if (n == room) {
+			char *more = realloc(text, room = room ? room * 2 : 65536);
+
+			if (!more)
+				return NULL;
+			text = more;
+		}
+		n += fread(text + n, 1, room - n, f);
+	}
+	if (!f || ferror(f))
+		return NULL;
+	*ret_n = n;
+	return steal_ptr(text);
+}
+
+static bool check(const char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ void *blob = NULL;
+	struct diags d;
+	size_t n, bytes;
+	int r;
+
+	text = read_file(path, &n);
+	if (!text) {
+		log_error("cannot read '%s': %s", path, strerror(errno));
+		return false;
+	}
+	r = policy_compile(path, text, n, &d, &blob, &bytes);
+	for (size_t i = 0; i < d.n; i++)
+		fprintf(stderr, "%s:%u:%u: %s: %s%s%s\n", path, d.list[i].line, d.list[i].col,
+			d.list[i].warning ? "warning" : "error", d.list[i].msg,
+			d.list[i].hint[0] ? "; " : "", d.list[i].hint);
+	diags_done(&d);
+	return r == 0;
+}
+
+static int run_engine(void)
+{
+	struct err e = { 0 };
+
+	log_init("agentfwd", 0);
+	if (engine_run(&e) < 0) {
+		say(&e);
+		return EX_SOFTWARE;
+	}
+	return 0;
+}
+
+static int run_parent(const struct parent_options *o)
+{
+	struct err e = { 0 };
+	int r;
+
+	if (geteuid() != 0) {
+		log_error("agentfwd needs root: it sets kernel rules and makes cgroups");
+		return EX_NOPERM;
+	}
+	r = parent_run(o, &e);
+	if (r < 0)
+		say(&e);
+	return r == -EALREADY ? EX_TEMPFAIL : r < 0 ? EX_OSERR : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "idle-exit", no_argument, NULL, 'i' },     { "ready-fd", required_argument, NULL, 'r' },
+		{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
+	};
+	struct parent_options o = { .ready_fd = -1 };
+	bool only_check = false, ok = true;
+	int c, verbose = 0;
+
+	if (argc == 2 && strcmp(argv[1], "--engine") == 0)
+		return run_engine();
+	while ((c = getopt_long(argc, argv, "nvh", options, NULL)) != -1) {
+		if (c == 'n')
+			only_check = true;
+		else if (c == 'v')
+			verbose = 1;
+		else if (c == 'i')
+			o.idle_exit = true;
+		else if (c == 'r')
+			o.ready_fd = atoi(optarg);
+		else {
+			usage(c == 'h' ? stdout : stderr);
+			return c == 'h' ? 0 : EX_USAGE;
+		}
+	}
+	log_init("agentfwd", verbose);
+	if (only_check) {
+		for (int i = optind; i < argc; i++)
+			ok = check(argv[i]) && ok;
+		return ok && optind < argc ? 0 : 1;
+	}
+	if (o.ready_fd >= 0)
+		fcntl(o.ready_fd, F_SETFD, FD_CLOEXEC);
+	return run_parent(&o);
+}

@@ -1,0 +1,308 @@
+/* The control socket: who may speak, and what is said. */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fw/parent.h"
+#include "policy/base/cleanup.h"
+#include "policy/base/log.h"
+
+#define CLIENTS_MAX	4096
+#define LOCK_WAIT_MS	3000
+#define STATUS_FENCES_MAX 64 /* what one message can hold */
+#define AGENTFW_VERSION "0.1.0"
+
+struct client {
+	struct client *next;
+	struct parent *parent;
+	struct watch watch;
+	struct pfence *fence;
+};
+
+static void client_free(struct client *c)
+{
+	struct parent *p = c->parent;
+	struct client **at = &p->clients;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	loop_del(p->loop, &c->watch);
+	close(c->watch.fd);
+	if (c->fence) {
+		c->fence->client = NULL;
+		pfence_end(c->fence);
+	}
+	free(c);
+	parent_check_idle(p);
+}
+
+static void reply(struct client *c, void *msg, size_t bytes, enum ctl_type type)
+{
+	struct ctl_head *h = msg;
+
+	*h = (struct ctl_head){ .version = CTL_VERSION, .type = type, .bytes = (uint32_t)bytes };
+	(void)!send(c->watch.fd, msg, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void client_error(struct client *c, const struct err *e)
+{
+	struct ctl_error m = { .code = e->code };
+
+	snprintf(m.msg, sizeof(m.msg), "%s", e->msg);
+	snprintf(m.hint, sizeof(m.hint), "%s", e->hint);
+	c->fence = NULL;
+	reply(c, &m, sizeof(m), CTL_ERROR);
+}
+
+void client_created(struct client *c, struct pfence *f)
+{
+	struct ctl_created *m = calloc(1, sizeof(*m));
+
+	if (!m || !c) {
+		free(m);
+		pfence_end(f);
+		return;
+	}
+	m->fence = f->id;
+	snprintf(m->name, sizeof(m->name), "%s", f->name);
+	snprintf(m->cgroup, sizeof(m->cgroup), "%s", f->cgroup);
+	snprintf(m->log_dir, sizeof(m->log_dir), "%s", record_dir(f->log->record));
+	reply(c, m, sizeof(*m), CTL_CREATED);
+	free(m);
+}
+
+void client_summary(struct client *c, const struct ctl_summary *s)
+{
+	struct ctl_summary m = *s;
+
+	c->fence = NULL;
+	reply(c, &m, sizeof(m), CTL_SUMMARY);
+}
+
+/* ---- status ---------------------------------------------------------------------------------- */
+
+static json_t *fence_json(struct pfence *f)
+{
+	char since[64];
+	time_t s = (time_t)(f->since_ns / 1000000000u);
+	struct tm tm;
+
+	gmtime_r(&s, &tm);
+	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", f->name,
+			 "cgroup", f->cgroup, "policy", policy_file(f->policy), "mode",
+			 f->audit ? "audit" : "enforce", "command", f->command, "log_dir",
+			 record_dir(f->log->record), "since", since, "allowed",
+			 (json_int_t)pfence_allowed(f), "refused", (json_int_t)f->refused, "would_deny",
+			 (json_int_t)f->would_deny, "lost", (json_int_t)f->lost);
+}
+
+static void send_status(struct client *c)
+{
+	struct parent *p = c->parent;
+	struct ctl_text *m = calloc(1, sizeof(*m));
+	json_t *fences = json_array(), *root;
+	int n = 0;
+	size_t len;
+
+	for (struct pfence *f = p->fences; f && n < STATUS_FENCES_MAX; f = f->next)
+		if (f->state == PFENCE_LIVE && n++ >= 0)
+			json_array_append_new(fences, fence_json(f));
+	root = json_pack("{s:s, s:i, s:{s:i, s:i}, s:{s:s, s:b}, s:o}", "version", AGENTFW_VERSION,
+			 "pid", (int)getpid(), "engine", "pid", (int)p->engine_pid, "restarts",
+			 (int)p->engine_restarts, "kernel", "queue",
+			 nft_native_queue(p->nft) ? "native" : "xt", "owner", nft_owned(p->nft),
+			 "fences", fences);
+	len = m && root ? json_dumpb(root, m->text, sizeof(m->text) - 1, JSON_COMPACT) : 0;
+	if (len && len < sizeof(m->text))
+		reply(c, m, sizeof(m->head) + len + 1, CTL_STATUS_TEXT);
+	json_decref(root);
+	free(m);
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static bool terminated(const char *s, size_t bytes)
+{
+	return memchr(s, '\0', bytes) != NULL;
+}
+
+static void on_create(struct client *c, const struct ctl_create *m, int *fd)
+{
+	struct err e;
+
+	if (!terminated(m->name, sizeof(m->name)) || !terminated(m->log_dir, sizeof(m->log_dir)) ||
+	    !terminated(m->command, sizeof(m->command)) || *fd < 0 || c->fence ||
+	    (m->log_dir[0] && m->log_dir[0] != '/')) {
+		err_set(&e, EPROTO, "a malformed request to make a fence");
+		client_error(c, &e);
+		return;
+	}
+	if (pfence_create(c->parent, c, m, steal_fd(fd), &e) < 0)
+		client_error(c, &e);
+	else
+		c->fence = c->parent->fences;
+}
+
+static bool handle(struct client *c, const void *buf, size_t n, int *fd)
+{
+	const struct ctl_head *h = buf;
+	struct err e;
+
+	if (n < sizeof(*h) || h->bytes != n)
+		return false;
+	if (h->version != CTL_VERSION) {
+		err_set(&e, EPROTO, "agentctl and the running agentfwd are of different versions");
+		err_hint(&e, "end the running commands, then try again");
+		client_error(c, &e);
+		return true;
+	}
+	if (h->type == CTL_CREATE && n == sizeof(struct ctl_create))
+		on_create(c, buf, fd);
+	else if (h->type == CTL_END && n == sizeof(*h) && c->fence)
+		pfence_end(c->fence);
+	else if (h->type == CTL_STATUS && n == sizeof(*h))
+		send_status(c);
+	else
+		return false;
+	return true;
+}
+
+static void on_client(struct watch *w, uint32_t events)
+{
+	static char buf[CTL_MAX_MESSAGE];
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr mh = { .msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.bytes,
+			     .msg_controllen = sizeof(control.bytes) };
+	struct client *c = w->arg;
+	_cleanup_close_ int fd = -1;
+	ssize_t n = recvmsg(w->fd, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	for (struct cmsghdr *m = n > 0 ? CMSG_FIRSTHDR(&mh) : NULL; m; m = CMSG_NXTHDR(&mh, m))
+		if (m->cmsg_level == SOL_SOCKET && m->cmsg_type == SCM_RIGHTS && fd < 0)
+			memcpy(&fd, CMSG_DATA(m), sizeof(fd));
+	if (n <= 0 || (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || !handle(c, buf, (size_t)n, &fd))
+		client_free(c);
+}
+
+/* Root outside every fence, nobody else: what is inside must not ask for a fence to its taste. */
+static bool may_speak(int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.uid == 0 &&
+	       !host_process_fenced(cred.pid);
+}
+
+static void on_listen(struct watch *w, uint32_t events)
+{
+	struct parent *p = w->arg;
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c = fd >= 0 && may_speak(fd) ? calloc(1, sizeof(*c)) : NULL;
+
+	if (!c) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	c->parent = p;
+	c->watch = (struct watch){ .fd = fd, .fn = on_client, .arg = c };
+	c->next = p->clients;
+	p->clients = c;
+	if (loop_add(p->loop, &c->watch, EPOLLIN) < 0)
+		client_free(c);
+	parent_check_idle(p);
+}
+
+/* ---- the socket ------------------------------------------------------------------------------ */
+
+static int lock(struct parent *p, struct err *e)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/lock", p->run_dir);
+	p->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (p->lock_fd < 0)
+		return err_set(e, errno, "cannot open %s: %s", path, strerror(errno));
+	for (int waited = 0; flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0; waited += 10) {
+		struct sockaddr_un a = { .sun_family = AF_UNIX };
+		_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+		/* One that is on its way out is waited for; one that listens is the one to use. */
+		snprintf(a.sun_path, sizeof(a.sun_path), "%s/control", p->run_dir);
+		if (waited >= LOCK_WAIT_MS || connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+			return err_set(e, EALREADY, "another agentfwd runs in this network namespace");
+		usleep(10 * 1000);
+	}
+	return 0;
+}
+
+static int make_dirs(char *path, struct err *e)
+{
+	for (char *slash = path + 1; slash; ) {
+		slash = strchr(slash, '/');
+		if (slash)
+			*slash = '\0';
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			return err_set(e, errno, "cannot make %s: %s", path, strerror(errno));
+		if (slash)
+			*slash++ = '/';
+	}
+	return 0;
+}
+
+int control_listen(struct parent *p, struct err *e)
+{
+	const char *base = getenv("AGENTFW_RUN_DIR");
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct stat st;
+	int r;
+
+	if (stat("/proc/self/ns/net", &st) < 0)
+		return err_set(e, errno, "cannot look at /proc/self/ns/net: %s", strerror(errno));
+	r = snprintf(a.sun_path, sizeof(a.sun_path), CTL_SOCKET_FORMAT, base ? base : CTL_RUN_DIR,
+		     (unsigned long long)st.st_ino);
+	if (r < 0 || (size_t)r >= sizeof(a.sun_path))
+		return err_set(e, ENAMETOOLONG, "AGENTFW_RUN_DIR is too long for a socket");
+	snprintf(p->run_dir, sizeof(p->run_dir), "%.*s", (int)(strrchr(a.sun_path, '/') - a.sun_path),
+		 a.sun_path);
+	if ((r = make_dirs(p->run_dir, e)) < 0 || (r = lock(p, e)) < 0)
+		return r;
+	unlink(a.sun_path);
+	p->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (p->listen_fd < 0 || bind(p->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    chmod(a.sun_path, 0600) < 0 || listen(p->listen_fd, 128) < 0)
+		return err_set(e, errno, "cannot listen on %s: %s", a.sun_path, strerror(errno));
+	p->listen = (struct watch){ .fd = p->listen_fd, .fn = on_listen, .arg = p };
+	return loop_add(p->loop, &p->listen, EPOLLIN);
+}
+
+void control_close(struct parent *p)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/control", p->run_dir);
+	unlink(path);
+	loop_del(p->loop, &p->listen);
+	close(p->listen_fd);
+	while (p->clients)
+		client_free(p->clients);
+}

@@ -1,0 +1,97 @@
+/* Refusals on their way from the engine's ring into the record: who was it, let the verdict go, write. */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "fw/attribute.h"
+#include "fw/parent.h"
+
+#define BATCH		 1024 /* records a turn of the loop: others want to be served too */
+#define ATTRIBUTIONS_MAX 400  /* searches a second for refusals that repeat an open one */
+
+/* The engine could be anybody's by now: nothing in its records is taken for a terminated string. */
+static bool sane(const struct ring_denial *rd, size_t bytes)
+{
+	const struct denial *d = &rd->denial;
+
+	return bytes >= sizeof(*rd) && rd->cap_bytes == bytes - sizeof(*rd) &&
+	       rd->packet_bytes >= rd->cap_bytes && d->code > 0 && d->code < DENIED_CODE_COUNT &&
+	       memchr(d->endpoint, 0, sizeof(d->endpoint)) && memchr(d->name, 0, sizeof(d->name)) &&
+	       memchr(d->detail, 0, sizeof(d->detail)) &&
+	       (d->src.family == 4 || d->src.family == 6 || d->src.family == 0) &&
+	       (d->dst.family == 4 || d->dst.family == 6 || d->dst.family == 0);
+}
+
+static enum attribution attribute(struct parent *p, const struct pfence *f, const struct denial *d,
+				  struct process_info *ret)
+{
+	struct socket_info si = { 0 };
+
+	if (d->inbound)
+		return ATTRIBUTED_NONE;
+	if ((d->l4proto == IPPROTO_TCP || d->l4proto == IPPROTO_UDP) &&
+	    sockdiag_find(p->sockdiag_fd, d->l4proto, &d->src, d->sport, &d->dst, d->dport,
+			  f->cgroup_id, &si) < 0)
+		si.inode = 0;
+	return attribute_process(f->cgroup_fd, si.inode, ret);
+}
+
+static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd)
+{
+	static struct process_info who;
+	const struct denial *d = &rd->denial;
+	const void *packet = rd->cap_bytes ? rd + 1 : NULL;
+	enum attribution how = ATTRIBUTED_NONE;
+	struct record *r = f->log->record;
+	bool folding = record_folding(r, &f->rf, d);
+
+	if (!d->more && (!folding || p->attributions < ATTRIBUTIONS_MAX)) {
+		p->attributions++;
+		how = attribute(p, f, d, &who);
+	}
+	if (d->go) {
+		struct em_go go = { .type = EM_GO, .go = d->go };
+
+		engine_send(p, &go, sizeof(go), NULL, 0);
+	}
+	if (!d->more && !folding)
+		*(d->would ? &f->would_deny : &f->refused) += 1;
+	f->packets += packet != NULL;
+	record_denial(r, &f->rf, d, packet, rd->packet_bytes, rd->cap_bytes, how,
+		      how == ATTRIBUTED_NONE ? NULL : &who);
+}
+
+static void count_lost(struct parent *p)
+{
+	uint64_t lost = ring_lost(p->ring), n = lost - p->ring_lost;
+
+	p->ring_lost = lost;
+	if (!n)
+		return;
+	for (struct pfence *f = p->fences; f; f = f->next)
+		f->lost += n;
+	for (struct log_dir *l = p->logs; l; l = l->next)
+		record_lost(l->record, n, "the engine was faster than the log");
+}
+
+void denials_read(struct parent *p)
+{
+	const struct ring_denial *rd;
+	size_t bytes;
+	int n = 0;
+
+	while (n < BATCH && (rd = ring_get(p->ring, &bytes))) {
+		struct pfence *f;
+
+		n++;
+		if (!sane(rd, bytes))
+			continue;
+		f = pfence_find(p, rd->denial.fence);
+		if (f)
+			one(p, f, rd);
+	}
+	count_lost(p);
+	for (struct log_dir *l = p->logs; l && n; l = l->next)
+		record_flush(l->record);
+	if (n == BATCH || !ring_sleep(p->ring))
+		timer_set(p->loop, &p->ring_more, 0);
+}

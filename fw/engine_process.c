@@ -1,0 +1,229 @@
+/* The engine as a process: started by fork and re-exec with its descriptors and nothing else, watched,
+ * and started again when it dies. Meanwhile its queues have no listener and the kernel drops. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fw/attribute.h"
+#include "fw/parent.h"
+#include "fw/route.h"
+#include "policy/base/cleanup.h"
+#include "policy/base/log.h"
+
+#define SOCKET_BYTES	 (8 << 20)
+#define QUEUE_BYTES	 (32 << 20)
+#define QUICK_DEATH_MS	 1000 /* an engine that lived no longer is not started again at once */
+
+void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds)
+{
+	int r = p->engine.active ? em_send(p->engine.fd, msg, bytes, fds, n_fds) : -EPIPE;
+
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		log_warn("a message to the engine was lost: %s", strerror(-r));
+}
+
+static void on_want_socket(struct parent *p, const struct em_socket *m)
+{
+	struct em_socket reply = *m;
+	struct pfence *f = pfence_find(p, m->fence);
+	int fd = -EINVAL;
+
+	if (f && m->server < f->n_servers &&
+	    (m->socket_type == SOCK_DGRAM || m->socket_type == SOCK_STREAM))
+		fd = host_connect(&f->servers[m->server], m->socket_type);
+	reply.type = EM_SOCKET;
+	reply.error = fd < 0 ? fd : 0;
+	engine_send(p, &reply, sizeof(reply), &fd, fd >= 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_learn(struct parent *p, const struct em_learn *m)
+{
+	struct pfence *f = pfence_find(p, m->fence);
+	int r;
+
+	if (!f || f->state != PFENCE_LIVE || m->n > LEARN_MAX)
+		return;
+	for (uint32_t i = 0; i < m->n; i++)
+		if ((m->entry[i].addr.family != 4 && m->entry[i].addr.family != 6) ||
+		    m->entry[i].set > LEARN_OPEN)
+			return;
+	r = nft_learn(p->nft, f->id, m->entry, m->n);
+	if (r < 0) /* costs trips to the engine, no more */
+		log_warn("fence %s: addresses could not be put into the kernel: %s", f->name,
+			 strerror(-r));
+}
+
+static void on_message(struct parent *p, const union em *m)
+{
+	switch ((enum em_type)m->type) {
+	case EM_FENCE_READY:
+		pfence_ready(p, &m->fence_ready);
+		break;
+	case EM_LEARN:
+		on_learn(p, &m->learn);
+		break;
+	case EM_WANT_SOCKET:
+		on_want_socket(p, &m->socket);
+		break;
+	case EM_STATS:
+		denials_read(p); /* what it told before these counts */
+		pfence_stats(p, &m->stats);
+		break;
+	case EM_FENCE_ADD:
+	case EM_FENCE_DEL:
+	case EM_SOCKET:
+	case EM_GO:
+	case EM_STATS_ASK:
+		break;
+	}
+}
+
+static void on_engine(struct watch *w, uint32_t events)
+{
+	struct parent *p = w->arg;
+
+	for (;;) {
+		int fds[EM_FDS_MAX];
+		size_t n_fds;
+		union em m;
+		int r = em_recv(w->fd, &m, fds, &n_fds);
+
+		for (size_t i = 0; i < n_fds; i++) /* it has none to send */
+			close(fds[i]);
+		if (r > 0) {
+			on_message(p, &m);
+			if (!w->active)
+				return;
+		} else if (r != -EINTR && r != -EBADMSG) {
+			if (r != -EAGAIN)
+				engine_died(p);
+			return;
+		}
+	}
+}
+
+static int queue_socket(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	int bytes = QUEUE_BYTES, on = 1;
+	struct sockaddr_nl a = { .nl_family = AF_NETLINK };
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	/* Losses are counted by the kernel per queue and told in the log; an error would not help. */
+	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
+	return fd;
+}
+
+/* The child: descriptors to their places, everything else closed, our own program again. */
+static void exec_engine(const int *fds, size_t n)
+{
+	int up[8];
+	sigset_t none;
+
+	for (size_t i = 0; i < n; i++) {
+		up[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
+		if (up[i] < 0)
+			_exit(1);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (dup2(up[i], ENGINE_FD_CONTROL + (int)i) < 0)
+			_exit(1);
+	close_range(ENGINE_FD_FIRST_FREE, ~0U, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execl("/proc/self/exe", "agentfwd", "--engine", (char *)NULL);
+	_exit(1);
+}
+
+int engine_start(struct parent *p, struct err *e)
+{
+	_cleanup_close_ int theirs = -1, nfq = queue_socket(), diag = sockdiag_open(),
+			    route = route_open();
+	int pair[2] = { -1, -1 }, bytes = SOCKET_BYTES, r = 0;
+
+	if (nfq < 0 || diag < 0 || route < 0)
+		return err_set(e, EIO, "cannot open the engine's netlink sockets");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_set(e, errno, "cannot make a socket pair: %s", strerror(errno));
+	theirs = pair[1];
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	ring_reset(p->ring);
+	p->ring_lost = ring_lost(p->ring);
+	p->engine_pid = fork();
+	if (p->engine_pid < 0) {
+		close(pair[0]);
+		return err_set(e, errno, "cannot fork: %s", strerror(errno));
+	}
+	if (p->engine_pid == 0)
+		exec_engine((const int[]){ theirs, p->ring_fd, p->ring_event_fd, nfq, diag, route }, 6);
+	p->engine = (struct watch){ .fd = pair[0], .fn = on_engine, .arg = p };
+	p->engine_started_ms = loop_now_ms(p->loop);
+	r = loop_add(p->loop, &p->engine, EPOLLIN);
+	return r < 0 ? err_set(e, -r, "cannot watch the engine: %s", strerror(-r)) : 0;
+}
+
+static void restart(struct timer *t)
+{
+	struct parent *p = t->arg;
+	struct err e;
+
+	if (engine_start(p, &e) < 0) {
+		log_error("%s", e.msg);
+		timer_set(p->loop, t, loop_now_ms(p->loop) + QUICK_DEATH_MS);
+		return;
+	}
+	for (struct pfence *f = p->fences; f; f = f->next) {
+		f->queue_tries = 0;
+		f->queue_dropped = 0;
+		nft_unlearn_all(p->nft, f->id);
+		pfence_announce(f);
+	}
+}
+
+void engine_died(struct parent *p)
+{
+	bool quick = loop_now_ms(p->loop) < p->engine_started_ms + QUICK_DEATH_MS;
+	struct pfence *next;
+	int status = 0;
+
+	loop_del(p->loop, &p->engine);
+	close(p->engine.fd);
+	kill(p->engine_pid, SIGKILL);
+	waitpid(p->engine_pid, &status, 0);
+	p->engine_pid = -1;
+	denials_read(p);
+	if (p->stopping)
+		return;
+	p->engine_restarts++;
+	log_error("the engine died (%s %d); traffic that is not verified is dropped until it is back",
+		  WIFSIGNALED(status) ? "signal" : "status",
+		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	for (struct pfence *f = p->fences; f; f = next) {
+		next = f->next;
+		record_state(f->log->record, &f->rf, "engine_restarted", NULL, NULL);
+		record_flush(f->log->record);
+		if (f->state == PFENCE_ENDING)
+			pfence_stats(p, &(struct em_stats){ .fence = f->id, .allowed = f->allowed });
+	}
+	p->engine_restart = (struct timer){ .fn = restart, .arg = p };
+	timer_set(p->loop, &p->engine_restart,
+		  loop_now_ms(p->loop) + (quick ? QUICK_DEATH_MS : 0));
+}

@@ -1,0 +1,40 @@
+/* The small things that the parent needs of the host: cgroup directories, sockets, name servers. */
+#ifndef AGENTFW_HOST_H
+#define AGENTFW_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "policy/base/addr.h"
+#include "policy/base/err.h"
+
+/* Where cgroup v2 is mounted; ret holds PATH_MAX bytes. */
+int host_cgroup_mount(char *ret, size_t bytes, struct err *e);
+/* Kills every process below the cgroup directory. */
+int host_cgroup_kill(int dir_fd);
+bool host_cgroup_populated(int dir_fd);
+/* Is the process inside a fence? An unreadable answer counts as yes. */
+bool host_process_fenced(pid_t pid);
+
+struct dns_sockets {
+	int udp4, tcp4, udp6, tcp6; /* -1: that family is not to be had */
+	uint16_t port;
+};
+/* Our resolver's sockets on 127.0.0.1 and ::1, all of one port that the kernel picks. */
+int host_dns_sockets(struct dns_sockets *ret, struct err *e);
+void host_dns_sockets_close(struct dns_sockets *s);
+
+struct name_server {
+	struct addr addr;
+	uint16_t port;
+};
+/* The name servers of /etc/resolv.conf; returns how many, at most max. */
+size_t host_name_servers(struct name_server *ret, size_t max);
+/* A non-blocking socket on its way to the server; -errno. */
+int host_connect(const struct name_server *s, int type);
+/* Packets that the kernel dropped at a queue since it was bound; 0 when it is not there. */
+uint64_t host_queue_dropped(uint16_t queue);
+
+#endif

@@ -1,0 +1,248 @@
+#include "fw/parent.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fw/attribute.h"
+#include "policy/base/cleanup.h"
+#include "policy/base/log.h"
+
+#define TICK_MS	  1000
+#define IDLE_MS	  5000
+#define DEAD_MAX  65536 /* cgroups that an earlier daemon left */
+#define FILES_MAX 65536
+
+uint64_t wall_clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- timers and signals ------------------------------------------------------------------------ */
+
+static void on_tick(struct timer *t)
+{
+	struct parent *p = t->arg;
+
+	p->attributions = 0;
+	for (struct pfence *f = p->fences; f; f = f->next)
+		if (f->state == PFENCE_LIVE) {
+			struct em_stats ask = { .type = EM_STATS_ASK, .fence = f->id };
+
+			engine_send(p, &ask, sizeof(ask), NULL, 0);
+			pfence_tick(f);
+		}
+	for (struct log_dir *l = p->logs; l; l = l->next)
+		record_tick(l->record, wall_clock_ns());
+	timer_set(p->loop, t, loop_now_ms(p->loop) + TICK_MS);
+}
+
+static void on_idle(struct timer *t)
+{
+	struct parent *p = t->arg;
+
+	loop_stop(p->loop);
+}
+
+void parent_check_idle(struct parent *p)
+{
+	timer_cancel(p->loop, &p->idle);
+	if (p->options.idle_exit && !p->fences && !p->clients && !p->stopping)
+		timer_set(p->loop, &p->idle, loop_now_ms(p->loop) + IDLE_MS);
+}
+
+static void on_signal(struct watch *w, uint32_t events)
+{
+	struct parent *p = w->arg;
+	struct signalfd_siginfo si;
+
+	if (read(w->fd, &si, sizeof(si)) != sizeof(si))
+		return;
+	if (si.ssi_signo != SIGCHLD)
+		loop_stop(p->loop);
+	else if (p->engine_pid > 0 && waitpid(p->engine_pid, NULL, WNOHANG | WNOWAIT) == 0)
+		;
+}
+
+static void on_ring(struct watch *w, uint32_t events)
+{
+	uint64_t n;
+
+	(void)!read(w->fd, &n, sizeof(n));
+	denials_read(w->arg);
+}
+
+static void on_ring_more(struct timer *t)
+{
+	denials_read(t->arg);
+}
+
+/* ---- start ----------------------------------------------------------------------------------- */
+
+/* Cgroups of fences that an earlier daemon left: whatever still lives there reaches nothing; the empty
+ * ones whose maker is gone are removed. */
+static size_t left_behind(struct parent *p, uint64_t *ids, size_t max)
+{
+	DIR *d = opendir(p->cgroup_root);
+	struct dirent *de;
+	size_t n = 0;
+
+	while (d && (de = readdir(d)) && n < max) {
+		const char *dash = strrchr(de->d_name, '-');
+		char proc[32];
+		struct stat st;
+
+		if (de->d_name[0] == '.' || fstatat(dirfd(d), de->d_name, &st, 0) < 0 ||
+		    !S_ISDIR(st.st_mode))
+			continue;
+		snprintf(proc, sizeof(proc), "/proc/%ld", dash ? strtol(dash + 1, NULL, 10) : 0);
+		if (dash && access(proc, F_OK) < 0 && unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR) == 0)
+			continue;
+		ids[n++] = st.st_ino;
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static int setup_rules(struct parent *p, struct err *e)
+{
+	_cleanup_free_ uint64_t *dead = calloc(DEAD_MAX, sizeof(*dead));
+	int r;
+
+	if (!dead)
+		return err_set(e, ENOMEM, "out of memory");
+	r = nft_new(&p->nft, e);
+	if (r < 0)
+		return r;
+	return nft_install(p->nft, dead, left_behind(p, dead, DEAD_MAX), e);
+}
+
+static int setup_cgroup(struct parent *p, struct err *e)
+{
+	char mount[2900];
+	int r = host_cgroup_mount(mount, sizeof(mount), e);
+
+	if (r < 0)
+		return r;
+	snprintf(p->cgroup_root, sizeof(p->cgroup_root), "%s/" CTL_CGROUP_DIR, mount);
+	if (mkdir(p->cgroup_root, 0755) < 0 && errno != EEXIST)
+		return err_set(e, errno, "cannot make the cgroup %s: %s", p->cgroup_root,
+			       strerror(errno));
+	return 0;
+}
+
+static int setup_signals(struct parent *p)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	p->signals = (struct watch){ .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+				     .fn = on_signal,
+				     .arg = p };
+	return p->signals.fd < 0 ? -errno : loop_add(p->loop, &p->signals, EPOLLIN);
+}
+
+static int setup_ring(struct parent *p)
+{
+	int r;
+
+	p->ring_fd = ring_memfd();
+	if (p->ring_fd < 0)
+		return p->ring_fd;
+	p->ring_event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (p->ring_event_fd < 0)
+		return -errno;
+	r = ring_map(p->ring_fd, p->ring_event_fd, &p->ring);
+	if (r < 0)
+		return r;
+	p->ring_event = (struct watch){ .fd = p->ring_event_fd, .fn = on_ring, .arg = p };
+	p->ring_more = (struct timer){ .fn = on_ring_more, .arg = p };
+	return loop_add(p->loop, &p->ring_event, EPOLLIN);
+}
+
+static int setup(struct parent *p, struct err *e)
+{
+	const struct rlimit files = { FILES_MAX, FILES_MAX };
+	int r;
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	p->sockdiag_fd = sockdiag_open();
+	if ((r = loop_new(&p->loop)) < 0 || (r = setup_signals(p)) < 0 || (r = setup_ring(p)) < 0 ||
+	    (r = p->sockdiag_fd) < 0)
+		return err_set(e, -r, "cannot start: %s", strerror(-r));
+	p->tick = (struct timer){ .fn = on_tick, .arg = p };
+	p->idle = (struct timer){ .fn = on_idle, .arg = p };
+	if ((r = control_listen(p, e)) < 0 || (r = setup_cgroup(p, e)) < 0 ||
+	    (r = setup_rules(p, e)) < 0 || (r = engine_start(p, e)) < 0)
+		return r;
+	ring_sleep(p->ring);
+	timer_set(p->loop, &p->tick, loop_now_ms(p->loop) + TICK_MS);
+	parent_check_idle(p);
+	return 0;
+}
+
+/* Without fences nothing of ours stays. With fences (a signal ended us) the rules stay, and what lives
+ * behind them reaches only what was verified. */
+static void teardown(struct parent *p)
+{
+	p->stopping = true;
+	control_close(p);
+	if (!p->fences && p->nft) {
+		nft_remove(p->nft);
+		rmdir(p->cgroup_root);
+	}
+	for (struct log_dir *l = p->logs; l; l = l->next)
+		record_flush(l->record);
+	if (p->engine_pid > 0) {
+		kill(p->engine_pid, SIGTERM);
+		waitpid(p->engine_pid, NULL, 0);
+	}
+}
+
+int parent_run(const struct parent_options *o, struct err *e)
+{
+	struct parent *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return err_set(e, ENOMEM, "out of memory");
+	p->options = *o;
+	p->engine_pid = -1;
+	r = setup(p, e);
+	if (r == 0) {
+		if (o->ready_fd >= 0) {
+			(void)!write(o->ready_fd, "1", 1);
+			close(o->ready_fd);
+		}
+		r = loop_run(p->loop);
+		if (r < 0)
+			err_set(e, -r, "%s", strerror(-r));
+	}
+	if (p->listen_fd > 0)
+		teardown(p);
+	nft_free(p->nft);
+	loop_free(p->loop);
+	free(p);
+	return r;
+}

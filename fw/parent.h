@@ -1,0 +1,127 @@
+/* The parent: root's half of agentfwd. It owns the kernel's rules, the cgroups, the log files and the
+ * engine process; it parses no packet. */
+#ifndef AGENTFW_PARENT_H
+#define AGENTFW_PARENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fw/control_msg.h"
+#include "fw/engine_msg.h"
+#include "fw/host.h"
+#include "fw/loop.h"
+#include "fw/nft.h"
+#include "fw/record.h"
+#include "fw/resolver.h"
+#include "fw/ring.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
+
+struct parent_options {
+	bool idle_exit; /* go when there has been no fence and no client for a while */
+	int ready_fd;	/* told "1" when fences can be made; -1 */
+};
+
+/* Runs until it is told to go, or idle. 0, or -errno with e. */
+int parent_run(const struct parent_options *o, struct err *e);
+
+/* ---- shared by parent.c, engine_process.c, fence.c, control.c ------------------------------------ */
+
+struct log_dir { /* one record a directory, shared by the fences that write there */
+	struct log_dir *next;
+	unsigned users;
+	struct record *record;
+};
+
+struct parent {
+	struct parent_options options;
+	struct loop *loop;
+	struct nft *nft;
+	char run_dir[256];
+	char cgroup_root[3000]; /* …/agentfw */
+	int lock_fd, listen_fd, sockdiag_fd;
+	struct watch listen, signals, engine, ring_event;
+	struct timer tick, idle, engine_restart, ring_more;
+	struct client *clients;
+	struct pfence *fences;
+	struct log_dir *logs;
+	uint32_t last_fence, epoch;
+	uint16_t last_queue;
+	/* engine process */
+	pid_t engine_pid;
+	int ring_fd, ring_event_fd;
+	struct ring *ring;
+	uint64_t ring_lost;
+	uint64_t engine_started_ms;
+	unsigned engine_restarts;
+	bool stopping;
+	unsigned attributions; /* since the last tick */
+};
+
+enum pfence_state {
+	PFENCE_STARTING = 0, /* the engine has been asked */
+	PFENCE_LIVE,
+	PFENCE_KILLING, /* until its processes are gone */
+	PFENCE_ENDING,	/* until the engine has sent its last counts */
+};
+
+struct pfence {
+	struct pfence *next;
+	struct parent *parent;
+	struct client *client; /* NULL: went away */
+	enum pfence_state state;
+	uint32_t id, epoch;
+	char name[CTL_NAME_MAX];
+	char command[1024];
+	char cgroup[CTL_PATH_MAX];
+	int cgroup_fd;
+	uint64_t cgroup_id;
+	uint16_t queue;
+	unsigned queue_tries;
+	struct dns_sockets dns;
+	struct name_server servers[RESOLVER_SERVERS_MAX];
+	size_t n_servers;
+	bool audit;
+	int policy_fd;
+	void *blob;
+	size_t blob_bytes;
+	struct policy *policy;
+	struct log_dir *log;
+	struct record_fence rf;
+	uint64_t since_ns, ending_ms;
+	uint64_t allowed; /* as the engine said last */
+	uint64_t refused, would_deny, packets, queue_dropped, lost;
+	struct timer timer; /* KILLING: look again; STARTING: ask the engine again */
+};
+
+/* fence.c */
+int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m, int policy_fd,
+		  struct err *e);
+void pfence_ready(struct parent *p, const struct em_fence_ready *m);
+void pfence_announce(struct pfence *f); /* tells the engine of it: at first, and after a restart */
+void pfence_end(struct pfence *f);
+void pfence_stats(struct parent *p, const struct em_stats *m);
+struct pfence *pfence_find(struct parent *p, uint32_t id);
+void pfence_tick(struct pfence *f);
+uint64_t pfence_allowed(struct pfence *f);
+
+/* control.c */
+int control_listen(struct parent *p, struct err *e);
+void control_close(struct parent *p);
+void client_created(struct client *c, struct pfence *f);
+void client_error(struct client *c, const struct err *e);
+void client_summary(struct client *c, const struct ctl_summary *s);
+
+/* engine_process.c */
+int engine_start(struct parent *p, struct err *e);
+void engine_died(struct parent *p);
+void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds);
+
+/* denials.c */
+void denials_read(struct parent *p);
+
+uint64_t wall_clock_ns(void);
+void parent_check_idle(struct parent *p);
+
+#endif
