@@ -71,12 +71,8 @@ static void on_signal(struct watch *w, uint32_t events)
 	struct parent *p = w->arg;
 	struct signalfd_siginfo si;
 
-	if (read(w->fd, &si, sizeof(si)) != sizeof(si))
-		return;
-	if (si.ssi_signo != SIGCHLD)
+	if (read(w->fd, &si, sizeof(si)) == sizeof(si))
 		loop_stop(p->loop);
-	else if (p->engine_pid > 0 && waitpid(p->engine_pid, NULL, WNOHANG | WNOWAIT) == 0)
-		;
 }
 
 static void on_ring(struct watch *w, uint32_t events)

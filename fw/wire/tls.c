@@ -1,0 +1,206 @@
+#include "fw/wire/tls.h"
+
+#include <string.h>
+
+#define RECORD_HEADER     5
+#define RECORD_MAX        16384         /* RFC 8446 §5.1 */
+#define RECORD_CIPHER_MAX (16384 + 256) /* RFC 8446 §5.2: what early data may take */
+#define HANDSHAKE_HEADER  4
+#define EXTENSIONS_MAX    128 /* about 70 are registered; more only cost us the search for doubles */
+
+enum {
+	RECORD_CCS = 20,
+	RECORD_ALERT = 21,
+	RECORD_HANDSHAKE = 22,
+	RECORD_DATA = 23,
+};
+
+enum {
+	CLIENT_HELLO = 1,
+	EXT_SERVER_NAME = 0,
+};
+
+/* The final number and those that drafts and ESNI had; a server may still take one of these. */
+static bool is_ech(uint16_t type)
+{
+	return (type >= 0xfe08 && type <= 0xfe0d) || (type >= 0xff02 && type <= 0xff0f) ||
+	       type == 0xffce || type == 0xfd00;
+}
+
+/* One host_name and nothing else: with two, the server could take the one that we did not. */
+static bool parse_server_name(struct cursor ext, struct tls_hello *ret)
+{
+	struct cursor list;
+	struct slice name;
+	uint16_t size;
+	uint8_t type;
+
+	if (!cursor_u16(&ext, &size) || !cursor_sub(&ext, size, &list) || cursor_left(&ext))
+		return false;
+	if (!cursor_u8(&list, &type) || type != 0 || !cursor_u16(&list, &size) ||
+	    !cursor_slice(&list, size, &name) || cursor_left(&list))
+		return false;
+	if (name.n == 0 || name.n >= sizeof(ret->sni))
+		return false;
+	memcpy(ret->sni, name.p, name.n);
+	ret->sni[name.n] = '\0';
+	ret->sni_len = name.n;
+	return true;
+}
+
+static bool parse_extensions(struct cursor list, struct tls_hello *ret)
+{
+	uint16_t seen[EXTENSIONS_MAX];
+	size_t n_seen = 0;
+
+	while (cursor_left(&list)) {
+		struct cursor ext;
+		uint16_t type, size;
+
+		if (!cursor_u16(&list, &type) || !cursor_u16(&list, &size) ||
+		    !cursor_sub(&list, size, &ext) || n_seen == EXTENSIONS_MAX)
+			return false;
+		for (size_t i = 0; i < n_seen; i++)
+			if (seen[i] == type)
+				return false;
+		seen[n_seen++] = type;
+		if (type == EXT_SERVER_NAME && !parse_server_name(ext, ret))
+			return false;
+		ret->ech |= is_ech(type);
+	}
+	return true;
+}
+
+/* The body of the message, RFC 8446 §4.1.2. Without extensions (RFC 5246) it ends early. */
+static bool parse_hello(struct cursor c, struct tls_hello *ret)
+{
+	uint8_t major, minor, size8;
+	uint16_t size;
+	struct cursor extensions;
+
+	if (!cursor_u8(&c, &major) || major != 3 || !cursor_u8(&c, &minor) || !cursor_skip(&c, 32))
+		return false;
+	if (!cursor_u8(&c, &size8) || size8 > 32 || !cursor_skip(&c, size8))
+		return false;
+	if (!cursor_u16(&c, &size) || size < 2 || size % 2 || !cursor_skip(&c, size))
+		return false;
+	if (!cursor_u8(&c, &size8) || size8 < 1 || !cursor_skip(&c, size8))
+		return false;
+	if (cursor_left(&c) == 0)
+		return true;
+	if (!cursor_u16(&c, &size) || !cursor_sub(&c, size, &extensions) || cursor_left(&c))
+		return false;
+	return parse_extensions(extensions, ret);
+}
+
+/* A record's header. MORE: cut, but each byte that is there is one that a header may have. */
+static enum wire_result read_header(struct cursor *c, uint8_t *ret_type, uint16_t *ret_size)
+{
+	uint8_t major, minor;
+
+	if (!cursor_u8(c, ret_type))
+		return WIRE_MORE;
+	if (*ret_type < RECORD_CCS || *ret_type > RECORD_DATA)
+		return WIRE_BAD;
+	if (!cursor_u8(c, &major))
+		return WIRE_MORE;
+	if (major != 3)
+		return WIRE_BAD;
+	if (!cursor_u8(c, &minor) || !cursor_u16(c, ret_size))
+		return WIRE_MORE;
+	if (*ret_size > (*ret_type == RECORD_DATA ? RECORD_CIPHER_MAX : RECORD_MAX))
+		return WIRE_BAD;
+	return *ret_size == 0 && *ret_type != RECORD_DATA ? WIRE_BAD : WIRE_OK;
+}
+
+/* Behind the hello only early data, CCS or an alert can come before the server has spoken; a second
+ * handshake record is somebody's hope that we and the server read different ones. */
+static bool tail_ok(struct cursor c)
+{
+	while (cursor_left(&c)) {
+		uint8_t type = 0;
+		uint16_t size = 0;
+		enum wire_result r = read_header(&c, &type, &size);
+
+		if (r == WIRE_BAD || type == RECORD_HANDSHAKE)
+			return false;
+		if (r == WIRE_MORE || !cursor_skip(&c, size))
+			return true;
+	}
+	return true;
+}
+
+/* The handshake message as far as it has come: its first bytes decide early. MORE, or OK with its
+ * size, header included. */
+static enum wire_result message_size(const uint8_t *p, size_t n, size_t *ret_size)
+{
+	struct cursor c = cursor_of(p, n);
+	uint8_t type;
+	uint32_t size;
+
+	if (!cursor_u8(&c, &type))
+		return WIRE_MORE;
+	if (type != CLIENT_HELLO)
+		return WIRE_BAD;
+	if (!cursor_u24(&c, &size))
+		return WIRE_MORE;
+	if (size > TLS_HELLO_MAX - HANDSHAKE_HEADER)
+		return WIRE_BAD;
+	*ret_size = HANDSHAKE_HEADER + size;
+	return WIRE_OK;
+}
+
+/* Puts the message together in hello until it is whole. OK: c stands behind its last record. */
+static enum wire_result join_records(struct cursor *c, uint8_t *hello, size_t *ret_size)
+{
+	size_t have = 0;
+
+	for (;;) {
+		uint8_t type = RECORD_HANDSHAKE;
+		uint16_t size = 0;
+		enum wire_result r = read_header(c, &type, &size);
+
+		if (type != RECORD_HANDSHAKE)
+			return WIRE_BAD;
+		if (r != WIRE_OK)
+			return r;
+		size_t there = size < cursor_left(c) ? size : cursor_left(c);
+		if (there > TLS_HELLO_MAX - have)
+			return WIRE_BAD;
+		memcpy(hello + have, c->p, there);
+		c->p += there;
+
+		size_t whole = 0;
+		r = message_size(hello, have + there, &whole);
+		if (r == WIRE_BAD)
+			return r;
+		/* A record that goes on behind the message holds a second one. */
+		if (r == WIRE_OK && have + size > whole)
+			return WIRE_BAD;
+		have += there;
+		if (there < size)
+			return WIRE_MORE;
+		if (r == WIRE_OK && have == whole) {
+			*ret_size = whole;
+			return WIRE_OK;
+		}
+	}
+}
+
+enum wire_result tls_client_hello(const void *bytes, size_t n, struct tls_hello *ret)
+{
+	uint8_t hello[TLS_HELLO_MAX];
+	struct cursor c = cursor_of(bytes, n < TLS_STREAM_MAX ? n : TLS_STREAM_MAX);
+	size_t size = 0;
+
+	*ret = (struct tls_hello){.sni_len = 0};
+	enum wire_result r = join_records(&c, hello, &size);
+	if (r == WIRE_MORE && n >= TLS_STREAM_MAX)
+		return WIRE_BAD;
+	if (r != WIRE_OK)
+		return r;
+	if (!parse_hello(cursor_of(hello + HANDSHAKE_HEADER, size - HANDSHAKE_HEADER), ret))
+		return WIRE_BAD;
+	c.end = (const uint8_t *)bytes + n;
+	return tail_ok(c) ? WIRE_OK : WIRE_BAD;
+}
