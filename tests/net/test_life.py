@@ -1,0 +1,430 @@
+"""Life: deaths, ends, signals, leftovers; immunity rows 24 to 26 as far as a person meets them.
+
+Processes are ended by their pid, and only those of this test's own network namespace.
+"""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import lab as L
+import topo
+from lab import check
+
+NAME = "api.allowed.test"
+POLICY = L.policy(NAME)
+
+
+def sender(lab, to, port, tok, pol=POLICY, **kw):
+    """A fence in which new connections and datagrams with the token are tried all the time."""
+    return lab.start(pol, lab.attack("stream", to=to, port=port, token=tok, seconds=60, **kw))
+
+
+def tries_on(h):
+    """Waits until the sender has tried again, several times."""
+    for _ in range(3):
+        h.text = ""
+        h.expect("TRIED", 20)
+
+
+def kill_and_look(lab, engine):
+    """kill -9 under traffic: to an endpoint that is refused, and to an allowed address with a refused
+    name, which only the engine can tell. Nothing arrives, then the next run works by itself."""
+    lab.works_bare("connect", L.token(), to=topo.EVIL4, port=9000, wait=0.1)
+    toks = [L.token() for _ in range(3)]
+    hs = [sender(lab, topo.EVIL4, 9000, toks[0]), sender(lab, topo.EVIL6, 9000, toks[1]),
+          sender(lab, topo.ALLOWED4, 443, toks[2], sni="evil.test")]
+    for _ in range(3):
+        pids = lab.daemons(engine=engine)
+        if not pids:
+            break
+        for h in hs:
+            if h.p.poll() is None:
+                h.text = ""
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            time.sleep(0.1)
+        for tok in toks:
+            lab.absent(tok, "after kill -9 of the %s" % ("engine" if engine else "parent"))
+    return toks, hs
+
+
+def test_row24_kill_engine(lab):
+    toks, hs = kill_and_look(lab, True)
+    for tok in toks:
+        lab.absent(tok)
+    L.wait_for(lambda: lab.daemons(engine=True), 5, "the engine was not started again")
+    # the same fence works again: refusals are answered and allowed things pass, in a new run beside it
+    r = lab.run(POLICY, ["/usr/bin/curl", "-sS", "--max-time", "5", "https://%s/" % NAME])
+    check(r.rc == 0 and "hello" in r.out, r.tell())
+    for h in hs:
+        h.stop()
+    for tok in toks:
+        lab.absent(tok, "at the end")
+    lab.wait_clean()
+
+
+def test_row24_kill_engine_same_fence(lab):
+    """A fence that lives through it can still reach what it may, and nothing else."""
+    code = """
+import sys, urllib.request, socket
+print('READY', flush=True)
+for line in sys.stdin:
+    try: a = urllib.request.urlopen('https://%s/', timeout=3).status
+    except OSError as e: a = str(e)
+    try: socket.create_connection(('%s', 9000), 2); b = 'open'
+    except OSError as e: b = str(e)
+    print('TRY', a, b, flush=True)
+""" % (NAME, topo.EVIL4)
+    h = lab.start(POLICY, [L.PYTHON, "-c", code])
+    h.send("x")
+    h.expect("TRY 200")
+    check("refused" in h.text.lower(), h.text)
+    for pid in lab.daemons(engine=True):
+        os.kill(pid, signal.SIGKILL)
+    L.wait_for(lambda: lab.daemons(engine=True), 5, "the engine was not started again")
+    end = time.monotonic() + 15
+    while True:
+        h.text = ""
+        h.send("x")
+        h.expect("\n", 15)
+        if "TRY 200" in h.text and "refused" in h.text.lower():
+            break
+        check("open" not in h.text, h.text)
+        check(time.monotonic() < end, "the fence does not recover:", h.text)
+    h.stop()
+
+
+def test_row24_kill_parent(lab):
+    toks, hs = kill_and_look(lab, False)
+    for h in hs:
+        h.stop()
+    for tok in toks:
+        lab.absent(tok, "at the end")
+    r = lab.run(POLICY, ["/usr/bin/curl", "-sS", "--max-time", "5", "https://%s/" % NAME])
+    check(r.rc == 0 and "hello" in r.out, "the next run:", r.tell())
+    r = lab.run(POLICY, lab.attack("connect", to=topo.EVIL4, port=9000, token="x"))
+    check(r.json()["connect"] == "ECONNREFUSED", r.json())
+    lab.wait_clean()
+
+
+def test_row24_kill_both(lab):
+    """Both at once, while the command sends."""
+    tok = L.token()
+    h = sender(lab, topo.EVIL4, 9000, tok)
+    for pid in lab.daemons():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    time.sleep(1)
+    lab.absent(tok)
+    h.stop()
+    lab.absent(tok)
+    r = lab.run(POLICY, ["/usr/bin/curl", "-sS", "--max-time", "5", "https://%s/" % NAME])
+    check(r.rc == 0, r.tell())
+    lab.wait_clean()
+
+
+def test_row24_stop_engine(lab):
+    """SIGSTOP: packets wait or fall, none gets out."""
+    tok = L.token()
+    h = sender(lab, topo.ALLOWED4, 443, tok, sni="evil.test")
+    engines = lab.daemons(engine=True)
+    check(engines, "no engine")
+    for pid in engines:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(0.7)
+    lab.absent(tok, "while the engine is stopped")
+    for pid in engines:
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(0.3)
+    lab.absent(tok, "after it goes on")
+    h.stop()
+    lab.wait_clean()
+
+
+def test_row24_from_the_first_instruction(lab):
+    """Traffic at start-up: what the command sends first is refused already."""
+    for _ in range(5):
+        tok = L.token()
+        r = lab.run(POLICY, lab.attack("udp_send", to=topo.EVIL4, port=9999, token=tok))
+        lab.absent(tok)
+    code = "exec 3<>/dev/udp/%s/9999 && printf %%s %s >&3"
+    tok = L.token()
+    lab.bare(["/bin/bash", "-c", code % (topo.EVIL4, tok)])
+    lab.arrives(tok)
+    for _ in range(10):
+        tok = L.token()
+        r = lab.run(POLICY, ["/bin/bash", "-c", code % (topo.EVIL4, tok)])
+        lab.absent(tok)
+        r.event(text=topo.EVIL4)
+
+
+def test_row25_flush_ruleset(lab):
+    """nft flush ruleset from outside: the fence stays."""
+    tok = L.token()
+    h = sender(lab, topo.EVIL4, 9000, tok)
+    lab.bare(["nft", "flush", "ruleset"])
+    lab.bare(["nft", "delete", "table", "inet", "agentfw"])
+    tries_on(h)
+    lab.absent(tok)
+    h.stop()
+    lab.absent(tok)
+
+
+def test_row25_verified_flow_goes_on(lab):
+    """A verified connection survives the engine's death."""
+    tok, tok2 = L.token(), L.token()
+    pol = L.policy("tcp://%s:9000" % NAME)
+    h = lab.start(pol, [L.PYTHON, "-c", """
+import socket, sys
+s = socket.create_connection(('%s', 9000)); s.sendall(b'start'); s.recv(100)
+print('READY', flush=True)
+for line in sys.stdin:
+    s.sendall(line.encode()); print('SENT', s.recv(100), flush=True)
+""" % NAME])
+    h.send(tok)
+    h.expect("SENT")
+    lab.arrives(tok)
+    for pid in lab.daemons(engine=True):
+        os.kill(pid, signal.SIGKILL)
+    h.text = ""
+    h.send(tok2)
+    h.expect("SENT", 10)
+    lab.arrives(tok2)
+    h.stop()
+
+
+def test_row25_link_down(lab):
+    """The link goes and comes back: still fenced."""
+    tok = L.token()
+    h = sender(lab, topo.EVIL4, 9000, tok)
+    topo.run("ip", "-n", lab.net.agent, "link", "set", "a0", "down")
+    topo.run("ip", "-n", lab.net.agent, "link", "set", "a0", "up")
+    topo.run("ip", "-n", lab.net.agent, "route", "replace", "default", "via", topo.ROUTER4)
+    topo.run("ip", "-6", "-n", lab.net.agent, "addr", "replace", topo.AGENT6 + "/64", "dev", "a0", "nodad")
+    topo.run("ip", "-6", "-n", lab.net.agent, "route", "replace", "default", "via", topo.ROUTER6)
+    tries_on(h)
+    lab.absent(tok)
+    h.stop()
+    r = lab.run(POLICY, ["/usr/bin/curl", "-sS", "https://%s/" % NAME])
+    check(r.rc == 0, r.tell())
+
+
+def test_two_fences(lab):
+    """Two runs at once, different policies, different networks; each keeps its own log."""
+    code = """
+import sys, urllib.request, json
+print('READY', flush=True)
+for line in sys.stdin:
+    out = []
+    for name in ('api.allowed.test', 'other.test'):
+        try: out.append(urllib.request.urlopen('https://%s/' % name, timeout=3).status)
+        except OSError as e: out.append(0)
+    print('GOT', out, flush=True)
+"""
+    a = lab.start(L.policy(NAME), [L.PYTHON, "-c", code])
+    b = lab.start(L.policy("other.test"), [L.PYTHON, "-c", code])
+    for _ in range(2):
+        for h, want in ((a, "GOT [200, 0]"), (b, "GOT [0, 200]")):
+            h.text = ""
+            h.send("x")
+            h.expect("GOT")
+            h.expect("\n")
+            check(want in h.text, "wanted", want, "got", h.text)
+    check(a.cgroup() and len(set(L.cgroups()) - a.before) >= 2, "two cgroups")
+    ra = a.result()
+    rb = b.result()
+    check(ra.events(text="other.test") and not ra.events(text=NAME), [e["agentfw"] for e in ra.events()])
+    check(rb.events(text=NAME) and not rb.events(text="other.test"), [e["agentfw"] for e in rb.events()])
+
+
+def test_learned_is_not_shared(lab):
+    """What one fence has learned opens nothing for another."""
+    a = lab.start(L.policy(NAME), [L.PYTHON, "-c", "import socket, time\nsocket.getaddrinfo('%s', 443)\n"
+                                   "print('READY', flush=True)\ntime.sleep(60)" % NAME])
+    tok = L.token()
+    r = lab.run(L.policy(NAME), lab.attack("hello", to=topo.ALLOWED4, port=443, sni=NAME, token=tok))
+    check(r.json()["connect"] == "ECONNREFUSED", r.json())
+    lab.absent(tok)
+    a.stop()
+
+
+def test_many_fences_in_turn(lab):
+    """Twenty runs, one after the other, each refused and allowed as it should be; nothing piles up."""
+    for i in range(20):
+        r = lab.run(POLICY, ["/usr/bin/curl", "-sS", "https://%s/" % (NAME if i % 2 else "evil.test")])
+        check((r.rc == 0) == bool(i % 2), i, r.tell())
+    lab.wait_clean()
+
+
+def test_fences_at_once(lab):
+    """Eight start at the same moment, with no daemon there: one daemon, all work."""
+    lab.wait_clean()
+    running = []
+    for i in range(8):
+        _, argv = lab.argv(POLICY, ["/usr/bin/curl", "-sS", "https://%s/" % NAME])
+        running.append(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=lab.env(), cwd="/"))
+    for p in running:
+        out, err = p.communicate(timeout=30)
+        check(p.returncode == 0 and b"hello" in out, p.returncode, out, err)
+    lab.wait_clean()
+
+
+def test_nothing_left(lab):
+    before = set(L.cgroups())
+    h = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; read x"])
+    check(lab.daemons() and "agentfw" in lab.rules(), "no daemon, no table:", lab.daemons(), lab.rules())
+    cg = h.cgroup()
+    r = h.result()
+    check(r.rc in (0, 1), r.tell())
+    L.wait_for(lambda: not os.path.exists(cg), 5, "the cgroup is still there: " + cg)
+    lab.wait_clean()
+    check(not [c for c in set(L.cgroups()) - before if not L.Running._members(c) and c == cg])
+
+
+def test_idle_daemon_goes(lab):
+    lab.run(POLICY, ["/bin/true"])
+    L.wait_for(lambda: not lab.daemons(), 15, "agentfwd stays without a fence")
+    lab.wait_clean()
+
+
+def test_exit_status(lab):
+    for cmd, want in ((["/bin/sh", "-c", "exit 0"], 0), (["/bin/sh", "-c", "exit 7"], 7), (["/bin/sh", "-c", "exit 255"], 255),
+                      (["/bin/sh", "-c", "exit 125"], 125), (["/no/such/program"], 127), (["/etc/passwd"], 126),
+                      (["/bin/sh", "-c", "kill -9 $$"], 137), (["/bin/sh", "-c", "kill -15 $$"], 143)):
+        r = lab.run(POLICY, cmd)
+        got = r.rc if r.rc >= 0 else 128 - r.rc
+        check(got == want, cmd, "status", r.rc, "wanted", want, r.tell())
+
+
+def test_standard_streams(lab):
+    r = lab.run(POLICY, ["/bin/sh", "-c", "cat; echo to stderr >&2"], stdin="through the pipe\n")
+    check(r.out == "through the pipe\n" and "to stderr" in r.err, r.tell())
+
+
+def test_signals_pass(lab):
+    for sig, word in ((signal.SIGTERM, "TERM"), (signal.SIGINT, "INT"), (signal.SIGHUP, "HUP"), (signal.SIGUSR1, "USR1")):
+        h = lab.start(POLICY, ["/bin/sh", "-c", "trap 'echo GOT; exit 9' %s; echo READY; while :; do sleep 0.05; done" % word])
+        os.kill(h.ctl_pid(), sig)
+        r = h.result()
+        check("GOT" in r.out and r.rc == 9, word, r.tell())
+
+
+def test_signal_death(lab):
+    h = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; exec sleep 60"])
+    os.kill(h.ctl_pid(), signal.SIGTERM)
+    r = h.result()
+    check(r.rc in (143, -15), "status", r.rc)
+    lab.wait_clean()
+
+
+def test_kill_agentctl(lab):
+    """kill -9 of agentctl: its command dies, the fence goes."""
+    tok = L.token()
+    h = sender(lab, topo.EVIL4, 9000, tok)
+    cg = h.cgroup()
+    pids = L.Running._members(cg)
+    check(pids)
+    os.kill(h.ctl_pid(), signal.SIGKILL)
+    h.p.wait()
+    L.wait_for(lambda: not any(os.path.exists("/proc/%d" % p) and "State:\tZ" not in open("/proc/%d/status" % p).read()
+                               for p in pids), 5, "the command lives on")
+    L.wait_for(lambda: not os.path.exists(cg), 5, "the cgroup is still there")
+    lab.absent(tok)
+    lab.wait_clean()
+
+
+def test_background_processes_die(lab):
+    """What the command leaves behind dies with the fence, daemonised or not."""
+    tok = L.token()
+    send = "exec 3<>/dev/udp/%s/9999; while :; do printf %%s %s >&3; sleep 0.02; done" % (topo.EVIL4, tok)
+    for how in ("(%s) & echo $!" % send, "setsid /bin/bash -c '%s' >/dev/null 2>&1 </dev/null & echo $!" % send,
+                "nohup /bin/bash -c '%s' >/dev/null 2>&1 </dev/null & echo $!; disown -a" % send):
+        r = lab.run(POLICY, ["/bin/bash", "-c", "%s; sleep 0.2" % how], timeout=15)
+        check(r.rc == 0, r.tell())
+        lab.absent(tok)
+        L.wait_for(lambda: not [p for p in lab.netns_pids() if p not in lab.daemons()], 5,
+                   lambda: "still running: %s" % lab.left_over())
+    lab.absent(tok)
+
+
+def test_no_leak_after_the_end(lab):
+    """What lies in a socket's buffer when the agent goes does not leak when the fence is taken down."""
+    for half in (0, 1):
+        for to in (topo.ALLOWED4, topo.ALLOWED6):
+            args = dict(to=to, port=443, sni=NAME, evil="evil.test", half=half)
+            lab.works_bare("queued", L.token(), **args)
+            tok = L.token()
+            lab.run(POLICY, [L.PYTHON, "-c", """
+import socket, os, sys
+socket.getaddrinfo('%s', 443)
+os.execv(sys.argv[1], sys.argv[1:])
+""" % NAME] + lab.attack("queued", token=tok, **args))
+            lab.absent(tok, "right after the end")
+            deadline = time.monotonic() + 2.5  # TCP sends again after 0.2, 0.4, 0.8 … s
+            while time.monotonic() < deadline:
+                lab.absent(tok, "retransmitted after the end")
+                time.sleep(0.3)
+
+
+def test_no_leak_after_the_end_of_a_held_flow(lab):
+    """The same with the connection still open in a killed process."""
+    tok = L.token()
+    code = """
+import socket, time, sys
+sys.path.insert(0, %r)
+import wire
+socket.getaddrinfo(%r, 443)
+s = socket.create_connection((%r, 443))
+s.sendall(wire.client_hello(%r, b'%s')[:130])
+print('READY', flush=True)
+time.sleep(60)
+""" % (L.HERE, NAME, topo.ALLOWED4, NAME, tok)
+    h = lab.start(POLICY, [L.PYTHON, "-c", code])
+    lab.absent(tok, "half a hello")
+    h.stop(signal.SIGKILL)
+    deadline = time.monotonic() + 2.5
+    while time.monotonic() < deadline:
+        lab.absent(tok, "after the end")
+        time.sleep(0.3)
+
+
+def test_daemon_log_lines(lab):
+    """A log tells of its fence's start and end, with counts."""
+    r = lab.run(POLICY, ["/usr/bin/curl", "-sS", "https://%s:9000/" % topo.EVIL4])
+    actions = [e["event"]["action"] for e in r.lines()]
+    check(actions[0] == "fence_started" and actions[-1] == "fence_ended", actions)
+    end = r.lines()[-1]["agentfw"]
+    check(end.get("summary"), end)
+    check(json.dumps(end["summary"]).count("1"), end)
+    st = os.stat(r.dir)
+    check(st.st_mode & 0o077 == 0, "log dir's mode", oct(st.st_mode))
+    for f in ("events.jsonl", "denied.pcap"):
+        check(os.stat(os.path.join(r.dir, f)).st_mode & 0o077 == 0, "mode of", f)
+
+
+def test_one_log_dir_for_two_runs(lab):
+    """The second run appends; packet numbers still fit."""
+    log_dir = lab.file(".log")
+    for to in (topo.EVIL4, topo.EVIL6):
+        r = lab.run(POLICY, lab.attack("connect", to=to, port=9000, token="x"), log_dir=log_dir)
+    for to in (topo.EVIL4, topo.EVIL6):
+        L.check_packet(r, r.event(text=to))
+    L.tcpdump_clean(r)
+
+
+def test_status(lab):
+    h = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; sleep 60"])
+    r = lab.bare([L.AGENTCTL, "status", "--json"])
+    check(r.rc == 0, r.tell())
+    doc = json.loads(r.out)
+    check(os.path.basename(h.cgroup()) in json.dumps(doc), doc)
+    h.stop()

@@ -1,0 +1,414 @@
+"""Sockets and packets: immunity rows 17, 18, 20 to 22, and what 19 has to do with the rules.
+
+Raw sockets twice: under agentctl run the sandbox refuses them; "as far as the rules" a root process
+without the sandbox is put into the fence's cgroup before it makes a socket.
+"""
+import json
+import subprocess
+import time
+
+import lab as L
+import topo
+from lab import check
+
+NAME = "api.allowed.test"
+POLICY = L.policy(NAME)
+ROOTPOL = L.policy(NAME, user="root")
+EVIL = (topo.EVIL4, topo.EVIL6)
+SELF = {topo.EVIL4: topo.AGENT4, topo.EVIL6: topo.AGENT6}
+IMPOSSIBLE = ("EPERM", "EACCES", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "ENOSYS", "EINVAL")
+
+
+def inside(lab, name, tok, **kw):
+    """Under agentctl run, as nobody and as root."""
+    for pol in (POLICY, ROOTPOL):
+        r = lab.run(pol, lab.attack(name, token=tok, **kw))
+        check(r.rc == 0, name, kw, r.tell())
+    return r
+
+
+class Rules:
+    """One fence whose cgroup several attackers join, one after the other."""
+
+    def __init__(self, lab, pol=ROOTPOL):
+        self.lab = lab
+        self.h = lab.start(pol, [L.PYTHON, "-c", "import socket, time\nsocket.getaddrinfo('%s', 443)\n"
+                                 "print('READY', flush=True)\ntime.sleep(1000)" % NAME])
+        self.cg = self.h.cgroup()
+
+    def attack(self, name, **kw):
+        r = self.lab.bare([L.PYTHON, L.HERE + "/attack.py", "--cgroup", self.cg] + self.lab.attack(name, **kw)[2:],
+                          timeout=60)
+        check(r.rc == 0, name, kw, r.tell())
+        return r.json()
+
+    def end(self):
+        self.h.stop()
+        return L.Result(0, "", "", 0, self.h.dir)
+
+
+def twice(lab, name, cases, event=True, harmless=()):
+    """Each case: harmful without a fence; nothing under agentctl run; nothing by the rules alone."""
+    for kw in cases:
+        if kw.get("how", kw.get("proto")) not in harmless:
+            lab.works_bare(name, L.token(), **kw)
+    for kw in cases:
+        tok = L.token()
+        inside(lab, name, tok, **kw)
+        lab.absent(tok, "%s %s under agentctl run" % (name, kw))
+    rules = Rules(lab)
+    for kw in cases:
+        tok = L.token()
+        rules.attack(name, token=tok, **kw)
+        lab.absent(tok, "%s %s in the cgroup" % (name, kw))
+    r = rules.end()
+    if event:
+        for kw in cases:
+            r.event(text=kw["to"])
+        for i, p in enumerate(r.packets()):
+            check(p, i)
+
+
+def test_row17_every_transport_both_families(lab):
+    for to in (*EVIL, topo.ALLOWED4, topo.ALLOWED6):
+        for port in (22, 25, 9000):
+            lab.works_bare("connect", L.token(), to=to, port=port, wait=0.1)
+            tok = L.token()
+            r = inside(lab, "connect", tok, to=to, port=port)
+            check(r.json()["connect"] == "ECONNREFUSED" and r.json()["ms"] < L.FAST_MS, r.json())
+            lab.absent(tok)
+            L.check_event(r, r.event(text=to), exe="/usr/bin/python3", address=to, port=port, transport="tcp")
+        lab.works_bare("udp_send", L.token(), to=to, port=9999)
+        tok = L.token()
+        r = inside(lab, "udp_send", tok, to=to, port=9999)
+        lab.absent(tok)
+        L.check_event(r, r.event(text=to), exe="/usr/bin/python3", address=to, port=9999, transport="udp")
+
+
+def test_row17_v4_mapped(lab):
+    for name, kw in (("connect_mapped", dict(to=topo.EVIL4, port=9000)),
+                     ("udp_send", dict(to=topo.EVIL4, port=9999, mapped=1))):
+        lab.works_bare(name, L.token(), **kw)
+        tok = L.token()
+        r = inside(lab, name, tok, **kw)
+        lab.absent(tok)
+        e = r.event(text=topo.EVIL4)
+        check(e["destination"]["ip"] == topo.EVIL4 and e["network"]["type"] == "ipv4", e)
+
+
+def test_row17_large_datagrams(lab):
+    """Fragmented by the kernel."""
+    for to in EVIL:
+        for size in (3000, 60000):
+            lab.works_bare("udp_send", L.token(), to=to, port=9999, size=size)
+            tok = L.token()
+            r = inside(lab, "udp_send", tok, to=to, port=9999, size=size)
+            lab.absent(tok)
+            r.event(text=to)
+
+
+def test_row17_fragments_and_options(lab):
+    ways = ("options", "fragments", "tiny fragments", "second fragment only")
+    twice(lab, "hdrincl", [{"to": topo.EVIL4, "port": 9999, "from": topo.AGENT4, "how": h} for h in ways])
+
+
+def test_row17_fragments_to_allowed(lab):
+    """An allowed address is no licence for what the rules cannot read."""
+    ways = ("options", "fragments", "second fragment only")
+    twice(lab, "hdrincl", [{"to": topo.ALLOWED4, "port": 443, "from": topo.AGENT4, "how": h} for h in ways])
+
+
+def test_row17_extension_headers(lab):
+    ways = ("hop-by-hop", "destination", "both", "atomic fragment", "routing", "fragments", "second fragment",
+            "no next header")
+    twice(lab, "v6_headers", [{"to": topo.EVIL6, "port": 9999, "from": topo.AGENT6, "how": h} for h in ways],
+          harmless=("fragments",))
+
+
+def test_row18_ping(lab):
+    for to in (*EVIL, topo.ALLOWED4, topo.ALLOWED6, topo.ROUTER4, topo.ROUTER6):
+        lab.works_bare("ping", L.token(), to=to)
+        tok = L.token()
+        r = inside(lab, "ping", tok, to=to)
+        lab.absent(tok)
+        check(r.json()["error"] != "TIMEOUT" and r.json()["ms"] < L.FAST_MS, "slow:", r.json())
+        e = r.event(text=to)
+        check("icmp" in e["network"]["transport"], e["network"])
+        L.check_packet(r, e)
+
+
+def test_row18_ping_allowed(lab):
+    pol = L.policy("icmp://" + topo.ALLOWED4, "icmp://[%s]" % topo.ALLOWED6)
+    for to, other in ((topo.ALLOWED4, topo.EVIL4), (topo.ALLOWED6, topo.EVIL6)):
+        tok = L.token()
+        r = lab.run(pol, lab.attack("ping", to=to, token=tok))
+        check(r.json()["back"], r.json())
+        lab.arrives(tok)
+        tok = L.token()
+        lab.run(pol, lab.attack("ping", to=other, token=tok))
+        lab.absent(tok)
+
+
+def test_row18_icmp_raw(lab):
+    """Echo, echo reply nobody asked for, timestamp, unreachable, redirects: with our bytes inside."""
+    cases = [dict(to=topo.EVIL4, proto=1, type=t) for t in (8, 0, 13, 3, 5, 11, 42)]
+    twice(lab, "proto_socket", cases)
+    twice(lab, "proto_socket", [dict(to=topo.EVIL6, proto=58, type=t) for t in (128, 129, 1, 3, 200)])
+
+
+def test_row18_neighbour_discovery(lab):
+    """Needed by the kernel itself; not for hiding data."""
+    twice(lab, "proto_socket", [dict(to=topo.EVIL6, proto=58, type=t) for t in (133, 134, 135, 136, 143)])
+
+
+PROTOS = {"UDP-Lite": 136, "SCTP": 132, "DCCP": 33, "GRE": 47, "IPIP": 4, "IPv6 in IP": 41, "ESP": 50, "AH": 51,
+          "OSPF": 89, "unassigned": 200, "253": 253, "raw UDP": 17, "raw TCP": 6, "IGMP": 2, "L2TP": 115}
+
+
+def test_row18_protocols(lab):
+    for to in EVIL:
+        twice(lab, "proto_socket", [dict(to=to, proto=p, port=9000) for p in PROTOS.values()], event=False)
+
+
+def test_row18_protocols_to_allowed(lab):
+    for to in (topo.ALLOWED4, topo.ALLOWED6):
+        twice(lab, "proto_socket", [dict(to=to, proto=p, port=443) for p in PROTOS.values()])
+
+
+def test_row18_udplite_socket(lab):
+    """An ordinary socket, no rights needed."""
+    for to in EVIL:
+        lab.works_bare("udp_send", L.token(), to=to, port=9999, proto=136)
+        tok = L.token()
+        inside(lab, "udp_send", tok, to=to, port=9999, proto=136)
+        lab.absent(tok)
+
+
+def test_row18_mptcp(lab):
+    for to in EVIL:
+        lab.works_bare("mptcp", L.token(), to=to, port=9000)
+        tok = L.token()
+        r = inside(lab, "mptcp", tok, to=to, port=9000)
+        check(r.json()["error"] and r.json()["ms"] < L.FAST_MS, r.json())
+        lab.absent(tok)
+
+
+def test_row18_broadcast_multicast(lab):
+    for kw in (dict(to="198.51.100.255", port=9999, broadcast=1), dict(to="255.255.255.255", port=9999, broadcast=1),
+               dict(to="224.0.0.1", port=9999), dict(to="224.0.0.251", port=5353), dict(to="ff02::1", port=9999),
+               dict(to="ff02::fb", port=5353), dict(to="ff05::1", port=9999)):
+        lab.works_bare("udp_send", L.token(), **kw)
+        tok = L.token()
+        r = inside(lab, "udp_send", tok, **kw)
+        lab.absent(tok, kw)
+        r.event(text=kw["to"])
+
+
+def test_row19_sockets_of_the_sandbox(lab):
+    """What the sandbox does not hand out, to nobody and to root."""
+    bare = lab.bare(lab.attack("families")).json()
+    check(bare["sockets"]["packet"] == "open" and bare["sockets"]["raw4"] == "open", "nothing to refuse here", bare)
+    for pol in (POLICY, ROOTPOL):
+        got = lab.run(pol, lab.attack("families")).json()
+        for what in got["must_fail"]:
+            check(got["sockets"][what] in IMPOSSIBLE, what, got["sockets"][what])
+        for what in got["must_work"]:
+            check(got["sockets"][what] == "open", what, got["sockets"][what])
+
+
+def test_row19_packet_socket(lab):
+    """AF_PACKET is below every rule: only the sandbox stands in its way."""
+    mac = lab.bare(["cat", "/dev/null"]) and topo.run("ip", "-n", lab.net.router, "-o", "link", "show", "r0")
+    mac = mac.split("link/ether ")[1].split()[0]
+    kw = {"to": topo.EVIL4, "port": 9999, "from": topo.AGENT4, "mac": mac}
+    lab.works_bare("packet_socket", L.token(), **kw)
+    tok = L.token()
+    r = inside(lab, "packet_socket", tok, **kw)
+    lab.absent(tok)
+    check(r.json()["error"] in IMPOSSIBLE, r.json())
+
+
+def test_row19_spoofed(lab):
+    """A source that is not ours, a DNS answer that nobody asked for."""
+    cases = [{"to": topo.EVIL4, "port": 9999, "from": topo.AGENT4, "how": h, "other": "198.51.100.77"}
+             for h in ("spoofed source", "dns answer")]
+    cases += [{"to": topo.ALLOWED4, "port": 443, "from": topo.AGENT4, "how": "spoofed source", "other": "127.0.0.1"}]
+    twice(lab, "hdrincl", cases, harmless=("spoofed source",))
+
+
+def test_row20_marks(lab):
+    for to in EVIL:
+        lab.works_bare("marks", L.token(), to=to, port=9999)
+        tok = L.token()
+        inside(lab, "marks", tok, to=to, port=9999)
+        lab.absent(tok, "marks under agentctl run")
+        rules = Rules(lab)
+        tok = L.token()
+        got = rules.attack("marks", to=to, port=9999, token=tok)
+        lab.absent(tok, "marks in the cgroup")
+        r = rules.end()
+        n = sum(e["event"].get("count", 1) for e in r.events(text=to))
+        check(n > 0, "no event; sent:", got)
+
+
+def test_row20_marks_tcp(lab):
+    rules = Rules(lab)
+    for to, kw in ((topo.EVIL4, dict(port=9000)), (topo.EVIL6, dict(port=9000)),
+                   (topo.ALLOWED4, dict(port=443, sni="evil.test")), (topo.ALLOWED6, dict(port=443, sni="evil.test"))):
+        tok = L.token()
+        rules.attack("marks_tcp", to=to, token=tok, **kw)
+        lab.absent(tok, "%s %s" % (to, kw))
+
+
+def test_row20_lone_segments(lab):
+    """ACK, FIN, RST and the rest that belong to no connection, with data in them."""
+    cases = [{"to": to, "from": SELF[to], "port": port} for to in EVIL for port in (443, 9000)]
+    cases += [{"to": topo.ALLOWED4, "from": topo.AGENT4, "port": 443}, {"to": topo.ALLOWED6, "from": topo.AGENT6, "port": 443}]
+    twice(lab, "tcp_flags", cases)
+
+
+def test_row20_untracked(lab):
+    """Somebody's notrack rule does not open the fence."""
+    rules = Rules(lab)
+    lab.bare(["nft", "add table inet afwtest; add chain inet afwtest raw { type filter hook output priority -300; }; "
+              "add rule inet afwtest raw ip daddr %s notrack; add rule inet afwtest raw ip6 daddr %s notrack"
+              % EVIL])
+    try:
+        for to in EVIL:
+            for name, kw in (("udp_send", dict(to=to, port=9999)), ("connect", dict(to=to, port=9000, wait=0.2))):
+                tok = L.token()
+                lab.works_bare(name, tok, **kw)
+                tok = L.token()
+                rules.attack(name, token=tok, **kw)
+                lab.absent(tok, kw)
+    finally:
+        lab.bare(["nft", "delete table inet afwtest"])
+
+
+def test_row21_socket_from_before(lab):
+    """A connection that the command inherits keeps its old cgroup: agentctl closes it."""
+    code = ("import socket, sys, os, time\ns = socket.create_connection(('%s', 9000))\nos.set_inheritable(s.fileno(), True)\n"
+            "os.dup2(s.fileno(), 9)\nos.execv(sys.argv[1], sys.argv[1:])" % topo.EVIL4)
+    use = "import os, time\nfor fd in range(3, 64):\n  try: os.write(fd, b'%s')\n  except OSError: pass\ntime.sleep(0.2)"
+    tok = L.token()
+    lab.bare([L.PYTHON, "-c", code, L.PYTHON, "-c", use % tok])
+    lab.arrives(tok)
+    tok = L.token()
+    log_dir, argv = lab.argv(POLICY, [L.PYTHON, "-c", use % tok])
+    start = argv.index(L.AGENTCTL)
+    lab._call(argv[:start] + [L.PYTHON, "-c", code] + argv[start:], 20, log_dir)
+    lab.absent(tok)
+
+
+def outsider(lab, to, port, ns=None):
+    return lab._call(lab.enter(ns) + lab.attack("connect", to=to, port=port, token="tkoutsider", wait=1.0), 20)
+
+
+def test_row22_outsider_connects(lab):
+    """From the net and from the host: a listener inside gives nothing away."""
+    tok = L.token()
+    p = subprocess.Popen(lab.enter() + lab.attack("listen", port=7777, token=tok, seconds=20), stdout=subprocess.PIPE)
+    try:
+        check(b"READY" in p.stdout.readline())
+        for to in (topo.AGENT4, topo.AGENT6):
+            check(tok.encode().hex() in outsider(lab, to, 7777, lab.net.net).json().get("back", ""), "without a fence")
+    finally:
+        p.kill()
+        p.wait()
+    for user in ("nobody", "root"):
+        tok = L.token()
+        h = lab.start(L.policy(NAME, user=user), lab.attack("listen", port=7777, token=tok, seconds=20))
+        for ns, to in ((lab.net.net, topo.AGENT4), (lab.net.net, topo.AGENT6), (None, "127.0.0.1"), (None, "::1"),
+                       (None, topo.AGENT4), (lab.net.router, topo.AGENT4)):
+            got = outsider(lab, to, 7777, ns).json()
+            check(tok.encode().hex() not in got.get("back", ""), "data came out to", ns, to)
+            check(got["connect"] != "ok" and got["ms"] < L.FAST_MS, "an outsider's connection:", ns, to, got)
+        h.stop()
+        lab.absent(tok)
+        r = L.Result(0, "", "", 0, h.dir)
+        r.event(text="7777", code="inbound")
+
+
+def test_row22_ingress_allowed(lab):
+    tok = L.token()
+    pol = L.policy(NAME, extra="ingress: [\"127.0.0.1:7777\"]\n")
+    h = lab.start(pol, lab.attack("listen", port=7777, token=tok, seconds=20))
+    got = outsider(lab, "127.0.0.1", 7777).json()
+    check(tok.encode().hex() in got.get("back", ""), got)
+    h.stop()
+
+
+def test_row22_refused_loopback_port(lab):
+    """A service of the host on loopback is no endpoint unless the policy says so."""
+    for addr in ("127.0.0.1", "::1", topo.AGENT4, topo.AGENT6):
+        p = subprocess.Popen(lab.enter() + lab.attack("listen", port=7778, token="tkhost", seconds=20),
+                             stdout=subprocess.PIPE)
+        try:
+            check(b"READY" in p.stdout.readline())
+            check(lab.bare(lab.attack("connect", to=addr, port=7778, token="x")).json()["connect"] == "ok")
+            check(b"ACCEPTED" in p.stdout.readline())
+            r = lab.run(POLICY, lab.attack("connect", to=addr, port=7778, token="x"))
+            check(r.json()["connect"] == "ECONNREFUSED" and r.json()["ms"] < L.FAST_MS, addr, r.json())
+            L.check_event(r, r.event(text="7778"), exe="/usr/bin/python3", address=addr, port=7778)
+            if addr == "127.0.0.1":
+                r = lab.run(L.policy("localhost:7778", "tcp://localhost:7778"), lab.attack("connect", to=addr, port=7778, token="x"))
+                check(r.json()["connect"] == "ok", r.json())
+        finally:
+            p.kill()
+            p.wait()
+
+
+def test_row22_own_listener(lab):
+    """A program and its own helper on loopback: the fence itself may connect to listeners inside."""
+    for to in ("127.0.0.1", "::1"):
+        r = lab.run(L.policy(NAME, "tcp://localhost:7790"), lab.attack("own_listener", to=to, port=7790))
+        check(r.json().get("back") == "hello", r.json(), r.events()[:2])
+
+
+def test_row23_leaving(lab):
+    """cgroup.procs, unshare, setns, signals to the daemon, its socket."""
+    code = """
+import ctypes, os, json, glob, socket, signal
+libc = ctypes.CDLL(None, use_errno=True)
+out = {}
+for root in ('/sys/fs/cgroup/unified', '/sys/fs/cgroup', '/sys/fs/cgroup/unified/agentfw'):
+    try:
+        with open(root + '/cgroup.procs', 'w') as f: f.write(str(os.getpid()))
+        out[root] = 'moved'
+    except OSError as e: out[root] = str(e)
+for flag, name in ((0x10000000, 'user'), (0x40000000, 'net'), (0x50000000, 'user+net'), (0x02000000, 'cgroup')):
+    pid = os.fork()
+    if pid == 0: os._exit(0 if libc.unshare(flag) == 0 else 1)
+    out['unshare ' + name] = 'done' if os.waitpid(pid, 0)[1] == 0 else 'refused'
+for pid in %r:
+    try: os.kill(pid, 0); out['signal %%d' %% pid] = 'may'
+    except OSError as e: out['signal %%d' %% pid] = e.strerror
+    try: fd = os.open('/proc/%%d/ns/net' %% pid, os.O_RDONLY); out['setns'] = 'done' if libc.setns(fd, 0) == 0 else 'refused'
+    except OSError as e: out['setns'] = e.strerror
+    out['ptrace'] = 'done' if libc.ptrace(16, pid, 0, 0) == 0 else 'refused'
+for p in glob.glob('/run/agentfw/net-*/control'):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try: s.connect(p); out['control'] = 'connected'
+    except OSError as e: out['control'] = e.strerror
+print(json.dumps(out))
+"""
+    hold = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; sleep 100"])
+    pids = lab.daemons()
+    check(pids, "no daemon while a fence stands")
+    for pol in (POLICY, ROOTPOL):
+        got = lab.run(pol, [L.PYTHON, "-c", code % (pids,)]).json()
+        for what, answer in got.items():
+            if what != "control":
+                check(answer not in ("moved", "done", "may"), "root" if pol == ROOTPOL else "nobody", what, answer, got)
+    hold.stop()
+
+
+def test_audit_of_everything(lab):
+    """Packets, events and the summary agree: nothing is dropped in silence."""
+    calls = [["udp_send", {"to": topo.EVIL4, "port": 9000 + i, "token": "x"}] for i in range(20)]
+    calls += [["connect", {"to": topo.EVIL6, "port": 9000 + i, "token": "x"}] for i in range(20)]
+    r = lab.run(POLICY, lab.attack("several", list=json.dumps(calls)), timeout=40)
+    seen = {(e["destination"]["ip"], e["destination"]["port"]) for e in r.events()}
+    check(len(seen) == 40, len(seen), "of 40 endpoints in the log")
+    check(len(r.packets()) >= 40, len(r.packets()), "packets")
+    L.tcpdump_clean(r)
