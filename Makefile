@@ -28,6 +28,9 @@ CTL_SRC    := $(filter-out agentctl/agentctl.c,$(wildcard agentctl/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
+ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/wire/*.[ch] agentctl/*.[ch] \
+                          tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
+
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 POLICY_LIB := $(BUILD)/libpolicy.a
 WIRE_LIB   := $(BUILD)/libwire.a
@@ -36,8 +39,18 @@ CTL_LIB    := $(BUILD)/libctl.a
 UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
-.PHONY: all clean help unit fuzz-replay fuzz install
+.PHONY: all clean help demo check deps-build deps-check unit fuzz-replay fuzz bench format \
+        check-format check-includes check-man check-net check-sandbox install
 all: $(BUILD)/agentfwd $(BUILD)/agentctl
+
+help:
+	@echo 'make               build $(BUILD)/agentfwd and $(BUILD)/agentctl'
+	@echo 'make demo          install what is missing, build, show the fence at work (root)'
+	@echo 'make check         install what is missing, build with gcc and clang, pass every test (root)'
+	@echo 'make unit          unit tests; SANITIZE=address,undefined builds them with sanitizers'
+	@echo 'make fuzz TARGET=dns RUNS=N    fuzz one parser (clang)'
+	@echo 'make bench         speed, as ratios of one run (root)'
+	@echo 'make install       to $(PREFIX); make clean; V=1 shows the commands'
 
 $(BUILD)/%.o: %.c
 	$(call say,CC)
@@ -85,6 +98,53 @@ fuzz:
 	   tests/fuzz/fuzz_$(TARGET).c $(WIRE_SRC) $(POLICY_SRC) $(PKG_LIBS)
 	$(Q)$(BUILD)/fuzz/fuzz_$(TARGET) -runs=$(RUNS) -max_len=20000 -print_final_stats=1 \
 	   $(BUILD)/fuzz/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET)
+
+# The two commands of the README. Each step is a make of its own: packages that were just installed
+# change what pkg-config says.
+deps-build:
+	$(Q)tools/deps build
+deps-check:
+	$(Q)tools/deps check
+
+demo: deps-build
+	$(Q)$(MAKE) --no-print-directory -j2 all
+	$(Q)BUILD=$(BUILD) demo/run
+
+check: deps-check
+	$(Q)$(MAKE) --no-print-directory check-includes check-format check-man
+	$(Q)$(MAKE) --no-print-directory -j2 WERROR=-Werror all $(BUILD)/tests/bench/load
+	$(Q)$(MAKE) --no-print-directory -j2 WERROR=-Werror CC=clang BUILD=$(BUILD)-clang all
+	$(Q)$(MAKE) --no-print-directory -j2 SANITIZE=address,undefined BUILD=$(BUILD)-asan unit fuzz-replay
+	$(Q)$(MAKE) --no-print-directory check-sandbox check-net
+
+check-format:
+	$(Q)clang-format --dry-run -Werror $(ALL_C)
+check-includes:
+	$(Q)tools/includes
+check-man:
+	$(Q)mandoc -T lint -W warning docs/*.[158]
+check-sandbox: all
+	$(Q)BUILD=$(BUILD) tests/sandbox/run
+check-net: all
+	$(Q)BUILD=$(BUILD) tests/net/run
+format:
+	clang-format -i $(ALL_C)
+
+$(BUILD)/tests/bench/load: $(BUILD)/tests/bench/load.o
+$(BUILD)/tests/bench/names: $(BUILD)/tests/bench/names.o $(POLICY_LIB)
+$(BUILD)/tests/bench/load $(BUILD)/tests/bench/names:
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names
+	$(Q)BUILD=$(BUILD) tests/bench/run
+
+install: all
+	install -D -m 755 $(BUILD)/agentctl $(DESTDIR)$(PREFIX)/bin/agentctl
+	install -D -m 755 $(BUILD)/agentfwd $(DESTDIR)$(PREFIX)/sbin/agentfwd
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/agentctl.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/agentfw-policy.5
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/agentfwd.8
 
 clean:
 	rm -rf $(BUILD)

@@ -226,7 +226,7 @@ void batch_counter(struct batch *b, uint16_t type, const char *name)
 
 /* nft's own numbers of data types, so that `nft list ruleset` reads well (nftables datatype.h). */
 enum { NFT_TYPE_IPADDR = 7, NFT_TYPE_IP6ADDR = 8, NFT_TYPE_INET_PROTOCOL = 12, NFT_TYPE_INET_SERVICE = 13,
-       NFT_TYPE_CGROUPV2 = 47, NFT_TYPE_BITS = 6 };
+       NFT_TYPE_CGROUPV2 = 46, NFT_TYPE_BITS = 6 };
 
 static uint32_t concat_type(uint32_t first)
 {

@@ -97,6 +97,7 @@ struct dns_builder {
 	uint8_t *buf;
 	size_t max, n;
 	bool overflow;
+	size_t base;	/* header and question: what stays when the answer does not fit */
 	bool opt;	/* the query had EDNS: one OPT is added at the end */
 	uint16_t answers;
 };
@@ -117,8 +118,9 @@ void dns_reply_rdata(struct dns_builder *b, const struct name *owner, uint16_t t
 size_t dns_reply_end(struct dns_builder *b, int ede, const char *text);
 
 /* Copies SVCB/HTTPS rdata into buf (max bytes) without the ech (5), ipv4hint (4) and ipv6hint (6)
- * parameters and with mandatory keys adjusted; alias mode (priority 0) is refused. Returns its length; 0: malformed or alias, leave the
- * record out. *ret_target: the target name (len 0: "."). */
+ * parameters and with mandatory keys adjusted; alias mode (priority 0) is refused. Returns its length;
+ * 0: malformed, alias, or a target that is no host name: leave the record out. *ret_target: the target
+ * name (len 0: "."). */
 size_t dns_svcb_sanitize(struct slice rdata, void *buf, size_t max, struct name *ret_target);
 
 #endif

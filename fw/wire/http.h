@@ -15,7 +15,7 @@ struct http_request {
 				 agree); no port, IPv6 brackets kept */
 	uint16_t port;	      /* of Host or authority; 0: none written */
 	bool connect;	      /* method CONNECT */
-	bool upgrade;	      /* Upgrade header (or HTTP/2 preface PRI) is there: what follows may be anything */
+	bool upgrade;	      /* Upgrade header is there: what follows may be anything */
 	size_t head_bytes;    /* request line, headers and the empty line */
 	bool chunked;
 	uint64_t body_bytes;  /* when not chunked */
