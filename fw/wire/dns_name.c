@@ -3,6 +3,9 @@
 #include <assert.h>
 #include <string.h>
 
+/* Each pointer may lead to the next; an encoder that knows its trade needs one or two of them. */
+#define POINTERS_MAX 64
+
 static uint8_t lower(uint8_t ch)
 {
 	return ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch;
@@ -23,7 +26,7 @@ static bool read_name(struct slice msg, struct cursor *c, struct wire_name *ret)
 {
 	struct cursor at = *c;
 	const uint8_t *limit = at.p; /* pointers must go to before this */
-	bool jumped = false;
+	unsigned jumps = 0;
 	uint8_t size, low;
 	struct slice label;
 
@@ -40,16 +43,17 @@ static bool read_name(struct slice msg, struct cursor *c, struct wire_name *ret)
 		}
 		if (size < 0xc0 || msg.p == NULL || !cursor_u8(&at, &low))
 			return false;
-		if (!jumped)
+		if (jumps == 0)
 			*c = at;
-		jumped = true;
+		if (++jumps > POINTERS_MAX)
+			return false;
 		size_t offset = (size_t)(size & 0x3f) << 8 | low;
 		if (offset < 12 || offset >= (size_t)(limit - msg.p))
 			return false;
 		limit = msg.p + offset;
 		at = (struct cursor){limit, msg.p + msg.n};
 	}
-	if (!jumped)
+	if (jumps == 0)
 		*c = at;
 	return true;
 }

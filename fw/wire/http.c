@@ -101,8 +101,8 @@ struct head {
 
 static bool parse_target(struct slice target, struct http_request *ret, struct head *h)
 {
-	for (size_t i = 0; i < target.n; i++)
-		if (target.p[i] <= 0x20 || target.p[i] >= 0x7f)
+	for (size_t i = 0; i < target.n; i++) /* a fragment is never sent, but would move an '@' */
+		if (target.p[i] <= 0x20 || target.p[i] >= 0x7f || target.p[i] == '#')
 			return false;
 	if (ret->connect) {
 		h->has_authority = true;
@@ -116,7 +116,7 @@ static bool parse_target(struct slice target, struct http_request *ret, struct h
 	if (target.n <= 7 || strncasecmp((const char *)target.p, "http://", 7) != 0)
 		return false;
 	struct slice authority = {target.p + 7, 0};
-	while (authority.n < target.n - 7 && strchr("/?#", authority.p[authority.n]) == NULL)
+	while (authority.n < target.n - 7 && strchr("/?", authority.p[authority.n]) == NULL)
 		authority.n++;
 	h->has_authority = true;
 	return parse_authority(authority, &h->authority, &h->authority_port);
