@@ -388,9 +388,9 @@ def urgent(a):
     def go():
         s = tcp(a["to"], a["port"], 1.5)
         data = make_hello(a)
-        s.sendall(data[:60])
+        s.sendall(data[:30])
         s.send(b"!", socket.MSG_OOB)
-        s.sendall(data[60:])
+        s.sendall(data[30:])
         return s.recv(4096)
     v, err, ms = attempt(go)
     return {"back": hexes(v or b""), "error": err, "ms": ms}
@@ -608,13 +608,15 @@ def v6_headers(a):
             "both": wire.ipv6(src, to, 0, chain + body),
             "routing": wire.ipv6(src, to, 43, bytes([17, 0, 253, 0, 0, 0, 0, 0]) + body),
             "atomic fragment": wire.ipv6(src, to, 44, frag(0, 0, body)),
-            "fragments": wire.ipv6(src, to, 44, frag(0, 1, body[:16])),
-            "second fragment": wire.ipv6(src, to, 44, frag(16, 0, body[16:])),
+            "fragments": [wire.ipv6(src, to, 44, frag(0, 1, body[:16])),
+                          wire.ipv6(src, to, 44, frag(16, 0, body[16:]))],
+            "second fragment": wire.ipv6(src, to, 44, frag(64, 0, tok.ljust(32, b"."))),
             "no next header": wire.ipv6(src, to, 59, tok)}
     out = {}
     for what, p in pkts.items():
         if "how" not in a or a["how"] == what:
-            _, out[what], _ = attempt(lambda: s.sendto(p, (to, 0)))
+            for one in p if isinstance(p, list) else [p]:
+                _, out[what], _ = attempt(lambda: s.sendto(one, (to, 0)))
     time.sleep(0.05)
     return out
 

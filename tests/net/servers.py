@@ -25,7 +25,7 @@ BANNER_PORT = 2525	# speaks first
 PG_PORT = 5432
 SINK_TCP = (22, 25, 853, 1234, 5353, 9000, 9001)
 SINK_UDP = (443, 853, 1234, 5353, 5355, 9000, 9999)
-CERT_NAMES = ["api.allowed.test", "*.allowed.test", "*.cdn.test", "cdn.test", "shared.test", "evil.test",
+CERT_NAMES = ["api.allowed.test", "*.allowed.test", "*.cdn.test", "*.b.cdn.test", "*.private.cdn.test", "cdn.test", "shared.test", "evil.test",
               "*.evil.test", "*.reb.test", "*.far.test", "other.test", "pypi.test", "npm.test", "git.test"]
 
 
@@ -247,9 +247,13 @@ class FarEnd:
         self.sel, self.stop, self.socks = selectors.DefaultSelector(), False, []
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(pki.cert, pki.key)
-        self.tls.sni_callback = lambda sock, name, ctx: self.snis.append(name)
+        self.tls.sni_callback = lambda sock, name, ctx: self._sni(name)
         self.snis = []
         topo.in_ns(net.path(net.net), self._listen)
+
+    def _sni(self, name):
+        self.snis.append(name)
+        self.recorder.stream("sni", (name or "").encode() + b"\n")
 
     def _listen(self):
         for port in TLS_PORTS:

@@ -29,10 +29,13 @@ def cut_short(got):
 
 def refused_hello(lab, code=None, *, fast=True, event=True, **args):
     """One kind of hello, on both families: harmful without a fence, refused inside."""
+    def sni(tok):  # in pieces that cut the token up, the server tells of the name that it read
+        return {"sni": tok + ".evil.test"} if args.get("records", 1) > 1 else {}
     for to in BOTH:
-        lab.works_bare("hello", tok := L.token(), to=to, port=443, **args)
         tok = L.token()
-        r, (got,) = learned(lab, POLICY, ("hello", dict(to=to, port=443, token=tok, **args)))
+        lab.works_bare("hello", tok, to=to, port=443, **{**args, **sni(tok)})
+        tok = L.token()
+        r, (got,) = learned(lab, POLICY, ("hello", dict(to=to, port=443, token=tok, **{**args, **sni(tok)})))
         lab.absent(tok)
         if fast:
             cut_short(got)
@@ -50,7 +53,8 @@ def test_control_allowed_hello(lab):
             r, (got,) = learned(lab, POLICY, ("hello", dict(to=to, port=443, sni=NAME, token=tok, **extra)))
             check(got.get("back", "").startswith("16"), extra, got, [
                 (e["agentfw"]["code"], e["event"]["reason"]) for e in r.events()])
-            lab.arrives(tok, extra)
+            if "records" not in extra:  # the records' heads cut the token up
+                lab.arrives(tok, extra)
 
 
 def test_row11_refused_name_on_shared_address(lab):
