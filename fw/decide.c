@@ -52,7 +52,11 @@ static bool name_opens(const struct facts *f, const struct name *name, struct de
 
 static bool is_multicast(const struct addr *a)
 {
-	return addr_kind(a) == ADDR_MULTICAST;
+	static const uint8_t broadcast[4] = { 255, 255, 255, 255 };
+
+	if (a->family == 6)
+		return a->b[0] == 0xff;
+	return (a->b[0] & 0xf0) == 224 || memcmp(a->b, broadcast, sizeof(broadcast)) == 0;
 }
 
 static void decide_by_names(const struct facts *f, struct decision *ret)

@@ -1,0 +1,267 @@
+#include "policy/base/addr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+bool addr_parse(const char *text, size_t len, struct addr *ret)
+{
+	char buf[INET6_ADDRSTRLEN];
+	uint8_t bytes[16];
+
+	if (len == 0 || len >= sizeof(buf))
+		return false;
+	memcpy(buf, text, len);
+	buf[len] = '\0';
+	if (strlen(buf) != len)
+		return false;
+	if (inet_pton(AF_INET, buf, bytes) == 1)
+		*ret = addr_from_v4(bytes);
+	else if (inet_pton(AF_INET6, buf, bytes) == 1)
+		*ret = addr_from_v6(bytes);
+	else
+		return false;
+	return true;
+}
+
+static unsigned width(const struct addr *a)
+{
+	return a->family == 4 ? 32 : 128;
+}
+
+/* Zeroes the host bits; true when one was set. */
+static bool mask(struct addr *a, unsigned bits)
+{
+	bool set = false;
+
+	for (unsigned i = bits; i < width(a); i++) {
+		uint8_t bit = (uint8_t)(0x80 >> (i % 8));
+
+		set |= (a->b[i / 8] & bit) != 0;
+		a->b[i / 8] &= (uint8_t)~bit;
+	}
+	return set;
+}
+
+static int bits_parse(const char *text, size_t len, unsigned max)
+{
+	unsigned bits = 0;
+
+	if (len == 0 || len > 3 || (len > 1 && text[0] == '0'))
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		bits = bits * 10 + (unsigned)(text[i] - '0');
+	}
+	return bits > max ? -1 : (int)bits;
+}
+
+int prefix_parse(const char *text, size_t len, struct prefix *ret)
+{
+	const char *slash = memchr(text, '/', len);
+	size_t addr_len = slash ? (size_t)(slash - text) : len;
+	struct prefix p;
+	int bits;
+
+	if (!addr_parse(text, addr_len, &p.addr))
+		return -EINVAL;
+	bits = (int)width(&p.addr);
+	if (slash) {
+		bool mapped = p.addr.family == 4 && memchr(text, ':', addr_len);
+
+		bits = bits_parse(slash + 1, len - addr_len - 1, mapped ? 128 : width(&p.addr));
+		if (mapped)
+			bits = bits < 96 ? -1 : bits - 96;
+	}
+	if (bits < 0)
+		return -EINVAL;
+	p.bits = (uint8_t)bits;
+	bits = mask(&p.addr, p.bits) ? -ERANGE : 0;
+	*ret = p;
+	return bits;
+}
+
+const char *addr_format(const struct addr *a, char *buf)
+{
+	if (a->family == 4 || a->family == 6)
+		inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->b, buf, ADDR_STRLEN);
+	else
+		strcpy(buf, "none");
+	return buf;
+}
+
+const char *prefix_format(const struct prefix *p, char *buf)
+{
+	addr_format(&p->addr, buf);
+	if (p->bits != width(&p->addr))
+		snprintf(buf + strlen(buf), PREFIX_STRLEN - strlen(buf), "/%u", p->bits);
+	return buf;
+}
+
+struct addr addr_from_v4(const void *bytes4)
+{
+	struct addr a = { .family = 4 };
+
+	memcpy(a.b, bytes4, 4);
+	return a;
+}
+
+struct addr addr_from_v6(const void *bytes16)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct addr a = { .family = 6 };
+
+	if (memcmp(bytes16, mapped, sizeof(mapped)) == 0)
+		return addr_from_v4((const uint8_t *)bytes16 + 12);
+	memcpy(a.b, bytes16, 16);
+	return a;
+}
+
+bool addr_from_sockaddr(const struct sockaddr *sa, struct addr *ret, uint16_t *ret_port)
+{
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	if (sa->sa_family == AF_INET)
+		*ret = addr_from_v4(&in->sin_addr);
+	else if (sa->sa_family == AF_INET6)
+		*ret = addr_from_v6(&in6->sin6_addr);
+	else
+		return false;
+	if (ret_port)
+		*ret_port = ntohs(sa->sa_family == AF_INET ? in->sin_port : in6->sin6_port);
+	return true;
+}
+
+socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *ss)
+{
+	struct sockaddr_in *in = (void *)ss;
+	struct sockaddr_in6 *in6 = (void *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	if (a->family == 4) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		memcpy(&in->sin_addr, a->b, 4);
+		return sizeof(*in);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, a->b, 16);
+	return sizeof(*in6);
+}
+
+bool addr_equal(const struct addr *a, const struct addr *b)
+{
+	return a->family == b->family && memcmp(a->b, b->b, a->family == 4 ? 4 : 16) == 0;
+}
+
+bool prefix_contains(const struct prefix *p, const struct addr *a)
+{
+	unsigned whole = p->bits / 8, rest = p->bits % 8;
+
+	if (p->addr.family != a->family || memcmp(p->addr.b, a->b, whole) != 0)
+		return false;
+	return !rest || ((p->addr.b[whole] ^ a->b[whole]) & (uint8_t)(0xff00 >> rest)) == 0;
+}
+
+bool addr_embedded_v4(const struct addr *a, struct addr *ret)
+{
+	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b }, zero[12] = { 0 };
+
+	if (a->family != 6)
+		return false;
+	if (memcmp(a->b, nat64, 12) == 0)
+		*ret = addr_from_v4(a->b + 12);
+	else if (a->b[0] == 0x20 && a->b[1] == 0x02)
+		*ret = addr_from_v4(a->b + 2);
+	else if (memcmp(a->b, zero, 12) == 0 && (a->b[12] || a->b[13] || a->b[14]))
+		*ret = addr_from_v4(a->b + 12);
+	else
+		return false;
+	return true;
+}
+
+/* Sources: RFC 6890 and the IANA special-purpose registries; the providers' documents for metadata. */
+static const struct {
+	const char *prefix;
+	enum addr_kind kind;
+} kinds[] = {
+	{ "0.0.0.0/8", ADDR_UNSPECIFIED },
+	{ "::/128", ADDR_UNSPECIFIED },
+	{ "127.0.0.0/8", ADDR_LOOPBACK },
+	{ "::1/128", ADDR_LOOPBACK },
+	{ "169.254.169.254/32", ADDR_METADATA }, /* AWS, Azure, Google, OpenStack and others */
+	{ "169.254.170.2/32", ADDR_METADATA },	 /* AWS ECS */
+	{ "169.254.170.23/32", ADDR_METADATA },	 /* AWS EKS pod identity */
+	{ "169.254.169.123/32", ADDR_METADATA }, /* AWS time */
+	{ "169.254.169.253/32", ADDR_METADATA }, /* AWS DNS */
+	{ "100.100.100.200/32", ADDR_METADATA }, /* Alibaba */
+	{ "192.0.0.192/32", ADDR_METADATA },	 /* Oracle */
+	{ "168.63.129.16/32", ADDR_METADATA },	 /* Azure wire server */
+	{ "fd00:ec2::/32", ADDR_METADATA },	 /* AWS */
+	{ "fd20:ce::254/128", ADDR_METADATA },	 /* Google */
+	{ "169.254.0.0/16", ADDR_LINK_LOCAL },
+	{ "fe80::/10", ADDR_LINK_LOCAL },
+	{ "224.0.0.0/4", ADDR_MULTICAST },
+	{ "255.255.255.255/32", ADDR_MULTICAST },
+	{ "ff00::/8", ADDR_MULTICAST },
+	{ "10.0.0.0/8", ADDR_PRIVATE },
+	{ "172.16.0.0/12", ADDR_PRIVATE },
+	{ "192.168.0.0/16", ADDR_PRIVATE },
+	{ "100.64.0.0/10", ADDR_PRIVATE },
+	{ "fc00::/7", ADDR_PRIVATE },
+	{ "fec0::/10", ADDR_PRIVATE },
+	{ "192.0.0.0/24", ADDR_RESERVED },
+	{ "192.0.2.0/24", ADDR_RESERVED },
+	{ "198.18.0.0/15", ADDR_RESERVED },
+	{ "198.51.100.0/24", ADDR_RESERVED },
+	{ "203.0.113.0/24", ADDR_RESERVED },
+	{ "240.0.0.0/4", ADDR_RESERVED },
+	{ "100::/64", ADDR_RESERVED },
+	{ "2001:db8::/32", ADDR_RESERVED },
+	{ "3fff::/20", ADDR_RESERVED },
+	{ "64:ff9b:1::/48", ADDR_RESERVED },
+	{ "5f00::/16", ADDR_RESERVED },
+};
+
+enum addr_kind addr_kind(const struct addr *a)
+{
+	struct addr inner;
+
+	if (addr_embedded_v4(a, &inner))
+		return addr_kind(&inner);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct prefix p;
+
+		if (prefix_parse(kinds[i].prefix, strlen(kinds[i].prefix), &p) == 0 &&
+		    prefix_contains(&p, a))
+			return kinds[i].kind;
+	}
+	return ADDR_GLOBAL;
+}
+
+const char *addr_kind_name(enum addr_kind kind)
+{
+	switch (kind) {
+	case ADDR_GLOBAL:
+		return "global";
+	case ADDR_UNSPECIFIED:
+		return "the unspecified address";
+	case ADDR_LOOPBACK:
+		return "loopback";
+	case ADDR_METADATA:
+		return "a cloud metadata address";
+	case ADDR_LINK_LOCAL:
+		return "link-local";
+	case ADDR_MULTICAST:
+		return "multicast";
+	case ADDR_PRIVATE:
+		return "private";
+	case ADDR_RESERVED:
+		return "reserved";
+	}
+	return "unknown";
+}
