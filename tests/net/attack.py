@@ -475,6 +475,10 @@ def crafted(a):
         f.send(-len(good), good)
         time.sleep(0.1)
         f.send(0, bad)
+    elif how == "ahead in the window":
+        f.send(5000, good)
+        time.sleep(0.1)
+        f.send(0, bad)
     elif how == "fake rst":
         f.send(50000, b"", wire.RST)
         f.send(0, bad)

@@ -157,7 +157,7 @@ def test_row12_urgent(lab):
 
 
 WAYS = ["plain", "reversed", "overlap, good first", "overlap, bad first", "same seq twice", "bad checksum",
-        "low ttl", "wrong seq", "before the window", "fake rst", "fake fin", "fin with data", "rst with data",
+        "low ttl", "wrong seq", "before the window", "ahead in the window", "fake rst", "fake fin", "fin with data", "rst with data",
         "syn with data", "no flags", "no ack", "urgent", "keepalive byte"]
 # What a server's stack takes from a stranger; the rest is only tried (the wire itself shows it arrive).
 
@@ -210,11 +210,11 @@ def test_row12_order_and_overlap(lab):
 
 def test_row12_decoys(lab):
     """A hello with the allowed name that the server never gets, then the other one."""
-    crafted_case(lab, WAYS[5:11])
+    crafted_case(lab, WAYS[5:10])
 
 
 def test_row12_odd_flags(lab):
-    crafted_case(lab, WAYS[11:])
+    crafted_case(lab, WAYS[10:])
 
 
 def refused_bytes(lab, data, **kw):

@@ -57,6 +57,10 @@ def run(*args, text=None):
     return p.stdout
 
 
+def die_with_parent():
+    _libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
 def enter(path):
     """Moves the calling thread into the namespace; threads it starts are there too."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
