@@ -19,6 +19,7 @@
 #define ELEMS_PER_MESSAGE  512
 #define NAME_BYTES	   24
 #define DROP_EVERYTHING	   "dead"
+#define PLAIN_SET	   "plain6"
 
 /* Places in headers: RFC 791, RFC 8200, RFC 9293. */
 #define IP4_LENGTH_OFFSET  2
@@ -145,6 +146,19 @@ static void base_rules(struct batch *b)
 	reject_all(b, DROP_EVERYTHING);
 }
 
+/* The protocols that may follow an IPv6 header at once on the fast path. */
+static void plain_set(struct batch *b)
+{
+	static const uint8_t plain[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 };
+	struct nftnl_set *s;
+
+	batch_set(b, PLAIN_SET, KEY_PROTO, false);
+	s = batch_elems_new(b, PLAIN_SET);
+	for (size_t i = 0; i < sizeof(plain); i++)
+		batch_elem(s, &(struct set_key){ .b = { plain[i] }, .n = 1 }, NULL, NULL);
+	batch_elems(b, NFT_MSG_NEWSETELEM, s);
+}
+
 /* The queue expression is tried in a chain that nothing jumps to. */
 static void probe_rule(struct batch *b, bool native)
 {
@@ -205,6 +219,7 @@ static int install(struct nft *n, bool exists, const uint64_t *dead, size_t n_de
 	batch_chain(&b, "dns", NF_INET_LOCAL_OUT, -100, "nat");
 	for (size_t i = 0; i < 4; i++)
 		batch_set(&b, maps[i], KEY_CGROUP, false);
+	plain_set(&b);
 	base_rules(&b);
 	probe_rule(&b, n->native_queue);
 	for (size_t i = 0; i < n_dead; i++) {
@@ -341,8 +356,38 @@ static void no_payload(struct batch *b, const char *chain, bool v6)
 	}
 }
 
+/* IPv4 options and IPv6 extension headers can name another destination (source routing): no packet that
+ * has them is let through without being looked at. */
+static void not_plain(struct batch *b, const char *chain, const char *ask)
+{
+	struct nftnl_rule *r = batch_rule_new(b, chain);
+
+	match_family(r, false);
+	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 0, 1, NFT_REG_1);
+	x_cmp_ne8(r, NFT_REG_1, 0x45);
+	x_verdict(r, NFT_GOTO, ask);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	match_family(r, true);
+	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_NEXT_OFFSET, 1, NFT_REG_1);
+	x_lookup_not(r, PLAIN_SET, NFT_REG_1);
+	x_verdict(r, NFT_GOTO, ask);
+	batch_rule(b, r);
+}
+
+static void ask_chain(struct batch *b, const char *chain, uint16_t queue, bool native)
+{
+	struct nftnl_rule *r = batch_rule_new(b, chain);
+
+	x_queue(r, queue, native);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	x_verdict(r, NF_DROP, NULL);
+	batch_rule(b, r);
+}
+
 /* f<N>: the way out, and its sub-chains p4_<N>, p6_<N> for packets without payload. */
-static void out_chain(struct batch *b, const struct nft_fence *f, bool native)
+static void out_chain(struct batch *b, const struct nft_fence *f)
 {
 	static const char *const direct[] = { "direct4_", "direct6_", "open4_", "open6_" };
 	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
@@ -353,6 +398,7 @@ static void out_chain(struct batch *b, const struct nft_fence *f, bool native)
 	r = batch_rule_new(b, chain); /* never trust a mark the sender could set */
 	x_meta_mark(r, PKT_MARK_MASK, 0);
 	batch_rule(b, r);
+	not_plain(b, chain, name(set, "q", f->id));
 	r = batch_rule_new(b, chain);
 	match_ct_mark(r, epoch);
 	x_verdict(r, NF_ACCEPT, NULL);
@@ -379,17 +425,14 @@ static void out_chain(struct batch *b, const struct nft_fence *f, bool native)
 	x_meta_mark(r, PKT_MARK_MASK, PKT_INSPECTED);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	x_queue(r, f->queue, native);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_verdict(r, NF_DROP, NULL);
+	x_verdict(r, NFT_GOTO, name(set, "q", f->id));
 	batch_rule(b, r);
 }
 
 /* i<N>: what comes from outside to a socket of the fence; its own flows were marked on their way out. */
-static void in_chain(struct batch *b, const struct nft_fence *f, bool native)
+static void in_chain(struct batch *b, const struct nft_fence *f)
 {
-	char chain[NAME_BYTES];
+	char chain[NAME_BYTES], ask[NAME_BYTES];
 	struct nftnl_rule *r;
 
 	r = batch_rule_new(b, name(chain, "i", f->id));
@@ -400,10 +443,7 @@ static void in_chain(struct batch *b, const struct nft_fence *f, bool native)
 	x_meta_mark(r, PKT_MARK_MASK, 0);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	x_queue(r, f->queue, native);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_verdict(r, NF_DROP, NULL);
+	x_verdict(r, NFT_GOTO, name(ask, "q", f->id));
 	batch_rule(b, r);
 }
 
@@ -459,7 +499,7 @@ static const struct {
 	{ "direct4_", KEY_V4, true }, { "direct6_", KEY_V6, true },   { "open4_", KEY_V4, false },
 	{ "open6_", KEY_V6, false },  { "learned4_", KEY_V4, false }, { "learned6_", KEY_V6, false },
 };
-static const char *const fence_chains[] = { "p4_", "p6_", "f", "i", "a", "n" };
+static const char *const fence_chains[] = { "q", "p4_", "p6_", "f", "i", "a", "n" };
 static const struct {
 	const char *map, *chain;
 } fence_maps[] = { { "fences", "f" }, { "inside", "i" }, { "after_fence", "a" }, { "dns_fence", "n" } };
@@ -589,8 +629,9 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 		batch_chain(&b, name(buf, fence_chains[i], f->id), -1, 0, NULL);
 	no_payload(&b, name(buf, "p4_", f->id), false);
 	no_payload(&b, name(buf, "p6_", f->id), true);
-	out_chain(&b, f, n->native_queue);
-	in_chain(&b, f, n->native_queue);
+	ask_chain(&b, name(buf, "q", f->id), f->queue, n->native_queue);
+	out_chain(&b, f);
+	in_chain(&b, f);
 	after_chain(&b, f);
 	dns_chain(&b, f);
 	direct_elems(&b, f);

@@ -246,6 +246,12 @@ static void shape_set(struct nftnl_set *s, enum key_shape shape, bool interval)
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, 16);
 		return;
 	}
+	if (shape == KEY_PROTO) {
+		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, 0);
+		nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, NFT_TYPE_INET_PROTOCOL);
+		nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, 1);
+		return;
+	}
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS,
 			  NFT_SET_CONCAT | (interval ? (uint32_t)NFT_SET_INTERVAL : 0));
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE,

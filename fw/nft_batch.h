@@ -47,6 +47,7 @@ enum key_shape {
 	KEY_CGROUP, /* a verdict map keyed by cgroup id */
 	KEY_V4,	    /* address . protocol . port */
 	KEY_V6,
+	KEY_PROTO, /* one protocol number */
 };
 struct set_key {
 	uint8_t b[24];
@@ -75,7 +76,9 @@ void x_cmp(struct nftnl_rule *r, uint32_t reg, const void *data, uint32_t len);
 void x_cmp_ne32(struct nftnl_rule *r, uint32_t reg, uint32_t value);
 void x_cmp32(struct nftnl_rule *r, uint32_t reg, uint32_t value);
 void x_cmp8(struct nftnl_rule *r, uint32_t reg, uint8_t value);
+void x_cmp_ne8(struct nftnl_rule *r, uint32_t reg, uint8_t value);
 void x_lookup(struct nftnl_rule *r, const char *set, uint32_t reg, bool verdict_map);
+void x_lookup_not(struct nftnl_rule *r, const char *set, uint32_t reg); /* matches what is not in it */
 /* (register & ~mask) | bits into the packet's or the connection's mark. */
 void x_meta_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);
 void x_ct_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);

@@ -106,6 +106,22 @@ void x_cmp8(struct nftnl_rule *r, uint32_t reg, uint8_t value)
 	cmp(r, NFT_CMP_EQ, reg, &value, sizeof(value));
 }
 
+void x_cmp_ne8(struct nftnl_rule *r, uint32_t reg, uint8_t value)
+{
+	cmp(r, NFT_CMP_NEQ, reg, &value, sizeof(value));
+}
+
+void x_lookup_not(struct nftnl_rule *r, const char *set, uint32_t reg)
+{
+	struct nftnl_expr *e = expr(r, "lookup");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, reg);
+	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+}
+
 void x_lookup(struct nftnl_rule *r, const char *set, uint32_t reg, bool verdict_map)
 {
 	struct nftnl_expr *e = expr(r, "lookup");
