@@ -1,68 +1,77 @@
-/* One refused attempt: what the engine saw of it, as it goes to the parent, which adds who it was and
- * writes it down. Fixed size, no pointers: it crosses a process boundary. */
+/* One refused attempt: what the engine saw of it, as it goes to the parent, which adds who it was
+ * and writes it down. Fixed size, no pointers: it crosses a process boundary. */
 #ifndef AGENTFW_DENIAL_H
 #define AGENTFW_DENIAL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "policy/base/addr.h"
+#include "policy/policy.h"
 
 enum denial_code {
-	DENIED_NO_RULE = 1,	  /* no rule allows the endpoint */
-	DENIED_BY_RULE,		  /* a deny rule */
-	DENIED_NOT_LEARNED,	  /* the name is allowed, the address was not given for it */
-	DENIED_OTHER_NAME,	  /* the address is allowed for one name, the first payload asks for another */
+	DENIED_NO_RULE = 1, /* no rule allows the endpoint */
+	DENIED_BY_RULE,     /* a deny rule */
+	DENIED_NOT_LEARNED, /* the name is allowed, the address was not given for it */
+	DENIED_OTHER_NAME,  /* the address is allowed for one name, the first payload asks for
+			       another */
 	DENIED_NO_SNI,
 	DENIED_ECH,
-	DENIED_NOT_TLS,		  /* garbage, another protocol */
+	DENIED_NOT_TLS, /* garbage, another protocol */
 	DENIED_NOT_HTTP,
-	DENIED_SILENCE,		  /* a first payload that did not become whole in time */
-	DENIED_TOO_LARGE,	  /* held bytes or packets over the limit */
-	DENIED_OVERLAP,		  /* segments that contradict each other */
+	DENIED_SILENCE,   /* a first payload that did not become whole in time */
+	DENIED_TOO_LARGE, /* held bytes or packets over the limit */
+	DENIED_OVERLAP,   /* segments that contradict each other */
 	DENIED_URGENT,
 	DENIED_CHECKSUM,
 	DENIED_TTL,
 	DENIED_FRAGMENT,
 	DENIED_IP_OPTIONS,
 	DENIED_MALFORMED,
-	DENIED_PROTOCOL,	  /* neither TCP, UDP nor an allowed ICMP */
+	DENIED_PROTOCOL, /* neither TCP, UDP nor an allowed ICMP */
 	DENIED_QUIC,
 	DENIED_MULTICAST,
-	DENIED_INBOUND,		  /* somebody connects to a listener inside */
-	DENIED_DNS_NAME,	  /* a name that no rule allows was asked for */
+	DENIED_INBOUND,  /* somebody connects to a listener inside */
+	DENIED_DNS_NAME, /* a name that no rule allows was asked for */
 	DENIED_DNS_MALFORMED,
-	DENIED_DNS_REBIND,	  /* an allowed name answered with an address it may not have */
-	DENIED_DNS_SPOOFED,	  /* an answer that does not fit its question */
-	DENIED_STALE,		  /* the fence ended, or the flow began before it */
+	DENIED_DNS_REBIND,  /* an allowed name answered with an address it may not have */
+	DENIED_DNS_SPOOFED, /* an answer that does not fit its question */
+	DENIED_STALE,       /* the fence ended, or the flow began before it */
 	DENIED_CODE_COUNT,
 };
 
 #define DENIAL_NAME_MAX 256
 
 struct denial {
-	uint64_t time_ns;      /* CLOCK_REALTIME */
+	uint64_t time_ns; /* CLOCK_REALTIME */
 	uint32_t fence;
-	uint32_t go;	       /* not 0: the engine waits with its verdict for this number */
-	uint16_t code;	       /* enum denial_code */
-	uint8_t would;	       /* 1: audit mode, it was let through */
-	uint8_t inbound;       /* 1: from outside to a socket inside */
-	uint8_t more;	       /* 1: a further packet of the refusal before it: for the capture only */
+	uint32_t go;     /* not 0: the engine waits with its verdict for this number */
+	uint16_t code;   /* enum denial_code */
+	uint8_t would;   /* 1: audit mode, it was let through */
+	uint8_t inbound; /* 1: from outside to a socket inside */
+	uint8_t more;    /* 1: a further packet of the refusal before it: for the capture only */
 	uint8_t l4proto;
-	uint8_t dns;	       /* 1: a DNS question; name and qtype are it */
+	uint8_t dns; /* 1: a DNS question; name and qtype are it */
 	uint16_t qtype;
-	struct addr src, dst;  /* as the packet had them */
+	struct addr src, dst; /* as the packet had them */
 	uint16_t sport, dport;
 	uint8_t icmp_type, icmp_code;
-	uint32_t uid;	       /* UINT32_MAX: unknown */
-	uint32_t rule;	       /* index into the fence's policy, or RULE_NONE */
-	char endpoint[300];    /* canonical endpoint, our grammar */
+	uint32_t uid;               /* UINT32_MAX: unknown */
+	uint32_t rule;              /* index into the fence's policy, or RULE_NONE */
+	char endpoint[300];         /* canonical endpoint, our grammar */
 	char name[DENIAL_NAME_MAX]; /* DNS question, SNI or Host, escaped; empty: none */
-	char detail[160];      /* what a person should read, beyond the code; may be empty */
+	char detail[160];           /* what a person should read, beyond the code; may be empty */
 };
 
 /* "no-rule", "deny-rule", …: event codes, stable. */
 const char *denial_code_name(enum denial_code code);
 /* A sentence of what happened, for people. */
 const char *denial_code_text(enum denial_code code);
+/* The sentence with names and addresses of this one. p may be NULL. Returns buf. */
+const char *denial_reason(const struct denial *d, const struct policy *p, char *buf, size_t bytes);
+/* The line for the policy's egress list that would let it pass ("  - evil.example"), in buf; NULL:
+ * no line does, as for malformed packets. p may be NULL. For DENIED_DNS_REBIND, detail holds the
+ * address as a word of its own. */
+const char *denial_suggest(const struct denial *d, const struct policy *p, char *buf, size_t bytes);
 
 #endif

@@ -11,7 +11,8 @@
 
 struct ring;
 
-#define RING_BYTES (16u << 20)
+#define RING_BYTES      (16u << 20)
+#define RING_RECORD_MAX (256u << 10) /* a packet of 64 KiB with its denial, and room to grow */
 
 /* A new memfd (sealed against size changes) for a ring of RING_BYTES; -errno. */
 int ring_memfd(void);
@@ -19,14 +20,17 @@ int ring_memfd(void);
 int ring_map(int fd, int event_fd, struct ring **ret);
 void ring_free(struct ring *r);
 
-/* Writer: appends a record of two parts. false: no room, counted as lost. Wakes the reader when it may
- * be asleep. */
+/* Writer: appends a record of two parts. false: no room, counted as lost. Wakes the reader when it
+ * may be asleep. */
 bool ring_put(struct ring *r, const void *a, size_t a_bytes, const void *b, size_t b_bytes);
 
 /* Reader: the next record, or NULL. The record is copied into memory of the ring object (a hostile
  * writer cannot change it afterwards) and stays until the next call. */
 const void *ring_get(struct ring *r, size_t *ret_bytes);
-/* Records lost so far. */
+/* The writer left something that no writer of ours leaves. Nothing more comes out until ring_reset.
+ */
+bool ring_broken(const struct ring *r);
+/* Records lost so far, as the writer says. */
 uint64_t ring_lost(const struct ring *r);
 /* Reader: says that it goes to sleep; false: there is something to read after all. */
 bool ring_sleep(struct ring *r);
