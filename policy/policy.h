@@ -105,21 +105,19 @@ void policy_free(struct policy *p);
 
 enum policy_mode { MODE_ENFORCE = 0, MODE_AUDIT };
 
-struct policy_capture {
-	uint32_t snaplen; /* bytes; default 2048 */
-};
-
 enum policy_mode policy_mode(const struct policy *p);
 const char *policy_file(const struct policy *p);	/* as given to policy_compile */
 const char *policy_agent_user(const struct policy *p);	/* NULL: not named */
 const char *policy_audit_dir(const struct policy *p);	/* absolute; default /var/log/agentfw */
-uint32_t policy_snaplen(const struct policy *p);
+uint32_t policy_snaplen(const struct policy *p);	/* bytes of a packet in the capture; default 2048 */
 /* dns.servers, with the port (53 unless named); n 0: what the host uses. */
 size_t policy_dns_servers(const struct policy *p);
 void policy_dns_server(const struct policy *p, size_t i, struct addr *ret, uint16_t *ret_port);
 /* dns.hosts: the addresses pinned to name, up to max into ret; returns how many there are. */
 size_t policy_pin(const struct policy *p, const struct name *name, struct addr *ret, size_t max);
 
+/* A deny entry that names neither a scheme nor a port denies its host whole; otherwise exactly what it
+ * says. `*` (broad) stands for every name and every address. */
 /* ---- rules ----------------------------------------------------------------------------------- */
 
 #define RULE_NONE UINT32_MAX
@@ -144,6 +142,7 @@ bool policy_rule_address_ok(const struct policy *p, uint32_t i, const struct add
  * One entry a port; HOST_LOCALHOST appears as its two addresses, HOST_ANY as 0.0.0.0/0 and ::/0. */
 struct addr_rule {
 	bool deny;
+	bool any;	 /* a deny rule that names neither scheme nor port: all of them */
 	uint8_t l4proto; /* IPPROTO_TCP, _UDP, _ICMP (icmp stands for ICMPv6 too) */
 	struct prefix prefix;
 	uint16_t port; /* 0 for icmp */

@@ -1,0 +1,343 @@
+#include "policy/compile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An array that grows. */
+struct array {
+	void *p;
+	size_t n, room, each;
+};
+
+struct compile {
+	struct blob_header h;
+	struct array rules, entries, addr_rules, addresses, pins, servers, strings;
+	uint32_t *slots;
+	size_t n_slots;
+};
+
+static void *array_add(struct array *a, size_t n)
+{
+	if (a->n + n > a->room) {
+		size_t room = a->room ? a->room * 2 : 64;
+		void *p;
+
+		while (room < a->n + n)
+			room *= 2;
+		if (room * a->each > BLOB_MAX)
+			return NULL;
+		p = reallocarray(a->p, room, a->each);
+		if (!p)
+			return NULL;
+		a->p = p;
+		a->room = room;
+	}
+	a->n += n;
+	return (char *)a->p + (a->n - n) * a->each;
+}
+
+/* Strings are terminated; offset 0 is the empty string that means none. */
+static int add_string(struct compile *c, const char *s, uint32_t *ret)
+{
+	size_t n;
+	char *to;
+
+	*ret = 0;
+	if (!s)
+		return 0;
+	n = strlen(s) + 1;
+	*ret = (uint32_t)c->strings.n;
+	to = array_add(&c->strings, n);
+	if (!to)
+		return -ENOMEM;
+	memcpy(to, s, n);
+	return 0;
+}
+
+int compile_new(struct compile **ret)
+{
+	struct compile *c = calloc(1, sizeof(*c));
+	uint32_t at;
+
+	if (!c)
+		return -ENOMEM;
+	c->rules.each = sizeof(struct blob_rule);
+	c->entries.each = sizeof(struct blob_entry);
+	c->addr_rules.each = sizeof(struct blob_addr_rule);
+	c->addresses.each = sizeof(struct prefix);
+	c->pins.each = sizeof(struct blob_pin);
+	c->servers.each = sizeof(struct blob_server);
+	c->strings.each = 1;
+	c->h = (struct blob_header){ .magic = BLOB_MAGIC, .version = BLOB_VERSION, .snaplen = 2048 };
+	if (add_string(c, "", &at) < 0) {
+		compile_free(c);
+		return -ENOMEM;
+	}
+	*ret = c;
+	return 0;
+}
+
+void compile_free(struct compile *c)
+{
+	if (!c)
+		return;
+	free(c->rules.p);
+	free(c->entries.p);
+	free(c->addr_rules.p);
+	free(c->addresses.p);
+	free(c->pins.p);
+	free(c->servers.p);
+	free(c->strings.p);
+	free(c->slots);
+	free(c);
+}
+
+/* ---- rules ------------------------------------------------------------------------------------- */
+
+static int add_prefix(struct compile *c, const struct endpoint *ep, const struct compile_rule *r,
+		      uint32_t rule, const struct prefix *p)
+{
+	size_t ports = r->any || ep->scheme == SCHEME_ICMP ? 1 : ep->n_ports;
+
+	for (size_t i = 0; i < ports; i++) {
+		struct blob_addr_rule *a = array_add(&c->addr_rules, 1);
+
+		if (!a)
+			return -ENOMEM;
+		*a = (struct blob_addr_rule){ .prefix = *p,
+					      .deny = r->deny,
+					      .any = r->any,
+					      .l4proto = scheme_l4proto(ep->scheme),
+					      .port = ep->scheme == SCHEME_ICMP ? 0 : ep->ports[i],
+					      .rule = rule };
+	}
+	return 0;
+}
+
+/* The name is part of the rule's text already: it is not stored twice. */
+static int add_name(struct compile *c, const struct endpoint *ep, const struct compile_rule *r,
+		    uint32_t rule, uint32_t text)
+{
+	const char *s = (const char *)c->strings.p + text, *at;
+	size_t ports = r->any || ep->scheme == SCHEME_ICMP ? 1 : ep->n_ports;
+	size_t len = ep->host == HOST_ANY ? 0 : ep->name.len;
+
+	at = len ? strstr(s, ep->name.s) : s;
+	for (size_t i = 0; i < ports; i++) {
+		struct blob_entry *e = array_add(&c->entries, 1);
+
+		if (!e)
+			return -ENOMEM;
+		*e = (struct blob_entry){
+			.name = (uint32_t)(at - (const char *)c->strings.p),
+			.next = BLOB_NONE,
+			.rule = rule,
+			.port = ep->scheme == SCHEME_ICMP ? 0 : ep->ports[i],
+			.name_len = (uint8_t)len,
+			.wildcard = ep->host != HOST_NAME,
+			.scheme = ep->scheme == SCHEME_TLS ? SCHEME_HTTPS : (uint8_t)ep->scheme,
+			.deny = r->deny,
+			.any = r->any,
+		};
+	}
+	return 0;
+}
+
+static int add_hosts(struct compile *c, const struct endpoint *ep, const struct compile_rule *r,
+		     uint32_t rule, uint32_t text)
+{
+	static const struct prefix local[] = { { { 4, { 127, 0, 0, 1 } }, 32 },
+					       { { 6, { [15] = 1 } }, 128 } };
+	static const struct prefix every[] = { { { 4, { 0 } }, 0 }, { { 6, { 0 } }, 0 } };
+	const struct prefix *two = ep->host == HOST_ANY ? every : local;
+	int e;
+
+	switch (ep->host) {
+	case HOST_NAME:
+	case HOST_WILDCARD:
+		return add_name(c, ep, r, rule, text);
+	case HOST_PREFIX:
+		return add_prefix(c, ep, r, rule, &ep->prefix);
+	case HOST_ANY:
+		if ((e = add_name(c, ep, r, rule, text)) < 0)
+			return e;
+		break;
+	case HOST_LOCALHOST:
+		break;
+	}
+	e = add_prefix(c, ep, r, rule, &two[0]);
+	return e < 0 ? e : add_prefix(c, ep, r, rule, &two[1]);
+}
+
+int compile_rule(struct compile *c, const struct endpoint *ep, const struct compile_rule *r)
+{
+	struct blob_rule b = { .line = r->line,
+			       .col = r->col,
+			       .deny = r->deny,
+			       .broad = r->broad,
+			       .ech_allow = r->ech_allow,
+			       .addresses = (uint32_t)c->addresses.n,
+			       .n_addresses = (uint32_t)r->n_addresses };
+	char text[ENDPOINT_STRLEN];
+	struct blob_rule *to;
+	void *addresses;
+	int e;
+
+	endpoint_format(ep, text);
+	if ((e = add_string(c, text, &b.text)) < 0 || (e = add_string(c, r->group, &b.group)) < 0 ||
+	    (e = add_string(c, r->reason, &b.reason)) < 0)
+		return e;
+	addresses = array_add(&c->addresses, r->n_addresses);
+	to = array_add(&c->rules, 1);
+	if (!to || (r->n_addresses && !addresses))
+		return -ENOMEM;
+	if (r->n_addresses)
+		memcpy(addresses, r->addresses, r->n_addresses * sizeof(*r->addresses));
+	*to = b;
+	return add_hosts(c, ep, r, (uint32_t)c->rules.n - 1, b.text);
+}
+
+int compile_pin(struct compile *c, const struct name *name, const struct addr *a)
+{
+	struct blob_pin pin = { .name_len = name->len, .addr = *a }, *to;
+	int e = add_string(c, name->s, &pin.name);
+
+	if (e < 0)
+		return e;
+	to = array_add(&c->pins, 1);
+	if (!to)
+		return -ENOMEM;
+	*to = pin;
+	return 0;
+}
+
+int compile_server(struct compile *c, const struct addr *a, uint16_t port)
+{
+	struct blob_server *to = array_add(&c->servers, 1);
+
+	if (!to)
+		return -ENOMEM;
+	*to = (struct blob_server){ .addr = *a, .port = port };
+	return 0;
+}
+
+void compile_mode(struct compile *c, enum policy_mode mode)
+{
+	c->h.mode = mode;
+}
+
+void compile_snaplen(struct compile *c, uint32_t snaplen)
+{
+	c->h.snaplen = snaplen;
+}
+
+int compile_file(struct compile *c, const char *file)
+{
+	return add_string(c, file, &c->h.file);
+}
+
+int compile_user(struct compile *c, const char *user)
+{
+	return add_string(c, user, &c->h.user);
+}
+
+int compile_audit_dir(struct compile *c, const char *dir)
+{
+	return add_string(c, dir, &c->h.audit_dir);
+}
+
+/* ---- the blob ------------------------------------------------------------------------------------ */
+
+static int by_prefix(const void *a, const void *b)
+{
+	const struct blob_addr_rule *x = a, *y = b;
+
+	if (x->prefix.addr.family != y->prefix.addr.family)
+		return x->prefix.addr.family < y->prefix.addr.family ? -1 : 1;
+	if (x->prefix.bits != y->prefix.bits)
+		return x->prefix.bits < y->prefix.bits ? -1 : 1;
+	return memcmp(x->prefix.addr.b, y->prefix.addr.b, sizeof(x->prefix.addr.b));
+}
+
+static bool same_name(const struct compile *c, const struct blob_entry *a, const struct blob_entry *b)
+{
+	const char *s = c->strings.p;
+
+	return a->name_len == b->name_len && a->wildcard == b->wildcard &&
+	       memcmp(s + a->name, s + b->name, a->name_len) == 0;
+}
+
+/* Twice as many slots as entries; every entry of a known name is put before the others of it. */
+static int make_slots(struct compile *c)
+{
+	struct blob_entry *entries = c->entries.p;
+	size_t mask;
+
+	c->n_slots = 16;
+	while (c->n_slots < c->entries.n * 2)
+		c->n_slots *= 2;
+	mask = c->n_slots - 1;
+	c->slots = reallocarray(NULL, c->n_slots, sizeof(*c->slots));
+	if (!c->slots)
+		return -ENOMEM;
+	memset(c->slots, 0xff, c->n_slots * sizeof(*c->slots));
+	for (size_t i = 0; i < c->entries.n; i++) {
+		const char *name = (const char *)c->strings.p + entries[i].name;
+		size_t at = blob_hash(name, entries[i].name_len, entries[i].wildcard) & mask;
+
+		while (c->slots[at] != BLOB_NONE && !same_name(c, &entries[c->slots[at]], &entries[i]))
+			at = (at + 1) & mask;
+		entries[i].next = c->slots[at];
+		c->slots[at] = (uint32_t)i;
+	}
+	return 0;
+}
+
+struct part {
+	struct blob_section *section;
+	const void *p;
+	size_t n, each;
+};
+
+int compile_finish(struct compile *c, void **ret_blob, size_t *ret_bytes)
+{
+	int e = make_slots(c);
+	size_t bytes = sizeof(c->h);
+	char *blob;
+
+	if (e < 0)
+		return e;
+	if (c->addr_rules.n)
+		qsort(c->addr_rules.p, c->addr_rules.n, c->addr_rules.each, by_prefix);
+	const struct part parts[] = {
+		{ &c->h.rules, c->rules.p, c->rules.n, c->rules.each },
+		{ &c->h.entries, c->entries.p, c->entries.n, c->entries.each },
+		{ &c->h.slots, c->slots, c->n_slots, sizeof(*c->slots) },
+		{ &c->h.addr_rules, c->addr_rules.p, c->addr_rules.n, c->addr_rules.each },
+		{ &c->h.addresses, c->addresses.p, c->addresses.n, c->addresses.each },
+		{ &c->h.pins, c->pins.p, c->pins.n, c->pins.each },
+		{ &c->h.servers, c->servers.p, c->servers.n, c->servers.each },
+		{ &c->h.strings, c->strings.p, c->strings.n, 1 },
+	};
+	const size_t n_parts = sizeof(parts) / sizeof(parts[0]);
+
+	for (size_t i = 0; i < n_parts; i++) {
+		bytes = (bytes + 7) & ~(size_t)7;
+		*parts[i].section = (struct blob_section){ (uint32_t)bytes, (uint32_t)parts[i].n };
+		bytes += parts[i].n * parts[i].each;
+	}
+	if (bytes > BLOB_MAX)
+		return -E2BIG;
+	blob = calloc(1, bytes);
+	if (!blob)
+		return -ENOMEM;
+	c->h.bytes = bytes;
+	memcpy(blob, &c->h, sizeof(c->h));
+	for (size_t i = 0; i < n_parts; i++)
+		if (parts[i].n)
+			memcpy(blob + parts[i].section->offset, parts[i].p, parts[i].n * parts[i].each);
+	*ret_blob = blob;
+	*ret_bytes = bytes;
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* Names under which strangers get names of their own: a wildcard there allows everybody. */
+#ifndef AGENTFW_POLICY_SUFFIX_H
+#define AGENTFW_POLICY_SUFFIX_H
+
+#include <stdbool.h>
+
+#include "policy/base/name.h"
+
+/* A top-level domain, a country's second level, or a hosting provider's shared domain. Not the whole Public
+ * Suffix List: the ones that people write. */
+bool suffix_is_public(const struct name *n);
+
+#endif
