@@ -1,0 +1,31 @@
+/* A file that only grows, item by item, through a buffer. What could not be written (a full disk)
+ * stays in the buffer and is tried again at the next flush, from the byte where it stopped; a full
+ * buffer takes nothing more. */
+#ifndef AGENTFW_APPEND_H
+#define AGENTFW_APPEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "policy/base/err.h"
+
+#define APPEND_BYTES (1u << 20)
+
+struct append {
+	int fd;
+	int error; /* errno of the last flush, 0: it went well */
+	char *buf;
+	size_t n;
+};
+
+/* Opens (or makes, 0600) the regular file name in the directory; path is for messages. Refuses
+ * links, and files of others than root, us and the directory's owner. */
+int append_open(struct append *a, int dir, const char *path, const char *name, struct err *e);
+void append_done(struct append *a); /* what is still in the buffer is tried once more */
+/* All of it or, with false, nothing. */
+bool append_put(struct append *a, const void *p, size_t bytes, const void *p2, size_t bytes2);
+/* 0, or -errno: the buffer still holds the rest. */
+int append_flush(struct append *a);
+
+#endif
