@@ -248,7 +248,7 @@ static int lock(struct parent *p, struct err *e)
 		_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 		/* One that is on its way out is waited for; one that listens is the one to use. */
-		snprintf(a.sun_path, sizeof(a.sun_path), "%s/control", p->run_dir);
+		memcpy(a.sun_path, p->socket_path, sizeof(a.sun_path));
 		if (waited >= LOCK_WAIT_MS || connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
 			return err_set(e, EALREADY, "another agentfwd runs in this network namespace");
 		usleep(10 * 1000);
@@ -283,6 +283,7 @@ int control_listen(struct parent *p, struct err *e)
 		     (unsigned long long)st.st_ino);
 	if (r < 0 || (size_t)r >= sizeof(a.sun_path))
 		return err_set(e, ENAMETOOLONG, "AGENTFW_RUN_DIR is too long for a socket");
+	memcpy(p->socket_path, a.sun_path, sizeof(a.sun_path));
 	snprintf(p->run_dir, sizeof(p->run_dir), "%.*s", (int)(strrchr(a.sun_path, '/') - a.sun_path),
 		 a.sun_path);
 	if ((r = make_dirs(p->run_dir, e)) < 0 || (r = lock(p, e)) < 0)
@@ -298,10 +299,7 @@ int control_listen(struct parent *p, struct err *e)
 
 void control_close(struct parent *p)
 {
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/control", p->run_dir);
-	unlink(path);
+	unlink(p->socket_path);
 	loop_del(p->loop, &p->listen);
 	close(p->listen_fd);
 	while (p->clients)

@@ -1,9 +1,11 @@
 /* Refusals on their way from the engine's ring into the record: who was it, let the verdict go, write. */
 #include <netinet/in.h>
+#include <signal.h>
 #include <string.h>
 
 #include "fw/attribute.h"
 #include "fw/parent.h"
+#include "policy/base/log.h"
 
 #define BATCH		 1024 /* records a turn of the loop: others want to be served too */
 #define ATTRIBUTIONS_MAX 400  /* searches a second for refusals that repeat an open one */
@@ -90,6 +92,11 @@ void denials_read(struct parent *p)
 			one(p, f, rd);
 	}
 	count_lost(p);
+	if (ring_broken(p->ring) && p->engine_pid > 0) {
+		log_error("the engine wrote nonsense into its ring; it is started anew");
+		kill(p->engine_pid, SIGKILL); /* its end is noticed at its socket */
+		return;
+	}
 	for (struct log_dir *l = p->logs; l && n; l = l->next)
 		record_flush(l->record);
 	if (n == BATCH || !ring_sleep(p->ring))

@@ -7,7 +7,7 @@
 
 #include "fw/record.h"
 
-#define EVENT_ID_LEN 24
+#define EVENT_ID_LEN 40
 
 /* The event of one refusal. packet: its number in the capture, 0: none. NULL: out of memory. */
 json_t *event_denial(const struct record_fence *f, const struct denial *d, uint64_t packet,

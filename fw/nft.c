@@ -18,6 +18,7 @@
 #define TABLE_F_PERSIST	   0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
 #define ELEMS_PER_MESSAGE  512
 #define NAME_BYTES	   24
+#define REPLY_BYTES        16384
 #define DROP_EVERYTHING	   "dead"
 #define PLAIN_SET	   "plain6"
 
@@ -172,7 +173,7 @@ static void probe_rule(struct batch *b, bool native)
 
 static int table_exists(struct nft *n)
 {
-	char buf[MNL_SOCKET_BUFFER_SIZE];
+	char buf[REPLY_BYTES];
 	struct nftnl_table *t = nftnl_table_alloc();
 	struct nlmsghdr *h;
 	ssize_t got;
@@ -716,7 +717,7 @@ int nft_unlearn_all(struct nft *n, uint32_t fence)
 
 uint64_t nft_fence_passed(struct nft *n, uint32_t fence)
 {
-	char buf[MNL_SOCKET_BUFFER_SIZE], obj_name[NAME_BYTES];
+	char buf[REPLY_BYTES], obj_name[NAME_BYTES];
 	struct nftnl_obj *o = nftnl_obj_alloc();
 	struct nlmsghdr *h;
 	uint64_t packets = 0;

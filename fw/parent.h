@@ -39,6 +39,7 @@ struct parent {
 	struct loop *loop;
 	struct nft *nft;
 	char run_dir[256];
+	char socket_path[108];
 	char cgroup_root[3000]; /* …/agentfw */
 	int lock_fd, listen_fd, sockdiag_fd;
 	struct watch listen, signals, engine, ring_event;

@@ -46,7 +46,7 @@ static uint64_t now(void)
 static const char *next_id(struct record *r, char *buf)
 {
 	snprintf(buf, EVENT_ID_LEN, "%012llx-%llx", (unsigned long long)r->id_base,
-		 (unsigned long long)(r->id_next++ & 0x3ffffffffff));
+		 (unsigned long long)(r->id_next++));
 	return buf;
 }
 

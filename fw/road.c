@@ -2,6 +2,7 @@
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -71,7 +72,7 @@ static void fill(const struct fence *f, const struct facts *facts, const struct 
 				.uid = UINT32_MAX,
 				.rule = d->rule };
 	decide_endpoint(facts, d, endpoint);
-	strncpy(ret->endpoint, endpoint, sizeof(ret->endpoint) - 1);
+	snprintf(ret->endpoint, sizeof(ret->endpoint), "%.299s", endpoint);
 	if (d->name.len)
 		memcpy(ret->name, d->name.s, (size_t)d->name.len + 1);
 }
