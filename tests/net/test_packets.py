@@ -328,15 +328,6 @@ def test_row22_outsider_connects(lab):
         r.event(text="7777", code="inbound")
 
 
-def test_row22_ingress_allowed(lab):
-    tok = L.token()
-    pol = L.policy(NAME, extra="ingress: [\"127.0.0.1:7777\"]\n")
-    h = lab.start(pol, lab.attack("listen", port=7777, token=tok, seconds=20))
-    got = outsider(lab, "127.0.0.1", 7777).json()
-    check(tok.encode().hex() in got.get("back", ""), got)
-    h.stop()
-
-
 def test_row22_refused_loopback_port(lab):
     """A service of the host on loopback is no endpoint unless the policy says so."""
     for addr in ("127.0.0.1", "::1", topo.AGENT4, topo.AGENT6):
