@@ -112,7 +112,7 @@ struct fold *fold_begin(struct folds *fs, const struct denial *d, const struct p
 	f->event = event;
 	if (who) {
 		f->pid = who->pid;
-		strncpy(f->exe, exe_key(who), sizeof(f->exe) - 1);
+		memcpy(f->exe, exe_key(who), strlen(exe_key(who))); /* fits, see there */
 	}
 	f->next_hash = fs->bucket[f->hash % BUCKETS];
 	fs->bucket[f->hash % BUCKETS] = f;

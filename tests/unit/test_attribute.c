@@ -87,6 +87,7 @@ static void check_tcp(const struct addr *a)
 	socklen_t len = addr_to_sockaddr(a, port, &ss);
 	_cleanup_close_ int c = connected(family, SOCK_STREAM, (struct sockaddr *)&ss, len, &sport);
 
+	assert_true(l >= 0);
 	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, a, sport, a, port, 0, &si), 0);
 	assert_int_equal(si.inode, inode_of(c));
 	assert_int_equal(si.uid, getuid());
@@ -114,6 +115,7 @@ static void test_tcp_mapped(void **state)
 	_cleanup_close_ int l = bound(AF_INET, SOCK_STREAM, &lo4, &port);
 	_cleanup_close_ int c = -1;
 
+	assert_true(l >= 0);
 	assert_int_equal(inet_pton(AF_INET6, "::ffff:127.0.0.1", &to.sin6_addr), 1);
 	to.sin6_port = htons(port);
 	c = connected(AF_INET6, SOCK_STREAM, (struct sockaddr *)&to, sizeof(to), &sport);
@@ -180,6 +182,7 @@ static void test_listeners(void **state)
 	_cleanup_close_ int l6 = bound(AF_INET6, SOCK_STREAM, &any6, &port6);
 	_cleanup_close_ int u = bound(AF_INET, SOCK_DGRAM, &lo4, &uport);
 
+	assert_true(l >= 0 && l6 >= 0 && u >= 0);
 	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, &lo4, port, &lo4, 1, 0, &si), 0);
 	assert_int_equal(sockdiag_listeners(diag, IPPROTO_TCP, &lo4, port, si.cgroup_id, &all), 0);
 	assert_true(all);
