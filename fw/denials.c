@@ -64,7 +64,7 @@ static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd
 
 static void count_lost(struct parent *p)
 {
-	uint64_t lost = ring_lost(p->ring), n = lost - p->ring_lost;
+	uint64_t lost = ring_lost(p->ring), n = lost > p->ring_lost ? lost - p->ring_lost : 0;
 
 	p->ring_lost = lost;
 	if (!n)

@@ -23,9 +23,10 @@ struct resolver_ops {
 	 * resolver_learned(cookie); until then the reply waits. */
 	void (*learn)(void *arg, struct resolver_fence *rf, const struct name *name,
 		      const struct addr *addrs, size_t n, uint32_t ttl_s, uint64_t cookie);
-	/* A query that was refused (or in audit mode would have been). Fills nothing, keeps nothing:
-	 * d is the caller's. */
-	void (*denied)(void *arg, struct resolver_fence *rf, const struct denial *d);
+	/* A query that was refused (or in audit mode would have been); d is the caller's. Returns a
+	 * number: the refusal's reply is held until resolver_go says it, since the asking process may
+	 * end with it; 20 ms at most. 0: nobody waits. */
+	uint32_t (*denied)(void *arg, struct resolver_fence *rf, const struct denial *d);
 	/* Is *a one of this host's own addresses? */
 	bool (*is_local)(void *arg, const struct addr *a);
 };
@@ -52,5 +53,7 @@ void *resolver_fence_arg(struct resolver_fence *rf);
 /* The answers to want_socket (fd owned by the resolver from now on; fd < 0: could not be had) and to learn. */
 void resolver_socket(struct resolver_fence *rf, unsigned server, int type, int fd);
 void resolver_learned(struct resolver *r, uint64_t cookie, bool ok);
+/* The refusal has been written down: its reply may go. Unknown numbers are fine. */
+void resolver_go(struct resolver *r, uint32_t go);
 
 #endif

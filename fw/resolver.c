@@ -1,0 +1,647 @@
+#include "fw/resolver.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "fw/dns_cache.h"
+#include "fw/dns_server.h"
+#include "fw/upstream.h"
+
+#define PIN_TTL_S      60
+#define NEGATIVE_TTL_S 30 /* at most, whatever the SOA says */
+#define TTL_MAX_S      3600
+#define ADDRS_MAX      DNS_ANSWER_MAX_ADDRS
+#define WAITERS_MAX    1024 /* clients that wait for one question */
+#define HELD_MAX       64
+#define HELD_MS        20
+#define REPLY_MAX      65535
+
+/* A client's query that waits for an answer. */
+struct waiter {
+	struct waiter *next;
+	struct dns_client client;
+	struct dns_query query;
+	uint8_t question[300]; /* query.question's bytes */
+};
+
+/* A question that was asked upstream, once for all that want to know. */
+struct question {
+	struct question *next;
+	struct resolver_fence *rf;
+	struct name name;
+	uint16_t type;
+	struct waiter *waiters;
+	size_t n_waiters;
+	bool refused; /* audit mode: no rule allows it */
+};
+
+/* A refusal's reply that waits until it was written down who asked. */
+struct held {
+	uint32_t go; /* 0: free */
+	struct resolver_fence *rf;
+	struct dns_client client;
+	uint64_t until_ms;
+	size_t n;
+	uint8_t msg[512];
+};
+
+struct resolver {
+	struct loop *loop;
+	struct resolver_ops ops;
+	void *arg;
+	struct held held[HELD_MAX];
+	size_t n_held;
+	struct timer held_timer;
+};
+
+struct resolver_fence {
+	struct resolver *r;
+	struct resolver_fence_config c;
+	struct dns_server *server;
+	struct upstream *upstream;
+	struct dns_cache *cache;
+	struct question *questions;
+};
+
+/* ---- replies
+ * ------------------------------------------------------------------------------------- */
+
+static size_t reply_max(const struct dns_client *c, const struct dns_query *q)
+{
+	if (c->tcp)
+		return REPLY_MAX;
+	if (!q->edns)
+		return 512;
+	return q->edns_udp < DNS_EDNS_UDP ? q->edns_udp : DNS_EDNS_UDP;
+}
+
+static void reply_error(struct resolver_fence *rf, const struct dns_client *c,
+			const struct dns_query *q, int rcode, int ede, const char *text)
+{
+	uint8_t buf[DNS_EDNS_UDP];
+	size_t max = reply_max(c, q), n;
+	struct dns_builder b;
+
+	dns_reply_begin(&b, buf, max < sizeof(buf) ? max : sizeof(buf), q, rcode);
+	n = dns_reply_end(&b, ede, text);
+	if (n)
+		dns_server_reply(rf->server, c, buf, n);
+}
+
+static void held_timer(struct timer *t)
+{
+	struct resolver *r = t->arg;
+	uint64_t now = loop_now_ms(r->loop), next = 0;
+
+	for (size_t i = 0; i < HELD_MAX; i++) {
+		struct held *h = &r->held[i];
+
+		if (h->go && h->until_ms <= now)
+			resolver_go(r, h->go);
+		else if (h->go && (!next || h->until_ms < next))
+			next = h->until_ms;
+	}
+	if (next)
+		timer_set(r->loop, t, next);
+}
+
+void resolver_go(struct resolver *r, uint32_t go)
+{
+	for (size_t i = 0; go && i < HELD_MAX; i++) {
+		struct held *h = &r->held[i];
+
+		if (h->go != go)
+			continue;
+		h->go = 0;
+		r->n_held--;
+		dns_server_reply(h->rf->server, &h->client, h->msg, h->n);
+		return;
+	}
+}
+
+/* The refusal itself: at once, or when the event has been attributed. */
+static void reply_refused(struct resolver_fence *rf, const struct dns_client *c,
+			  const struct dns_query *q, int rcode, int ede, const char *text,
+			  uint32_t go)
+{
+	struct resolver *r = rf->r;
+	struct held *h = r->held;
+	struct dns_builder b;
+
+	if (!go || r->n_held == HELD_MAX) {
+		reply_error(rf, c, q, rcode, ede, text);
+		return;
+	}
+	while (h->go)
+		h++;
+	dns_reply_begin(&b, h->msg, sizeof(h->msg), q, rcode);
+	h->n = dns_reply_end(&b, ede, text);
+	if (!h->n)
+		return;
+	h->go = go;
+	h->rf = rf;
+	h->client = *c;
+	h->until_ms = loop_now_ms(r->loop) + HELD_MS;
+	if (r->n_held++ == 0)
+		timer_set(r->loop, &r->held_timer, h->until_ms);
+}
+
+/* ---- events
+ * -------------------------------------------------------------------------------------- */
+
+static uint32_t deny(struct resolver_fence *rf, const struct dns_client *c, enum denial_code code,
+		     const char *name, uint16_t type, uint32_t rule, const struct addr *bad,
+		     const char *detail)
+{
+	struct denial d = {.fence = rf->c.fence,
+			   .code = (uint16_t)code,
+			   .would = rf->c.audit,
+			   .l4proto = c && c->tcp ? IPPROTO_TCP : IPPROTO_UDP,
+			   .dns = 1,
+			   .qtype = type,
+			   .dport = 53,
+			   .uid = UINT32_MAX,
+			   .rule = rule};
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	d.time_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	if (c) {
+		d.src = c->addr;
+		d.sport = c->port;
+		d.dst.family = c->addr.family;
+		if (c->addr.family == 4)
+			memcpy(d.dst.b, (const uint8_t[]){127, 0, 0, 1}, 4);
+		else
+			d.dst.b[15] = 1;
+	}
+	if (bad)
+		d.dst = *bad;
+	snprintf(d.name, sizeof(d.name), "%.255s", name);
+	snprintf(d.endpoint, sizeof(d.endpoint), "%.299s", name);
+	snprintf(d.detail, sizeof(d.detail), "%.159s", detail ? detail : "");
+	return rf->r->ops.denied(rf->r->arg, rf, &d);
+}
+
+/* ---- answers
+ * ------------------------------------------------------------------------------------- */
+
+static void reply_answer(struct resolver_fence *rf, const struct waiter *w,
+			 const struct dns_result *res, uint64_t now_ms)
+{
+	static uint8_t buf[REPLY_MAX];
+	uint32_t ttl = dns_result_ttl(res, now_ms);
+	struct dns_builder b;
+	size_t n;
+
+	dns_reply_begin(&b, buf, reply_max(&w->client, &w->query), &w->query, res->rcode);
+	for (size_t i = 0; i < res->n_addrs; i++)
+		dns_reply_addr(&b, NULL, w->query.type, res->addrs[i].b, ttl);
+	for (size_t i = 0; i < res->n_rdata; i++)
+		dns_reply_rdata(&b, NULL, w->query.type,
+				(struct slice){res->rdata + res->rdata_at[i],
+					       (size_t)(res->rdata_at[i + 1] - res->rdata_at[i])},
+				ttl);
+	n = dns_reply_end(&b, -1, NULL);
+	if (n)
+		dns_server_reply(rf->server, &w->client, buf, n);
+}
+
+static void learn(struct resolver_fence *rf, const struct name *name, const struct dns_result *res)
+{
+	if (res->n_addrs)
+		rf->r->ops.learn(rf->r->arg, rf, name, res->addrs, res->n_addrs, res->ttl_s, 0);
+}
+
+void resolver_learned(struct resolver *r, uint64_t cookie, bool ok)
+{
+	/* The flow check knew the addresses when learn returned: nothing waits for the kernel's
+	 * sets. */
+}
+
+static bool pinned(const struct policy *p, const struct name *name, const struct addr *a)
+{
+	struct addr pins[64];
+	size_t n = policy_pin(p, name, pins, 64);
+
+	for (size_t i = 0; i < n && i < 64; i++)
+		if (addr_equal(&pins[i], a))
+			return true;
+	return false;
+}
+
+/* May name have this address? A rule's `addresses:` and the policy's pins may say so; a deny rule
+ * for the address says no in any case. */
+static bool address_ok(struct resolver_fence *rf, const struct name *name, const struct addr *a)
+{
+	const struct policy *p = rf->c.policy;
+	struct opening o[OPENINGS_MAX];
+	size_t n = policy_name_openings(p, name, o, OPENINGS_MAX, NULL);
+	enum addr_kind kind = addr_kind(a);
+	struct addr inner;
+	bool plain =
+	    (kind == ADDR_GLOBAL || kind == ADDR_RESERVED) && !rf->r->ops.is_local(rf->r->arg, a);
+
+	if (plain && addr_embedded_v4(a, &inner))
+		plain = !rf->r->ops.is_local(rf->r->arg, &inner);
+	for (size_t i = 0; i < n; i++) {
+		if (policy_match_addr(p, scheme_l4proto(o[i].scheme), a, o[i].port).verdict ==
+		    VERDICT_DENY)
+			continue;
+		if (plain || policy_rule_address_ok(p, o[i].rule, a))
+			return true;
+	}
+	return pinned(p, name, a);
+}
+
+static struct addr answer_addr(uint16_t type, const uint8_t *b)
+{
+	struct addr a = {.family = 4};
+
+	if (type == DNS_TYPE_A) {
+		memcpy(a.b, b, 4);
+		return a;
+	}
+	return addr_from_v6(b);
+}
+
+/* Takes the addresses that pass the guard; *ret_bad is one that did not. */
+static void take_addrs(struct resolver_fence *rf, const struct question *q,
+		       const struct dns_answer *a, struct dns_result *res, struct addr *ret_bad)
+{
+	for (size_t i = 0; i < a->n_addrs && i < ADDRS_MAX; i++) {
+		struct addr addr = answer_addr(q->type, a->addrs[i]);
+
+		if (!q->refused && !address_ok(rf, &q->name, &addr)) {
+			*ret_bad = addr;
+			if (!rf->c.audit)
+				continue;
+		}
+		if (q->type == DNS_TYPE_AAAA && addr.family == 4)
+			continue; /* ::ffff:a.b.c.d is no AAAA answer that anybody needs */
+		res->addrs[res->n_addrs++] = addr;
+	}
+}
+
+static void take_rdata(struct resolver_fence *rf, const struct question *q,
+		       const struct dns_answer *a, struct dns_result *res)
+{
+	for (size_t i = 0; i < a->n_rdata && res->n_rdata < DNS_RESULT_RDATA_MAX; i++) {
+		struct name target = {0};
+		uint8_t *to = res->rdata + res->rdata_at[res->n_rdata];
+		size_t room = sizeof(res->rdata) - res->rdata_at[res->n_rdata];
+		size_t n = dns_svcb_sanitize(a->rdata[i], to, room, &target);
+		struct opening o;
+
+		if (!n || (target.len && !name_equal(&target, &q->name) &&
+			   policy_name_openings(rf->c.policy, &target, &o, 1, NULL) == 0))
+			continue;
+		res->n_rdata++;
+		res->rdata_at[res->n_rdata] = (uint16_t)(res->rdata_at[res->n_rdata - 1] + n);
+	}
+}
+
+static void question_free(struct question *q)
+{
+	struct question **at = &q->rf->questions;
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
+	while (q->waiters) {
+		struct waiter *w = q->waiters;
+
+		q->waiters = w->next;
+		free(w);
+	}
+	free(q);
+}
+
+static void rebound(struct resolver_fence *rf, const struct question *q, const struct addr *bad)
+{
+	char text[ADDR_STRLEN], detail[160];
+	uint32_t go = 0;
+
+	addr_format(bad, text);
+	snprintf(detail, sizeof(detail), "it resolves to %s (%s)", text,
+		 rf->r->ops.is_local(rf->r->arg, bad) ? "this host"
+						      : addr_kind_name(addr_kind(bad)));
+	for (struct waiter *w = q->waiters; w; w = w->next) {
+		char ede[300];
+
+		go = deny(rf, &w->client, DENIED_DNS_REBIND, q->name.s, q->type, RULE_NONE, bad,
+			  detail);
+		if (rf->c.audit)
+			return;
+		snprintf(ede, sizeof(ede),
+			 "agentfw: %.80s: %s; name it under addresses: or dns.hosts", q->name.s,
+			 detail);
+		reply_refused(rf, &w->client, &w->query, DNS_REFUSED, DNS_EDE_FILTERED, ede, go);
+	}
+}
+
+static void on_answer(void *arg, void *question, const struct dns_answer *a)
+{
+	struct resolver_fence *rf = arg;
+	struct question *q = question;
+	static struct dns_result res;
+	struct addr bad = {0};
+	uint64_t now = loop_now_ms(rf->r->loop);
+
+	if (!a || (a->rcode != DNS_NOERROR && a->rcode != DNS_NXDOMAIN)) {
+		for (struct waiter *w = q->waiters; w; w = w->next)
+			reply_error(rf, &w->client, &w->query, DNS_SERVFAIL,
+				    a ? DNS_EDE_NETWORK_ERROR : DNS_EDE_NO_REACHABLE_AUTHORITY,
+				    "agentfw: no name server answered");
+		question_free(q);
+		return;
+	}
+	memset(&res, 0, sizeof(res));
+	res.rcode = a->rcode;
+	if (q->type == DNS_TYPE_A || q->type == DNS_TYPE_AAAA)
+		take_addrs(rf, q, a, &res, &bad);
+	else
+		take_rdata(rf, q, a, &res);
+	res.ttl_s = a->ttl_s > TTL_MAX_S ? TTL_MAX_S : a->ttl_s;
+	if (!res.n_addrs && !res.n_rdata && res.ttl_s > NEGATIVE_TTL_S)
+		res.ttl_s = NEGATIVE_TTL_S;
+	res.until_ms = now + (uint64_t)res.ttl_s * 1000;
+	if (bad.family)
+		rebound(rf, q, &bad);
+	if (!bad.family || res.n_addrs) {
+		learn(rf, &q->name, &res);
+		if (!bad.family)
+			dns_cache_put(rf->cache, &q->name, q->type, &res);
+		if (!bad.family || rf->c.audit)
+			for (struct waiter *w = q->waiters; w; w = w->next)
+				reply_answer(rf, w, &res, now);
+	}
+	question_free(q);
+}
+
+static void on_spoofed(void *arg, const struct name *name, uint16_t type)
+{
+	deny(arg, NULL, DENIED_DNS_SPOOFED, name->s, type, RULE_NONE, NULL, NULL);
+}
+
+static void on_want_socket(void *arg, unsigned server, int type)
+{
+	struct resolver_fence *rf = arg;
+
+	rf->r->ops.want_socket(rf->r->arg, rf, server, type);
+}
+
+/* ---- a query's way
+ * ------------------------------------------------------------------------------- */
+
+static struct waiter *waiter_new(const struct dns_client *c, const struct dns_query *q)
+{
+	struct waiter *w = q->question.n <= sizeof(w->question) ? malloc(sizeof(*w)) : NULL;
+
+	if (!w)
+		return NULL;
+	w->client = *c;
+	w->query = *q;
+	memcpy(w->question, q->question.p, q->question.n);
+	w->query.question.p = w->question;
+	return w;
+}
+
+static void ask(struct resolver_fence *rf, const struct dns_client *c, const struct dns_query *dq,
+		bool refused)
+{
+	struct waiter *w = waiter_new(c, dq);
+	struct question *q = rf->questions;
+
+	while (q && !(q->type == dq->type && name_equal(&q->name, &dq->name)))
+		q = q->next;
+	if (w && !q && (q = calloc(1, sizeof(*q)))) {
+		*q = (struct question){.next = rf->questions,
+				       .rf = rf,
+				       .name = dq->name,
+				       .type = dq->type,
+				       .refused = refused};
+		rf->questions = q;
+		if (upstream_ask(rf->upstream, &q->name, q->type, q) < 0) {
+			question_free(q);
+			q = NULL;
+		}
+	}
+	if (!w || !q || q->n_waiters == WAITERS_MAX) {
+		reply_error(rf, c, dq, DNS_SERVFAIL, DNS_EDE_OTHER,
+			    rf->c.n_servers
+				? "agentfw: too many questions at once"
+				: "agentfw: no DNS server: set dns.servers or dns.hosts");
+		free(w);
+		return;
+	}
+	w->next = q->waiters;
+	q->waiters = w;
+	q->n_waiters++;
+}
+
+/* Pins are answered from the policy alone. false: the name has none. */
+static bool answer_pin(struct resolver_fence *rf, const struct dns_client *c,
+		       const struct dns_query *q)
+{
+	struct addr pins[64];
+	size_t n = policy_pin(rf->c.policy, &q->name, pins, 64);
+	static struct dns_result res;
+	struct waiter w = {.client = *c, .query = *q};
+	uint8_t family = q->type == DNS_TYPE_A ? 4 : q->type == DNS_TYPE_AAAA ? 6 : 0;
+
+	if (!n)
+		return false;
+	memset(&res, 0, sizeof(res));
+	res.ttl_s = PIN_TTL_S;
+	res.until_ms = loop_now_ms(rf->r->loop) + PIN_TTL_S * 1000;
+	for (size_t i = 0; i < n && i < 64; i++)
+		if (pins[i].family == family)
+			res.addrs[res.n_addrs++] = pins[i];
+	learn(rf, &q->name, &res);
+	reply_answer(rf, &w, &res, loop_now_ms(rf->r->loop));
+	return true;
+}
+
+/* localhost and what is below it never leaves a resolver (RFC 6761 §6.3). */
+static bool answer_localhost(struct resolver_fence *rf, const struct dns_client *c,
+			     const struct dns_query *q)
+{
+	static const struct name local = {9, "localhost"};
+	struct waiter w = {.client = *c, .query = *q};
+	static struct dns_result res;
+
+	if (!name_equal(&q->name, &local) && !name_below(&q->name, &local))
+		return false;
+	memset(&res, 0, sizeof(res));
+	res.ttl_s = PIN_TTL_S;
+	res.until_ms = loop_now_ms(rf->r->loop) + PIN_TTL_S * 1000;
+	if (q->type == DNS_TYPE_A)
+		res.addrs[res.n_addrs++] = (struct addr){4, {127, 0, 0, 1}};
+	else if (q->type == DNS_TYPE_AAAA)
+		res.addrs[res.n_addrs++] = (struct addr){6, {[15] = 1}};
+	reply_answer(rf, &w, &res, loop_now_ms(rf->r->loop));
+	return true;
+}
+
+/* A reverse name is answered here, with "there is none": what its labels say goes nowhere, and
+ * programs that ask for one (ssh, psql) do so for every connection and are content. */
+static bool is_reverse(const struct name *n)
+{
+	static const struct name v4 = {12, "in-addr.arpa"}, v6 = {8, "ip6.arpa"};
+	unsigned labels = name_labels(n);
+
+	return (name_below(n, &v4) && labels <= 6) || (name_below(n, &v6) && labels <= 34);
+}
+
+static void answer_allowed(struct resolver_fence *rf, const struct dns_client *c,
+			   const struct dns_query *q, bool refused)
+{
+	struct waiter w = {.client = *c, .query = *q};
+	uint64_t now = loop_now_ms(rf->r->loop);
+	const struct dns_result *res;
+
+	if (!refused && answer_pin(rf, c, q))
+		return;
+	if (q->type != DNS_TYPE_A && q->type != DNS_TYPE_AAAA && q->type != DNS_TYPE_HTTPS &&
+	    q->type != DNS_TYPE_SVCB) {
+		reply_error(rf, c, q, DNS_NOERROR, -1, NULL);
+		return;
+	}
+	res = dns_cache_get(rf->cache, &q->name, q->type, now);
+	if (res) {
+		learn(rf, &q->name, res);
+		reply_answer(rf, &w, res, now);
+		return;
+	}
+	ask(rf, c, q, refused);
+}
+
+static void refuse_name(struct resolver_fence *rf, const struct dns_client *c,
+			const struct dns_query *q, const struct match *why)
+{
+	const char *name = q->name.len ? q->name.s : q->shown;
+	bool rule = why->verdict == VERDICT_DENY;
+	uint32_t go = deny(rf, c, rule ? DENIED_BY_RULE : DENIED_DNS_NAME, name, q->type, why->rule,
+			   NULL, NULL);
+	char text[200];
+
+	if (rf->c.audit && q->name.len) {
+		answer_allowed(rf, c, q, true);
+		return;
+	}
+	snprintf(text, sizeof(text), "agentfw: %s %.120s",
+		 rule ? "a deny rule forbids" : "no rule allows", name);
+	reply_refused(rf, c, q, DNS_REFUSED, DNS_EDE_BLOCKED, text, go);
+}
+
+static void on_query(void *arg, const struct dns_client *c, const uint8_t *msg, size_t n)
+{
+	static struct dns_query q;
+	struct resolver_fence *rf = arg;
+	struct opening o;
+	struct match why;
+	int rcode = DNS_FORMERR;
+
+	switch (dns_query_parse(msg, n, &q, &rcode)) {
+	case WIRE_OK:
+		break;
+	case WIRE_BAD:
+		deny(rf, c, DENIED_DNS_MALFORMED, q.shown, q.type, RULE_NONE, NULL, NULL);
+		reply_error(rf, c, &q, rcode, -1, NULL);
+		return;
+	case WIRE_MORE:
+	case WIRE_TRUNCATED:
+		deny(rf, c, DENIED_DNS_MALFORMED, "", 0, RULE_NONE, NULL, NULL);
+		return;
+	}
+	if (q.name.len && answer_localhost(rf, c, &q))
+		return;
+	if (q.name.len && q.type == DNS_TYPE_PTR && is_reverse(&q.name)) {
+		reply_error(rf, c, &q, DNS_NXDOMAIN, -1, NULL);
+		return;
+	}
+	if (q.name.len && policy_name_openings(rf->c.policy, &q.name, &o, 1, &why))
+		answer_allowed(rf, c, &q, false);
+	else
+		refuse_name(rf, c, &q,
+			    q.name.len ? &why : &(struct match){VERDICT_NONE, RULE_NONE});
+}
+
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
+
+int resolver_new(struct loop *loop, const struct resolver_ops *ops, void *arg,
+		 struct resolver **ret)
+{
+	struct resolver *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->loop = loop;
+	r->ops = *ops;
+	r->arg = arg;
+	r->held_timer = (struct timer){.fn = held_timer, .arg = r};
+	*ret = r;
+	return 0;
+}
+
+void resolver_free(struct resolver *r)
+{
+	if (r)
+		timer_cancel(r->loop, &r->held_timer);
+	free(r);
+}
+
+int resolver_fence_add(struct resolver *r, const struct resolver_fence_config *c,
+		       struct resolver_fence **ret)
+{
+	static const struct upstream_ops ops = {
+	    .want_socket = on_want_socket, .answer = on_answer, .spoofed = on_spoofed};
+	struct resolver_fence *rf = calloc(1, sizeof(*rf));
+	int e;
+
+	if (!rf)
+		return -ENOMEM;
+	rf->r = r;
+	rf->c = *c;
+	if ((e = dns_server_new(r->loop, c->udp4, c->tcp4, c->udp6, c->tcp6, on_query, rf,
+				&rf->server)) < 0 ||
+	    (e = upstream_new(r->loop, c->n_servers, &ops, rf, &rf->upstream)) < 0 ||
+	    (e = dns_cache_new(&rf->cache)) < 0) {
+		resolver_fence_del(rf);
+		return e;
+	}
+	*ret = rf;
+	return 0;
+}
+
+void resolver_fence_del(struct resolver_fence *rf)
+{
+	for (size_t i = 0; i < HELD_MAX; i++)
+		if (rf->r->held[i].go && rf->r->held[i].rf == rf) {
+			rf->r->held[i].go = 0;
+			rf->r->n_held--;
+		}
+	while (rf->questions)
+		question_free(rf->questions);
+	upstream_free(rf->upstream);
+	dns_server_free(rf->server);
+	dns_cache_free(rf->cache);
+	free(rf);
+}
+
+void *resolver_fence_arg(struct resolver_fence *rf)
+{
+	return rf->c.fence_arg;
+}
+
+void resolver_socket(struct resolver_fence *rf, unsigned server, int type, int fd)
+{
+	upstream_socket(rf->upstream, server, type, fd);
+}

@@ -1,0 +1,259 @@
+#include "fw/upstream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ASKS_MAX      16384
+#define TRIES_MAX     3
+#define TRY_MS        1500
+#define FORGERIES_MAX 64 /* wrong answers looked at for one question */
+
+struct ask {
+	struct ask *next, *prev;
+	struct upstream *u;
+	struct name name;
+	uint16_t type, id;
+	void *question;
+	unsigned server, tries, forgeries;
+	int socket_type;
+	bool waiting; /* for a socket */
+	bool sent;
+	struct watch watch;
+	struct timer timer;
+	uint8_t *in; /* TCP: length and message */
+	size_t in_n;
+};
+
+struct upstream {
+	struct loop *loop;
+	size_t n_servers;
+	struct upstream_ops ops;
+	void *arg;
+	struct ask *asks; /* newest first */
+	struct ask *oldest;
+	size_t n;
+};
+
+int upstream_new(struct loop *loop, size_t n_servers, const struct upstream_ops *ops, void *arg,
+		 struct upstream **ret)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return -ENOMEM;
+	u->loop = loop;
+	u->n_servers = n_servers;
+	u->ops = *ops;
+	u->arg = arg;
+	*ret = u;
+	return 0;
+}
+
+static void socket_close(struct ask *a)
+{
+	if (a->watch.fd < 0)
+		return;
+	loop_del(a->u->loop, &a->watch);
+	close(a->watch.fd);
+	a->watch.fd = -1;
+	a->sent = false;
+	a->in_n = 0;
+}
+
+static void ask_free(struct ask *a)
+{
+	struct upstream *u = a->u;
+
+	socket_close(a);
+	timer_cancel(u->loop, &a->timer);
+	*(a->prev ? &a->prev->next : &u->asks) = a->next;
+	*(a->next ? &a->next->prev : &u->oldest) = a->prev;
+	u->n--;
+	free(a->in);
+	free(a);
+}
+
+void upstream_free(struct upstream *u)
+{
+	if (!u)
+		return;
+	while (u->asks)
+		ask_free(u->asks);
+	free(u);
+}
+
+static void finish(struct ask *a, const struct dns_answer *answer)
+{
+	struct upstream *u = a->u;
+	void *question = a->question;
+
+	ask_free(a);
+	u->ops.answer(u->arg, question, answer);
+}
+
+static void begin_try(struct ask *a, int socket_type)
+{
+	struct upstream *u = a->u;
+
+	socket_close(a);
+	a->socket_type = socket_type;
+	a->waiting = true;
+	timer_set(u->loop, &a->timer, loop_now_ms(u->loop) + TRY_MS);
+	u->ops.want_socket(u->arg, a->server, socket_type);
+}
+
+static void next_try(struct ask *a)
+{
+	if (++a->tries >= TRIES_MAX) {
+		finish(a, NULL);
+		return;
+	}
+	a->server = (a->server + 1) % (unsigned)a->u->n_servers;
+	begin_try(a, SOCK_DGRAM);
+}
+
+static void on_timeout(struct timer *t)
+{
+	struct ask *a = t->arg;
+
+	next_try(a);
+}
+
+int upstream_ask(struct upstream *u, const struct name *name, uint16_t type, void *question)
+{
+	struct ask *a;
+
+	if (!u->n_servers || u->n >= ASKS_MAX)
+		return -EAGAIN;
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	a->u = u;
+	a->name = *name;
+	a->type = type;
+	a->question = question;
+	a->watch.fd = -1;
+	a->timer = (struct timer){.fn = on_timeout, .arg = a};
+	a->next = u->asks;
+	*(u->asks ? &u->asks->prev : &u->oldest) = a;
+	u->asks = a;
+	u->n++;
+	begin_try(a, SOCK_DGRAM);
+	return 0;
+}
+
+/* ---- answers
+ * ------------------------------------------------------------------------------------- */
+
+static void take(struct ask *a, const uint8_t *msg, size_t n)
+{
+	static struct dns_answer answer;
+
+	if (dns_answer_parse(msg, n, a->id, &a->name, a->type, &answer) != WIRE_OK) {
+		if (a->forgeries++ == 0)
+			a->u->ops.spoofed(a->u->arg, &a->name, a->type);
+		if (a->forgeries >= FORGERIES_MAX || a->socket_type == SOCK_STREAM)
+			next_try(a);
+		return;
+	}
+	if (answer.truncated && a->socket_type == SOCK_DGRAM) {
+		begin_try(a, SOCK_STREAM);
+		return;
+	}
+	if (answer.rcode != DNS_NOERROR && answer.rcode != DNS_NXDOMAIN &&
+	    a->tries + 1 < TRIES_MAX && a->u->n_servers > 1) {
+		next_try(a); /* this server will not; another may */
+		return;
+	}
+	finish(a, &answer);
+}
+
+static void tcp_in(struct ask *a)
+{
+	ssize_t n;
+	size_t want;
+
+	if (!a->in && !(a->in = malloc(2 + DNS_MAX_MESSAGE))) {
+		next_try(a);
+		return;
+	}
+	want = a->in_n < 2 ? 2 - a->in_n : 2 + ((size_t)a->in[0] << 8 | a->in[1]) - a->in_n;
+	n = recv(a->watch.fd, a->in + a->in_n, want, MSG_DONTWAIT);
+	if (n <= 0) {
+		if (n == 0 || errno != EAGAIN)
+			next_try(a);
+		return;
+	}
+	a->in_n += (size_t)n;
+	if (a->in_n > 2 && a->in_n == 2 + ((size_t)a->in[0] << 8 | a->in[1]))
+		take(a, a->in + 2, a->in_n - 2);
+}
+
+static bool send_query(struct ask *a)
+{
+	uint8_t buf[2 + 512];
+	size_t n;
+
+	if (getrandom(&a->id, sizeof(a->id), 0) != sizeof(a->id))
+		return false;
+	n = dns_query_build(buf + 2, sizeof(buf) - 2, a->id, &a->name, a->type);
+	if (!n)
+		return false;
+	buf[0] = (uint8_t)(n >> 8);
+	buf[1] = (uint8_t)n;
+	if (a->socket_type == SOCK_STREAM)
+		return send(a->watch.fd, buf, 2 + n, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+		       (ssize_t)(2 + n);
+	return send(a->watch.fd, buf + 2, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n;
+}
+
+static void on_socket(struct watch *w, uint32_t events)
+{
+	static uint8_t msg[65536];
+	struct ask *a = w->arg;
+	ssize_t n;
+
+	if (!a->sent) {
+		a->sent = send_query(a);
+		if (!a->sent || loop_mod(a->u->loop, w, EPOLLIN) < 0)
+			next_try(a);
+		return;
+	}
+	if (a->socket_type == SOCK_STREAM) {
+		tcp_in(a);
+		return;
+	}
+	n = recv(w->fd, msg, sizeof(msg), MSG_DONTWAIT);
+	if (n >= 0)
+		take(a, msg, (size_t)n);
+	else if (errno != EAGAIN)
+		next_try(a); /* nobody listens there */
+}
+
+void upstream_socket(struct upstream *u, unsigned server, int type, int fd)
+{
+	struct ask *a = u->oldest;
+
+	while (a && !(a->waiting && a->server == server && a->socket_type == type))
+		a = a->prev;
+	if (!a) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	a->waiting = false;
+	a->watch = (struct watch){.fd = fd, .fn = on_socket, .arg = a};
+	if (fd < 0 || loop_add(u->loop, &a->watch, type == SOCK_STREAM ? EPOLLOUT : EPOLLIN) < 0) {
+		next_try(a);
+		return;
+	}
+	if (type == SOCK_DGRAM) {
+		a->sent = send_query(a);
+		if (!a->sent)
+			next_try(a);
+	}
+}

@@ -1,0 +1,28 @@
+/* Questions to the name servers: a fresh socket and id each, tried in turn, by UDP and then TCP
+ * where the answer was cut. The sockets come from outside. */
+#ifndef AGENTFW_UPSTREAM_H
+#define AGENTFW_UPSTREAM_H
+
+#include "fw/loop.h"
+#include "fw/wire/dns.h"
+#include "policy/base/name.h"
+
+struct upstream;
+
+struct upstream_ops {
+	/* Asks for a socket connected to the server; it arrives by upstream_socket. */
+	void (*want_socket)(void *arg, unsigned server, int type);
+	/* The answer to a question, or NULL: no server gave one. Once for each upstream_ask. */
+	void (*answer)(void *arg, void *question, const struct dns_answer *a);
+	/* Something arrived that was no answer to the question: a forgery, or a broken server. */
+	void (*spoofed)(void *arg, const struct name *name, uint16_t type);
+};
+
+int upstream_new(struct loop *loop, size_t n_servers, const struct upstream_ops *ops, void *arg,
+		 struct upstream **ret);
+void upstream_free(struct upstream *u); /* questions under way are dropped without an answer */
+/* question is handed back. -ENOMEM; -EAGAIN: too many under way. */
+int upstream_ask(struct upstream *u, const struct name *name, uint16_t type, void *question);
+void upstream_socket(struct upstream *u, unsigned server, int type, int fd);
+
+#endif
