@@ -23,6 +23,7 @@ struct passage {
 	struct fence *fence;
 	const struct nfq_packet *p;
 	struct packet pk;
+	bool parsed; /* whole and understood */
 	struct facts facts;
 	struct decision decision;
 };
@@ -44,7 +45,7 @@ static size_t captured(const struct passage *w, const uint8_t **ret)
 	size_t n = w->p->n, snaplen = policy_snaplen(w->fence->policy);
 
 	*ret = w->p->bytes;
-	if (w->p->checksum_pending && w->pk.version && w->pk.payload.p && n <= sizeof(copy)) {
+	if (w->p->checksum_pending && w->parsed && n <= sizeof(copy)) {
 		memcpy(copy, w->p->bytes, n);
 		packet_checksums_fix(&w->pk, copy);
 		*ret = copy;
@@ -427,6 +428,7 @@ void road_packet(void *arg, const struct nfq_packet *p)
 	}
 	w.fence->queued++;
 	parsed = packet_parse(p->bytes, p->n, &w.pk);
+	w.parsed = parsed == WIRE_OK;
 	gather(&w);
 	code = unfit(&w, parsed);
 	if (code)
