@@ -1,14 +1,18 @@
-/* A compiled policy's form: a header, arrays, and strings, all by offsets from the beginning, so that it can
- * be mapped anywhere. Written by policy/compile.c, checked and read by policy/match.c. */
+/* A compiled policy's form: a header, arrays, and strings, all by offsets from the beginning, so
+ * that it can be mapped anywhere. Written by policy/compile.c, checked and read by policy/match.c.
+ */
 #ifndef AGENTFW_POLICY_BLOB_H
 #define AGENTFW_POLICY_BLOB_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "policy/base/addr.h"
 
 #define BLOB_MAGIC   0x70776661u /* "afwp" */
-#define BLOB_VERSION 1
+#define BLOB_VERSION 2
+#define SNAPLEN_MIN  64
+#define SNAPLEN_MAX  65535
 #define BLOB_MAX     (256u << 20)
 #define BLOB_NONE    UINT32_MAX
 
@@ -16,11 +20,26 @@ struct blob_section {
 	uint32_t offset, count;
 };
 
+/* entry is BLOB_NONE in a free one; the hash spares a look at the entry of another name. */
+struct blob_slot {
+	uint32_t hash, entry;
+};
+
+/* Sixteen bytes each: a policy has one of these a name, and may have a million names. */
 struct blob_rule {
-	uint32_t line, col;
-	uint32_t text, group, reason; /* strings; 0: none */
+	uint32_t line;
+	uint16_t col;
+	uint8_t deny, flags;
+	uint32_t text;  /* string */
+	uint32_t extra; /* BLOB_NONE: none */
+};
+#define BLOB_RULE_BROAD 1u
+#define BLOB_RULE_ECH   2u
+
+/* What few rules have. */
+struct blob_extra {
+	uint32_t group, reason;          /* strings; 0: none */
 	uint32_t addresses, n_addresses; /* its `addresses:` */
-	uint8_t deny, broad, ech_allow, pad;
 };
 
 /* One name at one port. Those of one name hang together; `next` is always a smaller index. */
@@ -30,17 +49,18 @@ struct blob_entry {
 	uint32_t rule;
 	uint16_t port;
 	uint8_t name_len; /* 0: every name */
-	uint8_t wildcard;
-	uint8_t scheme;
-	uint8_t deny;
-	uint8_t any; /* every scheme and port */
-	uint8_t pad;
+	uint8_t bits;
 };
+#define BLOB_SCHEME   0x07u
+#define BLOB_WILDCARD 0x08u
+#define BLOB_DENY     0x10u
+#define BLOB_ANY      0x20u /* every scheme and port */
 
-struct blob_addr_rule { /* sorted by prefix: family, bits, bytes */
+/* Sorted by family, prefix length, prefix, protocol, port, deny, rule. */
+struct blob_addr_rule {
 	struct prefix prefix;
-	uint8_t deny, any, l4proto, pad;
-	uint16_t port, pad2;
+	uint8_t deny, l4proto; /* l4proto 0: every protocol and port */
+	uint16_t port;
 	uint32_t rule;
 };
 
@@ -60,8 +80,20 @@ struct blob_header {
 	uint64_t bytes;
 	uint32_t mode, snaplen;
 	uint32_t file, user, audit_dir; /* strings; 0: none */
-	struct blob_section rules, entries, slots, addr_rules, addresses, pins, servers, strings;
+	struct blob_section rules, extras, entries, slots, addr_rules, addresses, pins, servers,
+	    strings;
 };
+
+/* The order of address rules, but for deny and rule. */
+static inline int blob_addr_cmp(const struct blob_addr_rule *x, const struct blob_addr_rule *y)
+{
+	int d = x->prefix.addr.family - y->prefix.addr.family;
+
+	d = d ? d : x->prefix.bits - y->prefix.bits;
+	d = d ? d : memcmp(x->prefix.addr.b, y->prefix.addr.b, sizeof(x->prefix.addr.b));
+	d = d ? d : x->l4proto - y->l4proto;
+	return d ? d : x->port - y->port;
+}
 
 /* FNV-1a over the name; slots are probed one after the other. */
 static inline uint32_t blob_hash(const char *s, size_t n, unsigned wildcard)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/base/cleanup.h"
+
 /* An array that grows. */
 struct array {
 	void *p;
@@ -12,8 +14,8 @@ struct array {
 
 struct compile {
 	struct blob_header h;
-	struct array rules, entries, addr_rules, addresses, pins, servers, strings;
-	uint32_t *slots;
+	struct array rules, extras, entries, addr_rules, addresses, pins, servers, strings;
+	struct blob_slot *slots;
 	size_t n_slots;
 };
 
@@ -63,13 +65,14 @@ int compile_new(struct compile **ret)
 	if (!c)
 		return -ENOMEM;
 	c->rules.each = sizeof(struct blob_rule);
+	c->extras.each = sizeof(struct blob_extra);
 	c->entries.each = sizeof(struct blob_entry);
 	c->addr_rules.each = sizeof(struct blob_addr_rule);
 	c->addresses.each = sizeof(struct prefix);
 	c->pins.each = sizeof(struct blob_pin);
 	c->servers.each = sizeof(struct blob_server);
 	c->strings.each = 1;
-	c->h = (struct blob_header){ .magic = BLOB_MAGIC, .version = BLOB_VERSION, .snaplen = 2048 };
+	c->h = (struct blob_header){.magic = BLOB_MAGIC, .version = BLOB_VERSION, .snaplen = 2048};
 	if (add_string(c, "", &at) < 0) {
 		compile_free(c);
 		return -ENOMEM;
@@ -83,6 +86,7 @@ void compile_free(struct compile *c)
 	if (!c)
 		return;
 	free(c->rules.p);
+	free(c->extras.p);
 	free(c->entries.p);
 	free(c->addr_rules.p);
 	free(c->addresses.p);
@@ -93,7 +97,8 @@ void compile_free(struct compile *c)
 	free(c);
 }
 
-/* ---- rules ------------------------------------------------------------------------------------- */
+/* ---- rules -------------------------------------------------------------------------------------
+ */
 
 static int add_prefix(struct compile *c, const struct endpoint *ep, const struct compile_rule *r,
 		      uint32_t rule, const struct prefix *p)
@@ -105,12 +110,12 @@ static int add_prefix(struct compile *c, const struct endpoint *ep, const struct
 
 		if (!a)
 			return -ENOMEM;
-		*a = (struct blob_addr_rule){ .prefix = *p,
-					      .deny = r->deny,
-					      .any = r->any,
-					      .l4proto = scheme_l4proto(ep->scheme),
-					      .port = ep->scheme == SCHEME_ICMP ? 0 : ep->ports[i],
-					      .rule = rule };
+		*a = (struct blob_addr_rule){
+		    .prefix = *p,
+		    .deny = r->deny,
+		    .l4proto = r->any ? 0 : scheme_l4proto(ep->scheme),
+		    .port = r->any || ep->scheme == SCHEME_ICMP ? 0 : ep->ports[i],
+		    .rule = rule};
 	}
 	return 0;
 }
@@ -130,15 +135,16 @@ static int add_name(struct compile *c, const struct endpoint *ep, const struct c
 		if (!e)
 			return -ENOMEM;
 		*e = (struct blob_entry){
-			.name = (uint32_t)(at - (const char *)c->strings.p),
-			.next = BLOB_NONE,
-			.rule = rule,
-			.port = ep->scheme == SCHEME_ICMP ? 0 : ep->ports[i],
-			.name_len = (uint8_t)len,
-			.wildcard = ep->host != HOST_NAME,
-			.scheme = ep->scheme == SCHEME_TLS ? SCHEME_HTTPS : (uint8_t)ep->scheme,
-			.deny = r->deny,
-			.any = r->any,
+		    .name = (uint32_t)(at - (const char *)c->strings.p),
+		    .next = BLOB_NONE,
+		    .rule = rule,
+		    .port = r->any || ep->scheme == SCHEME_ICMP ? 0 : ep->ports[i],
+		    .name_len = (uint8_t)len,
+		    .bits = (uint8_t)((r->any                     ? BLOB_ANY
+				       : ep->scheme == SCHEME_TLS ? SCHEME_HTTPS
+								  : ep->scheme) |
+				      (ep->host != HOST_NAME ? BLOB_WILDCARD : 0) |
+				      (r->deny ? BLOB_DENY : 0)),
 		};
 	}
 	return 0;
@@ -147,9 +153,8 @@ static int add_name(struct compile *c, const struct endpoint *ep, const struct c
 static int add_hosts(struct compile *c, const struct endpoint *ep, const struct compile_rule *r,
 		     uint32_t rule, uint32_t text)
 {
-	static const struct prefix local[] = { { { 4, { 127, 0, 0, 1 } }, 32 },
-					       { { 6, { [15] = 1 } }, 128 } };
-	static const struct prefix every[] = { { { 4, { 0 } }, 0 }, { { 6, { 0 } }, 0 } };
+	static const struct prefix local[] = {{{4, {127, 0, 0, 1}}, 32}, {{6, {[15] = 1}}, 128}};
+	static const struct prefix every[] = {{{4, {0}}, 0}, {{6, {0}}, 0}};
 	const struct prefix *two = ep->host == HOST_ANY ? every : local;
 	int e;
 
@@ -170,37 +175,68 @@ static int add_hosts(struct compile *c, const struct endpoint *ep, const struct 
 	return e < 0 ? e : add_prefix(c, ep, r, rule, &two[1]);
 }
 
-int compile_rule(struct compile *c, const struct endpoint *ep, const struct compile_rule *r)
+/* The entries of a group follow each other and share what they have. */
+static int add_extra(struct compile *c, const struct compile_rule *r, uint32_t *ret)
 {
-	struct blob_rule b = { .line = r->line,
-			       .col = r->col,
-			       .deny = r->deny,
-			       .broad = r->broad,
-			       .ech_allow = r->ech_allow,
-			       .addresses = (uint32_t)c->addresses.n,
-			       .n_addresses = (uint32_t)r->n_addresses };
-	char text[ENDPOINT_STRLEN];
-	struct blob_rule *to;
+	struct blob_extra x = {.addresses = (uint32_t)c->addresses.n,
+			       .n_addresses = (uint32_t)r->n_addresses};
+	const struct blob_extra *last = c->extras.p;
 	void *addresses;
+	struct blob_extra *to;
 	int e;
 
-	endpoint_format(ep, text);
-	if ((e = add_string(c, text, &b.text)) < 0 || (e = add_string(c, r->group, &b.group)) < 0 ||
-	    (e = add_string(c, r->reason, &b.reason)) < 0)
+	*ret = BLOB_NONE;
+	if (!r->group && !r->reason && !r->n_addresses)
+		return 0;
+	last += c->extras.n ? c->extras.n - 1 : 0;
+	if (c->extras.n && r->group && !r->reason && !r->n_addresses && !last->n_addresses &&
+	    !last->reason && strcmp((char *)c->strings.p + last->group, r->group) == 0) {
+		*ret = (uint32_t)c->extras.n - 1;
+		return 0;
+	}
+	if ((e = add_string(c, r->group, &x.group)) < 0 ||
+	    (e = add_string(c, r->reason, &x.reason)) < 0)
 		return e;
 	addresses = array_add(&c->addresses, r->n_addresses);
-	to = array_add(&c->rules, 1);
+	to = array_add(&c->extras, 1);
 	if (!to || (r->n_addresses && !addresses))
 		return -ENOMEM;
 	if (r->n_addresses)
 		memcpy(addresses, r->addresses, r->n_addresses * sizeof(*r->addresses));
+	*to = x;
+	*ret = (uint32_t)c->extras.n - 1;
+	return 0;
+}
+
+int compile_rule(struct compile *c, const struct endpoint *ep, const struct compile_rule *r)
+{
+	struct blob_rule b = {.line = r->line,
+			      .col = r->col < UINT16_MAX ? (uint16_t)r->col : UINT16_MAX,
+			      .deny = r->deny,
+			      .flags = (r->broad ? BLOB_RULE_BROAD : 0) |
+				       (r->ech_allow ? BLOB_RULE_ECH : 0)};
+	char text[ENDPOINT_STRLEN + 8];
+	struct blob_rule *to;
+	int e;
+
+	endpoint_format(ep, text);
+	/* a bare host in `deny` is all of it: what names https must not read like that */
+	if (r->deny && !r->any && !strstr(text, "://")) {
+		memmove(text + 8, text, strlen(text) + 1);
+		memcpy(text, "https://", 8);
+	}
+	if ((e = add_string(c, text, &b.text)) < 0 || (e = add_extra(c, r, &b.extra)) < 0)
+		return e;
+	to = array_add(&c->rules, 1);
+	if (!to)
+		return -ENOMEM;
 	*to = b;
 	return add_hosts(c, ep, r, (uint32_t)c->rules.n - 1, b.text);
 }
 
 int compile_pin(struct compile *c, const struct name *name, const struct addr *a)
 {
-	struct blob_pin pin = { .name_len = name->len, .addr = *a }, *to;
+	struct blob_pin pin = {.name_len = name->len, .addr = *a}, *to;
 	int e = add_string(c, name->s, &pin.name);
 
 	if (e < 0)
@@ -218,7 +254,7 @@ int compile_server(struct compile *c, const struct addr *a, uint16_t port)
 
 	if (!to)
 		return -ENOMEM;
-	*to = (struct blob_server){ .addr = *a, .port = port };
+	*to = (struct blob_server){.addr = *a, .port = port};
 	return 0;
 }
 
@@ -247,24 +283,33 @@ int compile_audit_dir(struct compile *c, const char *dir)
 	return add_string(c, dir, &c->h.audit_dir);
 }
 
-/* ---- the blob ------------------------------------------------------------------------------------ */
+/* ---- the blob
+ * ------------------------------------------------------------------------------------ */
 
 static int by_prefix(const void *a, const void *b)
 {
 	const struct blob_addr_rule *x = a, *y = b;
+	int d = blob_addr_cmp(x, y);
 
-	if (x->prefix.addr.family != y->prefix.addr.family)
-		return x->prefix.addr.family < y->prefix.addr.family ? -1 : 1;
-	if (x->prefix.bits != y->prefix.bits)
-		return x->prefix.bits < y->prefix.bits ? -1 : 1;
-	return memcmp(x->prefix.addr.b, y->prefix.addr.b, sizeof(x->prefix.addr.b));
+	d = d ? d : y->deny - x->deny;
+	return d ? d : (x->rule > y->rule) - (x->rule < y->rule);
 }
 
-static bool same_name(const struct compile *c, const struct blob_entry *a, const struct blob_entry *b)
+static int by_name(const void *a, const void *b, void *strings)
+{
+	const struct blob_pin *x = a, *y = b;
+	const char *s = strings;
+	int d = strcmp(s + x->name, s + y->name);
+
+	return d ? d : memcmp(&x->addr, &y->addr, sizeof(x->addr));
+}
+
+static bool same_name(const struct compile *c, const struct blob_entry *a,
+		      const struct blob_entry *b)
 {
 	const char *s = c->strings.p;
 
-	return a->name_len == b->name_len && a->wildcard == b->wildcard &&
+	return a->name_len == b->name_len && ((a->bits ^ b->bits) & BLOB_WILDCARD) == 0 &&
 	       memcmp(s + a->name, s + b->name, a->name_len) == 0;
 }
 
@@ -284,60 +329,76 @@ static int make_slots(struct compile *c)
 	memset(c->slots, 0xff, c->n_slots * sizeof(*c->slots));
 	for (size_t i = 0; i < c->entries.n; i++) {
 		const char *name = (const char *)c->strings.p + entries[i].name;
-		size_t at = blob_hash(name, entries[i].name_len, entries[i].wildcard) & mask;
+		uint32_t hash =
+		    blob_hash(name, entries[i].name_len, entries[i].bits & BLOB_WILDCARD);
+		size_t at = hash & mask;
 
-		while (c->slots[at] != BLOB_NONE && !same_name(c, &entries[c->slots[at]], &entries[i]))
+		while (c->slots[at].entry != BLOB_NONE &&
+		       (c->slots[at].hash != hash ||
+			!same_name(c, &entries[c->slots[at].entry], &entries[i])))
 			at = (at + 1) & mask;
-		entries[i].next = c->slots[at];
-		c->slots[at] = (uint32_t)i;
+		entries[i].next = c->slots[at].entry;
+		c->slots[at] = (struct blob_slot){hash, (uint32_t)i};
 	}
 	return 0;
 }
 
 struct part {
 	struct blob_section *section;
-	const void *p;
+	void **p; /* freed once it is copied: the copy is as large as all of them */
 	size_t n, each;
 };
+
+static void *join(struct compile *c, struct part *parts, size_t n_parts, size_t bytes)
+{
+	char *blob = calloc(1, bytes);
+
+	if (!blob)
+		return NULL;
+	memcpy(blob, &c->h, sizeof(c->h));
+	for (size_t i = 0; i < n_parts; i++) {
+		if (parts[i].n)
+			memcpy(blob + parts[i].section->offset, *parts[i].p,
+			       parts[i].n * parts[i].each);
+		free(steal_ptr(*parts[i].p));
+	}
+	return blob;
+}
 
 int compile_finish(struct compile *c, void **ret_blob, size_t *ret_bytes)
 {
 	int e = make_slots(c);
 	size_t bytes = sizeof(c->h);
-	char *blob;
 
 	if (e < 0)
 		return e;
 	if (c->addr_rules.n)
 		qsort(c->addr_rules.p, c->addr_rules.n, c->addr_rules.each, by_prefix);
-	const struct part parts[] = {
-		{ &c->h.rules, c->rules.p, c->rules.n, c->rules.each },
-		{ &c->h.entries, c->entries.p, c->entries.n, c->entries.each },
-		{ &c->h.slots, c->slots, c->n_slots, sizeof(*c->slots) },
-		{ &c->h.addr_rules, c->addr_rules.p, c->addr_rules.n, c->addr_rules.each },
-		{ &c->h.addresses, c->addresses.p, c->addresses.n, c->addresses.each },
-		{ &c->h.pins, c->pins.p, c->pins.n, c->pins.each },
-		{ &c->h.servers, c->servers.p, c->servers.n, c->servers.each },
-		{ &c->h.strings, c->strings.p, c->strings.n, 1 },
+	if (c->pins.n)
+		qsort_r(c->pins.p, c->pins.n, c->pins.each, by_name, c->strings.p);
+	void *slots = c->slots;
+	struct part parts[] = {
+	    {&c->h.rules, &c->rules.p, c->rules.n, c->rules.each},
+	    {&c->h.extras, &c->extras.p, c->extras.n, c->extras.each},
+	    {&c->h.entries, &c->entries.p, c->entries.n, c->entries.each},
+	    {&c->h.slots, &slots, c->n_slots, sizeof(*c->slots)},
+	    {&c->h.addr_rules, &c->addr_rules.p, c->addr_rules.n, c->addr_rules.each},
+	    {&c->h.addresses, &c->addresses.p, c->addresses.n, c->addresses.each},
+	    {&c->h.pins, &c->pins.p, c->pins.n, c->pins.each},
+	    {&c->h.servers, &c->servers.p, c->servers.n, c->servers.each},
+	    {&c->h.strings, &c->strings.p, c->strings.n, 1},
 	};
-	const size_t n_parts = sizeof(parts) / sizeof(parts[0]);
 
-	for (size_t i = 0; i < n_parts; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		bytes = (bytes + 7) & ~(size_t)7;
-		*parts[i].section = (struct blob_section){ (uint32_t)bytes, (uint32_t)parts[i].n };
+		*parts[i].section = (struct blob_section){(uint32_t)bytes, (uint32_t)parts[i].n};
 		bytes += parts[i].n * parts[i].each;
 	}
 	if (bytes > BLOB_MAX)
 		return -E2BIG;
-	blob = calloc(1, bytes);
-	if (!blob)
-		return -ENOMEM;
 	c->h.bytes = bytes;
-	memcpy(blob, &c->h, sizeof(c->h));
-	for (size_t i = 0; i < n_parts; i++)
-		if (parts[i].n)
-			memcpy(blob + parts[i].section->offset, parts[i].p, parts[i].n * parts[i].each);
-	*ret_blob = blob;
+	*ret_blob = join(c, parts, ARRAY_SIZE(parts), bytes);
+	c->slots = slots;
 	*ret_bytes = bytes;
-	return 0;
+	return *ret_blob ? 0 : -ENOMEM;
 }

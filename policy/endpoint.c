@@ -10,10 +10,10 @@ static const struct {
 	uint16_t port; /* default; 0: must be named */
 	uint8_t l4proto;
 } schemes[SCHEME_COUNT] = {
-	[SCHEME_HTTPS] = { "https", 443, IPPROTO_TCP }, [SCHEME_HTTP] = { "http", 80, IPPROTO_TCP },
-	[SCHEME_TLS] = { "tls", 0, IPPROTO_TCP },	[SCHEME_TCP] = { "tcp", 0, IPPROTO_TCP },
-	[SCHEME_UDP] = { "udp", 0, IPPROTO_UDP },	[SCHEME_QUIC] = { "quic", 443, IPPROTO_UDP },
-	[SCHEME_ICMP] = { "icmp", 0, IPPROTO_ICMP },
+    [SCHEME_HTTPS] = {"https", 443, IPPROTO_TCP}, [SCHEME_HTTP] = {"http", 80, IPPROTO_TCP},
+    [SCHEME_TLS] = {"tls", 0, IPPROTO_TCP},       [SCHEME_TCP] = {"tcp", 0, IPPROTO_TCP},
+    [SCHEME_UDP] = {"udp", 0, IPPROTO_UDP},       [SCHEME_QUIC] = {"quic", 443, IPPROTO_UDP},
+    [SCHEME_ICMP] = {"icmp", 0, IPPROTO_ICMP},
 };
 
 const char *scheme_name(enum scheme s)
@@ -39,8 +39,8 @@ static int bad(struct parse *p, size_t at, const char *msg, const char *hint)
 	char shown[200];
 
 	p->at = at;
-	err_set(p->e, EINVAL, "'%s' is not an endpoint: %s", str_escape(shown, sizeof(shown), p->text, p->len),
-		msg);
+	err_set(p->e, EINVAL, "'%s' is not an endpoint: %s",
+		str_escape(shown, sizeof(shown), p->text, p->len), msg);
 	return err_hint(p->e, "%s", hint);
 }
 
@@ -74,9 +74,13 @@ static int parse_ports(struct parse *p, size_t at)
 		while (at < p->len && p->text[at] >= '0' && p->text[at] <= '9' && port <= 65535)
 			port = port * 10 + (unsigned)(p->text[at++] - '0');
 		if (at == start || port == 0 || port > 65535 || p->text[start] == '0')
-			return bad(p, start, "a port is a number from 1 to 65535", "host:443 or host:80,443");
+			return bad(p, start, "a port is a number from 1 to 65535",
+				   "host:443 or host:80,443");
 		if (ep->n_ports == ENDPOINT_MAX_PORTS)
 			return bad(p, start, "more than 16 ports", "write a second entry");
+		for (size_t i = 0; i < ep->n_ports; i++)
+			if (ep->ports[i] == port)
+				return bad(p, start, "a port is named twice", "name it once");
 		ep->ports[ep->n_ports++] = (uint16_t)port;
 		if (at == p->len)
 			return 0;
@@ -98,7 +102,7 @@ static int host_name(struct parse *p, size_t at, const char *s, size_t n)
 		ep->host = HOST_ANY;
 		return 0;
 	}
-	if (n == 9 && strncasecmp(s, "localhost", 9) == 0) {
+	if ((n == 9 || (n == 10 && s[9] == '.')) && strncasecmp(s, "localhost", 9) == 0) {
 		ep->host = HOST_LOCALHOST;
 		return 0;
 	}
@@ -110,39 +114,55 @@ static int host_name(struct parse *p, size_t at, const char *s, size_t n)
 	}
 	star = memchr(s, '*', n);
 	if (star)
-		return bad(p, at + (size_t)(star - s), "a wildcard stands for whole labels, at the left only",
+		return bad(p, at + (size_t)(star - s),
+			   "a wildcard stands for whole labels, at the left only",
 			   "write *.example.com");
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)s[i] >= 0x80)
 			return bad(p, at + i, "the name is not ASCII",
-				   "write its punycode form, xn--…");
+				   "write its punycode form, xn--...");
 	if (!name_canon(s, n, &ep->name))
-		return bad(p, at, "the host is neither a name nor an address",
-			   "letters, digits, '-', '_' and '.'; an address as 192.0.2.1 or [2001:db8::1]");
+		return bad(
+		    p, at, "the host is neither a name nor an address",
+		    "letters, digits, '-', '_' and '.'; an address as 192.0.2.1 or [2001:db8::1]");
 	return 0;
+}
+
+static int host_bits(struct parse *p, size_t at)
+{
+	char fixed[PREFIX_STRLEN], shown[200];
+
+	p->at = at;
+	err_set(p->e, EINVAL, "'%s' has bits set behind its prefix length",
+		str_escape(shown, sizeof(shown), p->text, p->len));
+	return err_hint(p->e, "write %s", prefix_format(&p->ep->prefix, fixed));
 }
 
 static int parse_host(struct parse *p, size_t at, size_t end)
 {
 	const char *s = p->text + at;
 	size_t n = end - at;
-	char fixed[PREFIX_STRLEN];
+	bool bracket = n && s[0] == '[', v6;
 	int r;
 
 	if (n == 0)
 		return bad(p, at, "the host is missing", "write a name or an address");
-	if (s[0] == '[') {
-		if (s[n - 1] != ']')
+	if (bracket) {
+		if (n < 2 || s[n - 1] != ']')
 			return bad(p, at, "']' is missing", "write [2001:db8::1]:443");
 		s++;
 		n -= 2;
 	}
+	v6 = memchr(s, ':', n);
+	if (bracket && !v6)
+		return bad(p, at, "only an IPv6 address stands in brackets",
+			   "leave the brackets out");
 	r = prefix_parse(s, n, &p->ep->prefix);
-	if (r == -ERANGE) {
-		err_set(p->e, EINVAL, "'%.*s' has bits set behind its prefix length", (int)n, s);
-		p->at = at;
-		return err_hint(p->e, "write %s", prefix_format(&p->ep->prefix, fixed));
-	}
+	if (r == -ERANGE)
+		return host_bits(p, at);
+	if (r == 0 && v6 && !bracket && !memchr(s, '/', n))
+		return bad(p, at, "it cannot be told whether the last group is a port",
+			   "write the IPv6 address in brackets: [2001:db8::1]");
 	if (r == 0) {
 		p->ep->host = HOST_PREFIX;
 		return 0;
@@ -156,7 +176,8 @@ static int parse_host(struct parse *p, size_t at, size_t end)
 /* Where the host ends and ":port" begins: behind ']', or at the only ':' there is. */
 static size_t host_end(const struct parse *p, size_t at)
 {
-	const char *close = at < p->len && p->text[at] == '[' ? memchr(p->text + at, ']', p->len - at) : NULL;
+	const char *close =
+	    at < p->len && p->text[at] == '[' ? memchr(p->text + at, ']', p->len - at) : NULL;
 	const char *colon = memchr(p->text + at, ':', p->len - at);
 
 	if (close)
@@ -186,19 +207,21 @@ static int default_port(struct parse *p)
 int endpoint_parse(const char *text, size_t len, struct endpoint *ret, size_t *ret_offset,
 		   struct err *e)
 {
-	struct endpoint ep = { 0 };
+	struct endpoint ep = {0};
 	struct err own;
-	struct parse p = { .text = text, .len = len, .ep = &ep, .e = e ? e : &own };
+	struct parse p = {.text = text, .len = len, .ep = &ep, .e = e ? e : &own};
 	size_t at, end;
-	int r = len >= ENDPOINT_STRLEN - 16 ? bad(&p, 0, "it is too long", "a name has at most 253 characters") :
-					 parse_scheme(&p, &at);
+	int r = len >= ENDPOINT_STRLEN - 16
+		    ? bad(&p, 0, "it is too long", "a name has at most 253 characters")
+		    : parse_scheme(&p, &at);
 
 	if (r == 0) {
 		end = host_end(&p, at);
 		r = parse_host(&p, at, end);
 		if (r == 0 && end < len)
-			r = text[end] == ':' ? parse_ports(&p, end + 1) :
-					       bad(&p, end, "unexpected text behind the host", "write host:port");
+			r = text[end] == ':' ? parse_ports(&p, end + 1)
+					     : bad(&p, end, "unexpected text behind the host",
+						   "write host:port");
 		if (r == 0)
 			r = default_port(&p);
 	}
@@ -215,18 +238,20 @@ const char *endpoint_format(const struct endpoint *ep, char *buf)
 {
 	char host[NAME_MAX_LEN + 8], addr[PREFIX_STRLEN];
 	size_t n = 0;
+	bool bracket;
 	bool port_written = ep->scheme != SCHEME_ICMP &&
 			    !(ep->n_ports == 1 && ep->ports[0] == schemes[ep->scheme].port);
 
 	switch (ep->host) {
 	case HOST_NAME:
 	case HOST_WILDCARD:
-		snprintf(host, sizeof(host), "%s%s", ep->host == HOST_WILDCARD ? "*." : "", ep->name.s);
+		snprintf(host, sizeof(host), "%s%s", ep->host == HOST_WILDCARD ? "*." : "",
+			 ep->name.s);
 		break;
 	case HOST_PREFIX:
 		prefix_format(&ep->prefix, addr);
-		snprintf(host, sizeof(host), ep->prefix.addr.family == 6 && port_written ? "[%s]" : "%s",
-			 addr);
+		bracket = ep->prefix.addr.family == 6 && (port_written || ep->prefix.bits == 128);
+		snprintf(host, sizeof(host), bracket ? "[%s]" : "%s", addr);
 		break;
 	case HOST_LOCALHOST:
 		strcpy(host, "localhost");
@@ -239,6 +264,7 @@ const char *endpoint_format(const struct endpoint *ep, char *buf)
 		n += (size_t)snprintf(buf, ENDPOINT_STRLEN, "%s://", scheme_name(ep->scheme));
 	n += (size_t)snprintf(buf + n, ENDPOINT_STRLEN - n, "%s", host);
 	for (size_t i = 0; port_written && i < ep->n_ports; i++)
-		n += (size_t)snprintf(buf + n, ENDPOINT_STRLEN - n, "%c%u", i ? ',' : ':', ep->ports[i]);
+		n += (size_t)snprintf(buf + n, ENDPOINT_STRLEN - n, "%c%u", i ? ',' : ':',
+				      ep->ports[i]);
 	return buf;
 }

@@ -1,295 +1,43 @@
-#include <errno.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "policy/blob.h"
-#include "policy/policy.h"
+#include "policy/opened.h"
 
-struct policy {
-	const struct blob_header *h;
-	const struct blob_rule *rules;
-	const struct blob_entry *entries;
-	const uint32_t *slots;
-	const struct blob_addr_rule *addr_rules;
-	const struct prefix *addresses;
-	const struct blob_pin *pins;
-	const struct blob_server *servers;
-	const char *strings;
-	uint8_t lengths[2][129]; /* which prefix lengths the rules have: IPv4, IPv6 */
-};
+/* ---- matching ----------------------------------------------------------------------------------
+ */
 
-/* ---- opening: every offset is checked once, here ----------------------------------------------- */
-
-static const void *section(const void *blob, size_t bytes, const struct blob_section *s, size_t each)
-{
-	if (s->offset % 4 || s->offset > bytes || s->count > (bytes - s->offset) / each)
-		return NULL;
-	return (const char *)blob + s->offset;
-}
-
-static bool string_ok(const struct policy *p, uint32_t at)
-{
-	return at < p->h->strings.count;
-}
-
-static bool prefix_ok(const struct prefix *p)
-{
-	return (p->addr.family == 4 && p->bits <= 32) || (p->addr.family == 6 && p->bits <= 128);
-}
-
-static bool addr_ok(const struct addr *a)
-{
-	return a->family == 4 || a->family == 6;
-}
-
-static bool rules_ok(const struct policy *p)
-{
-	for (uint32_t i = 0; i < p->h->rules.count; i++) {
-		const struct blob_rule *r = &p->rules[i];
-
-		if (!string_ok(p, r->text) || !string_ok(p, r->group) || !string_ok(p, r->reason) ||
-		    r->addresses > p->h->addresses.count ||
-		    r->n_addresses > p->h->addresses.count - r->addresses)
-			return false;
-	}
-	for (uint32_t i = 0; i < p->h->addresses.count; i++)
-		if (!prefix_ok(&p->addresses[i]))
-			return false;
-	return true;
-}
-
-static bool names_ok(const struct policy *p)
-{
-	uint32_t free_slots = 0;
-
-	for (uint32_t i = 0; i < p->h->entries.count; i++) {
-		const struct blob_entry *e = &p->entries[i];
-
-		if (e->name > p->h->strings.count || e->name_len > p->h->strings.count - e->name ||
-		    (e->next != BLOB_NONE && e->next >= i) || e->rule >= p->h->rules.count ||
-		    e->scheme >= SCHEME_COUNT || e->name_len > NAME_MAX_LEN)
-			return false;
-	}
-	for (uint32_t i = 0; i < p->h->slots.count; i++) {
-		if (p->slots[i] != BLOB_NONE && p->slots[i] >= p->h->entries.count)
-			return false;
-		free_slots += p->slots[i] == BLOB_NONE;
-	}
-	/* a power of two with room: probing ends */
-	return p->h->slots.count && !(p->h->slots.count & (p->h->slots.count - 1)) && free_slots;
-}
-
-static int prefix_cmp(const struct prefix *a, const struct prefix *b)
-{
-	if (a->addr.family != b->addr.family)
-		return a->addr.family < b->addr.family ? -1 : 1;
-	if (a->bits != b->bits)
-		return a->bits < b->bits ? -1 : 1;
-	return memcmp(a->addr.b, b->addr.b, sizeof(a->addr.b));
-}
-
-static bool addrs_ok(struct policy *p)
-{
-	for (uint32_t i = 0; i < p->h->addr_rules.count; i++) {
-		const struct blob_addr_rule *r = &p->addr_rules[i];
-
-		if (!prefix_ok(&r->prefix) || r->rule >= p->h->rules.count ||
-		    (i && prefix_cmp(&p->addr_rules[i - 1].prefix, &r->prefix) > 0))
-			return false;
-		p->lengths[r->prefix.addr.family == 6][r->prefix.bits] = 1;
-	}
-	for (uint32_t i = 0; i < p->h->servers.count; i++)
-		if (!addr_ok(&p->servers[i].addr))
-			return false;
-	for (uint32_t i = 0; i < p->h->pins.count; i++)
-		if (!addr_ok(&p->pins[i].addr) || p->pins[i].name > p->h->strings.count ||
-		    p->pins[i].name_len > NAME_MAX_LEN ||
-		    p->pins[i].name_len > p->h->strings.count - p->pins[i].name)
-			return false;
-	return true;
-}
-
-static bool attach(struct policy *p, const void *blob, size_t bytes)
-{
-	const struct blob_header *h = blob;
-
-	p->h = h;
-	p->rules = section(blob, bytes, &h->rules, sizeof(*p->rules));
-	p->entries = section(blob, bytes, &h->entries, sizeof(*p->entries));
-	p->slots = section(blob, bytes, &h->slots, sizeof(*p->slots));
-	p->addr_rules = section(blob, bytes, &h->addr_rules, sizeof(*p->addr_rules));
-	p->addresses = section(blob, bytes, &h->addresses, sizeof(*p->addresses));
-	p->pins = section(blob, bytes, &h->pins, sizeof(*p->pins));
-	p->servers = section(blob, bytes, &h->servers, sizeof(*p->servers));
-	p->strings = section(blob, bytes, &h->strings, 1);
-	return p->rules && p->entries && p->slots && p->addr_rules && p->addresses && p->pins &&
-	       p->servers && p->strings && h->strings.count &&
-	       p->strings[h->strings.count - 1] == '\0' && string_ok(p, h->file) &&
-	       string_ok(p, h->user) && string_ok(p, h->audit_dir) && h->mode <= MODE_AUDIT &&
-	       rules_ok(p) && names_ok(p) && addrs_ok(p);
-}
-
-int policy_open(const void *blob, size_t bytes, struct policy **ret, struct err *e)
-{
-	const struct blob_header *h = blob;
-	struct policy *p;
-
-	if (bytes < sizeof(*h) || bytes > BLOB_MAX || h->magic != BLOB_MAGIC ||
-	    h->version != BLOB_VERSION || h->bytes != bytes)
-		return err_set(e, EINVAL, "not a compiled policy of this version");
-	p = calloc(1, sizeof(*p));
-	if (!p)
-		return err_set(e, ENOMEM, "out of memory");
-	if (!attach(p, blob, bytes)) {
-		free(p);
-		return err_set(e, EINVAL, "the compiled policy is damaged");
-	}
-	*ret = p;
-	return 0;
-}
-
-void policy_free(struct policy *p)
-{
-	free(p);
-}
-
-/* ---- what it says ------------------------------------------------------------------------------ */
-
-static const char *string(const struct policy *p, uint32_t at)
-{
-	return at ? p->strings + at : NULL;
-}
-
-enum policy_mode policy_mode(const struct policy *p)
-{
-	return (enum policy_mode)p->h->mode;
-}
-
-const char *policy_file(const struct policy *p)
-{
-	return p->strings + p->h->file;
-}
-
-const char *policy_agent_user(const struct policy *p)
-{
-	return string(p, p->h->user);
-}
-
-const char *policy_audit_dir(const struct policy *p)
-{
-	return p->strings + p->h->audit_dir;
-}
-
-uint32_t policy_snaplen(const struct policy *p)
-{
-	return p->h->snaplen;
-}
-
-size_t policy_dns_servers(const struct policy *p)
-{
-	return p->h->servers.count;
-}
-
-void policy_dns_server(const struct policy *p, size_t i, struct addr *ret, uint16_t *ret_port)
-{
-	*ret = p->servers[i].addr;
-	*ret_port = p->servers[i].port;
-}
-
-size_t policy_pin(const struct policy *p, const struct name *name, struct addr *ret, size_t max)
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < p->h->pins.count; i++) {
-		const struct blob_pin *pin = &p->pins[i];
-
-		if (pin->name_len != name->len ||
-		    memcmp(p->strings + pin->name, name->s, name->len) != 0)
-			continue;
-		if (n < max)
-			ret[n] = pin->addr;
-		n++;
-	}
-	return n;
-}
-
-size_t policy_rules(const struct policy *p)
-{
-	return p->h->rules.count;
-}
-
-void policy_rule(const struct policy *p, uint32_t i, struct rule *ret)
-{
-	const struct blob_rule *r = &p->rules[i];
-
-	*ret = (struct rule){ .deny = r->deny,
-			      .broad = r->broad,
-			      .ech_allow = r->ech_allow,
-			      .line = r->line,
-			      .col = r->col,
-			      .text = p->strings + r->text,
-			      .group = string(p, r->group),
-			      .reason = string(p, r->reason) };
-}
-
-bool policy_rule_address_ok(const struct policy *p, uint32_t i, const struct addr *a)
-{
-	const struct blob_rule *r = &p->rules[i];
-
-	for (uint32_t k = 0; k < r->n_addresses; k++)
-		if (prefix_contains(&p->addresses[r->addresses + k], a))
-			return true;
-	return false;
-}
-
-size_t policy_addr_rules(const struct policy *p)
-{
-	return p->h->addr_rules.count;
-}
-
-void policy_addr_rule(const struct policy *p, size_t i, struct addr_rule *ret)
-{
-	const struct blob_addr_rule *r = &p->addr_rules[i];
-
-	*ret = (struct addr_rule){ .deny = r->deny,
-				   .any = r->any,
-				   .l4proto = r->l4proto,
-				   .prefix = r->prefix,
-				   .port = r->port,
-				   .rule = r->rule };
-}
-
-/* ---- matching ---------------------------------------------------------------------------------- */
-
-/* Deny wins; of several allows the first, which is the most specific. true: nothing can change any more. */
+/* Deny wins; of several allows the first, which is the most specific. true: nothing can change any
+ * more. */
 static bool take(struct match *m, bool deny, uint32_t rule)
 {
 	if (!deny && m->verdict == VERDICT_ALLOW)
 		return false;
-	*m = (struct match){ deny ? VERDICT_DENY : VERDICT_ALLOW, rule };
+	*m = (struct match){deny ? VERDICT_DENY : VERDICT_ALLOW, rule};
 	return deny;
 }
 
-/* The first rule of this prefix, or the count. */
-static uint32_t lower_bound(const struct policy *p, const struct prefix *want)
+/* The rule that speaks of exactly this prefix, protocol and port, deny before allow. */
+static const struct blob_addr_rule *find_addr(const struct policy *p,
+					      const struct blob_addr_rule *want)
 {
 	uint32_t from = 0, to = p->h->addr_rules.count;
 
 	while (from < to) {
 		uint32_t mid = from + (to - from) / 2;
 
-		if (prefix_cmp(&p->addr_rules[mid].prefix, want) < 0)
+		if (blob_addr_cmp(&p->addr_rules[mid], want) < 0)
 			from = mid + 1;
 		else
 			to = mid;
 	}
-	return from;
+	if (from == p->h->addr_rules.count || blob_addr_cmp(&p->addr_rules[from], want) != 0)
+		return NULL;
+	return &p->addr_rules[from];
 }
 
 static struct prefix cut(const struct addr *a, unsigned bits)
 {
-	struct prefix p = { .addr = { .family = a->family }, .bits = (uint8_t)bits };
+	struct prefix p = {.addr = {.family = a->family}, .bits = (uint8_t)bits};
 
 	memcpy(p.addr.b, a->b, bits / 8);
 	if (bits % 8)
@@ -297,45 +45,70 @@ static struct prefix cut(const struct addr *a, unsigned bits)
 	return p;
 }
 
-struct match policy_match_addr(const struct policy *p, uint8_t l4proto, const struct addr *a,
-			       uint16_t port)
+/* Looks up every prefix of a that is at most bits long, the longest first: a rule for this protocol
+ * and port, and one for all of them. */
+static struct match match_prefixes(const struct policy *p, const struct addr *a, int bits,
+				   uint8_t l4proto, uint16_t port)
 {
-	const uint8_t *lengths = p->lengths[a->family == 6];
-	struct match m = { VERDICT_NONE, RULE_NONE };
+	const bool *lengths = p->lengths[a->family == 6];
+	struct match m = {VERDICT_NONE, RULE_NONE};
 
-	for (int bits = a->family == 4 ? 32 : 128; bits >= 0; bits--) {
-		struct prefix want;
+	for (; bits >= 0; bits--) {
+		struct blob_addr_rule want = {.l4proto = l4proto, .port = port};
+		const struct blob_addr_rule *r;
 
 		if (!lengths[bits])
 			continue;
-		want = cut(a, (unsigned)bits);
-		for (uint32_t i = lower_bound(p, &want); i < p->h->addr_rules.count; i++) {
-			const struct blob_addr_rule *r = &p->addr_rules[i];
-
-			if (prefix_cmp(&r->prefix, &want) != 0)
-				break;
-			if ((r->any || (r->l4proto == l4proto && r->port == port)) &&
-			    take(&m, r->deny, r->rule))
-				return m;
-		}
+		want.prefix = cut(a, (unsigned)bits);
+		r = find_addr(p, &want);
+		if (r && take(&m, r->deny, r->rule))
+			return m;
+		want.l4proto = 0;
+		want.port = 0;
+		r = find_addr(p, &want);
+		if (r && take(&m, r->deny, r->rule))
+			return m;
 	}
 	return m;
 }
 
-/* The first entry of a name, or BLOB_NONE. */
+struct match policy_match_addr(const struct policy *p, uint8_t l4proto, const struct addr *a,
+			       uint16_t port)
+{
+	if (a->family != 4 && a->family != 6)
+		return (struct match){VERDICT_NONE, RULE_NONE};
+	if (l4proto == IPPROTO_ICMPV6)
+		l4proto = IPPROTO_ICMP;
+	if (l4proto == IPPROTO_ICMP)
+		port = 0;
+	return match_prefixes(p, a, a->family == 4 ? 32 : 128, l4proto, port);
+}
+
+bool opened_prefix_denied(const struct policy *p, const struct blob_addr_rule *r,
+			  uint32_t *ret_rule)
+{
+	struct match m = match_prefixes(p, &r->prefix.addr, r->prefix.bits, r->l4proto, r->port);
+
+	*ret_rule = m.rule;
+	return m.verdict == VERDICT_DENY;
+}
+
+/* The first entry of a name, or BLOB_NONE. Some slot is free, so probing ends. */
 static uint32_t find(const struct policy *p, const char *s, size_t n, unsigned wildcard)
 {
-	uint32_t mask = p->h->slots.count - 1;
+	uint32_t mask = p->h->slots.count - 1, hash = blob_hash(s, n, wildcard);
 
-	for (uint32_t at = blob_hash(s, n, wildcard) & mask;; at = (at + 1) & mask) {
+	for (uint32_t at = hash & mask;; at = (at + 1) & mask) {
 		const struct blob_entry *e;
 
-		if (p->slots[at] == BLOB_NONE)
+		if (p->slots[at].entry == BLOB_NONE)
 			return BLOB_NONE;
-		e = &p->entries[p->slots[at]];
-		if (e->name_len == n && e->wildcard == wildcard &&
+		if (p->slots[at].hash != hash)
+			continue;
+		e = &p->entries[p->slots[at].entry];
+		if (e->name_len == n && (e->bits & BLOB_WILDCARD) == wildcard &&
 		    memcmp(p->strings + e->name, s, n) == 0)
-			return p->slots[at];
+			return p->slots[at].entry;
 	}
 }
 
@@ -343,81 +116,104 @@ static uint32_t find(const struct policy *p, const char *s, size_t n, unsigned w
 struct walk {
 	const struct policy *p;
 	const struct name *name;
-	size_t at; /* of the suffix looked up next; name->len + 1: over */
-	bool exact_done;
+	size_t at;       /* of the suffix that was looked up */
+	unsigned labels; /* of it */
 	uint32_t entry;
+	bool over;
 };
-
-static const struct blob_entry *walk_next(struct walk *w)
-{
-	while (w->entry == BLOB_NONE) {
-		const char *dot;
-
-		if (w->at > w->name->len)
-			return NULL;
-		if (!w->exact_done) {
-			w->exact_done = true;
-			w->entry = find(w->p, w->name->s, w->name->len, 0);
-			continue;
-		}
-		dot = w->at < w->name->len ?
-			      memchr(w->name->s + w->at, '.', w->name->len - w->at) :
-			      NULL;
-		if (dot) {
-			w->at = (size_t)(dot - w->name->s) + 1;
-			w->entry = find(w->p, w->name->s + w->at, w->name->len - w->at, 1);
-		} else {
-			w->at = (size_t)w->name->len + 1;
-			w->entry = find(w->p, "", 0, 1);
-		}
-	}
-	{
-		const struct blob_entry *e = &w->p->entries[w->entry];
-
-		w->entry = e->next;
-		return e;
-	}
-}
 
 static struct walk walk_of(const struct policy *p, const struct name *name)
 {
-	return (struct walk){ .p = p, .name = name, .entry = BLOB_NONE };
+	return (struct walk){.p = p,
+			     .name = name,
+			     .labels = name_labels(name),
+			     .entry = find(p, name->s, name->len, 0)};
+}
+
+/* Goes to the next suffix that has entries. */
+static void walk_up(struct walk *w)
+{
+	const struct name *n = w->name;
+
+	while (w->entry == BLOB_NONE && w->labels > 1) {
+		w->at =
+		    (size_t)((const char *)memchr(n->s + w->at, '.', n->len - w->at) - n->s) + 1;
+		w->labels--;
+		if (w->p->depths[w->labels])
+			w->entry = find(w->p, n->s + w->at, n->len - w->at, BLOB_WILDCARD);
+	}
+	if (w->entry == BLOB_NONE && !w->over) {
+		w->over = true;
+		if (w->p->depths[0])
+			w->entry = find(w->p, "", 0, BLOB_WILDCARD);
+	}
+}
+
+static const struct blob_entry *walk_next(struct walk *w)
+{
+	const struct blob_entry *e;
+
+	if (w->entry == BLOB_NONE)
+		walk_up(w);
+	if (w->entry == BLOB_NONE)
+		return NULL;
+	e = &w->p->entries[w->entry];
+	w->entry = e->next;
+	return e;
+}
+
+static bool speaks_of(const struct blob_entry *e, enum scheme scheme, uint16_t port)
+{
+	return (e->bits & BLOB_ANY) || ((e->bits & BLOB_SCHEME) == scheme && e->port == port);
 }
 
 struct match policy_match_name(const struct policy *p, enum scheme scheme, const struct name *name,
 			       uint16_t port)
 {
-	struct match m = { VERDICT_NONE, RULE_NONE };
+	struct match m = {VERDICT_NONE, RULE_NONE};
 	struct walk w = walk_of(p, name);
 	const struct blob_entry *e;
 
 	if (scheme == SCHEME_TLS)
 		scheme = SCHEME_HTTPS;
 	while ((e = walk_next(&w)))
-		if ((e->any || (e->scheme == scheme && e->port == port)) && take(&m, e->deny, e->rule))
+		if (speaks_of(e, scheme, port) && take(&m, e->bits & BLOB_DENY, e->rule))
 			break;
 	return m;
+}
+
+static bool opened(const struct opening *list, size_t n, const struct blob_entry *e)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].scheme == (enum scheme)(e->bits & BLOB_SCHEME) &&
+		    list[i].port == e->port)
+			return true;
+	return false;
 }
 
 size_t policy_name_openings(const struct policy *p, const struct name *name, struct opening *ret,
 			    size_t max, struct match *ret_why)
 {
-	struct match why = { VERDICT_NONE, RULE_NONE };
+	struct match why = {VERDICT_NONE, RULE_NONE};
 	struct walk w = walk_of(p, name);
 	const struct blob_entry *e;
 	size_t n = 0;
 
-	while ((e = walk_next(&w)) && n < max) {
-		struct match m;
+	while (n < max && (e = walk_next(&w))) {
+		enum scheme scheme = (enum scheme)(e->bits & BLOB_SCHEME);
+		struct match m = {VERDICT_DENY, e->rule};
 
-		if (e->deny) {
-			if (why.verdict == VERDICT_NONE)
-				why = (struct match){ VERDICT_DENY, e->rule };
-			continue;
+		if (!(e->bits & BLOB_DENY)) {
+			if (opened(ret, n, e))
+				continue;
+			m = (struct match){VERDICT_ALLOW, e->rule};
+			if (p->denies)
+				m = policy_match_name(p, scheme, name, e->port);
 		}
-		m = policy_match_name(p, (enum scheme)e->scheme, name, e->port);
 		if (m.verdict == VERDICT_ALLOW)
-			ret[n++] = (struct opening){ (enum scheme)e->scheme, e->port, e->rule };
+			ret[n++] = (struct opening){scheme, e->port, e->rule};
+		else if (why.verdict == VERDICT_NONE)
+			why = m;
 	}
 	if (ret_why)
 		*ret_why = why;

@@ -1,9 +1,9 @@
 /* What is allowed: the whole public face of the policy library.
  *
- * A policy is YAML text compiled into one relocatable, immutable blob. The compiler (policy_compile)
- * runs with the rights of whoever wrote the policy; the daemon and the engine only open the blob
- * (policy_open checks every offset in it, so a blob from a stranger is safe to open) and match
- * against it. No function here opens a socket, prints or exits. */
+ * A policy is YAML text compiled into one relocatable, immutable blob. The compiler
+ * (policy_compile) runs with the rights of whoever wrote the policy; the daemon and the engine only
+ * open the blob (policy_open checks every offset in it, so a blob from a stranger is safe to open)
+ * and match against it. No function here opens a socket, prints or exits. */
 #ifndef AGENTFW_POLICY_H
 #define AGENTFW_POLICY_H
 
@@ -19,25 +19,25 @@
 
 enum scheme {
 	SCHEME_HTTPS = 0, /* TCP, TLS with SNI; default port 443 */
-	SCHEME_HTTP,	  /* TCP, Host of every request; default port 80 */
-	SCHEME_TLS,	  /* as https; a port must be named */
-	SCHEME_TCP,	  /* address key only; a port must be named */
-	SCHEME_UDP,	  /* address key only; a port must be named */
-	SCHEME_QUIC,	  /* parsed; not enforced by this build */
-	SCHEME_ICMP,	  /* echo; no port */
+	SCHEME_HTTP,      /* TCP, Host of every request; default port 80 */
+	SCHEME_TLS,       /* as https; a port must be named */
+	SCHEME_TCP,       /* address key only; a port must be named */
+	SCHEME_UDP,       /* address key only; a port must be named */
+	SCHEME_QUIC,      /* parsed; not enforced by this build */
+	SCHEME_ICMP,      /* echo; no port */
 	SCHEME_COUNT,
 };
 
 enum host_kind {
 	HOST_NAME = 0,
-	HOST_WILDCARD,	/* *.name: any depth below name, not name itself */
-	HOST_PREFIX,	/* an address or CIDR */
+	HOST_WILDCARD,  /* *.name: any depth below name, not name itself */
+	HOST_PREFIX,    /* an address or CIDR */
 	HOST_LOCALHOST, /* "localhost": 127.0.0.1 and ::1 */
-	HOST_ANY,	/* "*", only with broad: true */
+	HOST_ANY,       /* "*", only with broad: true */
 };
 
 #define ENDPOINT_MAX_PORTS 16
-#define ENDPOINT_STRLEN	   512
+#define ENDPOINT_STRLEN    512
 
 struct endpoint {
 	enum scheme scheme;
@@ -49,8 +49,9 @@ struct endpoint {
 	uint16_t ports[ENDPOINT_MAX_PORTS];
 };
 
-/* Parses `[scheme://]host[:port[,port]]`. On failure e has the message and a hint, and *ret_offset
- * (may be NULL) the byte in text where it went wrong. */
+/* Parses `[scheme://]host[:port[,port]]`; an IPv6 address stands in brackets, an IPv6 prefix need
+ * not. On failure e has the message and a hint, and *ret_offset (may be NULL) the byte in text
+ * where it went wrong. */
 int endpoint_parse(const char *text, size_t len, struct endpoint *ret, size_t *ret_offset,
 		   struct err *e);
 /* The canonical text: default scheme and default port are left out. buf holds ENDPOINT_STRLEN. */
@@ -78,8 +79,8 @@ struct diags {
 
 void diags_done(struct diags *d);
 
-/* Compiles text (len bytes; file_name is for messages and rule places, made absolute by the caller).
- * 0: *ret_blob (malloc'd, for the caller to free) and *ret_bytes; warnings may be in *d.
+/* Compiles text (len bytes; file_name is for messages and rule places, made absolute by the
+ * caller). 0: *ret_blob (malloc'd, for the caller to free) and *ret_bytes; warnings may be in *d.
  * -EINVAL: the errors, all of them, are in *d. -ENOMEM, -E2BIG. d is initialised by the call. */
 int policy_compile(const char *file_name, const char *text, size_t len, struct diags *d,
 		   void **ret_blob, size_t *ret_bytes);
@@ -88,7 +89,7 @@ int policy_compile(const char *file_name, const char *text, size_t len, struct d
 struct policy_group {
 	const char *name;
 	const char *description;
-	const char *source; /* where the service documents its endpoints */
+	const char *source;           /* where the service documents its endpoints */
 	const char *const *endpoints; /* ends with NULL */
 };
 extern const struct policy_group policy_groups[];
@@ -99,33 +100,38 @@ extern const size_t policy_groups_n;
 struct policy;
 
 /* Opens a blob, which must stay as it is while the policy is open (map a sealed memfd). Does not
- * copy it. Opening writes nothing into it. 0; -EINVAL: not a blob of this version, or a damaged one. */
+ * copy it. Opening writes nothing into it. 0; -EINVAL: not a blob of this version, or a damaged
+ * one. */
 int policy_open(const void *blob, size_t bytes, struct policy **ret, struct err *e);
 void policy_free(struct policy *p);
 
 enum policy_mode { MODE_ENFORCE = 0, MODE_AUDIT };
 
 enum policy_mode policy_mode(const struct policy *p);
-const char *policy_file(const struct policy *p);	/* as given to policy_compile */
-const char *policy_agent_user(const struct policy *p);	/* NULL: not named */
-const char *policy_audit_dir(const struct policy *p);	/* absolute; default /var/log/agentfw */
-uint32_t policy_snaplen(const struct policy *p);	/* bytes of a packet in the capture; default 2048 */
+const char *policy_file(const struct policy *p);       /* as given to policy_compile */
+const char *policy_agent_user(const struct policy *p); /* NULL: not named */
+const char *policy_audit_dir(const struct policy *p);  /* absolute; default /var/log/agentfw */
+uint32_t
+policy_snaplen(const struct policy *p); /* bytes of a packet in the capture; default 2048 */
 /* dns.servers, with the port (53 unless named); n 0: what the host uses. */
 size_t policy_dns_servers(const struct policy *p);
 void policy_dns_server(const struct policy *p, size_t i, struct addr *ret, uint16_t *ret_port);
 /* dns.hosts: the addresses pinned to name, up to max into ret; returns how many there are. */
 size_t policy_pin(const struct policy *p, const struct name *name, struct addr *ret, size_t max);
 
-/* A deny entry that names neither a scheme nor a port denies its host whole; otherwise exactly what it
- * says. `*` (broad) stands for every name and every address. */
 /* ---- rules ----------------------------------------------------------------------------------- */
 
+/* A deny entry that names neither a scheme nor a port (`to: "*.uploads.example"`) denies its host
+ * whole; otherwise exactly the scheme and the ports that it says, and what it leaves out has its
+ * default: the deny entry `https://a.example` leaves http://a.example alone. A deny entry for
+ * addresses holds whatever name led there: for an allowed name that resolves into it,
+ * policy_match_addr says VERDICT_DENY. `*` (broad) stands for every name and every address. */
 #define RULE_NONE UINT32_MAX
 
 struct rule {
 	bool deny;
-	bool broad;	   /* broad: true was said */
-	bool ech_allow;	   /* tls: {ech: allow} */
+	bool broad;         /* broad: true was said */
+	bool ech_allow;     /* tls: {ech: allow} */
 	unsigned line, col; /* of the entry in the policy file */
 	const char *text;   /* the endpoint, canonical */
 	const char *group;  /* NULL, or the group that the entry named */
@@ -142,16 +148,17 @@ bool policy_rule_address_ok(const struct policy *p, uint32_t i, const struct add
  * One entry a port; HOST_LOCALHOST appears as its two addresses, HOST_ANY as 0.0.0.0/0 and ::/0. */
 struct addr_rule {
 	bool deny;
-	bool any;	 /* a deny rule that names neither scheme nor port: all of them */
-	uint8_t l4proto; /* IPPROTO_TCP, _UDP, _ICMP (icmp stands for ICMPv6 too) */
+	bool any;        /* a deny rule that names neither scheme nor port: all of them */
+	uint8_t l4proto; /* IPPROTO_TCP, _UDP, _ICMP (icmp stands for ICMPv6 too); 0 when any */
 	struct prefix prefix;
-	uint16_t port; /* 0 for icmp */
+	uint16_t port; /* 0 for icmp and when any */
 	uint32_t rule;
 };
 size_t policy_addr_rules(const struct policy *p);
 void policy_addr_rule(const struct policy *p, size_t i, struct addr_rule *ret);
 
-/* ---- matching: deny wins, then any allow ------------------------------------------------------ */
+/* ---- matching: deny wins, then any allow ------------------------------------------------------
+ */
 
 enum verdict {
 	VERDICT_NONE = 0, /* no rule speaks of it: refused */
@@ -176,12 +183,13 @@ struct match policy_match_name(const struct policy *p, enum scheme scheme, const
 /* Everything that the rules open for a name, deny rules already taken off. */
 struct opening {
 	enum scheme scheme; /* HTTPS stands for TLS too */
-	uint16_t port;	    /* 0 for icmp */
+	uint16_t port;      /* 0 for icmp */
 	uint32_t rule;
 };
 #define OPENINGS_MAX 64
-/* Up to max into ret; returns how many were written. *ret_why (may be NULL): what to tell when it is
- * none: VERDICT_DENY with the deny rule, or VERDICT_NONE. A pinned name has openings as any other. */
+/* Up to max into ret; returns how many were written. *ret_why (may be NULL): what to tell when it
+ * is none: VERDICT_DENY with the deny rule, or VERDICT_NONE. A pinned name has openings as any
+ * other. */
 size_t policy_name_openings(const struct policy *p, const struct name *name, struct opening *ret,
 			    size_t max, struct match *ret_why);
 

@@ -6,18 +6,21 @@
 #include <string.h>
 
 #include "policy/compile.h"
+#include "policy/lint.h"
 #include "policy/suffix.h"
 #include "policy/yaml.h"
 
 #define DEFAULT_AUDIT_DIR "/var/log/agentfw"
-#define ADDRESSES_MAX	  256
-#define SNAPLEN_MIN	  64
-#define SNAPLEN_MAX	  65535
+#define PIN_MAX           16 /* addresses of one name: what fits into an answer of 512 bytes */
+#define SERVERS_MAX       16 /* a resolver asks them in turn; more only delays its failure */
+#define ADDRESSES_MAX     256
 
 struct load {
 	struct compile *c;
 	const char *file;
 	bool version;
+	size_t n_servers;
+	struct pins pins;
 	int failed; /* out of memory, or over a limit */
 	char *user, *audit_dir;
 };
@@ -30,10 +33,12 @@ static void keep(struct load *l, int r)
 
 static void not_yet(struct yaml *y, const char *what, const char *hint)
 {
-	yaml_error(y, 0, hint, "this build does not enforce %s yet, and refuses to ignore it", what);
+	yaml_error(y, 0, hint, "this build does not enforce %s yet, and refuses to ignore it",
+		   what);
 }
 
-/* ---- endpoints ----------------------------------------------------------------------------------- */
+/* ---- endpoints
+ * ----------------------------------------------------------------------------------- */
 
 struct item {
 	struct load *l;
@@ -41,6 +46,7 @@ struct item {
 	struct endpoint ep;
 	char *to, *reason;
 	unsigned line, col;
+	yaml_scalar_style_t style; /* of `to` */
 	bool broad, ech_allow;
 	struct prefix addresses[ADDRESSES_MAX];
 	size_t n_addresses;
@@ -54,19 +60,20 @@ static const struct policy_group *find_group(const char *name)
 	return NULL;
 }
 
-static void add_rule(struct load *l, const struct endpoint *ep, const struct item *it, const char *group)
+static void add_rule(struct load *l, const struct endpoint *ep, const struct item *it,
+		     const char *group)
 {
 	const struct compile_rule r = {
-		.deny = it->deny,
-		.broad = it->broad,
-		.ech_allow = it->ech_allow,
-		.line = it->line,
-		.col = it->col,
-		.group = group,
-		.reason = it->reason,
-		.addresses = it->addresses,
-		.n_addresses = it->n_addresses,
-		.any = it->deny && !group && !ep->scheme_written && !it->ep.n_ports,
+	    .deny = it->deny,
+	    .broad = it->broad,
+	    .ech_allow = it->ech_allow,
+	    .line = it->line,
+	    .col = it->col,
+	    .group = group,
+	    .reason = it->reason,
+	    .addresses = it->addresses,
+	    .n_addresses = it->n_addresses,
+	    .any = it->deny && !group && !ep->scheme_written && !it->ep.n_ports,
 	};
 
 	keep(l, compile_rule(l->c, ep, &r));
@@ -89,11 +96,14 @@ static const char *too_broad(const struct endpoint *ep)
 	case HOST_ANY:
 		return "'*' allows every host";
 	case HOST_PREFIX:
-		return ep->prefix.bits == 0 ? "a prefix of length 0 allows every address" : NULL;
+		/* fc00::/7 is the largest block that is somebody's own */
+		return ep->prefix.bits < (ep->prefix.addr.family == 4 ? 8 : 7)
+			   ? "a prefix as short as this allows a large part of the internet"
+			   : NULL;
 	case HOST_WILDCARD:
-		return suffix_is_public(&ep->name) ?
-			       "everybody can get a name under this suffix, so the wildcard allows everybody" :
-			       NULL;
+		return suffix_is_public(&ep->name) ? "everybody can get a name under this suffix, "
+						     "so the wildcard allows everybody"
+						   : NULL;
 	case HOST_NAME:
 	case HOST_LOCALHOST:
 		break;
@@ -118,7 +128,8 @@ static void take_endpoint(struct yaml *y, struct item *it)
 {
 	const char *text = yaml_text(y, NULL), *broad;
 	const struct policy_group *g = text && !it->deny ? find_group(text) : NULL;
-	struct err e = { 0 };
+	struct err e = {0};
+	char shown[100];
 	size_t at = 0, quote = y->ev.type == YAML_SCALAR_EVENT &&
 			       y->ev.data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
 
@@ -127,21 +138,24 @@ static void take_endpoint(struct yaml *y, struct item *it)
 	it->col = yaml_col(y);
 	if (g) {
 		add_group(it->l, it, g);
-		it->to = NULL;
 	} else if (!text) {
 		yaml_error(y, 0, "write host, scheme://host:port, or the name of a group",
 			   "an endpoint must be text");
 	} else if (endpoint_parse(text, strlen(text), &it->ep, &at, &e) < 0) {
 		yaml_error(y, at + quote, e.hint, "%s", e.msg);
 	} else if (it->ep.scheme == SCHEME_QUIC) {
-		not_yet(y, "quic:// endpoints", "UDP 443 is refused and clients fall back to https: write that");
+		not_yet(y, "quic:// endpoints",
+			"UDP 443 is refused and clients fall back to https: write that");
 	} else if (it->ep.host == HOST_NAME && !it->ep.scheme_written && !strpbrk(text, ".:")) {
-		yaml_error(y, quote, "the groups are listed by `agentctl policy groups`; a host of one label is "
-				     "written with its scheme: https://name",
-			   "there is no group '%s'", text);
+		yaml_error(
+		    y, quote,
+		    "the groups are listed by `agentctl policy groups`; a host of one label is "
+		    "written with its scheme: https://name",
+		    "there is no group '%s'", str_escape(shown, sizeof(shown), text, strlen(text)));
 	} else if (!it->deny && !it->broad && (broad = too_broad(&it->ep))) {
-		yaml_error(y, quote, "name the hosts you need; if you mean it: {to: …, broad: true}", "'%s': %s",
-			   text, broad);
+		yaml_error(y, quote,
+			   "name the hosts you need; if you mean it: {to: ..., broad: true}",
+			   "'%s': %s", text, broad);
 	} else {
 		struct endpoint ep = it->ep;
 
@@ -153,12 +167,21 @@ static void take_endpoint(struct yaml *y, struct item *it)
 	}
 }
 
+/* Bytes over 0x7f are left to those who print. */
+static bool printable(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return false;
+	return true;
+}
+
 static void on_reason(struct yaml *y, void *arg)
 {
 	struct item *it = arg;
 	const char *text = yaml_text(y, NULL);
 
-	if (!text || !*text || strlen(text) > 300)
+	if (!text || !*text || strlen(text) > 300 || !printable(text))
 		yaml_error(y, 0, NULL, "a reason is a line of text, at most 300 bytes");
 	else if (!it->reason && !(it->reason = strdup(text)))
 		keep(it->l, -ENOMEM);
@@ -203,7 +226,7 @@ static bool choice(struct yaml *y, const char *const *words, size_t n, size_t *r
 
 static void on_broad(struct yaml *y, void *arg)
 {
-	static const char *const words[] = { "false", "true" };
+	static const char *const words[] = {"false", "true"};
 	struct item *it = arg;
 	size_t i;
 
@@ -216,7 +239,7 @@ static void on_broad(struct yaml *y, void *arg)
 
 static void on_ech(struct yaml *y, void *arg)
 {
-	static const char *const words[] = { "deny", "allow" };
+	static const char *const words[] = {"deny", "allow"};
 	struct item *it = arg;
 	size_t i;
 
@@ -229,7 +252,7 @@ static void on_ech(struct yaml *y, void *arg)
 
 static void on_tls(struct yaml *y, void *arg)
 {
-	static const struct yaml_key keys[] = { { "ech", on_ech } };
+	static const struct yaml_key keys[] = {{"ech", on_ech}};
 
 	yaml_mapping(y, "'tls'", keys, 1, arg);
 }
@@ -239,14 +262,15 @@ static void on_quic(struct yaml *y, void *arg)
 	const char *text = yaml_text(y, NULL);
 
 	if (text && strcmp(text, "check") == 0)
-		not_yet(y, "'quic: check'", "leave it out: UDP 443 is refused and clients fall back to https");
+		not_yet(y, "'quic: check'",
+			"leave it out: UDP 443 is refused and clients fall back to https");
 	else if (!text || strcmp(text, "deny") != 0)
 		yaml_error(y, 0, NULL, "'quic' is deny or check");
 	yaml_next(y);
 }
 
-/* `to` comes first or last: what the other keys say must be known before the rule is made, so its text and
- * place are kept. */
+/* `to` comes first or last: what the other keys say must be known before the rule is made, so its
+ * text and place are kept. */
 static void on_to(struct yaml *y, void *arg)
 {
 	struct item *it = arg;
@@ -259,23 +283,27 @@ static void on_to(struct yaml *y, void *arg)
 		yaml_error(y, 0, NULL, "an endpoint must be text");
 	else if (!it->to && !(it->to = strdup(text)))
 		keep(it->l, -ENOMEM);
+	it->style = text ? y->ev.data.scalar.style : YAML_PLAIN_SCALAR_STYLE;
 	yaml_next(y);
 }
 
 /* An entry written as a mapping. The endpoint is taken at the end, as if it stood there alone. */
 static void mapping_item(struct yaml *y, struct item *it)
 {
-	static const struct yaml_key egress[] = { { "to", on_to },	 { "addresses", on_addresses },
-						  { "tls", on_tls },	 { "quic", on_quic },
-						  { "broad", on_broad } };
-	static const struct yaml_key deny[] = { { "to", on_to }, { "reason", on_reason } };
+	static const struct yaml_key egress[] = {{"to", on_to},
+						 {"addresses", on_addresses},
+						 {"tls", on_tls},
+						 {"quic", on_quic},
+						 {"broad", on_broad}};
+	static const struct yaml_key deny[] = {{"to", on_to}, {"reason", on_reason}};
 	unsigned line = yaml_line(y), col = yaml_col(y);
-	struct yaml at = { .diags = y->diags, .ev.type = YAML_SCALAR_EVENT };
+	struct yaml at = {.diags = y->diags, .ev.type = YAML_SCALAR_EVENT};
 
 	if (it->deny)
 		yaml_mapping(y, "this deny entry", deny, 2, it);
 	else
 		yaml_mapping(y, "this egress entry", egress, 5, it);
+	at.broken = y->broken;
 	if (!it->have_to) {
 		at.ev.start_mark.line = line - 1;
 		at.ev.start_mark.column = col - 1;
@@ -286,7 +314,7 @@ static void mapping_item(struct yaml *y, struct item *it)
 		return;
 	at.ev.start_mark.line = it->line - 1;
 	at.ev.start_mark.column = it->col - 1;
-	at.ev.data.scalar.style = YAML_PLAIN_SCALAR_STYLE;
+	at.ev.data.scalar.style = it->style;
 	at.ev.data.scalar.value = (yaml_char_t *)it->to;
 	at.ev.data.scalar.length = strlen(it->to);
 	take_endpoint(&at, it);
@@ -331,7 +359,8 @@ static void on_deny(struct yaml *y, void *arg)
 	yaml_list(y, "'deny'", on_deny_item, arg);
 }
 
-/* ---- dns ------------------------------------------------------------------------------------------- */
+/* ---- dns
+ * ------------------------------------------------------------------------------------------- */
 
 static void on_server(struct yaml *y, void *arg)
 {
@@ -340,17 +369,22 @@ static void on_server(struct yaml *y, void *arg)
 	struct endpoint ep;
 	char udp[80];
 
-	snprintf(udp, sizeof(udp), "udp://%s%s", text ? text : "", text && strchr(text, ':') ? "" : ":53");
+	snprintf(udp, sizeof(udp), "udp://%s%s", text ? text : "",
+		 text && strchr(text, ':') ? "" : ":53");
 	if (text && strlen(text) < 64 &&
 	    (endpoint_parse(udp, strlen(udp), &ep, NULL, NULL) == 0 ||
 	     (snprintf(udp, sizeof(udp), "udp://[%s]:53", text) > 0 &&
 	      endpoint_parse(udp, strlen(udp), &ep, NULL, NULL) == 0)) &&
 	    ep.host == HOST_PREFIX && ep.prefix.bits == (ep.prefix.addr.family == 4 ? 32 : 128) &&
-	    ep.n_ports == 1)
-		keep(l, compile_server(l->c, &ep.prefix.addr, ep.ports[0]));
-	else
+	    ep.n_ports == 1) {
+		if (l->n_servers++ == SERVERS_MAX)
+			yaml_error(y, 0, NULL, "more than %d DNS servers", SERVERS_MAX);
+		else
+			keep(l, compile_server(l->c, &ep.prefix.addr, ep.ports[0]));
+	} else {
 		yaml_error(y, 0, "write 10.0.0.2, 10.0.0.2:5353 or [2001:db8::1]:53",
 			   "a DNS server is an address");
+	}
 	yaml_skip(y);
 }
 
@@ -363,6 +397,7 @@ struct pin {
 	struct load *l;
 	struct name name;
 	bool named;
+	size_t n;
 };
 
 static void on_pin_address(struct yaml *y, void *arg)
@@ -372,10 +407,37 @@ static void on_pin_address(struct yaml *y, void *arg)
 	struct addr a;
 
 	if (!text || !addr_parse(text, strlen(text), &a))
-		yaml_error(y, 0, "write 10.1.2.7, or [10.1.2.7, 2001:db8::7]", "an address is expected");
-	else if (pin->named)
+		yaml_error(y, 0, "write 10.1.2.7, or [10.1.2.7, \"2001:db8::7\"]",
+			   "an address is expected");
+	else if (pin->named && pin->n++ == PIN_MAX)
+		yaml_error(y, 0, NULL, "more than %d addresses of one name", PIN_MAX);
+	else if (pin->named && pin->n <= PIN_MAX)
 		keep(pin->l, compile_pin(pin->l->c, &pin->name, &a));
 	yaml_skip(y);
+}
+
+static void pin_item(struct yaml *y, struct load *l)
+{
+	struct pin pin = {.l = l};
+	const char *text = yaml_text(y, NULL);
+
+	pin.named = text && name_canon(text, strlen(text), &pin.name);
+	if (!pin.named)
+		yaml_error(y, 0, "a pin is {name: address}; wildcards cannot be pinned",
+			   "a host name is expected");
+	else
+		keep(l, pins_add(&l->pins, &pin.name, yaml_line(y), yaml_col(y)));
+	yaml_skip(y);
+	if (!yaml_is(y, YAML_SEQUENCE_START_EVENT)) {
+		on_pin_address(y, &pin);
+		return;
+	}
+	yaml_next(y);
+	if (yaml_is(y, YAML_SEQUENCE_END_EVENT))
+		yaml_error(y, 0, "write [10.1.2.7]", "the list of addresses is empty");
+	while (!y->broken && !yaml_is(y, YAML_SEQUENCE_END_EVENT))
+		on_pin_address(y, &pin);
+	yaml_next(y);
 }
 
 static void on_hosts(struct yaml *y, void *arg)
@@ -386,37 +448,27 @@ static void on_hosts(struct yaml *y, void *arg)
 		return;
 	}
 	yaml_next(y);
-	while (!y->broken && !yaml_is(y, YAML_MAPPING_END_EVENT)) {
-		struct pin pin = { .l = arg };
-		const char *text = yaml_text(y, NULL);
-
-		pin.named = text && name_canon(text, strlen(text), &pin.name);
-		if (!pin.named)
-			yaml_error(y, 0, NULL, "a host name is expected");
-		yaml_skip(y);
-		if (yaml_is(y, YAML_SEQUENCE_START_EVENT))
-			yaml_list(y, "the addresses", on_pin_address, &pin);
-		else
-			on_pin_address(y, &pin);
-	}
+	while (!y->broken && !yaml_is(y, YAML_MAPPING_END_EVENT))
+		pin_item(y, arg);
 	yaml_next(y);
 }
 
 static void on_dns(struct yaml *y, void *arg)
 {
-	static const struct yaml_key keys[] = { { "servers", on_servers }, { "hosts", on_hosts } };
+	static const struct yaml_key keys[] = {{"servers", on_servers}, {"hosts", on_hosts}};
 
 	yaml_mapping(y, "'dns'", keys, 2, arg);
 }
 
-/* ---- the rest -------------------------------------------------------------------------------------- */
+/* ---- the rest
+ * -------------------------------------------------------------------------------------- */
 
 static void on_user(struct yaml *y, void *arg)
 {
 	struct load *l = arg;
 	const char *text = yaml_text(y, NULL);
 
-	if (!text || !*text || strlen(text) > 64 || strpbrk(text, ": \t\n/"))
+	if (!text || !*text || strlen(text) > 64 || strpbrk(text, ": \t\n/") || !printable(text))
 		yaml_error(y, 0, NULL, "'user' is the name or number of a user");
 	else if (!l->user && !(l->user = strdup(text)))
 		keep(l, -ENOMEM);
@@ -432,18 +484,20 @@ static void on_user(struct yaml *y, void *arg)
 REFUSED(no_read, "'read'", "leave it out: the agent keeps its user's file access")
 REFUSED(no_write, "'write'", "leave it out: the agent keeps its user's file access")
 REFUSED(no_exec, "'exec'", "leave it out: the agent runs what its user may run")
+REFUSED(no_deny, "'deny'", "leave it out: the agent keeps its user's file access")
 REFUSED(no_env, "'env'", "leave it out: the environment is passed on")
 REFUSED(no_limits, "'limits'", "leave it out, or use ulimit(1)")
 REFUSED(no_size, "'size'", "leave it out: the capture grows as it needs")
 REFUSED(no_files, "'files'", "leave it out: the capture grows as it needs")
 REFUSED(no_tools, "'tools'", "leave it out: what the agent may reach holds for its tools")
-REFUSED(no_ingress, "'ingress'", "leave it out: only the fence itself may connect to listeners inside")
+REFUSED(no_ingress, "'ingress'",
+	"leave it out: only the fence itself may connect to listeners inside")
 
 static void on_agent(struct yaml *y, void *arg)
 {
-	static const struct yaml_key keys[] = { { "user", on_user },   { "read", no_read },
-						{ "write", no_write }, { "exec", no_exec },
-						{ "env", no_env },     { "limits", no_limits } };
+	static const struct yaml_key keys[] = {
+	    {"user", on_user}, {"read", no_read}, {"write", no_write},  {"exec", no_exec},
+	    {"deny", no_deny}, {"env", no_env},   {"limits", no_limits}};
 
 	yaml_mapping(y, "'agent'", keys, sizeof(keys) / sizeof(keys[0]), arg);
 }
@@ -461,7 +515,7 @@ static void on_version(struct yaml *y, void *arg)
 
 static void on_mode(struct yaml *y, void *arg)
 {
-	static const char *const words[] = { "enforce", "audit" };
+	static const char *const words[] = {"enforce", "audit"};
 	struct load *l = arg;
 	size_t i;
 
@@ -477,14 +531,14 @@ static void on_audit_dir(struct yaml *y, void *arg)
 	struct load *l = arg;
 	const char *text = yaml_text(y, NULL), *slash = strrchr(l->file, '/');
 
-	if (!text || !*text || strlen(text) > 2000)
+	if (!text || !*text || strlen(text) > 2000 || !printable(text))
 		yaml_error(y, 0, NULL, "'dir' is the path of a directory");
 	else if (text[0] == '~')
 		yaml_error(y, 0, "write the whole path", "'~' is not expanded in 'dir'");
 	else if (!l->audit_dir &&
-		 (text[0] == '/' || !slash ?
-			  (l->audit_dir = strdup(text)) == NULL :
-			  asprintf(&l->audit_dir, "%.*s/%s", (int)(slash - l->file), l->file, text) < 0))
+		 (text[0] == '/' || !slash ? (l->audit_dir = strdup(text)) == NULL
+					   : asprintf(&l->audit_dir, "%.*s/%s",
+						      (int)(slash - l->file), l->file, text) < 0))
 		keep(l, -ENOMEM);
 	yaml_skip(y);
 }
@@ -496,7 +550,7 @@ static void on_snaplen(struct yaml *y, void *arg)
 	char *end = NULL;
 	unsigned long n = text ? strtoul(text, &end, 10) : 0;
 
-	if (!text || end == text || *end || n < SNAPLEN_MIN || n > SNAPLEN_MAX)
+	if (!text || text[0] < '0' || text[0] > '9' || *end || n < SNAPLEN_MIN || n > SNAPLEN_MAX)
 		yaml_error(y, 0, NULL, "'snaplen' is a number of bytes from %d to %d", SNAPLEN_MIN,
 			   SNAPLEN_MAX);
 	else
@@ -506,24 +560,23 @@ static void on_snaplen(struct yaml *y, void *arg)
 
 static void on_capture(struct yaml *y, void *arg)
 {
-	static const struct yaml_key keys[] = { { "snaplen", on_snaplen },
-						{ "size", no_size },
-						{ "files", no_files } };
+	static const struct yaml_key keys[] = {
+	    {"snaplen", on_snaplen}, {"size", no_size}, {"files", no_files}};
 
 	yaml_mapping(y, "'capture'", keys, 3, arg);
 }
 
 static void on_audit(struct yaml *y, void *arg)
 {
-	static const struct yaml_key keys[] = { { "dir", on_audit_dir }, { "capture", on_capture } };
+	static const struct yaml_key keys[] = {{"dir", on_audit_dir}, {"capture", on_capture}};
 
 	yaml_mapping(y, "'audit'", keys, 2, arg);
 }
 
 static const struct yaml_key top[] = {
-	{ "version", on_version }, { "mode", on_mode },	  { "egress", on_egress }, { "deny", on_deny },
-	{ "dns", on_dns },	   { "agent", on_agent }, { "audit", on_audit },   { "tools", no_tools },
-	{ "ingress", no_ingress },
+    {"version", on_version}, {"mode", on_mode},   {"egress", on_egress},
+    {"deny", on_deny},       {"dns", on_dns},     {"agent", on_agent},
+    {"audit", on_audit},     {"tools", no_tools}, {"ingress", no_ingress},
 };
 
 static void document(struct yaml *y, struct load *l)
@@ -537,7 +590,8 @@ static void document(struct yaml *y, struct load *l)
 	yaml_next(y);
 	yaml_mapping(y, "the policy", top, sizeof(top) / sizeof(top[0]), l);
 	if (!l->version)
-		yaml_error(y, 0, "write `version: 1` in the first line", "the policy does not say its version");
+		yaml_error(y, 0, "write `version: 1` in the first line",
+			   "the policy does not say its version");
 	yaml_next(y);
 	if (!y->broken && !yaml_is(y, YAML_STREAM_END_EVENT))
 		yaml_error(y, 0, "one file is one policy", "a second YAML document begins here");
@@ -547,30 +601,54 @@ static int by_place(const void *a, const void *b)
 {
 	const struct diag *x = a, *y = b;
 
-	return x->line != y->line ? (x->line < y->line ? -1 : 1) : (x->col > y->col) - (x->col < y->col);
+	return x->line != y->line ? (x->line < y->line ? -1 : 1)
+				  : (x->col > y->col) - (x->col < y->col);
+}
+
+static int finish(struct load *l, struct diags *d, void **ret_blob, size_t *ret_bytes)
+{
+	struct policy *p;
+	void *blob;
+	int r;
+
+	if ((r = compile_file(l->c, l->file)) < 0 || (r = compile_user(l->c, l->user)) < 0 ||
+	    (r = compile_audit_dir(l->c, l->audit_dir ? l->audit_dir : DEFAULT_AUDIT_DIR)) < 0 ||
+	    (r = compile_finish(l->c, &blob, ret_bytes)) < 0)
+		return r;
+	r = policy_open(blob, *ret_bytes, &p, NULL);
+	if (r == 0)
+		r = lint(p, &l->pins, d);
+	if (r == 0)
+		policy_free(p);
+	if (r < 0)
+		free(blob);
+	else
+		*ret_blob = blob;
+	return r;
 }
 
 int policy_compile(const char *file_name, const char *text, size_t len, struct diags *d,
 		   void **ret_blob, size_t *ret_bytes)
 {
-	struct load l = { .file = file_name };
+	struct load l = {.file = file_name};
 	struct yaml y;
 	int r;
 
-	*d = (struct diags){ 0 };
+	*d = (struct diags){0};
 	if (len > BLOB_MAX)
 		return -E2BIG;
 	r = compile_new(&l.c);
 	if (r == 0 && (r = yaml_open(&y, text, len, d)) == 0) {
 		document(&y, &l);
 		yaml_close(&y);
+		pins_check(&l.pins, d);
 		r = d->n_errors ? -EINVAL : l.failed;
 	}
-	if (r == 0 && (r = compile_file(l.c, file_name)) == 0 && (r = compile_user(l.c, l.user)) == 0 &&
-	    (r = compile_audit_dir(l.c, l.audit_dir ? l.audit_dir : DEFAULT_AUDIT_DIR)) == 0)
-		r = compile_finish(l.c, ret_blob, ret_bytes);
+	if (r == 0)
+		r = finish(&l, d, ret_blob, ret_bytes);
 	if (d->n)
 		qsort(d->list, d->n, sizeof(*d->list), by_place);
+	free(l.pins.list);
 	free(l.user);
 	free(l.audit_dir);
 	compile_free(l.c);

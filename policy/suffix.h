@@ -6,8 +6,8 @@
 
 #include "policy/base/name.h"
 
-/* A top-level domain, a country's second level, or a hosting provider's shared domain. Not the whole Public
- * Suffix List: the ones that people write. */
+/* A top-level domain, a country's second level, or a hosting provider's shared domain. Not the
+ * whole Public Suffix List: the ones that people write. */
 bool suffix_is_public(const struct name *n);
 
 #endif

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what is wrong ------------------------------------------------------------------------------- */
+/* ---- what is wrong
+ * ------------------------------------------------------------------------------- */
 
 static struct diag *diag_add(struct diags *d)
 {
@@ -30,7 +31,7 @@ static struct diag *diag_add(struct diags *d)
 void diags_done(struct diags *d)
 {
 	free(d->list);
-	*d = (struct diags){ 0 };
+	*d = (struct diags){0};
 }
 
 static void say(struct diags *d, bool warning, unsigned line, unsigned col, const char *hint,
@@ -52,29 +53,35 @@ void yaml_error(struct yaml *y, size_t col_offset, const char *hint, const char 
 {
 	va_list ap;
 
-	if (y->broken) /* one error tells it; what follows from it does not help */
+	if (y->broken || y->refused) /* one error tells it; what follows from it does not help */
 		return;
 	va_start(ap, fmt);
 	say(y->diags, false, yaml_line(y), yaml_col(y) + (unsigned)col_offset, hint, fmt, ap);
 	va_end(ap);
 }
 
-void yaml_warning_at(struct yaml *y, unsigned line, unsigned col, const char *hint, const char *fmt, ...)
+void diags_add(struct diags *d, bool warning, unsigned line, unsigned col, const char *hint,
+	       const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(y->diags, true, line, col, hint, fmt, ap);
+	say(d, warning, line, col, hint, fmt, ap);
 	va_end(ap);
 }
 
-/* ---- events -------------------------------------------------------------------------------------- */
+/* ---- events
+ * -------------------------------------------------------------------------------------- */
 
 int yaml_open(struct yaml *y, const char *text, size_t len, struct diags *d)
 {
-	*y = (struct yaml){ .diags = d };
+	*y = (struct yaml){.diags = d};
 	if (!yaml_parser_initialize(&y->parser))
 		return -ENOMEM;
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* libyaml wants none here */
+		text += 3;
+		len -= 3;
+	}
 	yaml_parser_set_input_string(&y->parser, (const unsigned char *)text, len);
 	yaml_parser_set_encoding(&y->parser, YAML_UTF8_ENCODING);
 	return 0;
@@ -106,38 +113,49 @@ static void broken(struct yaml *y)
 {
 	const yaml_parser_t *p = &y->parser;
 	struct diag *to = diag_add(y->diags);
-	bool alias = p->problem && strstr(p->problem, "alphabetic or numeric");
+	bool alias = p->context && strstr(p->context, "alias");
+	const yaml_mark_t *mark = alias ? &p->context_mark : &p->problem_mark;
 
 	y->broken = true;
 	y->have_ev = false;
 	y->diags->n_errors++;
 	if (!to)
 		return;
-	to->line = (unsigned)p->problem_mark.line + 1;
-	to->col = (unsigned)p->problem_mark.column + 1;
-	snprintf(to->msg, sizeof(to->msg), "this is not YAML: %s%s%s",
-		 p->context ? p->context : "", p->context ? ": " : "",
-		 p->problem ? p->problem : "unreadable");
+	to->line = (unsigned)mark->line + 1;
+	to->col = (unsigned)mark->column + 1;
+	snprintf(to->msg, sizeof(to->msg), "this is not YAML: %s%s%s", p->context ? p->context : "",
+		 p->context ? ": " : "", p->problem ? p->problem : "unreadable");
 	snprintf(to->hint, sizeof(to->hint), "%s",
-		 alias ? "a name that begins with '*' must be quoted: \"*.example.com\"" :
-			 "check the indentation, and quote text with special characters");
+		 alias ? "a name that begins with '*' must be quoted: \"*.example.com\""
+		       : "check the indentation, and quote text with special characters");
 }
 
+/* One error for what YAML has and policies have not; what the handler then says of it is dropped.
+ */
 static void refuse_extras(struct yaml *y)
 {
-	const yaml_char_t *anchor = NULL;
+	const yaml_char_t *anchor = NULL, *tag = NULL;
 
-	if (y->ev.type == YAML_ALIAS_EVENT)
+	y->refused = false;
+	if (y->ev.type == YAML_ALIAS_EVENT) {
 		yaml_error(y, 0, "a name that begins with '*' must be quoted: \"*.example.com\"",
 			   "YAML aliases are not used in policies");
-	else if (y->ev.type == YAML_SCALAR_EVENT)
+		y->refused = true;
+	} else if (y->ev.type == YAML_SCALAR_EVENT) {
 		anchor = y->ev.data.scalar.anchor;
-	else if (y->ev.type == YAML_SEQUENCE_START_EVENT)
+		tag = y->ev.data.scalar.tag;
+	} else if (y->ev.type == YAML_SEQUENCE_START_EVENT) {
 		anchor = y->ev.data.sequence_start.anchor;
-	else if (y->ev.type == YAML_MAPPING_START_EVENT)
+		tag = y->ev.data.sequence_start.tag;
+	} else if (y->ev.type == YAML_MAPPING_START_EVENT) {
 		anchor = y->ev.data.mapping_start.anchor;
+		tag = y->ev.data.mapping_start.tag;
+	}
 	if (anchor)
-		yaml_error(y, 0, "write the value where it is needed", "YAML anchors are not used in policies");
+		yaml_error(y, 0, "write the value where it is needed",
+			   "YAML anchors are not used in policies");
+	if (tag)
+		yaml_error(y, 0, "leave it out", "YAML tags are not used in policies");
 }
 
 void yaml_next(struct yaml *y)
@@ -203,7 +221,8 @@ const char *yaml_text(const struct yaml *y, size_t *ret_len)
 	return s;
 }
 
-/* ---- mappings and lists -------------------------------------------------------------------------- */
+/* ---- mappings and lists
+ * -------------------------------------------------------------------------- */
 
 /* Edit distance, for "did you mean". */
 static unsigned distance(const char *a, const char *b)
@@ -245,13 +264,14 @@ static void unknown_key(struct yaml *y, const char *what, const struct yaml_key 
 		snprintf(hint, sizeof(hint), "did you mean '%s'?", keys[best].name);
 	else
 		for (size_t i = 0; i < n; i++)
-			snprintf(hint + strlen(hint), sizeof(hint) - strlen(hint), "%s%s", i ? ", " : "",
-				 keys[i].name);
-	yaml_error(y, 0, hint, "unknown key '%s' in %s", str_escape(shown, sizeof(shown), name, strlen(name)),
-		   what);
+			snprintf(hint + strlen(hint), sizeof(hint) - strlen(hint), "%s%s",
+				 i ? ", " : "", keys[i].name);
+	yaml_error(y, 0, hint, "unknown key '%s' in %s",
+		   str_escape(shown, sizeof(shown), name, strlen(name)), what);
 }
 
-void yaml_mapping(struct yaml *y, const char *what, const struct yaml_key *keys, size_t n, void *arg)
+void yaml_mapping(struct yaml *y, const char *what, const struct yaml_key *keys, size_t n,
+		  void *arg)
 {
 	uint32_t seen = 0;
 
@@ -272,7 +292,8 @@ void yaml_mapping(struct yaml *y, const char *what, const struct yaml_key *keys,
 		else if (i == n)
 			unknown_key(y, what, keys, n, name);
 		else if (seen & 1u << i)
-			yaml_error(y, 0, "merge the two", "key '%s' appears twice in %s", name, what);
+			yaml_error(y, 0, "merge the two", "key '%s' appears twice in %s", name,
+				   what);
 		yaml_skip(y);
 		if (name && i < n && !(seen & 1u << i))
 			keys[i].fn(y, arg);
@@ -287,7 +308,8 @@ void yaml_mapping(struct yaml *y, const char *what, const struct yaml_key *keys,
 void yaml_list(struct yaml *y, const char *what, void (*fn)(struct yaml *y, void *arg), void *arg)
 {
 	if (!yaml_is(y, YAML_SEQUENCE_START_EVENT)) {
-		yaml_error(y, 0, "write one `- item` a line, or [item, item]", "%s must be a list", what);
+		yaml_error(y, 0, "write one `- item` a line, or [item, item]", "%s must be a list",
+			   what);
 		yaml_skip(y);
 		return;
 	}

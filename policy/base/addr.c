@@ -102,7 +102,7 @@ const char *prefix_format(const struct prefix *p, char *buf)
 
 struct addr addr_from_v4(const void *bytes4)
 {
-	struct addr a = { .family = 4 };
+	struct addr a = {.family = 4};
 
 	memcpy(a.b, bytes4, 4);
 	return a;
@@ -110,8 +110,8 @@ struct addr addr_from_v4(const void *bytes4)
 
 struct addr addr_from_v6(const void *bytes16)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct addr a = { .family = 6 };
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	struct addr a = {.family = 6};
 
 	if (memcmp(bytes16, mapped, sizeof(mapped)) == 0)
 		return addr_from_v4((const uint8_t *)bytes16 + 12);
@@ -169,7 +169,7 @@ bool prefix_contains(const struct prefix *p, const struct addr *a)
 
 bool addr_embedded_v4(const struct addr *a, struct addr *ret)
 {
-	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b }, zero[12] = { 0 };
+	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b}, zero[12] = {0};
 
 	if (a->family != 6)
 		return false;
@@ -177,54 +177,57 @@ bool addr_embedded_v4(const struct addr *a, struct addr *ret)
 		*ret = addr_from_v4(a->b + 12);
 	else if (a->b[0] == 0x20 && a->b[1] == 0x02)
 		*ret = addr_from_v4(a->b + 2);
-	else if (memcmp(a->b, zero, 12) == 0 && (a->b[12] || a->b[13] || a->b[14]))
+	else if (memcmp(a->b, zero, 12) == 0 && (a->b[12] || a->b[13] || a->b[14] || a->b[15] > 1))
 		*ret = addr_from_v4(a->b + 12);
 	else
 		return false;
 	return true;
 }
 
-/* Sources: RFC 6890 and the IANA special-purpose registries; the providers' documents for metadata. */
+/* Sources: RFC 6890 and the IANA special-purpose registries; the providers' documents for metadata.
+ */
 static const struct {
 	const char *prefix;
 	enum addr_kind kind;
 } kinds[] = {
-	{ "0.0.0.0/8", ADDR_UNSPECIFIED },
-	{ "::/128", ADDR_UNSPECIFIED },
-	{ "127.0.0.0/8", ADDR_LOOPBACK },
-	{ "::1/128", ADDR_LOOPBACK },
-	{ "169.254.169.254/32", ADDR_METADATA }, /* AWS, Azure, Google, OpenStack and others */
-	{ "169.254.170.2/32", ADDR_METADATA },	 /* AWS ECS */
-	{ "169.254.170.23/32", ADDR_METADATA },	 /* AWS EKS pod identity */
-	{ "169.254.169.123/32", ADDR_METADATA }, /* AWS time */
-	{ "169.254.169.253/32", ADDR_METADATA }, /* AWS DNS */
-	{ "100.100.100.200/32", ADDR_METADATA }, /* Alibaba */
-	{ "192.0.0.192/32", ADDR_METADATA },	 /* Oracle */
-	{ "168.63.129.16/32", ADDR_METADATA },	 /* Azure wire server */
-	{ "fd00:ec2::/32", ADDR_METADATA },	 /* AWS */
-	{ "fd20:ce::254/128", ADDR_METADATA },	 /* Google */
-	{ "169.254.0.0/16", ADDR_LINK_LOCAL },
-	{ "fe80::/10", ADDR_LINK_LOCAL },
-	{ "224.0.0.0/4", ADDR_MULTICAST },
-	{ "255.255.255.255/32", ADDR_MULTICAST },
-	{ "ff00::/8", ADDR_MULTICAST },
-	{ "10.0.0.0/8", ADDR_PRIVATE },
-	{ "172.16.0.0/12", ADDR_PRIVATE },
-	{ "192.168.0.0/16", ADDR_PRIVATE },
-	{ "100.64.0.0/10", ADDR_PRIVATE },
-	{ "fc00::/7", ADDR_PRIVATE },
-	{ "fec0::/10", ADDR_PRIVATE },
-	{ "192.0.0.0/24", ADDR_RESERVED },
-	{ "192.0.2.0/24", ADDR_RESERVED },
-	{ "198.18.0.0/15", ADDR_RESERVED },
-	{ "198.51.100.0/24", ADDR_RESERVED },
-	{ "203.0.113.0/24", ADDR_RESERVED },
-	{ "240.0.0.0/4", ADDR_RESERVED },
-	{ "100::/64", ADDR_RESERVED },
-	{ "2001:db8::/32", ADDR_RESERVED },
-	{ "3fff::/20", ADDR_RESERVED },
-	{ "64:ff9b:1::/48", ADDR_RESERVED },
-	{ "5f00::/16", ADDR_RESERVED },
+    {"0.0.0.0/8", ADDR_UNSPECIFIED},
+    {"::/128", ADDR_UNSPECIFIED},
+    {"127.0.0.0/8", ADDR_LOOPBACK},
+    {"::1/128", ADDR_LOOPBACK},
+    {"169.254.169.254/32", ADDR_METADATA}, /* AWS, Azure, Google, OpenStack and others */
+    {"169.254.170.2/32", ADDR_METADATA},   /* AWS ECS */
+    {"169.254.170.23/32", ADDR_METADATA},  /* AWS EKS pod identity */
+    {"169.254.169.123/32", ADDR_METADATA}, /* AWS time */
+    {"169.254.169.253/32", ADDR_METADATA}, /* AWS DNS */
+    {"100.100.100.200/32", ADDR_METADATA}, /* Alibaba */
+    {"192.0.0.192/32", ADDR_METADATA},     /* Oracle */
+    {"168.63.129.16/32", ADDR_METADATA},   /* Azure wire server */
+    {"fd00:ec2::/32", ADDR_METADATA},      /* AWS */
+    {"fd20:ce::254/128", ADDR_METADATA},   /* Google */
+    {"169.254.0.0/16", ADDR_LINK_LOCAL},
+    {"fe80::/10", ADDR_LINK_LOCAL},
+    {"224.0.0.0/4", ADDR_MULTICAST},
+    {"255.255.255.255/32", ADDR_MULTICAST},
+    {"ff00::/8", ADDR_MULTICAST},
+    {"10.0.0.0/8", ADDR_PRIVATE},
+    {"172.16.0.0/12", ADDR_PRIVATE},
+    {"192.168.0.0/16", ADDR_PRIVATE},
+    {"100.64.0.0/10", ADDR_PRIVATE},
+    {"fc00::/7", ADDR_PRIVATE},
+    {"fec0::/10", ADDR_PRIVATE},
+    {"192.0.0.0/24", ADDR_RESERVED},
+    {"192.0.2.0/24", ADDR_RESERVED},
+    {"192.88.99.0/24", ADDR_RESERVED},
+    {"198.18.0.0/15", ADDR_RESERVED},
+    {"198.51.100.0/24", ADDR_RESERVED},
+    {"203.0.113.0/24", ADDR_RESERVED},
+    {"240.0.0.0/4", ADDR_RESERVED},
+    {"100::/64", ADDR_RESERVED},
+    {"2001:db8::/32", ADDR_RESERVED},
+    {"3fff::/20", ADDR_RESERVED},
+    {"2001::/23", ADDR_RESERVED}, /* Teredo, ORCHID and other protocols */
+    {"64:ff9b:1::/48", ADDR_RESERVED},
+    {"5f00::/16", ADDR_RESERVED},
 };
 
 enum addr_kind addr_kind(const struct addr *a)
@@ -240,7 +243,8 @@ enum addr_kind addr_kind(const struct addr *a)
 		    prefix_contains(&p, a))
 			return kinds[i].kind;
 	}
-	return ADDR_GLOBAL;
+	/* of IPv6 only 2000::/3 has been given to anybody */
+	return a->family == 4 || (a->b[0] & 0xe0) == 0x20 ? ADDR_GLOBAL : ADDR_RESERVED;
 }
 
 const char *addr_kind_name(enum addr_kind kind)

@@ -17,28 +17,31 @@
 
 struct addr {
 	uint8_t family; /* 4 or 6; 0: none */
-	uint8_t b[16];	/* IPv4: the first four, the rest zero */
+	uint8_t b[16];  /* IPv4: the first four, the rest zero */
 };
 
 struct prefix {
 	struct addr addr; /* host bits are zero */
-	uint8_t bits;	  /* 0..32 or 0..128 */
+	uint8_t bits;     /* 0..32 or 0..128 */
 };
 
 /* What an address is good for. The first that fits, in this order; an address that embeds an IPv4
- * address (NAT64 64:ff9b::/96, 6to4 2002::/16, IPv4-compatible ::/96) is what the embedded one is. */
+ * address (NAT64 64:ff9b::/96, 6to4 2002::/16, IPv4-compatible ::/96) is what the embedded one is.
+ */
 enum addr_kind {
 	ADDR_GLOBAL = 0,
 	ADDR_UNSPECIFIED, /* 0.0.0.0/8, :: */
-	ADDR_LOOPBACK,	  /* 127/8, ::1 */
-	ADDR_METADATA,	  /* 169.254.169.254, 169.254.170.2, 100.100.100.200, fd00:ec2::254, 168.63.129.16 … */
+	ADDR_LOOPBACK,    /* 127/8, ::1 */
+	ADDR_METADATA,    /* 169.254.169.254, 169.254.170.2, 100.100.100.200, fd00:ec2::254,
+			     168.63.129.16 … */
 	ADDR_LINK_LOCAL,  /* 169.254/16, fe80::/10 */
-	ADDR_MULTICAST,	  /* 224/4, ff00::/8, 255.255.255.255 */
-	ADDR_PRIVATE,	  /* RFC 1918, RFC 6598 (100.64/10), fc00::/7, site-local fec0::/10 */
-	ADDR_RESERVED,	  /* documentation, benchmarking, 240/4, discard … (RFC 6890) */
+	ADDR_MULTICAST,   /* 224/4, ff00::/8, 255.255.255.255 */
+	ADDR_PRIVATE,     /* RFC 1918, RFC 6598 (100.64/10), fc00::/7, site-local fec0::/10 */
+	ADDR_RESERVED,    /* documentation, benchmarking, 240/4, discard … (RFC 6890) */
 };
 
-/* Parses text that is exactly an address (no brackets, no zone, no leading zeros). false: is none. */
+/* Parses text that is exactly an address (no brackets, no zone, no leading zeros). false: is none.
+ */
 bool addr_parse(const char *text, size_t len, struct addr *ret);
 /* Parses "addr" or "addr/bits". 0; -EINVAL: no prefix; -ERANGE: host bits set (ret is masked). */
 int prefix_parse(const char *text, size_t len, struct prefix *ret);
