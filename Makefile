@@ -31,7 +31,7 @@ FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/wire/*.[ch] agentctl/*.[ch] \
                           tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
 
-obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 POLICY_LIB := $(BUILD)/libpolicy.a
 WIRE_LIB   := $(BUILD)/libwire.a
 FW_LIB     := $(BUILD)/libfw.a
@@ -52,7 +52,7 @@ help:
 	@echo 'make bench         speed, as ratios of one run (root)'
 	@echo 'make install       to $(PREFIX); make clean; V=1 shows the commands'
 
-$(BUILD)/%.o: %.c
+$(BUILD)/obj/%.o: %.c
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -66,22 +66,24 @@ $(BUILD)/lib%.a:
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/agentfwd: $(BUILD)/fw/agentfwd.o $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
-$(BUILD)/agentctl: $(BUILD)/agentctl/agentctl.o $(CTL_LIB) $(POLICY_LIB)
+$(BUILD)/agentfwd: $(BUILD)/obj/fw/agentfwd.o $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
+$(BUILD)/agentctl: $(BUILD)/obj/agentctl/agentctl.o $(CTL_LIB) $(POLICY_LIB)
 $(BUILD)/agentfwd $(BUILD)/agentctl:
 	$(call say,LD)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Unit tests: cmocka, one program a module, linked with the libraries whole.
-$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(FW_LIB) $(CTL_LIB) $(WIRE_LIB) $(POLICY_LIB)
+$(BUILD)/tests/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $(FW_LIB) $(CTL_LIB) $(WIRE_LIB) $(POLICY_LIB)
 	$(call say,LD)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
 
 unit: $(UNIT_BIN)
 	$(Q)for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 
 # Fuzz targets: replayed over their corpora with any compiler, fuzzed with clang's libFuzzer.
-$(BUILD)/tests/replay/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
+$(BUILD)/tests/replay/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
@@ -130,10 +132,11 @@ check-net: all
 format:
 	clang-format -i $(ALL_C)
 
-$(BUILD)/tests/bench/load: $(BUILD)/tests/bench/load.o
-$(BUILD)/tests/bench/names: $(BUILD)/tests/bench/names.o $(POLICY_LIB)
+$(BUILD)/tests/bench/load: $(BUILD)/obj/tests/bench/load.o
+$(BUILD)/tests/bench/names: $(BUILD)/obj/tests/bench/names.o $(POLICY_LIB)
 $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names:
 	$(call say,LD)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names

@@ -1,0 +1,98 @@
+/* agentctl: the tool that people type. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agentctl/ctl.h"
+
+#define VERSION "0.1.0"
+
+const struct command commands[] = {
+    {"run", "[-p POLICY] [--log-dir DIR] [--audit] [-v] [--dry-run] -- CMD...",
+     "start CMD in a fence", cmd_run},
+    {"status", "[--json]", "the fences there are", cmd_status},
+    {"policy", "check FILE... | groups [NAME] | show FILE", "check and look at policies",
+     cmd_policy},
+    {"why", "ENDPOINT [-p POLICY]", "would it pass, by which rule, at which line", cmd_why},
+    {"log", "[-f] [--denied] [--json] [--log-dir DIR | -p POLICY]", "who tried what", cmd_log},
+    {"help", "[COMMAND]", "this text", cmd_help},
+    {NULL, NULL, NULL, NULL},
+};
+
+int ctl_fail(const struct err *e)
+{
+	if (e->code && e->msg[0])
+		fprintf(stderr, "agentctl: %s\n", e->msg);
+	if (e->code && e->hint[0])
+		fprintf(stderr, "agentctl: hint: %s\n", e->hint);
+	return EXIT_CTL;
+}
+
+static const struct command *find(const char *name)
+{
+	const struct command *c = commands;
+
+	while (c->name && strcmp(c->name, name) != 0)
+		c++;
+	return c->name ? c : NULL;
+}
+
+int ctl_usage(const char *command, const char *fmt, ...)
+{
+	const struct command *c = find(command);
+
+	if (fmt) {
+		va_list ap;
+
+		fputs("agentctl: ", stderr);
+		va_start(ap, fmt);
+		vfprintf(stderr, fmt, ap);
+		va_end(ap);
+		fputc('\n', stderr);
+	}
+	fprintf(stderr, "usage: agentctl %s %s\n", c->name, c->args);
+	return EXIT_CTL;
+}
+
+static void usage(FILE *to)
+{
+	fputs("usage: agentctl COMMAND [ARGUMENTS]\n\n", to);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(to, "  %-7s %s\n          %s\n", c->name, c->args, c->summary);
+	fputs("\nSee agentctl(1), and agentfw-policy(5) for the policy.\n", to);
+}
+
+int cmd_help(int argc, char **argv)
+{
+	const struct command *c = argc > 1 ? find(argv[1]) : NULL;
+
+	if (c)
+		printf("usage: agentctl %s %s\n  %s\n", c->name, c->args, c->summary);
+	else
+		usage(stdout);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *c;
+
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_CTL;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return cmd_help(0, NULL);
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("agentctl " VERSION);
+		return 0;
+	}
+	c = find(argv[1]);
+	if (c)
+		return c->run(argc - 1, argv + 1);
+	fprintf(stderr, "agentctl: there is no command '%s'\n", argv[1]);
+	for (c = commands; c->name; c++)
+		if (strncmp(c->name, argv[1], 2) == 0)
+			fprintf(stderr, "agentctl: hint: did you mean '%s'?\n", c->name);
+	return EXIT_CTL;
+}

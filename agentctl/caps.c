@@ -1,0 +1,28 @@
+#include <cap-ng.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "agentctl/plan.h"
+
+#define CAP_NUMBERS 64
+
+/* Also a setuid root program, or a file with capabilities, gets none. */
+int caps_drop_bounding(struct err *e)
+{
+	for (int cap = 0; cap < CAP_NUMBERS; cap++)
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
+		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return err_set(e, errno, "cannot drop capability %d: %s", cap,
+				       strerror(errno));
+	return 0;
+}
+
+int caps_drop(struct err *e)
+{
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	capng_clear(CAPNG_SELECT_CAPS);
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		return err_set(e, EPERM, "cannot drop the capabilities");
+	return 0;
+}

@@ -1,0 +1,223 @@
+/* agentctl log: events as lines for people, or as they are. */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agentctl/ctl.h"
+#include "policy/base/cleanup.h"
+
+#define DEFAULT_DIR "/var/log/agentfw"
+#define FOLLOW_US   (200 * 1000)
+
+struct view {
+	bool follow, denied, json, colour;
+	char path[CTL_PATH_MAX + 16];
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int s)
+{
+	stop = s;
+}
+
+/* Nothing in an event is printed as it came. */
+static const char *clean(char *buf, size_t bytes, const char *s)
+{
+	return str_escape(buf, bytes, s ? s : "", s ? strlen(s) : 0);
+}
+
+static const char *str(const json_t *o, const char *a, const char *b)
+{
+	return json_string_value(json_object_get(json_object_get(o, a), b));
+}
+
+static long long num(const json_t *o, const char *a, const char *b)
+{
+	return json_integer_value(json_object_get(json_object_get(o, a), b));
+}
+
+static void local_time(const char *stamp, char ret[16])
+{
+	snprintf(ret, 16, "%.8s", stamp && strlen(stamp) > 19 ? stamp + 11 : "");
+}
+
+static void show_state(const json_t *o, const char *when, const char *action)
+{
+	char name[100], command[300];
+	const json_t *sum = json_object_get(json_object_get(o, "agentfw"), "summary");
+
+	printf("%s  %-12s %s  %s", when, action,
+	       clean(name, sizeof(name), str(o, "agentfw", "fence")),
+	       clean(command, sizeof(command), str(o, "agentfw", "command")));
+	if (sum)
+		printf("  %lld allowed, %lld refused",
+		       (long long)json_integer_value(json_object_get(sum, "allowed")),
+		       (long long)json_integer_value(json_object_get(sum, "refused")));
+	if (num(o, "agentfw", "lost"))
+		printf("  %lld refusals were not recorded", num(o, "agentfw", "lost"));
+	putchar('\n');
+}
+
+static void show_denial(const struct view *v, const json_t *o, const char *when, const char *action)
+{
+	char process[80], endpoint[320], reason[400], who[120], address[80] = "";
+	const char *name = str(o, "process", "name"), *ip = str(o, "destination", "ip");
+	const char *shown = str(o, "agentfw", "endpoint");
+	bool would = strcmp(action, "would_deny") == 0;
+
+	if (name)
+		snprintf(who, sizeof(who), "%s[%lld]", clean(process, sizeof(process), name),
+			 num(o, "process", "pid"));
+	else
+		snprintf(who, sizeof(who), "?");
+	clean(endpoint, sizeof(endpoint), shown);
+	if (ip && !strstr(endpoint, ip) && !json_object_get(o, "dns"))
+		snprintf(address, sizeof(address), " (%.45s)", ip);
+	printf("%s  %s%-10s%s  %-20s -> %s%s  %s", when,
+	       v->colour ? (would ? "\033[33m" : "\033[31m") : "", would ? "would deny" : "denied",
+	       v->colour ? "\033[0m" : "", who, endpoint, address,
+	       clean(reason, sizeof(reason), str(o, "event", "reason")));
+	if (num(o, "event", "count") > 1)
+		printf("  x%lld", num(o, "event", "count"));
+	if (json_object_get(json_object_get(o, "agentfw"), "capture"))
+		printf("  packet %lld",
+		       (long long)json_integer_value(json_object_get(
+			   json_object_get(json_object_get(o, "agentfw"), "capture"), "packet")));
+	putchar('\n');
+}
+
+static void show(const struct view *v, const char *line, size_t n)
+{
+	json_t *o = json_loadb(line, n, 0, NULL);
+	const char *action = str(o, "event", "action"), *stamp;
+	char when[16], raw[200];
+	bool denial;
+
+	if (!o || !action) {
+		if (!v->denied)
+			printf("(not an event) %s\n", str_escape(raw, sizeof(raw), line, n));
+		json_decref(o);
+		return;
+	}
+	denial = strcmp(action, "denied") == 0 || strcmp(action, "would_deny") == 0;
+	stamp = json_string_value(json_object_get(o, "@timestamp"));
+	if (v->denied && !denial) {
+		json_decref(o);
+		return;
+	}
+	local_time(stamp, when);
+	if (v->json)
+		printf("%.*s\n", (int)n, line);
+	else if (denial)
+		show_denial(v, o, when, action);
+	else
+		show_state(o, when, action);
+	json_decref(o);
+}
+
+static FILE *open_log(const struct view *v, struct err *e)
+{
+	FILE *f = fopen(v->path, "re");
+
+	while (!f && errno == ENOENT && v->follow && !stop) {
+		usleep(FOLLOW_US);
+		f = fopen(v->path, "re");
+	}
+	if (f)
+		return f;
+	err_set(e, errno, "cannot open '%s': %s", v->path, strerror(errno));
+	if (errno == EACCES)
+		err_hint(e, "the record belongs to root: sudo agentctl log …");
+	else
+		err_hint(
+		    e,
+		    "nothing has been recorded there; name another directory with --log-dir DIR");
+	return NULL;
+}
+
+/* Only whole lines are shown: the rest of one that is being written comes with the next look. */
+static int read_log(const struct view *v, struct err *e)
+{
+	_cleanup_fclose_ FILE *f = open_log(v, e);
+	_cleanup_free_ char *line = NULL;
+	size_t room = 0;
+	long at = 0;
+
+	if (!f)
+		return stop ? 0 : -e->code;
+	while (!stop) {
+		ssize_t n = getline(&line, &room, f);
+
+		if (n > 0 && (line[n - 1] == '\n' || !v->follow)) {
+			at += n;
+			show(v, line, (size_t)(line[n - 1] == '\n' ? n - 1 : n));
+			continue;
+		}
+		if (!v->follow)
+			break;
+		fflush(stdout);
+		usleep(FOLLOW_US);
+		clearerr(f);
+		fseek(f, at, SEEK_SET);
+	}
+	fflush(stdout);
+	return 0;
+}
+
+static int find_dir(struct view *v, const char *dir, const char *policy, struct err *e)
+{
+	struct policy_file f = {0};
+	int r;
+
+	if (!dir && policy) {
+		r = policy_file_load(policy, &f, e);
+		if (r < 0)
+			return r;
+		dir = policy_audit_dir(f.policy);
+	}
+	snprintf(v->path, sizeof(v->path), "%.4096s/events.jsonl", dir ? dir : DEFAULT_DIR);
+	policy_file_done(&f);
+	return 0;
+}
+
+int cmd_log(int argc, char **argv)
+{
+	static const struct option longs[] = {
+	    {"denied", no_argument, NULL, 'd'},       {"json", no_argument, NULL, 'j'},
+	    {"follow", no_argument, NULL, 'f'},       {"log-dir", required_argument, NULL, 'l'},
+	    {"policy", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0},
+	};
+	struct sigaction sa = {.sa_handler = on_signal};
+	const char *dir = NULL, *policy = NULL;
+	struct view v = {.colour = isatty(1)};
+	struct err e = {0};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "fp:", longs, NULL)) != -1) {
+		if (c == 'd')
+			v.denied = true;
+		else if (c == 'j')
+			v.json = true;
+		else if (c == 'f')
+			v.follow = true;
+		else if (c == 'l')
+			dir = optarg;
+		else if (c == 'p')
+			policy = optarg;
+		else
+			return ctl_usage("log", NULL);
+	}
+	if (optind != argc)
+		return ctl_usage("log", NULL);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	if (find_dir(&v, dir, policy, &e) < 0 || read_log(&v, &e) < 0)
+		return ctl_fail(&e);
+	return 0;
+}

@@ -1,0 +1,61 @@
+/* What the commands of agentctl share. */
+#ifndef AGENTFW_CTL_H
+#define AGENTFW_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "fw/control_msg.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
+
+#define EXIT_CTL 125 /* agentctl itself failed */
+
+struct command {
+	const char *name, *args, *summary;
+	int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+};
+extern const struct command commands[];
+
+/* Prints "agentctl: message" and the hint to stderr; returns EXIT_CTL. */
+int ctl_fail(const struct err *e);
+/* A wrong command line: says what, how it is written; returns EXIT_CTL. */
+int ctl_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- policy files (policy_file.c) --------------------------------------------------------------
+ */
+
+struct policy_file {
+	char *path; /* absolute */
+	char *text;
+	size_t text_bytes;
+	void *blob;
+	size_t blob_bytes;
+	struct policy *policy;
+};
+/* Reads, compiles and opens path (NULL: ./agentfw.yaml, /etc/agentfw/policy.yaml). Everything that
+ * is wrong with the policy has been printed when it returns -EINVAL with e->code 0. */
+int policy_file_load(const char *path, struct policy_file *ret, struct err *e);
+void policy_file_done(struct policy_file *f);
+
+/* ---- the daemon (client.c) ---------------------------------------------------------------------
+ */
+
+/* Connects; starts a daemon when none answers and start is true. Returns the socket; -ENOENT: none
+ * runs. */
+int client_connect(bool start, struct err *e);
+int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd, struct err *e);
+/* Receives one message of this type and exactly this size (text: at most) into msg; an error of the
+ * daemon's becomes e. */
+int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct err *e);
+
+int cmd_run(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+int cmd_why(int argc, char **argv);
+int cmd_log(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+
+#endif

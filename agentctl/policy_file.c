@@ -1,0 +1,120 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agentctl/ctl.h"
+#include "policy/base/cleanup.h"
+
+#define POLICY_TEXT_MAX (128u << 20)
+
+static int read_text(struct policy_file *f, struct err *e)
+{
+	_cleanup_fclose_ FILE *in = fopen(f->path, "re");
+	size_t room = 0;
+
+	if (!in)
+		return err_set(e, errno, "cannot open '%s': %s", f->path, strerror(errno));
+	while (!feof(in) && !ferror(in) && f->text_bytes < POLICY_TEXT_MAX) {
+		if (f->text_bytes == room) {
+			char *more = realloc(f->text, room = room ? room * 2 : 65536);
+
+			if (!more)
+				return err_set(e, ENOMEM, "out of memory");
+			f->text = more;
+		}
+		f->text_bytes += fread(f->text + f->text_bytes, 1, room - f->text_bytes, in);
+	}
+	if (ferror(in))
+		return err_set(e, errno ? errno : EIO, "cannot read '%s': %s", f->path,
+			       strerror(errno));
+	if (f->text_bytes >= POLICY_TEXT_MAX)
+		return err_set(e, EFBIG, "'%s' is over 128 MB", f->path);
+	return 0;
+}
+
+/* The source line with a caret below the place. */
+static void show_line(const struct policy_file *f, const struct diag *d)
+{
+	const char *p = f->text, *end = f->text + f->text_bytes, *nl;
+	char shown[400];
+
+	for (unsigned i = 1; i < d->line && p; i++) {
+		p = memchr(p, '\n', (size_t)(end - p));
+		p = p ? p + 1 : NULL;
+	}
+	if (!p || p >= end)
+		return;
+	nl = memchr(p, '\n', (size_t)(end - p));
+	str_escape(shown, sizeof(shown), p, (size_t)((nl ? nl : end) - p));
+	if (strlen(shown) < 160 && d->col < 160)
+		fprintf(stderr, "    %s\n    %*s^\n", shown, (int)d->col - 1, "");
+}
+
+static void show(const struct policy_file *f, const struct diags *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct diag *x = &d->list[i];
+
+		fprintf(stderr, "%s:%u:%u: %s: %s\n", f->path, x->line, x->col,
+			x->warning ? "warning" : "error", x->msg);
+		show_line(f, x);
+		if (x->hint[0])
+			fprintf(stderr, "    hint: %s\n", x->hint);
+	}
+	if (d->left_out)
+		fprintf(stderr, "%s: %zu more errors are not shown\n", f->path, d->left_out);
+}
+
+static const char *default_path(void)
+{
+	static const char *const paths[] = {"agentfw.yaml", "/etc/agentfw/policy.yaml"};
+
+	return access(paths[0], F_OK) == 0   ? paths[0]
+	       : access(paths[1], F_OK) == 0 ? paths[1]
+					     : NULL;
+}
+
+int policy_file_load(const char *path, struct policy_file *ret, struct err *e)
+{
+	struct policy_file f = {0};
+	char real[PATH_MAX];
+	struct diags d;
+	int r;
+
+	if (!path && !(path = default_path())) {
+		err_set(e, ENOENT,
+			"no policy: there is neither ./agentfw.yaml nor /etc/agentfw/policy.yaml");
+		return err_hint(e, "name one with -p FILE");
+	}
+	f.path = strdup(realpath(path, real) ? real : path);
+	r = f.path ? read_text(&f, e) : err_set(e, ENOMEM, "out of memory");
+	if (r == 0) {
+		r = policy_compile(f.path, f.text, f.text_bytes, &d, &f.blob, &f.blob_bytes);
+		show(&f, &d);
+		if (r == -EINVAL)
+			e->code = 0;
+		else if (r < 0)
+			err_set(e, -r, "'%s' cannot be compiled: %s", f.path, strerror(-r));
+		diags_done(&d);
+	}
+	if (r == 0)
+		r = policy_open(f.blob, f.blob_bytes, &f.policy, e);
+	if (r < 0) {
+		policy_file_done(&f);
+		return r;
+	}
+	*ret = f;
+	return 0;
+}
+
+void policy_file_done(struct policy_file *f)
+{
+	policy_free(f->policy);
+	free(f->blob);
+	free(f->text);
+	free(f->path);
+	*f = (struct policy_file){0};
+}
