@@ -180,16 +180,16 @@ static int add_extra(struct compile *c, const struct compile_rule *r, uint32_t *
 {
 	struct blob_extra x = {.addresses = (uint32_t)c->addresses.n,
 			       .n_addresses = (uint32_t)r->n_addresses};
-	const struct blob_extra *last = c->extras.p;
-	void *addresses;
+	const struct blob_extra *last;
+	void *addresses = NULL;
 	struct blob_extra *to;
 	int e;
 
 	*ret = BLOB_NONE;
 	if (!r->group && !r->reason && !r->n_addresses)
 		return 0;
-	last += c->extras.n ? c->extras.n - 1 : 0;
-	if (c->extras.n && r->group && !r->reason && !r->n_addresses && !last->n_addresses &&
+	last = c->extras.n ? (struct blob_extra *)c->extras.p + c->extras.n - 1 : NULL;
+	if (last && r->group && !r->reason && !r->n_addresses && !last->n_addresses &&
 	    !last->reason && strcmp((char *)c->strings.p + last->group, r->group) == 0) {
 		*ret = (uint32_t)c->extras.n - 1;
 		return 0;
@@ -197,7 +197,8 @@ static int add_extra(struct compile *c, const struct compile_rule *r, uint32_t *
 	if ((e = add_string(c, r->group, &x.group)) < 0 ||
 	    (e = add_string(c, r->reason, &x.reason)) < 0)
 		return e;
-	addresses = array_add(&c->addresses, r->n_addresses);
+	if (r->n_addresses)
+		addresses = array_add(&c->addresses, r->n_addresses);
 	to = array_add(&c->extras, 1);
 	if (!to || (r->n_addresses && !addresses))
 		return -ENOMEM;

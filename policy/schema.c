@@ -581,6 +581,8 @@ static const struct yaml_key top[] = {
 
 static void document(struct yaml *y, struct load *l)
 {
+	bool mapping;
+
 	yaml_next(y); /* stream */
 	yaml_next(y); /* document, or the end of an empty file */
 	if (yaml_is(y, YAML_STREAM_END_EVENT)) {
@@ -588,10 +590,11 @@ static void document(struct yaml *y, struct load *l)
 		return;
 	}
 	yaml_next(y);
+	mapping = yaml_is(y, YAML_MAPPING_START_EVENT);
 	yaml_mapping(y, "the policy", top, sizeof(top) / sizeof(top[0]), l);
-	if (!l->version)
-		yaml_error(y, 0, "write `version: 1` in the first line",
-			   "the policy does not say its version");
+	if (!l->version && mapping && !y->broken)
+		diags_add(y->diags, false, 1, 1, "write `version: 1` in the first line",
+			  "the policy does not say its version");
 	yaml_next(y);
 	if (!y->broken && !yaml_is(y, YAML_STREAM_END_EVENT))
 		yaml_error(y, 0, "one file is one policy", "a second YAML document begins here");
