@@ -1,7 +1,6 @@
 #include "policy/suffix.h"
 
 #include <stddef.h>
-#include <string.h>
 
 /* Source: the Public Suffix List's ICANN part for large countries, its private part for large
  * providers. */
@@ -43,6 +42,14 @@ static const char *const suffixes[] = {
     "cloudfront.net",
     "amazonaws.com",
     "s3.amazonaws.com",
+    "*.amazonaws.com",
+    "*.*.amazonaws.com",
+    "r2.cloudflarestorage.com",
+    "cloudflarestorage.com",
+    "*.digitaloceanspaces.com",
+    "*.cloudapp.azure.com",
+    "*.core.windows.net",
+    "supabase.co",
     "elasticbeanstalk.com",
     "awsapprunner.com",
     "on.aws",
@@ -108,12 +115,24 @@ static const char *const suffixes[] = {
     "railway.app",
 };
 
+/* A '*' in the table stands for the rest of a label. */
+static bool like(const char *pattern, const char *s)
+{
+	for (; *pattern; pattern++) {
+		if (*pattern != '*' && *pattern != *s++)
+			return false;
+		while (*pattern == '*' && *s && *s != '.')
+			s++;
+	}
+	return !*s;
+}
+
 bool suffix_is_public(const struct name *n)
 {
 	if (name_labels(n) == 1)
 		return true;
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
-		if (strlen(suffixes[i]) == n->len && memcmp(suffixes[i], n->s, n->len) == 0)
+		if (like(suffixes[i], n->s))
 			return true;
 	return false;
 }

@@ -34,8 +34,9 @@ void diags_done(struct diags *d)
 	*d = (struct diags){0};
 }
 
-static void say(struct diags *d, bool warning, unsigned line, unsigned col, const char *hint,
-		const char *fmt, va_list ap)
+__attribute__((format(printf, 6, 0))) static void say(struct diags *d, bool warning, unsigned line,
+						      unsigned col, const char *hint,
+						      const char *fmt, va_list ap)
 {
 	struct diag *to = diag_add(d);
 

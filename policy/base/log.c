@@ -12,7 +12,8 @@ void log_init(const char *name, int verbose)
 	log_verbose = verbose;
 }
 
-static void line(const char *level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void line(const char *level, const char *fmt,
+						       va_list ap)
 {
 	char text[1024];
 

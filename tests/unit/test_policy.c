@@ -120,6 +120,7 @@ static const struct {
     {HEAD "egress: [\"*.com\"]\n", 2, 11, "everybody", "broad: true"},
     {HEAD "egress: [\"*.CO.UK\"]\n", 2, 11, "everybody", "broad: true"},
     {HEAD "egress: [\"*.s3.amazonaws.com\"]\n", 2, 11, "everybody", "broad: true"},
+    {HEAD "egress: [\"*.s3.us-east-1.amazonaws.com\"]\n", 2, 11, "everybody", ""},
     {HEAD "egress: [\"*.github.io\"]\n", 2, 11, "everybody", "broad: true"},
     {HEAD "egress: [\"*\"]\n", 2, 11, "every host", "broad: true"},
     {HEAD "egress: [0.0.0.0/0]\n", 2, 10, "internet", "broad: true"},
