@@ -438,11 +438,6 @@ def crafted(a):
         f.send(0, bad)
     elif how == "good":
         f.send(0, wire.client_hello(a["sni"], a["token"].encode()))
-    elif how == "good reversed":
-        data = wire.client_hello(a["sni"], a["token"].encode())
-        cuts = list(range(0, len(data), 50))
-        for at in reversed(cuts):
-            f.send(at, data[at:at + 50])
     elif how == "reversed":
         for at in reversed(range(0, len(bad), 50)):
             f.send(at, bad[at:at + 50])

@@ -342,7 +342,6 @@ class Running:
     def __init__(self, lab, argv, log_dir, wait, env=None):
         self.lab, self.dir, self.text = lab, log_dir, ""
         self.errpath = lab.file(".err")
-        self.before = set(cgroups())
         self.p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   stderr=open(self.errpath, "w"), cwd="/", env=dict(lab.env(), **(env or {})),
                                   start_new_session=True)
@@ -371,9 +370,9 @@ class Running:
         self.p.stdin.flush()
 
     def cgroup(self):
-        new = [c for c in cgroups() if c not in self.before]
-        mine = [c for c in new if self._members(c) & self.lab.netns_pids()]
-        check(mine, "no new cgroup of this fence below", CGROOTS, "new:", new)
+        """The fence's cgroup: where agentctl's children are."""
+        mine = [c for c in cgroups() if any(self.p.pid in ancestors(p) for p in self._members(c))]
+        check(mine, "no cgroup below", CGROOTS, "has a child of agentctl")
         return mine[0]
 
     @staticmethod
@@ -415,6 +414,18 @@ class Running:
 
 def cgroups():
     return [c for root in CGROOTS for c in glob.glob(root + "/*") if os.path.isdir(c)]
+
+
+def ancestors(pid):
+    found = []
+    while pid > 1:
+        try:
+            with open("/proc/%d/stat" % pid) as f:
+                pid = int(f.read().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            break
+        found.append(pid)
+    return found
 
 
 def wait_for(condition, seconds, message):

@@ -154,8 +154,8 @@ def test_openssl(lab):
 def test_git(lab):
     git = need_program("git")
     pol = L.policy("git.test")
-    where = lab.file(".clone")
     home = lab.env()["HOME"]
+    where = home + "/refused"
     r = lab.run(pol, [git, "clone", "-q", "https://git.test/repo.git", home + "/clone"])
     check(r.rc == 0, r.tell(), [(e["agentfw"]["code"], e["event"]["reason"]) for e in r.events()])
     check("cloned through" in open(home + "/clone/README").read())

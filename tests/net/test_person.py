@@ -293,6 +293,7 @@ def test_no_agentfwd(lab):
     os.mkdir(alone)
     shutil.copy(L.AGENTCTL, alone)
     mark, cmd = marked(lab)
+    lab.wait_clean()  # one that runs already would do
     L.need(not shutil.which("agentfwd", path=lab.env()["PATH"]), "agentfwd is installed on this machine")
     r = lab._call(lab.enter() + [alone + "/agentctl", "run", "-p", lab.file(".yaml", POLICY), "--log-dir", lab.file(".log"), "--"] + cmd, 20)
     nothing_starts(lab, r, mark)
@@ -302,6 +303,7 @@ def test_no_agentfwd(lab):
 def test_cannot_fence_then_no_run(lab):
     """Where the rules cannot be had (no CAP_NET_ADMIN), the command does not start."""
     mark, cmd = marked(lab)
+    lab.wait_clean()  # a daemon that runs already has what it needs
     _, argv = lab.argv(POLICY, cmd)
     n = len(lab.enter())
     r = lab._call(argv[:n] + ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"] + argv[n:], 20)

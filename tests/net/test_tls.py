@@ -195,13 +195,12 @@ def test_row12_crafted_control(lab):
     """By hand and allowed: it gets through, so the refusals are not about the hand."""
     h = lab.start(ROOTPOL, [L.PYTHON, "-c", "import socket, time\nsocket.getaddrinfo('%s', 443)\n"
                             "print('READY', flush=True)\ntime.sleep(1000)" % NAME])
-    for how in ("good", "good reversed"):
-        for to in BOTH:
-            tok = L.token()
-            r = lab.bare([L.PYTHON, L.HERE + "/attack.py", "--cgroup", h.cgroup()] + lab.attack(
-                "crafted", to=to, port=443, sni=NAME, evil="x", how=how, token=tok)[2:])
-            check(r.rc == 0, r.tell())
-            L.wait_for(lambda: lab.rec.saw(tok), 3, "%s %s did not arrive" % (to, how))
+    for to in BOTH:
+        tok = L.token()
+        r = lab.bare([L.PYTHON, L.HERE + "/attack.py", "--cgroup", h.cgroup()] + lab.attack(
+            "crafted", to=to, port=443, sni=NAME, evil="x", how="good", token=tok)[2:])
+        check(r.rc == 0, r.tell())
+        L.wait_for(lambda: lab.rec.saw(tok), 3, "%s did not arrive" % to)
 
 
 def test_row12_order_and_overlap(lab):
