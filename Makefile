@@ -40,7 +40,7 @@ UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
 .PHONY: all clean help demo check deps-build deps-check unit fuzz-replay fuzz bench format \
-        check-format check-includes check-man check-net check-sandbox install
+        check-format check-includes check-man check-net install
 all: $(BUILD)/agentfwd $(BUILD)/agentctl
 
 help:
@@ -117,7 +117,7 @@ check: deps-check
 	$(Q)$(MAKE) --no-print-directory -j2 WERROR=-Werror all $(BUILD)/tests/bench/load
 	$(Q)$(MAKE) --no-print-directory -j2 WERROR=-Werror CC=clang BUILD=$(BUILD)-clang all
 	$(Q)$(MAKE) --no-print-directory -j2 SANITIZE=address,undefined BUILD=$(BUILD)-asan unit fuzz-replay
-	$(Q)$(MAKE) --no-print-directory check-sandbox check-net
+	$(Q)$(MAKE) --no-print-directory check-net
 
 check-format:
 	$(Q)clang-format --dry-run -Werror $(ALL_C)
@@ -125,8 +125,6 @@ check-includes:
 	$(Q)tools/includes
 check-man:
 	$(Q)mandoc -T lint -W warning docs/*.[158]
-check-sandbox: all
-	$(Q)BUILD=$(BUILD) tests/sandbox/run
 check-net: all
 	$(Q)BUILD=$(BUILD) tests/net/run
 format:

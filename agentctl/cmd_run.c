@@ -340,7 +340,7 @@ static void tell(const struct run *r, const struct ctl_summary *s)
 	else
 		fprintf(stderr, "%llu refused", (unsigned long long)s->refused);
 	if (s->lost)
-		fprintf(stderr, ", %llu not recorded", (unsigned long long)s->lost);
+		fprintf(stderr, ", %llu could not be recorded", (unsigned long long)s->lost);
 	fprintf(stderr, "; see: agentctl log --log-dir %s%s%s --denied\n", q, r->fence.log_dir, q);
 }
 

@@ -80,7 +80,7 @@ static bool check(const char *path)
 
 static int run_engine(void)
 {
-	struct err e = { 0 };
+	struct err e = {0};
 
 	log_init("agentfwd", 0);
 	if (engine_run(&e) < 0) {
@@ -92,7 +92,7 @@ static int run_engine(void)
 
 static int run_parent(const struct parent_options *o)
 {
-	struct err e = { 0 };
+	struct err e = {0};
 	int r;
 
 	if (geteuid() != 0) {
@@ -108,10 +108,12 @@ static int run_parent(const struct parent_options *o)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "idle-exit", no_argument, NULL, 'i' },     { "ready-fd", required_argument, NULL, 'r' },
-		{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
+	    {"idle-exit", no_argument, NULL, 'i'},
+	    {"ready-fd", required_argument, NULL, 'r'},
+	    {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0},
 	};
-	struct parent_options o = { .ready_fd = -1 };
+	struct parent_options o = {.ready_fd = -1};
 	bool only_check = false, ok = true;
 	int c, verbose = 0;
 

@@ -1,5 +1,5 @@
-/* Who holds a socket: sock_diag gives inode, uid and cgroup; /proc of the fence's own processes gives
- * the rest. */
+/* Who holds a socket: sock_diag gives inode, uid and cgroup; /proc of the fence's own processes
+ * gives the rest. */
 #ifndef AGENTFW_ATTRIBUTE_H
 #define AGENTFW_ATTRIBUTE_H
 
@@ -18,24 +18,25 @@ struct socket_info {
 /* A NETLINK_SOCK_DIAG socket, CLOEXEC, with a receive timeout of 100 ms; -errno. */
 int sockdiag_open(void);
 /* Finds the socket by its own end (src:sport) and the other (dst:dport). For UDP whatever socket is
- * bound to src:sport or *:sport; for TCP the exact connection, else a listener on src:sport. Addresses
- * of IPv4 find v4-mapped IPv6 sockets too. want_cgroup_id not 0: only sockets of that cgroup or the
- * ones in sub[] … (see .c). -ENOENT; -errno. */
+ * bound to src:sport or *:sport; for TCP the exact connection, else a listener on src:sport.
+ * Addresses of IPv4 find v4-mapped IPv6 sockets too. want_cgroup_id not 0: only sockets of that
+ * cgroup or the ones in sub[] … (see .c). -ENOENT; -errno. */
 int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
 		  const struct addr *dst, uint16_t dport, uint64_t want_cgroup_id,
 		  struct socket_info *ret);
-/* Who listens on a:port (TCP listener or bound UDP socket; wildcard binds count)? Every match is looked
- * at: 0 and *ret_all_in: all of them are of cgroup_id. -ENOENT: nobody. */
+/* Who listens on a:port (TCP listener or bound UDP socket; wildcard binds count)? Every match is
+ * looked at: 0 and *ret_all_in: all of them are of cgroup_id. -ENOENT: nobody. */
 int sockdiag_listeners(int fd, uint8_t l4proto, const struct addr *a, uint16_t port,
 		       uint64_t cgroup_id, bool *ret_all_in);
-/* Destroys every TCP socket of cgroup_id; returns how many, or -errno (-EOPNOTSUPP: kernel lacks it). */
+/* Destroys every TCP socket of cgroup_id; returns how many, or -errno (-EOPNOTSUPP: kernel lacks
+ * it). */
 int sockdiag_destroy_cgroup(int fd, uint64_t cgroup_id);
 
 struct process_info {
 	pid_t pid;
 	uint32_t uid;
-	char exe[4096];	    /* /proc/PID/exe, may end in " (deleted)" */
-	char name[64];	    /* comm */
+	char exe[4096];     /* /proc/PID/exe, may end in " (deleted)" */
+	char name[64];      /* comm */
 	char cmdline[1024]; /* arguments joined by spaces, not escaped; cut */
 };
 
@@ -45,8 +46,9 @@ enum attribution {
 	ATTRIBUTED_EXACT,    /* the process holds the socket */
 };
 
-/* Searches the processes of the cgroup directory (open O_DIRECTORY) and its sub-directories for one that
- * holds the socket inode (0: unknown). Bounded: at most 512 processes and 4096 descriptors are looked at. */
+/* Searches the processes of the cgroup directory (open O_DIRECTORY) and its sub-directories for one
+ * that holds the socket inode (0: unknown). Bounded: at most 512 processes and 4096 descriptors are
+ * looked at. */
 enum attribution attribute_process(int cgroup_dir, uint32_t inode, struct process_info *ret);
 
 #endif

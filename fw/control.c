@@ -16,10 +16,10 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
-#define CLIENTS_MAX	4096
-#define LOCK_WAIT_MS	3000
+#define CLIENTS_MAX       4096
+#define LOCK_WAIT_MS      3000
 #define STATUS_FENCES_MAX 64 /* what one message can hold */
-#define AGENTFW_VERSION "0.1.0"
+#define AGENTFW_VERSION   "0.1.0"
 
 struct client {
 	struct client *next;
@@ -50,13 +50,13 @@ static void reply(struct client *c, void *msg, size_t bytes, enum ctl_type type)
 {
 	struct ctl_head *h = msg;
 
-	*h = (struct ctl_head){ .version = CTL_VERSION, .type = type, .bytes = (uint32_t)bytes };
+	*h = (struct ctl_head){.version = CTL_VERSION, .type = type, .bytes = (uint32_t)bytes};
 	(void)!send(c->watch.fd, msg, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void client_error(struct client *c, const struct err *e)
 {
-	struct ctl_error m = { .code = e->code };
+	struct ctl_error m = {.code = e->code};
 
 	snprintf(m.msg, sizeof(m.msg), "%s", e->msg);
 	snprintf(m.hint, sizeof(m.hint), "%s", e->hint);
@@ -103,8 +103,8 @@ static json_t *fence_json(struct pfence *f)
 			 "cgroup", f->cgroup, "policy", policy_file(f->policy), "mode",
 			 f->audit ? "audit" : "enforce", "command", f->command, "log_dir",
 			 record_dir(f->log->record), "since", since, "allowed",
-			 (json_int_t)pfence_allowed(f), "refused", (json_int_t)f->refused, "would_deny",
-			 (json_int_t)f->would_deny, "lost", (json_int_t)f->lost);
+			 (json_int_t)pfence_allowed(f), "refused", (json_int_t)f->refused,
+			 "would_deny", (json_int_t)f->would_deny, "lost", (json_int_t)f->lost);
 }
 
 static void send_status(struct client *c)
@@ -185,11 +185,11 @@ static void on_client(struct watch *w, uint32_t events)
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr mh = { .msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control.bytes,
-			     .msg_controllen = sizeof(control.bytes) };
+	struct iovec iov = {buf, sizeof(buf)};
+	struct msghdr mh = {.msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.bytes,
+			    .msg_controllen = sizeof(control.bytes)};
 	struct client *c = w->arg;
 	_cleanup_close_ int fd = -1;
 	ssize_t n = recvmsg(w->fd, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -225,7 +225,7 @@ static void on_listen(struct watch *w, uint32_t events)
 		return;
 	}
 	c->parent = p;
-	c->watch = (struct watch){ .fd = fd, .fn = on_client, .arg = c };
+	c->watch = (struct watch){.fd = fd, .fn = on_client, .arg = c};
 	c->next = p->clients;
 	p->clients = c;
 	if (loop_add(p->loop, &c->watch, EPOLLIN) < 0)
@@ -244,13 +244,14 @@ static int lock(struct parent *p, struct err *e)
 	if (p->lock_fd < 0)
 		return err_set(e, errno, "cannot open %s: %s", path, strerror(errno));
 	for (int waited = 0; flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0; waited += 10) {
-		struct sockaddr_un a = { .sun_family = AF_UNIX };
+		struct sockaddr_un a = {.sun_family = AF_UNIX};
 		_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 		/* One that is on its way out is waited for; one that listens is the one to use. */
 		memcpy(a.sun_path, p->socket_path, sizeof(a.sun_path));
 		if (waited >= LOCK_WAIT_MS || connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
-			return err_set(e, EALREADY, "another agentfwd runs in this network namespace");
+			return err_set(e, EALREADY,
+				       "another agentfwd runs in this network namespace");
 		usleep(10 * 1000);
 	}
 	return 0;
@@ -258,7 +259,7 @@ static int lock(struct parent *p, struct err *e)
 
 static int make_dirs(char *path, struct err *e)
 {
-	for (char *slash = path + 1; slash; ) {
+	for (char *slash = path + 1; slash;) {
 		slash = strchr(slash, '/');
 		if (slash)
 			*slash = '\0';
@@ -273,7 +274,7 @@ static int make_dirs(char *path, struct err *e)
 int control_listen(struct parent *p, struct err *e)
 {
 	const char *base = getenv("AGENTFW_RUN_DIR");
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	struct stat st;
 	int r;
 
@@ -284,8 +285,8 @@ int control_listen(struct parent *p, struct err *e)
 	if (r < 0 || (size_t)r >= sizeof(a.sun_path))
 		return err_set(e, ENAMETOOLONG, "AGENTFW_RUN_DIR is too long for a socket");
 	memcpy(p->socket_path, a.sun_path, sizeof(a.sun_path));
-	snprintf(p->run_dir, sizeof(p->run_dir), "%.*s", (int)(strrchr(a.sun_path, '/') - a.sun_path),
-		 a.sun_path);
+	snprintf(p->run_dir, sizeof(p->run_dir), "%.*s",
+		 (int)(strrchr(a.sun_path, '/') - a.sun_path), a.sun_path);
 	if ((r = make_dirs(p->run_dir, e)) < 0 || (r = lock(p, e)) < 0)
 		return r;
 	unlink(a.sun_path);
@@ -293,7 +294,7 @@ int control_listen(struct parent *p, struct err *e)
 	if (p->listen_fd < 0 || bind(p->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
 	    chmod(a.sun_path, 0600) < 0 || listen(p->listen_fd, 128) < 0)
 		return err_set(e, errno, "cannot listen on %s: %s", a.sun_path, strerror(errno));
-	p->listen = (struct watch){ .fd = p->listen_fd, .fn = on_listen, .arg = p };
+	p->listen = (struct watch){.fd = p->listen_fd, .fn = on_listen, .arg = p};
 	return loop_add(p->loop, &p->listen, EPOLLIN);
 }
 

@@ -19,15 +19,15 @@
 
 #include <stdint.h>
 
-#define CTL_VERSION	  1
-#define CTL_MAX_MESSAGE	  65536
-#define CTL_NAME_MAX	  64	/* [a-z0-9._-], as a cgroup directory's name */
-#define CTL_PATH_MAX	  4096
-/* One run directory per network namespace: the rules of a daemon hold in its own only. The number is
- * the inode of /proc/self/ns/net. AGENTFW_RUN_DIR in the environment replaces "/run/agentfw". */
-#define CTL_RUN_DIR	  "/run/agentfw"
+#define CTL_VERSION     1
+#define CTL_MAX_MESSAGE 65536
+#define CTL_NAME_MAX    64 /* [a-z0-9._-], as a cgroup directory's name */
+#define CTL_PATH_MAX    4096
+/* One run directory per network namespace: the rules of a daemon hold in its own only. The number
+ * is the inode of /proc/self/ns/net. AGENTFW_RUN_DIR in the environment replaces "/run/agentfw". */
+#define CTL_RUN_DIR       "/run/agentfw"
 #define CTL_SOCKET_FORMAT "%s/net-%llu/control"
-#define CTL_CGROUP_DIR	  "agentfw"  /* below the cgroup v2 mount point */
+#define CTL_CGROUP_DIR    "agentfw" /* below the cgroup v2 mount point */
 
 enum ctl_type {
 	CTL_CREATE = 1,
@@ -52,26 +52,28 @@ struct ctl_head {
 struct ctl_create {
 	struct ctl_head head;
 	uint32_t flags;
-	char name[CTL_NAME_MAX];     /* wished for; the daemon makes it unique */
-	char log_dir[CTL_PATH_MAX];  /* absolute; empty: the policy's audit.dir */
-	char command[1024];	     /* for status and events */
+	char name[CTL_NAME_MAX];    /* wished for; the daemon makes it unique */
+	char log_dir[CTL_PATH_MAX]; /* absolute; empty: the policy's audit.dir */
+	char command[1024];         /* for status and events */
 };
 
 struct ctl_created {
 	struct ctl_head head;
 	uint32_t fence;
 	char name[CTL_NAME_MAX];
-	char cgroup[CTL_PATH_MAX];   /* absolute path of the cgroup directory: write a pid to cgroup.procs */
+	char cgroup[CTL_PATH_MAX]; /* absolute path of the cgroup directory: write a pid to
+				      cgroup.procs */
 	char log_dir[CTL_PATH_MAX];
 };
 
 struct ctl_summary {
 	struct ctl_head head;
 	uint64_t allowed; /* connections and flows */
-	uint64_t refused; /* refused attempts: packets folded into flows or names, not single packets */
+	uint64_t
+	    refused; /* refused attempts: packets folded into flows or names, not single packets */
 	uint64_t would_deny;
 	uint64_t packets; /* refused packets in the capture */
-	uint64_t lost;	  /* refusals that could not be recorded */
+	uint64_t lost;    /* refusals that could not be recorded */
 };
 
 /* Followed by the text, NUL-terminated. CTL_STATUS has the head only. */
@@ -100,6 +102,7 @@ struct ctl_error {
  *  "source":{"ip":"…","port":1},"destination":{"ip":"…","port":1,"domain":"…"},
  *  "network":{"transport":"tcp","type":"ipv4"}, "dns":{"question":{"name":"…","type":"A"}}}
  * Lines of another kind ("event":{"kind":"metric"|"state"}) tell of starts, ends and losses:
- * action "fence_started", "fence_ended" (with counts under agentfw.summary), "lost" (agentfw.lost). */
+ * action "fence_started", "fence_ended" (with counts under agentfw.summary), "lost" (agentfw.lost).
+ */
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define NAMES_LOOKED_AT 64 /* of one address, newest first */
-#define PORT_QUIC	443
+#define PORT_QUIC       443
 
 static void deny(struct decision *d, enum denial_code code, uint32_t rule)
 {
@@ -52,7 +52,7 @@ static bool name_opens(const struct facts *f, const struct name *name, struct de
 
 static bool is_multicast(const struct addr *a)
 {
-	static const uint8_t broadcast[4] = { 255, 255, 255, 255 };
+	static const uint8_t broadcast[4] = {255, 255, 255, 255};
 
 	if (a->family == 6)
 		return a->b[0] == 0xff;
@@ -75,17 +75,16 @@ static void decide_by_names(const struct facts *f, struct decision *ret)
 	}
 	if (n) /* known by name, but not at this port: say the name */
 		ret->name = names[0];
-	deny(ret,
-	     f->l4proto == IPPROTO_UDP && f->port == PORT_QUIC ? DENIED_QUIC : DENIED_NO_RULE,
+	deny(ret, f->l4proto == IPPROTO_UDP && f->port == PORT_QUIC ? DENIED_QUIC : DENIED_NO_RULE,
 	     RULE_NONE);
 }
 
 void decide_flow(const struct facts *f, struct decision *ret)
 {
-	struct match m = { .rule = RULE_NONE };
+	struct match m = {.rule = RULE_NONE};
 
-	*ret = (struct decision){ .rule = RULE_NONE };
-	ret->scheme = f->l4proto == IPPROTO_TCP	  ? SCHEME_TCP
+	*ret = (struct decision){.rule = RULE_NONE};
+	ret->scheme = f->l4proto == IPPROTO_TCP   ? SCHEME_TCP
 		      : f->l4proto == IPPROTO_UDP ? SCHEME_UDP
 						  : SCHEME_ICMP;
 	if (f->l4proto != IPPROTO_TCP && f->l4proto != IPPROTO_UDP && !f->echo_request) {
@@ -113,9 +112,9 @@ void decide_name(const struct facts *f, enum scheme scheme, const struct name *n
 		 struct decision *ret)
 {
 	struct match m = policy_match_name(f->policy, scheme, name, f->port);
-	struct rule rule = { 0 };
+	struct rule rule = {0};
 
-	*ret = (struct decision){ .rule = m.rule, .name = *name, .scheme = scheme };
+	*ret = (struct decision){.rule = m.rule, .name = *name, .scheme = scheme};
 	if (m.verdict == VERDICT_DENY) {
 		deny(ret, DENIED_BY_RULE, m.rule);
 		return;
@@ -135,7 +134,7 @@ void decide_name(const struct facts *f, enum scheme scheme, const struct name *n
 
 void decide_endpoint(const struct facts *f, const struct decision *d, char *buf)
 {
-	struct endpoint ep = { .scheme = d->scheme, .scheme_written = true };
+	struct endpoint ep = {.scheme = d->scheme, .scheme_written = true};
 
 	if (d->name.len) {
 		ep.host = HOST_NAME;

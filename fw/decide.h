@@ -1,4 +1,5 @@
-/* May this pass? Pure functions of the policy, of what was learned, and of the facts of a packet. */
+/* May this pass? Pure functions of the policy, of what was learned, and of the facts of a packet.
+ */
 #ifndef AGENTFW_DECIDE_H
 #define AGENTFW_DECIDE_H
 
@@ -12,24 +13,24 @@ struct facts {
 	uint64_t now_ms;
 	uint8_t l4proto;
 	struct addr dst;
-	uint16_t port;	      /* 0 where the protocol has none */
-	bool payload;	      /* TCP: it carries bytes */
-	bool echo_request;    /* ICMP */
-	bool own_listener;    /* every socket that listens there is of the same fence */
+	uint16_t port;     /* 0 where the protocol has none */
+	bool payload;      /* TCP: it carries bytes */
+	bool echo_request; /* ICMP */
+	bool own_listener; /* every socket that listens there is of the same fence */
 };
 
 enum decided {
 	DECIDED_DENY = 0,
-	DECIDED_FLOW,	 /* the flow is allowed */
-	DECIDED_ONCE,	 /* this packet is: it carries nothing yet */
+	DECIDED_FLOW,    /* the flow is allowed */
+	DECIDED_ONCE,    /* this packet is: it carries nothing yet */
 	DECIDED_INSPECT, /* the payload must say the name */
 };
 
 struct decision {
 	enum decided what;
 	enum denial_code code;
-	uint32_t rule;	  /* RULE_NONE: none speaks of it */
-	bool tls, http;	  /* DECIDED_INSPECT: what the name rules of this address and port expect */
+	uint32_t rule;    /* RULE_NONE: none speaks of it */
+	bool tls, http;   /* DECIDED_INSPECT: what the name rules of this address and port expect */
 	struct name name; /* a name of the address, or the one that was asked for; may be empty */
 	enum scheme scheme;
 };

@@ -1,4 +1,5 @@
-/* Refusals on their way from the engine's ring into the record: who was it, let the verdict go, write. */
+/* Refusals on their way from the engine's ring into the record: who was it, let the verdict go,
+ * write. */
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "fw/parent.h"
 #include "policy/base/log.h"
 
-#define BATCH		 1024 /* records a turn of the loop: others want to be served too */
+#define BATCH            1024 /* records a turn of the loop: others want to be served too */
 #define ATTRIBUTIONS_MAX 400  /* searches a second for refusals that repeat an open one */
 
 /* The engine could be anybody's by now: nothing in its records is taken for a terminated string. */
@@ -26,7 +27,7 @@ static bool sane(const struct ring_denial *rd, size_t bytes)
 static enum attribution attribute(struct parent *p, const struct pfence *f, const struct denial *d,
 				  struct process_info *ret)
 {
-	struct socket_info si = { 0 };
+	struct socket_info si = {0};
 
 	if (d->inbound)
 		return ATTRIBUTED_NONE;
@@ -51,7 +52,7 @@ static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd
 		how = attribute(p, f, d, &who);
 	}
 	if (d->go) {
-		struct em_go go = { .type = EM_GO, .go = d->go };
+		struct em_go go = {.type = EM_GO, .go = d->go};
 
 		engine_send(p, &go, sizeof(go), NULL, 0);
 	}

@@ -58,13 +58,13 @@ static int fence_policy(struct fence *f, int fd, uint64_t bytes)
 static int fence_resolver(struct engine *e, struct fence *f, const struct em_fence_add *m, int *fds,
 			  size_t n_fds)
 {
-	const uint8_t has[4] = { m->has_udp4, m->has_tcp4, m->has_udp6, m->has_tcp6 };
-	struct resolver_fence_config c = { .policy = f->policy,
-					   .audit = f->audit,
-					   .fence = f->id,
-					   .fence_arg = f,
-					   .n_servers = m->n_servers };
-	int *const out[4] = { &c.udp4, &c.tcp4, &c.udp6, &c.tcp6 };
+	const uint8_t has[4] = {m->has_udp4, m->has_tcp4, m->has_udp6, m->has_tcp6};
+	struct resolver_fence_config c = {.policy = f->policy,
+					  .audit = f->audit,
+					  .fence = f->id,
+					  .fence_arg = f,
+					  .n_servers = m->n_servers};
+	int *const out[4] = {&c.udp4, &c.tcp4, &c.udp6, &c.tcp6};
 	size_t at = 0;
 
 	for (size_t i = 0; i < 4; i++) {
@@ -108,7 +108,7 @@ static int fence_make(struct engine *e, const struct em_fence_add *m, int *fds, 
 
 static void on_fence_add(struct engine *e, const struct em_fence_add *m, int *fds, size_t n_fds)
 {
-	struct em_fence_ready ready = { .type = EM_FENCE_READY, .fence = m->fence };
+	struct em_fence_ready ready = {.type = EM_FENCE_READY, .fence = m->fence};
 	struct fence *f = NULL;
 
 	ready.error = fence_make(e, m, fds, n_fds, &f);
@@ -122,10 +122,8 @@ static void on_fence_add(struct engine *e, const struct em_fence_add *m, int *fd
 
 static void send_stats(const struct fence *f)
 {
-	struct em_stats s = { .type = EM_STATS,
-			      .fence = f->id,
-			      .allowed = f->allowed,
-			      .queued = f->queued };
+	struct em_stats s = {
+	    .type = EM_STATS, .fence = f->id, .allowed = f->allowed, .queued = f->queued};
 
 	em_send(ENGINE_FD_CONTROL, &s, sizeof(s), NULL, 0);
 }
@@ -147,15 +145,14 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	fence_free(f);
 }
 
-/* ---- what the resolver asks for ----------------------------------------------------------------- */
+/* ---- what the resolver asks for -----------------------------------------------------------------
+ */
 
 static void want_socket(void *arg, struct resolver_fence *rf, unsigned server, int type)
 {
 	struct fence *f = resolver_fence_arg(rf);
-	struct em_socket m = { .type = EM_WANT_SOCKET,
-			       .fence = f->id,
-			       .server = server,
-			       .socket_type = type };
+	struct em_socket m = {
+	    .type = EM_WANT_SOCKET, .fence = f->id, .server = server, .socket_type = type};
 
 	em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
 }
@@ -185,14 +182,14 @@ static void learned_later(struct engine *e, uint64_t cookie)
 	timer_set(e->loop, &e->learned_timer, loop_now_ms(e->loop));
 }
 
-/* The flow check knows the pairs from here on; the kernel's sets follow in their own time, since they
- * only save the trip of packets that carry nothing. */
+/* The flow check knows the pairs from here on; the kernel's sets follow in their own time, since
+ * they only save the trip of packets that carry nothing. */
 static void learn(void *arg, struct resolver_fence *rf, const struct name *name,
 		  const struct addr *addrs, size_t n, uint32_t ttl_s, uint64_t cookie)
 {
 	struct engine *e = arg;
 	struct fence *f = resolver_fence_arg(rf);
-	struct em_learn m = { .type = EM_LEARN, .fence = f->id };
+	struct em_learn m = {.type = EM_LEARN, .fence = f->id};
 
 	for (size_t i = 0; i < n; i++) {
 		size_t more = 0;
@@ -214,7 +211,7 @@ static void learn(void *arg, struct resolver_fence *rf, const struct name *name,
 static uint32_t dns_denied(void *arg, struct resolver_fence *rf, const struct denial *d)
 {
 	struct engine *e = arg;
-	struct ring_denial rd = { .denial = *d };
+	struct ring_denial rd = {.denial = *d};
 
 	rd.denial.go = d->would ? 0 : road_next_go(e);
 	return ring_put(e->ring, &rd, sizeof(rd), NULL, 0) ? rd.denial.go : 0;
@@ -232,7 +229,7 @@ static void sweep_timer(struct timer *t)
 	struct engine *e = t->arg;
 
 	for (struct fence *f = e->fences; f; f = f->next) {
-		struct em_learn m = { .type = EM_LEARN, .fence = f->id };
+		struct em_learn m = {.type = EM_LEARN, .fence = f->id};
 
 		m.n = (uint32_t)names_expire(f->names, loop_now_ms(e->loop), m.entry, LEARN_MAX);
 		if (m.n)
@@ -303,19 +300,18 @@ static void on_control(struct watch *w, uint32_t events)
 static int engine_init(struct engine *e)
 {
 	static const struct resolver_ops ops = {
-		.want_socket = want_socket, .learn = learn, .denied = dns_denied, .is_local = is_local
-	};
+	    .want_socket = want_socket, .learn = learn, .denied = dns_denied, .is_local = is_local};
 	int r = loop_new(&e->loop);
 
 	if (r < 0 || (r = ring_map(ENGINE_FD_RING, ENGINE_FD_RING_EV, &e->ring)) < 0 ||
 	    (r = nfq_new(ENGINE_FD_NFQUEUE, road_packet, e, &e->nfq)) < 0 ||
 	    (r = resolver_new(e->loop, &ops, e, &e->resolver)) < 0)
 		return r;
-	e->control = (struct watch){ .fd = ENGINE_FD_CONTROL, .fn = on_control, .arg = e };
-	e->packets = (struct watch){ .fd = ENGINE_FD_NFQUEUE, .fn = on_packets, .arg = e };
-	e->pending_timer = (struct timer){ .fn = road_pending_timer, .arg = e };
-	e->sweep_timer = (struct timer){ .fn = sweep_timer, .arg = e };
-	e->learned_timer = (struct timer){ .fn = learned_timer, .arg = e };
+	e->control = (struct watch){.fd = ENGINE_FD_CONTROL, .fn = on_control, .arg = e};
+	e->packets = (struct watch){.fd = ENGINE_FD_NFQUEUE, .fn = on_packets, .arg = e};
+	e->pending_timer = (struct timer){.fn = road_pending_timer, .arg = e};
+	e->sweep_timer = (struct timer){.fn = sweep_timer, .arg = e};
+	e->learned_timer = (struct timer){.fn = learned_timer, .arg = e};
 	if ((r = loop_add(e->loop, &e->control, EPOLLIN)) < 0 ||
 	    (r = loop_add(e->loop, &e->packets, EPOLLIN)) < 0)
 		return r;

@@ -1,5 +1,5 @@
-/* What the engine keeps of itself and of one fence; shared by engine.c (messages of the parent) and road.c
- * (the way of a packet). */
+/* What the engine keeps of itself and of one fence; shared by engine.c (messages of the parent) and
+ * road.c (the way of a packet). */
 #ifndef AGENTFW_ENGINE_FENCE_H
 #define AGENTFW_ENGINE_FENCE_H
 
@@ -12,9 +12,10 @@
 #include "fw/ring.h"
 #include "policy/policy.h"
 
-#define QUEUES	    65536
-#define PENDING_MAX 32 /* refusals that wait to be attributed; over it the verdict goes out at once */
-#define GO_WAIT_MS  20 /* and no longer than this: refusals are fast */
+#define QUEUES 65536
+#define PENDING_MAX                                                                                \
+	32 /* refusals that wait to be attributed; over it the verdict goes out at once */
+#define GO_WAIT_MS 20 /* and no longer than this: refusals are fast */
 
 /* A refusal whose verdict waits until the parent has looked who it was: once the reset is out, the
  * process may be gone. */
@@ -61,8 +62,8 @@ struct fence {
 
 /* road.c */
 void road_packet(void *arg, const struct nfq_packet *p); /* arg: struct engine */
-void road_flow_gone(struct flow *f);			   /* a flow had to make room */
-void road_refuse_all(struct fence *f);			   /* the fence ends: nothing stays held */
+void road_flow_gone(struct flow *f);                     /* a flow had to make room */
+void road_refuse_all(struct fence *f);                   /* the fence ends: nothing stays held */
 void road_go(struct engine *e, uint32_t go);
 void road_pending_timer(struct timer *t);
 /* A number to wait for, or 0 when too many wait already. */

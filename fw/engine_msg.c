@@ -11,9 +11,9 @@ int em_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n_fds)
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int) * EM_FDS_MAX)];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)msg, .iov_len = bytes };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	} control = {0};
+	struct iovec iov = {.iov_base = (void *)msg, .iov_len = bytes};
+	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (n_fds > EM_FDS_MAX)
 		return -EINVAL;
@@ -81,11 +81,11 @@ int em_recv(int fd, union em *ret, int fds[EM_FDS_MAX], size_t *ret_n_fds)
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int) * EM_FDS_MAX)];
 	} control;
-	struct iovec iov = { .iov_base = ret, .iov_len = sizeof(*ret) };
-	struct msghdr mh = { .msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control.buf,
-			     .msg_controllen = sizeof(control.buf) };
+	struct iovec iov = {.iov_base = ret, .iov_len = sizeof(*ret)};
+	struct msghdr mh = {.msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.buf,
+			    .msg_controllen = sizeof(control.buf)};
 	ssize_t n = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC);
 
 	*ret_n_fds = 0;

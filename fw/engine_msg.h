@@ -1,6 +1,7 @@
-/* What the parent and the engine say to each other, over a SOCK_SEQPACKET socketpair, descriptors beside
- * the bytes. Fixed sizes, no pointers; each side checks the exact length of what it receives. Refusals go
- * another way: through the ring (fw/ring.h), as struct ring_denial with the packet behind it.
+/* What the parent and the engine say to each other, over a SOCK_SEQPACKET socketpair, descriptors
+ * beside the bytes. Fixed sizes, no pointers; each side checks the exact length of what it
+ * receives. Refusals go another way: through the ring (fw/ring.h), as struct ring_denial with the
+ * packet behind it.
  *
  *     parent                                     engine
  *     EM_FENCE_ADD (+ policy, DNS sockets)  ->   binds the fence's queue
@@ -10,8 +11,8 @@
  *                                           <-   EM_LEARN      addresses for the kernel's sets
  *                                           <-   EM_WANT_SOCKET
  *     EM_SOCKET (+ socket)                  ->
- *     EM_GO                                 ->   (the refusal has been attributed: give the verdict)
- *     EM_STATS_ASK                          ->
+ *     EM_GO                                 ->   (the refusal has been attributed: give the
+ * verdict) EM_STATS_ASK                          ->
  *                                           <-   EM_STATS
  */
 #ifndef AGENTFW_ENGINE_MSG_H
@@ -24,27 +25,30 @@
 #include "policy/base/addr.h"
 
 /* The engine's descriptors, by number. */
-#define ENGINE_FD_CONTROL  3
-#define ENGINE_FD_RING	   4
-#define ENGINE_FD_RING_EV  5
-#define ENGINE_FD_NFQUEUE  6
-#define ENGINE_FD_SOCKDIAG 7
-#define ENGINE_FD_ROUTE	   8
+#define ENGINE_FD_CONTROL    3
+#define ENGINE_FD_RING       4
+#define ENGINE_FD_RING_EV    5
+#define ENGINE_FD_NFQUEUE    6
+#define ENGINE_FD_SOCKDIAG   7
+#define ENGINE_FD_ROUTE      8
 #define ENGINE_FD_FIRST_FREE 9
 
 /* Packet mark: the verdict on its way from the queue to the `after` chains. Washed on entry. */
-#define PKT_MARK_MASK	  0x70000000u
-#define PKT_ALLOW_FLOW	  0x10000000u /* this packet, and the flow from now on */
-#define PKT_ALLOW_ONCE	  0x20000000u /* this packet */
-#define PKT_ALLOW_INSPECT 0x30000000u /* this packet; every further payload comes to the queue again */
-#define PKT_DENY	  0x40000000u
-#define PKT_INSPECTED	  0x50000000u /* to the queue: the flow was let through with PKT_ALLOW_INSPECT */
+#define PKT_MARK_MASK  0x70000000u
+#define PKT_ALLOW_FLOW 0x10000000u /* this packet, and the flow from now on */
+#define PKT_ALLOW_ONCE 0x20000000u /* this packet */
+#define PKT_ALLOW_INSPECT                                                                          \
+	0x30000000u /* this packet; every further payload comes to the queue again */
+#define PKT_DENY 0x40000000u
+#define PKT_INSPECTED                                                                              \
+	0x50000000u /* to the queue: the flow was let through with PKT_ALLOW_INSPECT */
 
-/* Conntrack mark: which generation of which fence verified the flow. The other bits are left alone. */
-#define CT_MARK_MASK	0x1fffff00u
-#define CT_EPOCH_SHIFT	8
-#define CT_EPOCH_MAX	0xfffffu
-#define CT_INSPECT	0x10000000u
+/* Conntrack mark: which generation of which fence verified the flow. The other bits are left alone.
+ */
+#define CT_MARK_MASK   0x1fffff00u
+#define CT_EPOCH_SHIFT 8
+#define CT_EPOCH_MAX   0xfffffu
+#define CT_INSPECT     0x10000000u
 
 enum em_type {
 	EM_FENCE_ADD = 1,
@@ -83,7 +87,7 @@ struct em_fence_del {
 
 enum learn_set {
 	LEARN_NAMED = 0, /* packets without payload may pass */
-	LEARN_OPEN,	 /* tcp:// and udp:// names: the address is the whole rule */
+	LEARN_OPEN,      /* tcp:// and udp:// names: the address is the whole rule */
 };
 
 #define LEARN_MAX 96
@@ -145,8 +149,8 @@ struct ring_denial {
 
 /* Sends one message with descriptors; 0 or -errno (-EAGAIN when non-blocking and full). */
 int em_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n_fds);
-/* Receives one; fds (all CLOEXEC) are the caller's to close. Returns its length, 0 at the end, -errno;
- * -EBADMSG: a length that does not fit its type. */
+/* Receives one; fds (all CLOEXEC) are the caller's to close. Returns its length, 0 at the end,
+ * -errno; -EBADMSG: a length that does not fit its type. */
 int em_recv(int fd, union em *ret, int fds[EM_FDS_MAX], size_t *ret_n_fds);
 
 #endif

@@ -1,5 +1,6 @@
-/* The engine as a process: started by fork and re-exec with its descriptors and nothing else, watched,
- * and started again when it dies. Meanwhile its queues have no listener and the kernel drops. */
+/* The engine as a process: started by fork and re-exec with its descriptors and nothing else,
+ * watched, and started again when it dies. Meanwhile its queues have no listener and the kernel
+ * drops. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -16,9 +17,9 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
-#define SOCKET_BYTES	 (8 << 20)
-#define QUEUE_BYTES	 (32 << 20)
-#define QUICK_DEATH_MS	 1000 /* an engine that lived no longer is not started again at once */
+#define SOCKET_BYTES   (8 << 20)
+#define QUEUE_BYTES    (32 << 20)
+#define QUICK_DEATH_MS 1000 /* an engine that lived no longer is not started again at once */
 
 void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds)
 {
@@ -114,7 +115,7 @@ static int queue_socket(void)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	int bytes = QUEUE_BYTES, on = 1;
-	struct sockaddr_nl a = { .nl_family = AF_NETLINK };
+	struct sockaddr_nl a = {.nl_family = AF_NETLINK};
 
 	if (fd < 0)
 		return -errno;
@@ -125,7 +126,8 @@ static int queue_socket(void)
 		return r;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	/* Losses are counted by the kernel per queue and told in the log; an error would not help. */
+	/* Losses are counted by the kernel per queue and told in the log; an error would not help.
+	 */
 	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
 	return fd;
 }
@@ -155,7 +157,7 @@ int engine_start(struct parent *p, struct err *e)
 {
 	_cleanup_close_ int theirs = -1, nfq = queue_socket(), diag = sockdiag_open(),
 			    route = route_open();
-	int pair[2] = { -1, -1 }, bytes = SOCKET_BYTES, r = 0;
+	int pair[2] = {-1, -1}, bytes = SOCKET_BYTES, r = 0;
 
 	if (nfq < 0 || diag < 0 || route < 0)
 		return err_set(e, EIO, "cannot open the engine's netlink sockets");
@@ -173,8 +175,9 @@ int engine_start(struct parent *p, struct err *e)
 		return err_set(e, errno, "cannot fork: %s", strerror(errno));
 	}
 	if (p->engine_pid == 0)
-		exec_engine((const int[]){ theirs, p->ring_fd, p->ring_event_fd, nfq, diag, route }, 6);
-	p->engine = (struct watch){ .fd = pair[0], .fn = on_engine, .arg = p };
+		exec_engine((const int[]){theirs, p->ring_fd, p->ring_event_fd, nfq, diag, route},
+			    6);
+	p->engine = (struct watch){.fd = pair[0], .fn = on_engine, .arg = p};
 	p->engine_started_ms = loop_now_ms(p->loop);
 	r = loop_add(p->loop, &p->engine, EPOLLIN);
 	return r < 0 ? err_set(e, -r, "cannot watch the engine: %s", strerror(-r)) : 0;
@@ -213,17 +216,17 @@ void engine_died(struct parent *p)
 	if (p->stopping)
 		return;
 	p->engine_restarts++;
-	log_error("the engine died (%s %d); traffic that is not verified is dropped until it is back",
-		  WIFSIGNALED(status) ? "signal" : "status",
-		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	log_error(
+	    "the engine died (%s %d); traffic that is not verified is dropped until it is back",
+	    WIFSIGNALED(status) ? "signal" : "status",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	for (struct pfence *f = p->fences; f; f = next) {
 		next = f->next;
 		record_state(f->log->record, &f->rf, "engine_restarted", NULL, NULL);
 		record_flush(f->log->record);
 		if (f->state == PFENCE_ENDING)
-			pfence_stats(p, &(struct em_stats){ .fence = f->id, .allowed = f->allowed });
+			pfence_stats(p, &(struct em_stats){.fence = f->id, .allowed = f->allowed});
 	}
-	p->engine_restart = (struct timer){ .fn = restart, .arg = p };
-	timer_set(p->loop, &p->engine_restart,
-		  loop_now_ms(p->loop) + (quick ? QUICK_DEATH_MS : 0));
+	p->engine_restart = (struct timer){.fn = restart, .arg = p};
+	timer_set(p->loop, &p->engine_restart, loop_now_ms(p->loop) + (quick ? QUICK_DEATH_MS : 0));
 }

@@ -1,4 +1,5 @@
-/* The life of a fence, as the parent sees it: cgroup, sockets, engine, rules; and all of it back. */
+/* The life of a fence, as the parent sees it: cgroup, sockets, engine, rules; and all of it back.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,13 +14,13 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
-#define POLICY_MAX     (256u << 20)
-#define QUEUE_FIRST    20000
-#define QUEUE_LAST     59999
-#define QUEUE_TRIES    256
-#define KILL_LOOK_MS   2
+#define POLICY_MAX      (256u << 20)
+#define QUEUE_FIRST     20000
+#define QUEUE_LAST      59999
+#define QUEUE_TRIES     256
+#define KILL_LOOK_MS    2
 #define KILL_GIVE_UP_MS 5000
-#define POLICY_SEALS   (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define POLICY_SEALS    (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct pfence *pfence_find(struct parent *p, uint32_t id)
 {
@@ -102,12 +103,12 @@ static void pfence_free(struct pfence *f)
 
 static void nft_view(const struct pfence *f, struct nft_fence *ret)
 {
-	*ret = (struct nft_fence){ .id = f->id,
-				   .cgroup_id = f->cgroup_id,
-				   .epoch = f->epoch,
-				   .queue = f->queue,
-				   .dns_port = f->dns.port,
-				   .policy = f->policy };
+	*ret = (struct nft_fence){.id = f->id,
+				  .cgroup_id = f->cgroup_id,
+				  .epoch = f->epoch,
+				  .queue = f->queue,
+				  .dns_port = f->dns.port,
+				  .policy = f->policy};
 }
 
 uint64_t pfence_allowed(struct pfence *f)
@@ -115,12 +116,13 @@ uint64_t pfence_allowed(struct pfence *f)
 	return f->allowed + nft_fence_passed(f->parent->nft, f->id);
 }
 
-/* Everything is over in there: tell what it was, take the rules away. What is left in a socket's buffer
- * must not get out afterwards: TCP sockets are destroyed, and the cgroup stays closed in the kernel. */
+/* Everything is over in there: tell what it was, take the rules away. What is left in a socket's
+ * buffer must not get out afterwards: TCP sockets are destroyed, and the cgroup stays closed in the
+ * kernel. */
 static void finish(struct pfence *f)
 {
 	struct parent *p = f->parent;
-	struct ctl_summary s = { 0 };
+	struct ctl_summary s = {0};
 	struct nft_fence nf;
 	uint64_t allowed = pfence_allowed(f);
 	int r;
@@ -137,7 +139,7 @@ static void finish(struct pfence *f)
 	s.refused = f->refused;
 	s.would_deny = f->would_deny;
 	s.packets = f->packets;
-	s.lost = f->lost;
+	s.lost = f->lost + record_counts(f->log->record).lost;
 	if (f->client)
 		client_summary(f->client, &s);
 	pfence_free(f);
@@ -147,7 +149,7 @@ static void kill_timer(struct timer *t)
 {
 	struct pfence *f = t->arg;
 	struct parent *p = f->parent;
-	struct em_fence_del del = { .type = EM_FENCE_DEL, .fence = f->id };
+	struct em_fence_del del = {.type = EM_FENCE_DEL, .fence = f->id};
 
 	if (host_cgroup_populated(f->cgroup_fd) &&
 	    loop_now_ms(p->loop) < f->ending_ms + KILL_GIVE_UP_MS) {
@@ -170,7 +172,7 @@ void pfence_end(struct pfence *f)
 	if (f->state == PFENCE_KILLING || f->state == PFENCE_ENDING)
 		return;
 	if (f->state == PFENCE_STARTING) {
-		struct em_fence_del del = { .type = EM_FENCE_DEL, .fence = f->id };
+		struct em_fence_del del = {.type = EM_FENCE_DEL, .fence = f->id};
 
 		engine_send(p, &del, sizeof(del), NULL, 0);
 		host_cgroup_kill(f->cgroup_fd);
@@ -229,7 +231,8 @@ static int make_cgroup(struct pfence *f, const char *wish, struct err *e)
 	struct stat st;
 
 	if (!name_ok(wish))
-		return err_set(e, EINVAL, "the name of a fence may hold a-z, 0-9, '.', '_' and '-'");
+		return err_set(e, EINVAL,
+			       "the name of a fence may hold a-z, 0-9, '.', '_' and '-'");
 	for (unsigned i = 0; i < 1000; i++) {
 		if (i)
 			snprintf(f->name, sizeof(f->name), "%.50s.%u", wish, i);
@@ -244,7 +247,8 @@ static int make_cgroup(struct pfence *f, const char *wish, struct err *e)
 	}
 	f->cgroup_fd = open(f->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->cgroup_fd < 0 || fstat(f->cgroup_fd, &st) < 0)
-		return err_set(e, errno, "cannot open the cgroup %s: %s", f->cgroup, strerror(errno));
+		return err_set(e, errno, "cannot open the cgroup %s: %s", f->cgroup,
+			       strerror(errno));
 	f->cgroup_id = st.st_ino;
 	return 0;
 }
@@ -258,7 +262,8 @@ static void name_servers(struct pfence *f)
 		return;
 	}
 	for (size_t i = 0; i < n && i < RESOLVER_SERVERS_MAX; i++)
-		policy_dns_server(f->policy, f->n_servers++, &f->servers[i].addr, &f->servers[i].port);
+		policy_dns_server(f->policy, f->n_servers++, &f->servers[i].addr,
+				  &f->servers[i].port);
 }
 
 /* No two generations of any fence share a number, also not over restarts of the daemon: a conntrack
@@ -288,9 +293,9 @@ static void next_queue(struct pfence *f)
 	struct pfence *o;
 
 	do {
-		p->last_queue = p->last_queue < QUEUE_FIRST || p->last_queue == QUEUE_LAST ?
-					QUEUE_FIRST :
-					p->last_queue + 1;
+		p->last_queue = p->last_queue < QUEUE_FIRST || p->last_queue == QUEUE_LAST
+				    ? QUEUE_FIRST
+				    : p->last_queue + 1;
 		for (o = p->fences; o && (o == f || o->queue != p->last_queue); o = o->next)
 			;
 	} while (o);
@@ -299,20 +304,20 @@ static void next_queue(struct pfence *f)
 
 void pfence_announce(struct pfence *f)
 {
-	struct em_fence_add m = { .type = EM_FENCE_ADD,
-				  .fence = f->id,
-				  .cgroup_id = f->cgroup_id,
-				  .policy_bytes = f->blob_bytes,
-				  .queue = f->queue,
-				  .has_udp4 = f->dns.udp4 >= 0,
-				  .has_tcp4 = f->dns.tcp4 >= 0,
-				  .has_udp6 = f->dns.udp6 >= 0,
-				  .has_tcp6 = f->dns.tcp6 >= 0,
-				  .audit = f->audit,
-				  .n_servers = (uint8_t)f->n_servers,
-				  .dns_port = f->dns.port };
-	const int sockets[] = { f->dns.udp4, f->dns.tcp4, f->dns.udp6, f->dns.tcp6 };
-	int fds[EM_FDS_MAX] = { f->policy_fd };
+	struct em_fence_add m = {.type = EM_FENCE_ADD,
+				 .fence = f->id,
+				 .cgroup_id = f->cgroup_id,
+				 .policy_bytes = f->blob_bytes,
+				 .queue = f->queue,
+				 .has_udp4 = f->dns.udp4 >= 0,
+				 .has_tcp4 = f->dns.tcp4 >= 0,
+				 .has_udp6 = f->dns.udp6 >= 0,
+				 .has_tcp6 = f->dns.tcp6 >= 0,
+				 .audit = f->audit,
+				 .n_servers = (uint8_t)f->n_servers,
+				 .dns_port = f->dns.port};
+	const int sockets[] = {f->dns.udp4, f->dns.tcp4, f->dns.udp6, f->dns.tcp6};
+	int fds[EM_FDS_MAX] = {f->policy_fd};
 	size_t n = 1;
 
 	for (size_t i = 0; i < 4; i++)
@@ -336,7 +341,7 @@ static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, 
 	    (r = next_epoch(f->parent, &f->epoch, e)) < 0 ||
 	    (r = host_dns_sockets(&f->dns, e)) < 0 || (r = make_cgroup(f, m->name, e)) < 0)
 		return r;
-	f->rf = (struct record_fence){ .name = f->name, .policy = f->policy, .command = f->command };
+	f->rf = (struct record_fence){.name = f->name, .policy = f->policy, .command = f->command};
 	return 0;
 }
 
@@ -353,7 +358,7 @@ int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m
 	f->parent = p;
 	f->client = c;
 	f->cgroup_fd = f->policy_fd = -1;
-	f->dns = (struct dns_sockets){ -1, -1, -1, -1, 0 };
+	f->dns = (struct dns_sockets){-1, -1, -1, -1, 0};
 	f->timer.arg = f;
 	r = prepare(f, m, policy_fd, e);
 	if (r < 0) {
@@ -398,11 +403,13 @@ void pfence_ready(struct parent *p, const struct em_fence_ready *m)
 		if (f->state == PFENCE_STARTING)
 			next_queue(f); /* somebody else has that number */
 		f->timer.fn = ask_again;
-		timer_set(p->loop, &f->timer, loop_now_ms(p->loop) + (f->state == PFENCE_LIVE) * 10);
+		timer_set(p->loop, &f->timer,
+			  loop_now_ms(p->loop) + (f->state == PFENCE_LIVE) * 10);
 		return;
 	}
 	if (m->error) {
-		err_set(&e, -m->error, "the engine could not take the fence: %s", strerror(-m->error));
+		err_set(&e, -m->error, "the engine could not take the fence: %s",
+			strerror(-m->error));
 		fail(f, &e);
 		return;
 	}

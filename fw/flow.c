@@ -160,7 +160,8 @@ static bool contradict(uint32_t a_seq, const uint8_t *a, size_t a_n, uint32_t b_
 		       const uint8_t *b, size_t b_n)
 {
 	int32_t shift = (int32_t)(b_seq - a_seq);
-	size_t a_at = shift > 0 ? (size_t)shift : 0, b_at = shift < 0 ? (size_t)-(int64_t)shift : 0;
+	size_t a_at = shift > 0 ? (size_t)shift : 0,
+	       b_at = shift < 0 ? (size_t) - (int64_t)shift : 0;
 	size_t n;
 
 	if (a_at >= a_n || b_at >= b_n)
@@ -185,7 +186,7 @@ static enum flow_result take_later(struct flow *f)
 	for (size_t i = 0; i < f->n_later;) {
 		struct flow_later l = f->later[i];
 		int32_t ahead = (int32_t)(l.seq - f->next_seq);
-		size_t known = ahead < 0 ? (size_t)-(int64_t)ahead : 0;
+		size_t known = ahead < 0 ? (size_t) - (int64_t)ahead : 0;
 
 		if (ahead > 0) {
 			i++;
@@ -213,7 +214,7 @@ enum flow_result flow_segment(struct flow *f, uint32_t seq, struct slice payload
 		return FLOW_OVER_LIMIT;
 	if (ahead > 0)
 		return keep_later(f, seq, payload) ? FLOW_SAME : FLOW_OVER_LIMIT;
-	known = (size_t)-(int64_t)ahead;
+	known = (size_t) - (int64_t)ahead;
 	if (known >= payload.n)
 		return FLOW_SAME;
 	if (!append(f, payload.p + known, payload.n - known))

@@ -1,8 +1,9 @@
-/* Flows whose first payload is being looked at: their bytes in order, and the packets that wait for it.
+/* Flows whose first payload is being looked at: their bytes in order, and the packets that wait for
+ * it.
  *
- * Segments may come in pieces, in any order, repeated or overlapping; bytes that contradict each other
- * end the flow. Everything is bounded. A flow that was verified has no entry here, unless every further
- * request on it must be seen too (HTTP). */
+ * Segments may come in pieces, in any order, repeated or overlapping; bytes that contradict each
+ * other end the flow. Everything is bounded. A flow that was verified has no entry here, unless
+ * every further request on it must be seen too (HTTP). */
 #ifndef AGENTFW_FLOW_H
 #define AGENTFW_FLOW_H
 
@@ -48,15 +49,15 @@ enum flow_state {
 
 struct flow {
 	struct flow_key key;
-	struct flow *next;	   /* of the bucket */
+	struct flow *next;          /* of the bucket */
 	struct flow *newer, *older; /* by use */
-	struct timer timer;	   /* silence while packets are held */
+	struct timer timer;         /* silence while packets are held */
 	void *owner;
 	enum flow_state state;
-	bool verified;		   /* a request of it was allowed: counted */
+	bool verified;             /* a request of it was allowed: counted */
 	struct name verified_name; /* for that name */
-	uint32_t next_seq;	   /* of the byte behind buf */
-	uint8_t *buf;		   /* bytes not yet consumed by the parser */
+	uint32_t next_seq;         /* of the byte behind buf */
+	uint8_t *buf;              /* bytes not yet consumed by the parser */
 	size_t n, room;
 	uint64_t body_left;
 	struct http_chunks chunks;
@@ -73,18 +74,20 @@ int flows_new(struct loop *loop, void (*gone)(struct flow *f), struct flows **re
 void flows_free(struct flows *t); /* frees all flows, without calling gone */
 struct flow *flow_find(struct flows *t, const struct flow_key *key);
 struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t first_seq, void *owner);
-void flow_drop(struct flows *t, struct flow *f); /* frees the held packets' bytes; gives no verdict */
+void flow_drop(struct flows *t,
+	       struct flow *f); /* frees the held packets' bytes; gives no verdict */
 
 enum flow_result {
-	FLOW_MORE = 0,	 /* buf has new bytes */
-	FLOW_SAME,	 /* nothing new: before its turn, or known already */
-	FLOW_CONFLICT,	 /* differs from what was there */
+	FLOW_MORE = 0,   /* buf has new bytes */
+	FLOW_SAME,       /* nothing new: before its turn, or known already */
+	FLOW_CONFLICT,   /* differs from what was there */
 	FLOW_OVER_LIMIT, /* or out of memory */
 };
 /* Takes a segment's payload. Bytes from before buf's beginning were consumed: they are known. */
 enum flow_result flow_segment(struct flow *f, uint32_t seq, struct slice payload);
 void flow_consume(struct flow *f, size_t n);
-/* Keeps a packet waiting, with a copy of its first cap bytes. false: over the limit or no memory. */
+/* Keeps a packet waiting, with a copy of its first cap bytes. false: over the limit or no memory.
+ */
 bool flow_hold(struct flow *f, uint32_t id, const uint8_t *bytes, size_t wire_bytes, size_t cap);
 void flow_release(struct flow *f); /* forgets the held packets */
 

@@ -13,7 +13,7 @@
 #include "policy/base/cleanup.h"
 
 #define PORT_TRIES 64
-#define RCVBUF	   (8 << 20)
+#define RCVBUF     (8 << 20)
 
 int host_cgroup_mount(char *ret, size_t bytes, struct err *e)
 {
@@ -74,7 +74,8 @@ bool host_process_fenced(pid_t pid)
 		return true;
 	while (getline(&line, &room, f) > 0)
 		if (strncmp(line, "0::", 3) == 0)
-			return strncmp(line + 3, "/" CTL_CGROUP_DIR "/", strlen(CTL_CGROUP_DIR) + 2) == 0;
+			return strncmp(line + 3, "/" CTL_CGROUP_DIR "/",
+				       strlen(CTL_CGROUP_DIR) + 2) == 0;
 	return true;
 }
 
@@ -84,13 +85,13 @@ static int bound(int family, int type, uint16_t port)
 {
 	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), bytes = RCVBUF;
 	struct sockaddr_storage ss;
-	struct addr lo = { .family = family == AF_INET ? 4 : 6 };
+	struct addr lo = {.family = family == AF_INET ? 4 : 6};
 	socklen_t len;
 
 	if (fd < 0)
 		return -errno;
 	if (family == AF_INET)
-		memcpy(lo.b, (const uint8_t[]){ 127, 0, 0, 1 }, 4);
+		memcpy(lo.b, (const uint8_t[]){127, 0, 0, 1}, 4);
 	else
 		lo.b[15] = 1;
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
@@ -113,7 +114,7 @@ static bool family_missing(int r)
 
 void host_dns_sockets_close(struct dns_sockets *s)
 {
-	int *const all[] = { &s->udp4, &s->tcp4, &s->udp6, &s->tcp6 };
+	int *const all[] = {&s->udp4, &s->tcp4, &s->udp6, &s->tcp6};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		if (*all[i] >= 0)
@@ -130,7 +131,7 @@ static int dns_sockets_once(struct dns_sockets *s)
 	struct addr a;
 	int r;
 
-	*s = (struct dns_sockets){ -1, -1, -1, -1, 0 };
+	*s = (struct dns_sockets){-1, -1, -1, -1, 0};
 	if ((r = s->udp4 = bound(AF_INET, SOCK_DGRAM, 0)) < 0)
 		return r;
 	if (getsockname(s->udp4, (struct sockaddr *)&ss, &len) < 0)
@@ -157,7 +158,8 @@ int host_dns_sockets(struct dns_sockets *ret, struct err *e)
 	if (r == 0)
 		return 0;
 	err_set(e, -r, "cannot open the resolver's sockets on 127.0.0.1: %s", strerror(-r));
-	return family_missing(r) ? err_hint(e, "bring the loopback device up: ip link set lo up") : r;
+	return family_missing(r) ? err_hint(e, "bring the loopback device up: ip link set lo up")
+				 : r;
 }
 
 size_t host_name_servers(struct name_server *ret, size_t max)
@@ -207,7 +209,8 @@ uint64_t host_queue_dropped(uint16_t queue)
 		unsigned number;
 		uint64_t full, user;
 
-		if (sscanf(line, "%u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &number, &full, &user) == 3 &&
+		if (sscanf(line, "%u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &number, &full,
+			   &user) == 3 &&
 		    number == queue)
 			return full + user;
 	}

@@ -71,7 +71,7 @@ static enum inspected http_head(struct flow *f, const struct facts *facts, struc
 	f->verified_name = host;
 	flow_consume(f, req.head_bytes);
 	f->body_left = req.body_bytes;
-	f->chunks = (struct http_chunks){ 0 };
+	f->chunks = (struct http_chunks){0};
 	f->state = req.chunked ? FLOW_HTTP_CHUNKS : FLOW_HTTP_BODY;
 	return INSPECT_PASS;
 }
@@ -122,8 +122,8 @@ enum inspected inspect(struct flow *f, const struct facts *facts, struct decisio
 	if (!f->n)
 		return INSPECT_HOLD;
 	if (f->state == FLOW_NEW)
-		f->state = d->tls && (!d->http || f->buf[0] == TLS_RECORD_HANDSHAKE) ?
-				   FLOW_TLS :
-				   FLOW_HTTP_HEAD;
+		f->state = d->tls && (!d->http || f->buf[0] == TLS_RECORD_HANDSHAKE)
+			       ? FLOW_TLS
+			       : FLOW_HTTP_HEAD;
 	return f->state == FLOW_TLS ? inspect_tls(f, facts, d) : inspect_http(f, facts, d);
 }

@@ -1,5 +1,5 @@
-/* Looks at the first bytes of a flow for the name that they ask for: a TLS ClientHello, or every HTTP
- * request. */
+/* Looks at the first bytes of a flow for the name that they ask for: a TLS ClientHello, or every
+ * HTTP request. */
 #ifndef AGENTFW_INSPECT_H
 #define AGENTFW_INSPECT_H
 
@@ -9,7 +9,7 @@
 enum inspected {
 	INSPECT_HOLD = 0, /* not whole yet: hold the packets */
 	INSPECT_VERIFIED, /* the flow is allowed from now on */
-	INSPECT_PASS,	  /* what is here is allowed; what follows must be looked at again */
+	INSPECT_PASS,     /* what is here is allowed; what follows must be looked at again */
 	INSPECT_DENY,
 };
 

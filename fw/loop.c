@@ -54,7 +54,7 @@ void loop_free(struct loop *l)
 
 int loop_add(struct loop *l, struct watch *w, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = w };
+	struct epoll_event ev = {.events = events, .data.ptr = w};
 
 	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, w->fd, &ev) < 0)
 		return -errno;
@@ -64,7 +64,7 @@ int loop_add(struct loop *l, struct watch *w, uint32_t events)
 
 int loop_mod(struct loop *l, struct watch *w, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = w };
+	struct epoll_event ev = {.events = events, .data.ptr = w};
 
 	return epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev) < 0 ? -errno : 0;
 }

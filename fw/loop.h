@@ -9,8 +9,8 @@
 
 struct loop;
 
-/* Owned by the caller, embedded in what it watches; zero-initialised. The callback may delete its own or
- * any other watch. */
+/* Owned by the caller, embedded in what it watches; zero-initialised. The callback may delete its
+ * own or any other watch. */
 struct watch {
 	int fd;
 	void (*fn)(struct watch *w, uint32_t events);
@@ -30,7 +30,8 @@ void loop_free(struct loop *l);
 /* events: EPOLLIN, EPOLLOUT … level-triggered. 0 or -errno. */
 int loop_add(struct loop *l, struct watch *w, uint32_t events);
 int loop_mod(struct loop *l, struct watch *w, uint32_t events);
-void loop_del(struct loop *l, struct watch *w); /* does not close the descriptor; fine when not added */
+void loop_del(struct loop *l,
+	      struct watch *w); /* does not close the descriptor; fine when not added */
 /* (Re)sets t to fire once at at_ms of the monotonic clock. -ENOMEM. */
 int timer_set(struct loop *l, struct timer *t, uint64_t at_ms);
 void timer_cancel(struct loop *l, struct timer *t);

@@ -135,14 +135,14 @@ static int element_keep(struct names *n, const struct learn_entry *entry, uint64
 	return 1;
 }
 
-/* What an opening of a name means for the kernel's sets. An address that a deny rule carves out is left
- * to the engine; so is ICMP. */
+/* What an opening of a name means for the kernel's sets. An address that a deny rule carves out is
+ * left to the engine; so is ICMP. */
 static bool opening_entry(const struct names *n, const struct opening *o, const struct addr *a,
 			  struct learn_entry *ret)
 {
 	uint8_t l4proto = scheme_l4proto(o->scheme);
 
-	*ret = (struct learn_entry){ .addr = *a, .add = 1, .l4proto = l4proto, .port = o->port };
+	*ret = (struct learn_entry){.addr = *a, .add = 1, .l4proto = l4proto, .port = o->port};
 	if (policy_match_addr(n->policy, l4proto, a, o->port).verdict == VERDICT_DENY)
 		return false;
 	switch (o->scheme) {
@@ -196,7 +196,7 @@ int names_learn(struct names *n, const struct name *name, const struct addr *a, 
 {
 	uint64_t ttl_ms = (uint64_t)ttl_s * 1000;
 	uint64_t until_ms =
-		now_ms + (ttl_ms < NAMES_MIN_TTL_MS ? NAMES_MIN_TTL_MS : ttl_ms) + NAMES_GRACE_MS;
+	    now_ms + (ttl_ms < NAMES_MIN_TTL_MS ? NAMES_MIN_TTL_MS : ttl_ms) + NAMES_GRACE_MS;
 	struct opening openings[OPENINGS_MAX];
 	size_t n_openings = policy_name_openings(n->policy, name, openings, OPENINGS_MAX, NULL);
 

@@ -12,11 +12,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define RECEIVE_BATCH  32
-#define MESSAGE_BYTES  (65536 + 1024) /* the largest packet and its attributes */
-#define VERDICT_BYTES  64	      /* one verdict message takes 48 */
-#define QUEUE_PACKETS  8192	      /* waiting in the kernel a fence; the rest is dropped and counted */
-#define CONFIG_WAIT_MS 2000
+#define RECEIVE_BATCH    32
+#define MESSAGE_BYTES    (65536 + 1024) /* the largest packet and its attributes */
+#define VERDICT_BYTES    64             /* one verdict message takes 48 */
+#define QUEUE_PACKETS    8192 /* waiting in the kernel a fence; the rest is dropped and counted */
+#define CONFIG_WAIT_MS   2000
 #define LOOPBACK_IFINDEX 1 /* in every network namespace (net/core/dev.c) */
 
 struct nfq {
@@ -46,7 +46,7 @@ int nfq_new(int fd, nfq_fn fn, void *arg, struct nfq **ret)
 	q->fn = fn;
 	q->arg = arg;
 	for (size_t i = 0; i < RECEIVE_BATCH; i++) {
-		q->iov[i] = (struct iovec){ q->in + i * MESSAGE_BYTES, MESSAGE_BYTES };
+		q->iov[i] = (struct iovec){q->in + i * MESSAGE_BYTES, MESSAGE_BYTES};
 		q->msgs[i].msg_hdr.msg_iov = &q->iov[i];
 		q->msgs[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -72,7 +72,7 @@ static struct nlmsghdr *message(struct nfq *q, char *buf, int type, uint16_t que
 
 static void hand_on(struct nfq *q, const struct nlmsghdr *h)
 {
-	struct nlattr *attr[NFQA_MAX + 1] = { 0 };
+	struct nlattr *attr[NFQA_MAX + 1] = {0};
 	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
 	const struct nfqnl_msg_packet_hdr *ph;
 	struct nfq_packet p;
@@ -81,20 +81,20 @@ static void hand_on(struct nfq *q, const struct nlmsghdr *h)
 		return;
 	ph = mnl_attr_get_payload(attr[NFQA_PACKET_HDR]);
 	p = (struct nfq_packet){
-		.queue = ntohs(g->res_id),
-		.id = ntohl(ph->packet_id),
-		.inbound = ph->hook == NF_INET_LOCAL_IN,
-		.to_self = attr[NFQA_IFINDEX_OUTDEV] &&
-			   ntohl(mnl_attr_get_u32(attr[NFQA_IFINDEX_OUTDEV])) == LOOPBACK_IFINDEX,
-		.uid = attr[NFQA_UID] ? ntohl(mnl_attr_get_u32(attr[NFQA_UID])) : UINT32_MAX,
-		.mark = attr[NFQA_MARK] ? ntohl(mnl_attr_get_u32(attr[NFQA_MARK])) : 0,
-		.bytes = mnl_attr_get_payload(attr[NFQA_PAYLOAD]),
-		.n = mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]),
+	    .queue = ntohs(g->res_id),
+	    .id = ntohl(ph->packet_id),
+	    .inbound = ph->hook == NF_INET_LOCAL_IN,
+	    .to_self = attr[NFQA_IFINDEX_OUTDEV] &&
+		       ntohl(mnl_attr_get_u32(attr[NFQA_IFINDEX_OUTDEV])) == LOOPBACK_IFINDEX,
+	    .uid = attr[NFQA_UID] ? ntohl(mnl_attr_get_u32(attr[NFQA_UID])) : UINT32_MAX,
+	    .mark = attr[NFQA_MARK] ? ntohl(mnl_attr_get_u32(attr[NFQA_MARK])) : 0,
+	    .bytes = mnl_attr_get_payload(attr[NFQA_PAYLOAD]),
+	    .n = mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]),
 	};
 	p.wire_bytes = attr[NFQA_CAP_LEN] ? ntohl(mnl_attr_get_u32(attr[NFQA_CAP_LEN])) : p.n;
 	if (attr[NFQA_SKB_INFO])
-		p.checksum_pending = ntohl(mnl_attr_get_u32(attr[NFQA_SKB_INFO])) &
-				     NFQA_SKB_CSUMNOTREADY;
+		p.checksum_pending =
+		    ntohl(mnl_attr_get_u32(attr[NFQA_SKB_INFO])) & NFQA_SKB_CSUMNOTREADY;
 	q->fn(q->arg, &p);
 }
 
@@ -128,12 +128,12 @@ int nfq_receive(struct nfq *q)
 	return 0;
 }
 
-/* Sends a configuration message and waits for its acknowledgement; packets of other queues that come
- * first are handled as they come. */
+/* Sends a configuration message and waits for its acknowledgement; packets of other queues that
+ * come first are handled as they come. */
 static int configure(struct nfq *q, struct nlmsghdr *h)
 {
 	uint32_t seq = h->nlmsg_seq;
-	struct pollfd pfd = { .fd = q->fd, .events = POLLIN };
+	struct pollfd pfd = {.fd = q->fd, .events = POLLIN};
 	int error = 0;
 
 	h->nlmsg_flags |= NLM_F_ACK;

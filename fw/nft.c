@@ -15,21 +15,21 @@
 
 #include "fw/nft_batch.h"
 
-#define TABLE_F_PERSIST	   0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
-#define ELEMS_PER_MESSAGE  512
-#define NAME_BYTES	   24
-#define REPLY_BYTES        16384
-#define DROP_EVERYTHING	   "dead"
-#define PLAIN_SET	   "plain6"
+#define TABLE_F_PERSIST   0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
+#define ELEMS_PER_MESSAGE 512
+#define NAME_BYTES        24
+#define REPLY_BYTES       16384
+#define DROP_EVERYTHING   "dead"
+#define PLAIN_SET         "plain6"
 
 /* Places in headers: RFC 791, RFC 8200, RFC 9293. */
-#define IP4_LENGTH_OFFSET  2
-#define IP4_DADDR_OFFSET   16
-#define IP6_LENGTH_OFFSET  4
-#define IP6_NEXT_OFFSET	   6
-#define IP6_DADDR_OFFSET   24
-#define L4_DPORT_OFFSET	   2
-#define TCP_DOFF_OFFSET	   12
+#define IP4_LENGTH_OFFSET 2
+#define IP4_DADDR_OFFSET  16
+#define IP6_LENGTH_OFFSET 4
+#define IP6_NEXT_OFFSET   6
+#define IP6_DADDR_OFFSET  24
+#define L4_DPORT_OFFSET   2
+#define TCP_DOFF_OFFSET   12
 
 struct nft {
 	struct mnl_socket *nl;
@@ -40,7 +40,7 @@ struct nft {
 int nft_new(struct nft **ret, struct err *e)
 {
 	struct nft *n = calloc(1, sizeof(*n));
-	struct timeval timeout = { .tv_sec = 5 };
+	struct timeval timeout = {.tv_sec = 5};
 	int bytes = 8 << 20, r;
 
 	if (!n)
@@ -82,7 +82,7 @@ bool nft_owned(const struct nft *n)
 
 static struct set_key cgroup_key(uint64_t id)
 {
-	struct set_key k = { .n = sizeof(id) };
+	struct set_key k = {.n = sizeof(id)};
 
 	memcpy(k.b, &id, sizeof(id));
 	return k;
@@ -113,7 +113,7 @@ static void reject_all(struct batch *b, const char *chain)
 
 static void base_rules(struct batch *b)
 {
-	static const char *const marked[] = { "after", "in_after" };
+	static const char *const marked[] = {"after", "in_after"};
 	struct nftnl_rule *r = batch_rule_new(b, "out");
 
 	dispatch(r, "fences");
@@ -150,13 +150,13 @@ static void base_rules(struct batch *b)
 /* The protocols that may follow an IPv6 header at once on the fast path. */
 static void plain_set(struct batch *b)
 {
-	static const uint8_t plain[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 };
+	static const uint8_t plain[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6};
 	struct nftnl_set *s;
 
 	batch_set(b, PLAIN_SET, KEY_PROTO, false);
 	s = batch_elems_new(b, PLAIN_SET);
 	for (size_t i = 0; i < sizeof(plain); i++)
-		batch_elem(s, &(struct set_key){ .b = { plain[i] }, .n = 1 }, NULL, NULL);
+		batch_elem(s, &(struct set_key){.b = {plain[i]}, .n = 1}, NULL, NULL);
 	batch_elems(b, NFT_MSG_NEWSETELEM, s);
 }
 
@@ -200,7 +200,7 @@ static int table_exists(struct nft *n)
 
 static int install(struct nft *n, bool exists, const uint64_t *dead, size_t n_dead)
 {
-	static const char *const maps[] = { "fences", "inside", "after_fence", "dns_fence" };
+	static const char *const maps[] = {"fences", "inside", "after_fence", "dns_fence"};
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
 
@@ -235,7 +235,7 @@ static int install(struct nft *n, bool exists, const uint64_t *dead, size_t n_de
 
 int nft_install(struct nft *n, const uint64_t *dead, size_t n_dead, struct err *e)
 {
-	static const uint32_t flags[] = { NFT_TABLE_F_OWNER | TABLE_F_PERSIST, 0 };
+	static const uint32_t flags[] = {NFT_TABLE_F_OWNER | TABLE_F_PERSIST, 0};
 	int exists = table_exists(n), r = 0;
 
 	if (exists == -EPERM)
@@ -319,7 +319,7 @@ static void match_ct_mark(struct nftnl_rule *r, uint32_t bits)
 
 static void own_dns(struct batch *b, const char *chain, uint16_t port, bool v6, uint8_t l4proto)
 {
-	static const uint8_t lo6[16] = { [15] = 1 }, lo4[4] = { 127, 0, 0, 1 };
+	static const uint8_t lo6[16] = {[15] = 1}, lo4[4] = {127, 0, 0, 1};
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 	uint16_t be = htons(port);
 
@@ -334,18 +334,18 @@ static void own_dns(struct batch *b, const char *chain, uint16_t port, bool v6, 
 	batch_rule(b, r);
 }
 
-/* TCP without payload: one rule a data offset, the usual ones (SYN, bare ACK) first. No IP options, no
- * extension headers: what is not plain goes to the queue. */
+/* TCP without payload: one rule a data offset, the usual ones (SYN, bare ACK) first. No IP options,
+ * no extension headers: what is not plain goes to the queue. */
 static void no_payload(struct batch *b, const char *chain, bool v6)
 {
-	static const uint8_t doffs[] = { 10, 8, 5, 7, 6, 9, 11, 12, 13, 14, 15 };
+	static const uint8_t doffs[] = {10, 8, 5, 7, 6, 9, 11, 12, 13, 14, 15};
 
 	for (size_t i = 0; i < sizeof(doffs); i++) {
 		struct nftnl_rule *r = batch_rule_new(b, chain);
 		uint16_t len = htons((uint16_t)((v6 ? 0 : 20) + 4 * doffs[i]));
 
-		x_payload(r, NFT_PAYLOAD_NETWORK_HEADER,
-			  v6 ? IP6_LENGTH_OFFSET : IP4_LENGTH_OFFSET, 2, NFT_REG_1);
+		x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_LENGTH_OFFSET : IP4_LENGTH_OFFSET,
+			  2, NFT_REG_1);
 		x_cmp(r, NFT_REG_1, &len, sizeof(len));
 		x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_NEXT_OFFSET : 0, 1, NFT_REG_1);
 		x_cmp8(r, NFT_REG_1, v6 ? IPPROTO_TCP : 0x45);
@@ -357,8 +357,8 @@ static void no_payload(struct batch *b, const char *chain, bool v6)
 	}
 }
 
-/* IPv4 options and IPv6 extension headers can name another destination (source routing): no packet that
- * has them is let through without being looked at. */
+/* IPv4 options and IPv6 extension headers can name another destination (source routing): no packet
+ * that has them is let through without being looked at. */
 static void not_plain(struct batch *b, const char *chain, const char *ask)
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
@@ -390,7 +390,7 @@ static void ask_chain(struct batch *b, const char *chain, uint16_t queue, bool n
 /* f<N>: the way out, and its sub-chains p4_<N>, p6_<N> for packets without payload. */
 static void out_chain(struct batch *b, const struct nft_fence *f)
 {
-	static const char *const direct[] = { "direct4_", "direct6_", "open4_", "open6_" };
+	static const char *const direct[] = {"direct4_", "direct6_", "open4_", "open6_"};
 	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
 	char chain[NAME_BYTES], set[NAME_BYTES], passed[NAME_BYTES];
 	struct nftnl_rule *r;
@@ -430,7 +430,8 @@ static void out_chain(struct batch *b, const struct nft_fence *f)
 	batch_rule(b, r);
 }
 
-/* i<N>: what comes from outside to a socket of the fence; its own flows were marked on their way out. */
+/* i<N>: what comes from outside to a socket of the fence; its own flows were marked on their way
+ * out. */
 static void in_chain(struct batch *b, const struct nft_fence *f)
 {
 	char chain[NAME_BYTES], ask[NAME_BYTES];
@@ -497,17 +498,17 @@ static const struct {
 	enum key_shape shape;
 	bool interval;
 } fence_sets[] = {
-	{ "direct4_", KEY_V4, true }, { "direct6_", KEY_V6, true },   { "open4_", KEY_V4, false },
-	{ "open6_", KEY_V6, false },  { "learned4_", KEY_V4, false }, { "learned6_", KEY_V6, false },
+    {"direct4_", KEY_V4, true}, {"direct6_", KEY_V6, true},   {"open4_", KEY_V4, false},
+    {"open6_", KEY_V6, false},  {"learned4_", KEY_V4, false}, {"learned6_", KEY_V6, false},
 };
-static const char *const fence_chains[] = { "q", "p4_", "p6_", "f", "i", "a", "n" };
+static const char *const fence_chains[] = {"q", "p4_", "p6_", "f", "i", "a", "n"};
 static const struct {
 	const char *map, *chain;
-} fence_maps[] = { { "fences", "f" }, { "inside", "i" }, { "after_fence", "a" }, { "dns_fence", "n" } };
+} fence_maps[] = {{"fences", "f"}, {"inside", "i"}, {"after_fence", "a"}, {"dns_fence", "n"}};
 
-#define N_SETS	 (sizeof(fence_sets) / sizeof(fence_sets[0]))
+#define N_SETS   (sizeof(fence_sets) / sizeof(fence_sets[0]))
 #define N_CHAINS (sizeof(fence_chains) / sizeof(fence_chains[0]))
-#define N_MAPS	 (sizeof(fence_maps) / sizeof(fence_maps[0]))
+#define N_MAPS   (sizeof(fence_maps) / sizeof(fence_maps[0]))
 
 static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 {
@@ -518,7 +519,8 @@ static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 		struct nftnl_set *s = batch_elems_new(b, fence_maps[i].map);
 
 		batch_elem(s, &k, NULL,
-			   type == NFT_MSG_NEWSETELEM ? name(chain, fence_maps[i].chain, f->id) : NULL);
+			   type == NFT_MSG_NEWSETELEM ? name(chain, fence_maps[i].chain, f->id)
+						      : NULL);
 		batch_elems(b, type, s);
 	}
 }
@@ -528,7 +530,7 @@ static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 static struct set_key addr_key(const struct addr *a, uint8_t l4proto, uint16_t port)
 {
 	size_t alen = a->family == 4 ? 4 : 16;
-	struct set_key k = { .n = (uint8_t)(alen + 8) };
+	struct set_key k = {.n = (uint8_t)(alen + 8)};
 	uint16_t be = htons(port);
 
 	memcpy(k.b, a->b, alen);
@@ -547,9 +549,9 @@ static struct addr prefix_last(const struct prefix *p)
 	return a;
 }
 
-/* What the kernel may decide alone: TCP and UDP rules that no deny rule touches and that no wider rule
- * for the same port holds already (the kernel's interval sets take no overlaps). The engine knows all
- * rules, so leaving one out costs a trip, not a refusal. */
+/* What the kernel may decide alone: TCP and UDP rules that no deny rule touches and that no wider
+ * rule for the same port holds already (the kernel's interval sets take no overlaps). The engine
+ * knows all rules, so leaving one out costs a trip, not a refusal. */
 static bool kernel_decides(const struct policy *p, size_t i, const struct addr_rule *ar)
 {
 	size_t n = policy_addr_rules(p);
@@ -595,10 +597,12 @@ static void direct_elems(struct batch *b, const struct nft_fence *f)
 			struct addr last;
 
 			policy_addr_rule(f->policy, i, &ar);
-			if ((ar.prefix.addr.family == 6) != v6 || !kernel_decides(f->policy, i, &ar))
+			if ((ar.prefix.addr.family == 6) != v6 ||
+			    !kernel_decides(f->policy, i, &ar))
 				continue;
 			if (!s)
-				s = batch_elems_new(b, name(set, v6 ? "direct6_" : "direct4_", f->id));
+				s = batch_elems_new(b,
+						    name(set, v6 ? "direct6_" : "direct4_", f->id));
 			last = prefix_last(&ar.prefix);
 			from = addr_key(&ar.prefix.addr, ar.l4proto, ar.port);
 			to = addr_key(&last, ar.l4proto, ar.port);
@@ -682,7 +686,7 @@ int nft_forget(struct nft *n, uint64_t cgroup_id)
 
 int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count)
 {
-	static const char *const sets[2][2] = { { "learned4_", "learned6_" }, { "open4_", "open6_" } };
+	static const char *const sets[2][2] = {{"learned4_", "learned6_"}, {"open4_", "open6_"}};
 	char buf[NAME_BYTES];
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
@@ -693,7 +697,7 @@ int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, si
 		const struct learn_entry *le = &entry[i];
 		struct set_key k = addr_key(&le->addr, le->l4proto, le->port);
 		struct nftnl_set *s = batch_elems_new(
-			&b, name(buf, sets[le->set == LEARN_OPEN][le->addr.family == 6], fence));
+		    &b, name(buf, sets[le->set == LEARN_OPEN][le->addr.family == 6], fence));
 
 		batch_elem(s, &k, NULL, NULL);
 		batch_elems(&b, le->add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM, s);

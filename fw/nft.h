@@ -8,8 +8,8 @@
  *
  * f<N> passes what was verified (conntrack mark), what an address rule allows, and packets without
  * payload to learned addresses; all the rest goes to the fence's own queue. a<N> turns the engine's
- * verdict (packet mark) into the conntrack mark or a reject. Everything is done in single transactions
- * over one socket, which owns the table where the kernel has that. */
+ * verdict (packet mark) into the conntrack mark or a reject. Everything is done in single
+ * transactions over one socket, which owns the table where the kernel has that. */
 #ifndef AGENTFW_NFT_H
 #define AGENTFW_NFT_H
 
@@ -23,7 +23,7 @@
 
 struct nft;
 
-#define NFT_TABLE	 "agentfw"
+#define NFT_TABLE        "agentfw"
 #define NFT_CGROUP_LEVEL 2 /* agentfw/<fence>, below the cgroup v2 root */
 
 struct nft_fence {

@@ -17,7 +17,7 @@
 
 int batch_begin(struct batch *b, struct mnl_socket *nl, const char *table)
 {
-	*b = (struct batch){ .nl = nl, .table = table, .seq = 1 };
+	*b = (struct batch){.nl = nl, .table = table, .seq = 1};
 	b->b = nftnl_batch_alloc(PAGE_BYTES, OVERRUN_BYTES);
 	if (!b->b)
 		return -ENOMEM;
@@ -70,8 +70,8 @@ static void drain(struct mnl_socket *nl)
 		;
 }
 
-/* Asks for one acknowledgement of the whole: emptying a chain that is always empty changes nothing, and
- * every kernel answers it. (The end of a batch itself is acknowledged by new kernels only.) */
+/* Asks for one acknowledgement of the whole: emptying a chain that is always empty changes nothing,
+ * and every kernel answers it. (The end of a batch itself is acknowledged by new kernels only.) */
 static void ask_for_answer(struct batch *b)
 {
 	struct nftnl_rule *r = nftnl_rule_alloc();
@@ -90,8 +90,8 @@ static void ask_for_answer(struct batch *b)
 
 int batch_commit(struct batch *b)
 {
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	struct msghdr mh = { .msg_name = &kernel, .msg_namelen = sizeof(kernel) };
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	struct msghdr mh = {.msg_name = &kernel, .msg_namelen = sizeof(kernel)};
 	struct iovec *iov;
 	int n, r;
 
@@ -216,8 +216,8 @@ void batch_counter(struct batch *b, uint16_t type, const char *name)
 		nftnl_obj_set_u64(o, NFTNL_OBJ_CTR_PKTS, 0);
 		nftnl_obj_set_u64(o, NFTNL_OBJ_CTR_BYTES, 0);
 	}
-	nftnl_obj_nlmsg_build_payload(
-		batch_msg(b, type, type == NFT_MSG_NEWOBJ ? NLM_F_CREATE : 0), o);
+	nftnl_obj_nlmsg_build_payload(batch_msg(b, type, type == NFT_MSG_NEWOBJ ? NLM_F_CREATE : 0),
+				      o);
 	batch_next(b);
 	nftnl_obj_free(o);
 }
@@ -225,8 +225,14 @@ void batch_counter(struct batch *b, uint16_t type, const char *name)
 /* ---- sets ------------------------------------------------------------------------------------ */
 
 /* nft's own numbers of data types, so that `nft list ruleset` reads well (nftables datatype.h). */
-enum { NFT_TYPE_IPADDR = 7, NFT_TYPE_IP6ADDR = 8, NFT_TYPE_INET_PROTOCOL = 12, NFT_TYPE_INET_SERVICE = 13,
-       NFT_TYPE_CGROUPV2 = 46, NFT_TYPE_BITS = 6 };
+enum {
+	NFT_TYPE_IPADDR = 7,
+	NFT_TYPE_IP6ADDR = 8,
+	NFT_TYPE_INET_PROTOCOL = 12,
+	NFT_TYPE_INET_SERVICE = 13,
+	NFT_TYPE_CGROUPV2 = 46,
+	NFT_TYPE_BITS = 6
+};
 
 static uint32_t concat_type(uint32_t first)
 {
@@ -236,7 +242,7 @@ static uint32_t concat_type(uint32_t first)
 
 static void shape_set(struct nftnl_set *s, enum key_shape shape, bool interval)
 {
-	uint8_t fields[16] = { shape == KEY_V6 ? 16 : 4, 1, 2 };
+	uint8_t fields[16] = {shape == KEY_V6 ? 16 : 4, 1, 2};
 
 	if (shape == KEY_CGROUP) {
 		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_MAP);
@@ -332,7 +338,7 @@ void batch_elems(struct batch *b, uint16_t type, struct nftnl_set *s)
 		return;
 	}
 	nftnl_set_elems_nlmsg_build_payload(
-		batch_msg(b, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0), s);
+	    batch_msg(b, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0), s);
 	batch_next(b);
 	nftnl_set_free(s);
 }
@@ -357,7 +363,8 @@ void batch_rule(struct batch *b, struct nftnl_rule *r)
 {
 	if (!r)
 		return;
-	nftnl_rule_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND), r);
+	nftnl_rule_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND),
+				       r);
 	batch_next(b);
 	nftnl_rule_free(r);
 }

@@ -26,8 +26,8 @@ struct batch {
 
 /* Reply and request buffers are bounded by these. */
 int batch_begin(struct batch *b, struct mnl_socket *nl, const char *table);
-/* Sends it as one transaction and waits for the kernel's word. 0 or -errno of the first refusal. The
- * batch is gone afterwards. */
+/* Sends it as one transaction and waits for the kernel's word. 0 or -errno of the first refusal.
+ * The batch is gone afterwards. */
 int batch_commit(struct batch *b);
 void batch_drop(struct batch *b);
 
@@ -36,7 +36,8 @@ struct nlmsghdr *batch_msg(struct batch *b, uint16_t type, uint16_t flags);
 void batch_next(struct batch *b);
 
 void batch_table_add(struct batch *b, uint32_t flags);
-void batch_table_del(struct batch *b); /* must be the last of its batch, or be followed by the table anew */
+void batch_table_del(
+    struct batch *b); /* must be the last of its batch, or be followed by the table anew */
 /* hook < 0: a chain to be jumped to. */
 void batch_chain(struct batch *b, const char *name, int hook, int priority, const char *type);
 void batch_chain_del(struct batch *b, const char *name);
@@ -45,7 +46,7 @@ void batch_counter(struct batch *b, uint16_t type, const char *name);
 /* Which fields a set's key has, each padded to 4 bytes. */
 enum key_shape {
 	KEY_CGROUP, /* a verdict map keyed by cgroup id */
-	KEY_V4,	    /* address . protocol . port */
+	KEY_V4,     /* address . protocol . port */
 	KEY_V6,
 	KEY_PROTO, /* one protocol number */
 };
@@ -78,7 +79,8 @@ void x_cmp32(struct nftnl_rule *r, uint32_t reg, uint32_t value);
 void x_cmp8(struct nftnl_rule *r, uint32_t reg, uint8_t value);
 void x_cmp_ne8(struct nftnl_rule *r, uint32_t reg, uint8_t value);
 void x_lookup(struct nftnl_rule *r, const char *set, uint32_t reg, bool verdict_map);
-void x_lookup_not(struct nftnl_rule *r, const char *set, uint32_t reg); /* matches what is not in it */
+void x_lookup_not(struct nftnl_rule *r, const char *set,
+		  uint32_t reg); /* matches what is not in it */
 /* (register & ~mask) | bits into the packet's or the connection's mark. */
 void x_meta_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);
 void x_ct_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);

@@ -214,7 +214,8 @@ void x_reject(struct nftnl_rule *r, bool tcp_reset)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE,
 			   tcp_reset ? NFT_REJECT_TCP_RST : NFT_REJECT_ICMPX_UNREACH);
-	nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE, tcp_reset ? 0 : NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE,
+			  tcp_reset ? 0 : NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
 }
 
 void x_redirect(struct nftnl_rule *r, uint16_t port)

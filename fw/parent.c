@@ -20,8 +20,8 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
-#define TICK_MS	  1000
-#define IDLE_MS	  5000
+#define TICK_MS   1000
+#define IDLE_MS   5000
 #define DEAD_MAX  65536 /* cgroups that an earlier daemon left */
 #define FILES_MAX 65536
 
@@ -33,7 +33,8 @@ uint64_t wall_clock_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* ---- timers and signals ------------------------------------------------------------------------ */
+/* ---- timers and signals ------------------------------------------------------------------------
+ */
 
 static void on_tick(struct timer *t)
 {
@@ -42,7 +43,7 @@ static void on_tick(struct timer *t)
 	p->attributions = 0;
 	for (struct pfence *f = p->fences; f; f = f->next)
 		if (f->state == PFENCE_LIVE) {
-			struct em_stats ask = { .type = EM_STATS_ASK, .fence = f->id };
+			struct em_stats ask = {.type = EM_STATS_ASK, .fence = f->id};
 
 			engine_send(p, &ask, sizeof(ask), NULL, 0);
 			pfence_tick(f);
@@ -90,8 +91,8 @@ static void on_ring_more(struct timer *t)
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
-/* Cgroups of fences that an earlier daemon left: whatever still lives there reaches nothing; the empty
- * ones whose maker is gone are removed. */
+/* Cgroups of fences that an earlier daemon left: whatever still lives there reaches nothing; the
+ * empty ones whose maker is gone are removed. */
 static size_t left_behind(struct parent *p, uint64_t *ids, size_t max)
 {
 	DIR *d = opendir(p->cgroup_root);
@@ -107,7 +108,8 @@ static size_t left_behind(struct parent *p, uint64_t *ids, size_t max)
 		    !S_ISDIR(st.st_mode))
 			continue;
 		snprintf(proc, sizeof(proc), "/proc/%ld", dash ? strtol(dash + 1, NULL, 10) : 0);
-		if (dash && access(proc, F_OK) < 0 && unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR) == 0)
+		if (dash && access(proc, F_OK) < 0 &&
+		    unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR) == 0)
 			continue;
 		ids[n++] = st.st_ino;
 	}
@@ -153,9 +155,8 @@ static int setup_signals(struct parent *p)
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	p->signals = (struct watch){ .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
-				     .fn = on_signal,
-				     .arg = p };
+	p->signals = (struct watch){
+	    .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .fn = on_signal, .arg = p};
 	return p->signals.fd < 0 ? -errno : loop_add(p->loop, &p->signals, EPOLLIN);
 }
 
@@ -172,14 +173,14 @@ static int setup_ring(struct parent *p)
 	r = ring_map(p->ring_fd, p->ring_event_fd, &p->ring);
 	if (r < 0)
 		return r;
-	p->ring_event = (struct watch){ .fd = p->ring_event_fd, .fn = on_ring, .arg = p };
-	p->ring_more = (struct timer){ .fn = on_ring_more, .arg = p };
+	p->ring_event = (struct watch){.fd = p->ring_event_fd, .fn = on_ring, .arg = p};
+	p->ring_more = (struct timer){.fn = on_ring_more, .arg = p};
 	return loop_add(p->loop, &p->ring_event, EPOLLIN);
 }
 
 static int setup(struct parent *p, struct err *e)
 {
-	const struct rlimit files = { FILES_MAX, FILES_MAX };
+	const struct rlimit files = {FILES_MAX, FILES_MAX};
 	int r;
 
 	setrlimit(RLIMIT_NOFILE, &files);
@@ -187,8 +188,8 @@ static int setup(struct parent *p, struct err *e)
 	if ((r = loop_new(&p->loop)) < 0 || (r = setup_signals(p)) < 0 || (r = setup_ring(p)) < 0 ||
 	    (r = p->sockdiag_fd) < 0)
 		return err_set(e, -r, "cannot start: %s", strerror(-r));
-	p->tick = (struct timer){ .fn = on_tick, .arg = p };
-	p->idle = (struct timer){ .fn = on_idle, .arg = p };
+	p->tick = (struct timer){.fn = on_tick, .arg = p};
+	p->idle = (struct timer){.fn = on_idle, .arg = p};
 	if ((r = control_listen(p, e)) < 0 || (r = setup_cgroup(p, e)) < 0 ||
 	    (r = setup_rules(p, e)) < 0 || (r = engine_start(p, e)) < 0)
 		return r;
@@ -198,8 +199,8 @@ static int setup(struct parent *p, struct err *e)
 	return 0;
 }
 
-/* Without fences nothing of ours stays. With fences (a signal ended us) the rules stay, and what lives
- * behind them reaches only what was verified. */
+/* Without fences nothing of ours stays. With fences (a signal ended us) the rules stay, and what
+ * lives behind them reaches only what was verified. */
 static void teardown(struct parent *p)
 {
 	p->stopping = true;

@@ -1,5 +1,5 @@
-/* The parent: root's half of agentfwd. It owns the kernel's rules, the cgroups, the log files and the
- * engine process; it parses no packet. */
+/* The parent: root's half of agentfwd. It owns the kernel's rules, the cgroups, the log files and
+ * the engine process; it parses no packet. */
 #ifndef AGENTFW_PARENT_H
 #define AGENTFW_PARENT_H
 
@@ -20,13 +20,14 @@
 
 struct parent_options {
 	bool idle_exit; /* go when there has been no fence and no client for a while */
-	int ready_fd;	/* told "1" when fences can be made; -1 */
+	int ready_fd;   /* told "1" when fences can be made; -1 */
 };
 
 /* Runs until it is told to go, or idle. 0, or -errno with e. */
 int parent_run(const struct parent_options *o, struct err *e);
 
-/* ---- shared by parent.c, engine_process.c, fence.c, control.c ------------------------------------ */
+/* ---- shared by parent.c, engine_process.c, fence.c, control.c
+ * ------------------------------------ */
 
 struct log_dir { /* one record a directory, shared by the fences that write there */
 	struct log_dir *next;
@@ -64,7 +65,7 @@ enum pfence_state {
 	PFENCE_STARTING = 0, /* the engine has been asked */
 	PFENCE_LIVE,
 	PFENCE_KILLING, /* until its processes are gone */
-	PFENCE_ENDING,	/* until the engine has sent its last counts */
+	PFENCE_ENDING,  /* until the engine has sent its last counts */
 };
 
 struct pfence {

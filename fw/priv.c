@@ -18,7 +18,8 @@
 static int empty_root(struct err *e)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") < 0 ||
+	    mount("none", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") <
+		0 ||
 	    mount(NULL, "/proc", NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		  NULL) < 0 ||
 	    chroot("/proc") < 0 || chdir("/") < 0)
@@ -29,7 +30,7 @@ static int empty_root(struct err *e)
 
 static int limits(struct err *e)
 {
-	const struct rlimit none = { 0, 0 };
+	const struct rlimit none = {0, 0};
 
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || setrlimit(RLIMIT_FSIZE, &none) < 0 ||
 	    setrlimit(RLIMIT_NPROC, &none) < 0)
@@ -37,7 +38,8 @@ static int limits(struct err *e)
 	return 0;
 }
 
-/* libcap-ng would also keep bounding-set rights that CAP_SETPCAP is missing for; its error says so. */
+/* libcap-ng would also keep bounding-set rights that CAP_SETPCAP is missing for; its error says so.
+ */
 static int unprivileged(struct err *e)
 {
 	int r;
@@ -56,25 +58,61 @@ static int unprivileged(struct err *e)
 static int system_calls(struct err *e)
 {
 	static const int allowed[] = {
-		SCMP_SYS(read),		SCMP_SYS(write),	 SCMP_SYS(recvfrom),
-		SCMP_SYS(sendto),	SCMP_SYS(recvmsg),	 SCMP_SYS(sendmsg),
-		SCMP_SYS(recvmmsg),	SCMP_SYS(sendmmsg),	 SCMP_SYS(accept4),
-		SCMP_SYS(shutdown),	SCMP_SYS(close),	 SCMP_SYS(epoll_wait),
-		SCMP_SYS(epoll_pwait),	SCMP_SYS(epoll_ctl),	 SCMP_SYS(poll),
-		SCMP_SYS(ppoll),	SCMP_SYS(mmap),		 SCMP_SYS(munmap),
-		SCMP_SYS(mremap),	SCMP_SYS(madvise),	 SCMP_SYS(brk),
-		SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(getrandom),
-		SCMP_SYS(futex),	SCMP_SYS(rt_sigreturn),	 SCMP_SYS(rt_sigprocmask),
-		SCMP_SYS(getpid),	SCMP_SYS(gettid),	 SCMP_SYS(tgkill),
-		SCMP_SYS(exit),		SCMP_SYS(exit_group),	 SCMP_SYS(restart_syscall),
-		SCMP_SYS(fstat),	SCMP_SYS(newfstatat),	 SCMP_SYS(fcntl),
-		SCMP_SYS(getsockopt),	SCMP_SYS(getsockname),	 SCMP_SYS(getpeername),
+	    SCMP_SYS(read),
+	    SCMP_SYS(write),
+	    SCMP_SYS(recvfrom),
+	    SCMP_SYS(sendto),
+	    SCMP_SYS(recvmsg),
+	    SCMP_SYS(sendmsg),
+	    SCMP_SYS(recvmmsg),
+	    SCMP_SYS(sendmmsg),
+	    SCMP_SYS(accept4),
+	    SCMP_SYS(shutdown),
+	    SCMP_SYS(close),
+	    SCMP_SYS(epoll_wait),
+	    SCMP_SYS(epoll_pwait),
+	    SCMP_SYS(epoll_ctl),
+	    SCMP_SYS(poll),
+	    SCMP_SYS(ppoll),
+	    SCMP_SYS(mmap),
+	    SCMP_SYS(munmap),
+	    SCMP_SYS(mremap),
+	    SCMP_SYS(madvise),
+	    SCMP_SYS(brk),
+	    SCMP_SYS(clock_gettime),
+	    SCMP_SYS(gettimeofday),
+	    SCMP_SYS(getrandom),
+	    SCMP_SYS(futex),
+	    SCMP_SYS(rt_sigreturn),
+	    SCMP_SYS(rt_sigprocmask),
+	    SCMP_SYS(getpid),
+	    SCMP_SYS(gettid),
+	    SCMP_SYS(tgkill),
+	    SCMP_SYS(exit),
+	    SCMP_SYS(exit_group),
+	    SCMP_SYS(restart_syscall),
+	    SCMP_SYS(fstat),
+	    SCMP_SYS(newfstatat),
+	    SCMP_SYS(fcntl),
+	    SCMP_SYS(getsockopt),
+	    SCMP_SYS(getsockname),
+	    SCMP_SYS(getpeername),
 #ifdef AGENTFW_SANITIZE
-		SCMP_SYS(sigaltstack),	SCMP_SYS(mprotect),	 SCMP_SYS(openat),
-		SCMP_SYS(readlink),	SCMP_SYS(sched_yield),	 SCMP_SYS(sched_getaffinity),
-		SCMP_SYS(rt_sigaction), SCMP_SYS(prctl),	 SCMP_SYS(ioctl),
-		SCMP_SYS(clone),	SCMP_SYS(wait4),	 SCMP_SYS(getrusage),
-		SCMP_SYS(process_vm_readv), SCMP_SYS(ptrace),	 SCMP_SYS(lseek),
+	    SCMP_SYS(sigaltstack),
+	    SCMP_SYS(mprotect),
+	    SCMP_SYS(openat),
+	    SCMP_SYS(readlink),
+	    SCMP_SYS(sched_yield),
+	    SCMP_SYS(sched_getaffinity),
+	    SCMP_SYS(rt_sigaction),
+	    SCMP_SYS(prctl),
+	    SCMP_SYS(ioctl),
+	    SCMP_SYS(clone),
+	    SCMP_SYS(wait4),
+	    SCMP_SYS(getrusage),
+	    SCMP_SYS(process_vm_readv),
+	    SCMP_SYS(ptrace),
+	    SCMP_SYS(lseek),
 #endif
 	};
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -86,7 +124,8 @@ static int system_calls(struct err *e)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
 	if (r < 0)
-		return err_set(e, -r, "engine: cannot load its system call filter: %s", strerror(-r));
+		return err_set(e, -r, "engine: cannot load its system call filter: %s",
+			       strerror(-r));
 	return 0;
 }
 

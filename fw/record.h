@@ -26,19 +26,20 @@ struct record_fence {
 struct record_counts {
 	uint64_t events;  /* lines written */
 	uint64_t packets; /* packets in the capture */
-	uint64_t lost;	  /* refusals that could not be recorded */
+	uint64_t lost;    /* refusals that could not be recorded */
 };
 
-/* Makes dir (0700) with missing parents where it is not there and opens both files (0600, O_NOFOLLOW);
- * refuses a directory that others than root and its owner can write to. e says what, where and what to
- * do. */
+/* Makes dir (0700) with missing parents where it is not there and opens both files (0600,
+ * O_NOFOLLOW); refuses a directory that others than root and its owner can write to. e says what,
+ * where and what to do. */
 int record_open(const char *dir, uint32_t snaplen, struct record **ret, struct err *e);
 void record_close(struct record *r); /* writes out what is still folded */
 const char *record_dir(const struct record *r);
 
-/* One refusal. packet may be NULL (a DNS question has its own reconstructed or real packet, or none);
- * packet_bytes is the length on the wire, cap_bytes what is there. who may be NULL (with
- * ATTRIBUTED_NONE). A repeat of an open fold is counted, captured, and told of when the fold ends. */
+/* One refusal. packet may be NULL (a DNS question has its own reconstructed or real packet, or
+ * none); packet_bytes is the length on the wire, cap_bytes what is there. who may be NULL (with
+ * ATTRIBUTED_NONE). A repeat of an open fold is counted, captured, and told of when the fold ends.
+ */
 void record_denial(struct record *r, const struct record_fence *f, const struct denial *d,
 		   const void *packet, size_t packet_bytes, size_t cap_bytes,
 		   enum attribution attribution, const struct process_info *who);

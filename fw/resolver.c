@@ -15,6 +15,7 @@
 #define PIN_TTL_S      60
 #define NEGATIVE_TTL_S 30 /* at most, whatever the SOA says */
 #define TTL_MAX_S      3600
+#define FAILURE_TTL_S  5 /* RFC 2308 §7: short */
 #define ADDRS_MAX      DNS_ANSWER_MAX_ADDRS
 #define WAITERS_MAX    1024 /* clients that wait for one question */
 #define HELD_MAX       64
@@ -277,13 +278,14 @@ static void take_addrs(struct resolver_fence *rf, const struct question *q,
 	for (size_t i = 0; i < a->n_addrs && i < ADDRS_MAX; i++) {
 		struct addr addr = answer_addr(q->type, a->addrs[i]);
 
-		if (!q->refused && !address_ok(rf, &q->name, &addr)) {
+		/* ::ffff:a.b.c.d is no AAAA answer that anybody needs. */
+		bool mapped = q->type == DNS_TYPE_AAAA && addr.family == 4;
+
+		if (mapped || (!q->refused && !address_ok(rf, &q->name, &addr))) {
 			*ret_bad = addr;
-			if (!rf->c.audit)
+			if (!rf->c.audit || mapped)
 				continue;
 		}
-		if (q->type == DNS_TYPE_AAAA && addr.family == 4)
-			continue; /* ::ffff:a.b.c.d is no AAAA answer that anybody needs */
 		res->addrs[res->n_addrs++] = addr;
 	}
 }
@@ -345,6 +347,19 @@ static void rebound(struct resolver_fence *rf, const struct question *q, const s
 	}
 }
 
+/* Clients ask again at once when they get SERVFAIL; they shall not wait for the same servers again.
+ */
+static void remember_failure(struct resolver_fence *rf, const struct question *q, uint64_t now)
+{
+	static struct dns_result res;
+
+	memset(&res, 0, sizeof(res));
+	res.rcode = DNS_SERVFAIL;
+	res.ttl_s = FAILURE_TTL_S;
+	res.until_ms = now + FAILURE_TTL_S * 1000;
+	dns_cache_put(rf->cache, &q->name, q->type, &res);
+}
+
 static void on_answer(void *arg, void *question, const struct dns_answer *a)
 {
 	struct resolver_fence *rf = arg;
@@ -354,6 +369,7 @@ static void on_answer(void *arg, void *question, const struct dns_answer *a)
 	uint64_t now = loop_now_ms(rf->r->loop);
 
 	if (!a || (a->rcode != DNS_NOERROR && a->rcode != DNS_NXDOMAIN)) {
+		remember_failure(rf, q, now);
 		for (struct waiter *w = q->waiters; w; w = w->next)
 			reply_error(rf, &w->client, &w->query, DNS_SERVFAIL,
 				    a ? DNS_EDE_NETWORK_ERROR : DNS_EDE_NO_REACHABLE_AUTHORITY,

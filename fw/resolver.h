@@ -1,7 +1,8 @@
 /* The fence's resolver: what answers every query that leaves a fence for port 53.
  *
- * It asks upstream in its own words, guards against rebinding, has the learned addresses committed to
- * the kernel, and only then replies. It opens no socket (the parent hands them in) and no file. */
+ * It asks upstream in its own words, guards against rebinding, has the learned addresses committed
+ * to the kernel, and only then replies. It opens no socket (the parent hands them in) and no file.
+ */
 #ifndef AGENTFW_RESOLVER_H
 #define AGENTFW_RESOLVER_H
 
@@ -9,23 +10,24 @@
 #include "fw/loop.h"
 #include "policy/policy.h"
 
-struct resolver;	/* one an engine */
-struct resolver_fence;	/* the resolver's part of one fence */
+struct resolver;       /* one an engine */
+struct resolver_fence; /* the resolver's part of one fence */
 
 #define RESOLVER_SERVERS_MAX 8
 
 /* Local addresses of this host, which no name may point to without `addresses:`. */
 struct resolver_ops {
-	/* Asks for a fresh, non-blocking socket connected to server (index into the fence's list) by
-	 * SOCK_DGRAM or SOCK_STREAM (connecting). It arrives later by resolver_socket; a failure as fd -1. */
+	/* Asks for a fresh, non-blocking socket connected to server (index into the fence's list)
+	 * by SOCK_DGRAM or SOCK_STREAM (connecting). It arrives later by resolver_socket; a failure
+	 * as fd -1. */
 	void (*want_socket)(void *arg, struct resolver_fence *rf, unsigned server, int type);
 	/* Makes the addresses of name known to flow checking and to the kernel. Completes later by
 	 * resolver_learned(cookie); until then the reply waits. */
 	void (*learn)(void *arg, struct resolver_fence *rf, const struct name *name,
 		      const struct addr *addrs, size_t n, uint32_t ttl_s, uint64_t cookie);
 	/* A query that was refused (or in audit mode would have been); d is the caller's. Returns a
-	 * number: the refusal's reply is held until resolver_go says it, since the asking process may
-	 * end with it; 20 ms at most. 0: nobody waits. */
+	 * number: the refusal's reply is held until resolver_go says it, since the asking process
+	 * may end with it; 20 ms at most. 0: nobody waits. */
 	uint32_t (*denied)(void *arg, struct resolver_fence *rf, const struct denial *d);
 	/* Is *a one of this host's own addresses? */
 	bool (*is_local)(void *arg, const struct addr *a);
@@ -37,12 +39,12 @@ void resolver_free(struct resolver *r);
 
 struct resolver_fence_config {
 	const struct policy *policy; /* outlives the fence */
-	bool audit;		     /* answer refused names too, and say so */
-	uint32_t fence;		     /* for denial.fence */
-	void *fence_arg;	     /* handed back by resolver_fence_arg */
+	bool audit;                  /* answer refused names too, and say so */
+	uint32_t fence;              /* for denial.fence */
+	void *fence_arg;             /* handed back by resolver_fence_arg */
 	/* Bound sockets of ours, owned by the resolver from now on; -1: none. TCP ones listen. */
 	int udp4, tcp4, udp6, tcp6;
-	size_t n_servers;	     /* upstream servers; may be 0 when there are pins only */
+	size_t n_servers; /* upstream servers; may be 0 when there are pins only */
 };
 
 int resolver_fence_add(struct resolver *r, const struct resolver_fence_config *c,
@@ -50,7 +52,8 @@ int resolver_fence_add(struct resolver *r, const struct resolver_fence_config *c
 void resolver_fence_del(struct resolver_fence *rf); /* drops its pending work, closes its sockets */
 void *resolver_fence_arg(struct resolver_fence *rf);
 
-/* The answers to want_socket (fd owned by the resolver from now on; fd < 0: could not be had) and to learn. */
+/* The answers to want_socket (fd owned by the resolver from now on; fd < 0: could not be had) and
+ * to learn. */
 void resolver_socket(struct resolver_fence *rf, unsigned server, int type, int fd);
 void resolver_learned(struct resolver *r, uint64_t cookie, bool ok);
 /* The refusal has been written down: its reply may go. Unknown numbers are fine. */

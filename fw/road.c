@@ -13,9 +13,9 @@
 #include "fw/inspect.h"
 #include "fw/wire/packet.h"
 
-#define HOLD_MS	       3000 /* a first payload that is not whole by then is refused */
-#define TTL_MIN	       8    /* below it a payload may be meant for us and not for the server */
-#define SNAPLEN_LIMIT  65535
+#define HOLD_MS       3000 /* a first payload that is not whole by then is refused */
+#define TTL_MIN       8    /* below it a payload may be meant for us and not for the server */
+#define SNAPLEN_LIMIT 65535
 
 /* One packet, and all that was found out about it. */
 struct passage {
@@ -46,8 +46,11 @@ static size_t captured(const struct passage *w, const uint8_t **ret)
 
 	*ret = w->p->bytes;
 	if (w->p->checksum_pending && w->parsed && n <= sizeof(copy)) {
+		struct packet pk = w->pk;
+
 		memcpy(copy, w->p->bytes, n);
-		packet_checksums_fix(&w->pk, copy);
+		pk.ip.p = copy;
+		packet_checksums_fix(&pk, copy);
 		*ret = copy;
 	}
 	return n < snaplen ? n : snaplen;
@@ -63,15 +66,15 @@ static void fill(const struct fence *f, const struct facts *facts, const struct 
 {
 	char endpoint[ENDPOINT_STRLEN];
 
-	*ret = (struct denial){ .time_ns = now_ns(),
-				.fence = f->id,
-				.code = (uint16_t)d->code,
-				.would = f->audit,
-				.l4proto = facts->l4proto,
-				.dst = facts->dst,
-				.dport = facts->port,
-				.uid = UINT32_MAX,
-				.rule = d->rule };
+	*ret = (struct denial){.time_ns = now_ns(),
+			       .fence = f->id,
+			       .code = (uint16_t)d->code,
+			       .would = f->audit,
+			       .l4proto = facts->l4proto,
+			       .dst = facts->dst,
+			       .dport = facts->port,
+			       .uid = UINT32_MAX,
+			       .rule = d->rule};
 	decide_endpoint(facts, d, endpoint);
 	snprintf(ret->endpoint, sizeof(ret->endpoint), "%.299s", endpoint);
 	if (d->name.len)
@@ -148,12 +151,12 @@ static void wait_for_go(struct fence *f, uint32_t go, const uint32_t *id, size_t
 		timer_set(e->loop, &e->pending_timer, p->deadline_ms);
 }
 
-/* Refuses the packets that a flow holds (flow may be NULL) and the one in hand (w may be NULL). The event
- * goes out first, since the verdict may end the process that it is about. */
+/* Refuses the packets that a flow holds (flow may be NULL) and the one in hand (w may be NULL). The
+ * event goes out first, since the verdict may end the process that it is about. */
 static void refuse(struct fence *f, const struct facts *facts, const struct decision *d,
 		   struct flow *flow, const struct passage *w)
 {
-	struct ring_denial rd = { 0 };
+	struct ring_denial rd = {0};
 	uint32_t id[FLOW_HELD_MAX + 1], go;
 	const uint8_t *bytes;
 	size_t n = 0;
@@ -164,7 +167,8 @@ static void refuse(struct fence *f, const struct facts *facts, const struct deci
 		rd.denial.sport = flow->key.sport;
 	}
 	if (w) {
-		rd.denial.src = w->pk.version == 6 ? addr_from_v6(w->pk.src) : addr_from_v4(w->pk.src);
+		rd.denial.src =
+		    w->pk.version == 6 ? addr_from_v6(w->pk.src) : addr_from_v4(w->pk.src);
 		rd.denial.sport = w->pk.sport;
 		rd.denial.uid = w->p->uid;
 		rd.denial.icmp_type = w->pk.icmp_type;
@@ -205,12 +209,12 @@ static void refuse_packet(struct passage *w, enum denial_code code)
 static void refuse_held(struct flow *flow, enum denial_code code)
 {
 	struct fence *f = flow->owner;
-	struct facts facts = { .policy = f->policy,
-			       .names = f->names,
-			       .l4proto = IPPROTO_TCP,
-			       .dst = flow->key.dst,
-			       .port = flow->key.dport };
-	struct decision d = { .code = code, .rule = RULE_NONE, .scheme = SCHEME_TCP };
+	struct facts facts = {.policy = f->policy,
+			      .names = f->names,
+			      .l4proto = IPPROTO_TCP,
+			      .dst = flow->key.dst,
+			      .port = flow->key.dport};
+	struct decision d = {.code = code, .rule = RULE_NONE, .scheme = SCHEME_TCP};
 
 	refuse(f, &facts, &d, flow, NULL);
 	nfq_flush(f->engine->nfq);
@@ -288,11 +292,11 @@ static void look(struct passage *w, struct flow *flow)
 /* A TCP payload to an address whose names want to be seen. */
 static void inspect_payload(struct passage *w)
 {
-	struct flow_key key = { .src = w->pk.version == 6 ? addr_from_v6(w->pk.src) :
-							    addr_from_v4(w->pk.src),
-				.dst = w->facts.dst,
-				.sport = w->pk.sport,
-				.dport = w->pk.dport };
+	struct flow_key key = {.src = w->pk.version == 6 ? addr_from_v6(w->pk.src)
+							 : addr_from_v4(w->pk.src),
+			       .dst = w->facts.dst,
+			       .sport = w->pk.sport,
+			       .dport = w->pk.dport};
 	uint32_t seq = w->pk.seq + !!(w->pk.tcp_flags & TCP_SYN);
 	bool known = (w->p->mark & PKT_MARK_MASK) == PKT_INSPECTED;
 	struct flow *flow = flow_find(w->fence->flows, &key);
@@ -348,12 +352,12 @@ static void gather(struct passage *w)
 	f->dst = pk->version == 6 ? addr_from_v6(pk->dst) : addr_from_v4(pk->dst);
 	f->port = pk->dport;
 	f->payload = pk->payload.n > 0;
-	f->echo_request = (pk->version == 4 && pk->l4proto == IPPROTO_ICMP &&
-			   pk->icmp_type == ICMP_ECHO) ||
-			  (pk->version == 6 && pk->l4proto == IPPROTO_ICMPV6 &&
-			   pk->icmp_type == ICMPV6_ECHO_REQUEST);
+	f->echo_request =
+	    (pk->version == 4 && pk->l4proto == IPPROTO_ICMP && pk->icmp_type == ICMP_ECHO) ||
+	    (pk->version == 6 && pk->l4proto == IPPROTO_ICMPV6 &&
+	     pk->icmp_type == ICMPV6_ECHO_REQUEST);
 	w->decision.rule = RULE_NONE;
-	w->decision.scheme = f->l4proto == IPPROTO_TCP	 ? SCHEME_TCP
+	w->decision.scheme = f->l4proto == IPPROTO_TCP   ? SCHEME_TCP
 			     : f->l4proto == IPPROTO_UDP ? SCHEME_UDP
 							 : SCHEME_ICMP;
 }
@@ -372,7 +376,8 @@ static enum denial_code unfit(const struct passage *w, enum wire_result parsed)
 	return 0;
 }
 
-/* Does the packet go to a listener of the fence itself? Whoever else listens there is an endpoint. */
+/* Does the packet go to a listener of the fence itself? Whoever else listens there is an endpoint.
+ */
 static bool to_own_listener(const struct passage *w)
 {
 	bool all_in = false;
@@ -417,7 +422,7 @@ static void outbound(struct passage *w)
 
 void road_packet(void *arg, const struct nfq_packet *p)
 {
-	struct passage w = { .engine = arg, .p = p };
+	struct passage w = {.engine = arg, .p = p};
 	enum wire_result parsed;
 	enum denial_code code;
 

@@ -9,7 +9,7 @@
 
 int route_open(void)
 {
-	struct timeval timeout = { .tv_usec = 100 * 1000 };
+	struct timeval timeout = {.tv_usec = 100 * 1000};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
 	if (fd < 0)

@@ -9,7 +9,7 @@
 
 #define ASKS_MAX      16384
 #define TRIES_MAX     3
-#define TRY_MS        1500
+#define TRY_MS        1200
 #define FORGERIES_MAX 64 /* wrong answers looked at for one question */
 
 struct ask {

@@ -126,7 +126,7 @@ static struct walk walk_of(const struct policy *p, const struct name *name)
 {
 	return (struct walk){.p = p,
 			     .name = name,
-			     .labels = name_labels(name),
+			     .labels = p->wildcards ? name_labels(name) : 0,
 			     .entry = find(p, name->s, name->len, 0)};
 }
 

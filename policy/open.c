@@ -74,8 +74,10 @@ static bool names_ok(struct policy *p)
 		    (e->next != BLOB_NONE && e->next >= i) || e->rule >= p->h->rules.count ||
 		    (e->bits & BLOB_SCHEME) >= SCHEME_COUNT || e->name_len > NAME_MAX_LEN)
 			return false;
-		if (e->bits & BLOB_WILDCARD)
+		if (e->bits & BLOB_WILDCARD) {
 			p->depths[labels(p->strings + e->name, e->name_len) & 127] = true;
+			p->wildcards = true;
+		}
 	}
 	for (uint32_t i = 0; i < p->h->slots.count; i++) {
 		if (p->slots[i].entry != BLOB_NONE && p->slots[i].entry >= p->h->entries.count)

@@ -20,6 +20,7 @@ struct policy {
 	/* what need not be looked up */
 	bool lengths[2][129]; /* prefix lengths that address rules have: IPv4, IPv6 */
 	bool depths[128];     /* numbers of labels behind "*." that wildcards have; 0: `*` */
+	bool wildcards;
 	bool denies;
 };
 

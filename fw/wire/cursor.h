@@ -12,9 +12,10 @@
 /* What a parser says of its input. The caller maps all four, closed. */
 enum wire_result {
 	WIRE_OK = 0,
-	WIRE_MORE,	/* right so far, not whole yet: more bytes may complete it */
-	WIRE_BAD,	/* can never become right */
-	WIRE_TRUNCATED, /* the packet was cut by the capture length, or says it is longer than it is */
+	WIRE_MORE,      /* right so far, not whole yet: more bytes may complete it */
+	WIRE_BAD,       /* can never become right */
+	WIRE_TRUNCATED, /* the packet was cut by the capture length, or says it is longer than it is
+			 */
 };
 
 struct slice {
@@ -28,7 +29,7 @@ struct cursor {
 
 static inline struct cursor cursor_of(const void *p, size_t n)
 {
-	return (struct cursor){ p, (const uint8_t *)p + n };
+	return (struct cursor){p, (const uint8_t *)p + n};
 }
 
 static inline size_t cursor_left(const struct cursor *c)
@@ -83,7 +84,7 @@ static inline bool cursor_slice(struct cursor *c, size_t n, struct slice *ret)
 {
 	if (cursor_left(c) < n)
 		return false;
-	*ret = (struct slice){ c->p, n };
+	*ret = (struct slice){c->p, n};
 	c->p += n;
 	return true;
 }

@@ -11,14 +11,14 @@
 
 struct http_request {
 	struct slice method;
-	struct slice host;    /* the Host header's host, or the authority's of an absolute URI (they must
-				 agree); no port, IPv6 brackets kept */
-	uint16_t port;	      /* of Host or authority; 0: none written */
-	bool connect;	      /* method CONNECT */
-	bool upgrade;	      /* Upgrade header is there: what follows may be anything */
-	size_t head_bytes;    /* request line, headers and the empty line */
+	struct slice host; /* the Host header's host, or the authority's of an absolute URI (they
+			      must agree); no port, IPv6 brackets kept */
+	uint16_t port;     /* of Host or authority; 0: none written */
+	bool connect;      /* method CONNECT */
+	bool upgrade;      /* Upgrade header is there: what follows may be anything */
+	size_t head_bytes; /* request line, headers and the empty line */
 	bool chunked;
-	uint64_t body_bytes;  /* when not chunked */
+	uint64_t body_bytes; /* when not chunked */
 };
 
 /* Parses the head of one request at the beginning of bytes. WIRE_MORE: the head is not whole yet

@@ -2,9 +2,9 @@
  *
  *   load serve PORT                     HTTP answers on PORT, a byte sink on PORT+1 (until killed)
  *   load connect HOST PORT SECONDS N    N parallel clients: connect, one request, answer, close
- *   load latency HOST PORT COUNT        one connection after the other; p50 of connect to answer, in us
- *   load bulk HOST PORT SECONDS         one stream
- *   load refused HOST PORT SECONDS      UDP datagrams as fast as they go
+ *   load latency HOST PORT COUNT        one connection after the other; p50 of connect to answer,
+ * in us load bulk HOST PORT SECONDS         one stream load refused HOST PORT SECONDS      UDP
+ * datagrams as fast as they go
  *
  * Results are one number on stdout. */
 #include <arpa/inet.h>
@@ -39,7 +39,7 @@ static void die(const char *what)
 
 static int listener(uint16_t port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -64,7 +64,7 @@ static void sink(int listen_fd)
 static void serve(uint16_t port)
 {
 	int http = listener(port), bulk = listener((uint16_t)(port + 1)), ep = epoll_create1(0);
-	struct epoll_event ev = { .events = EPOLLIN, .data.fd = http }, got[64];
+	struct epoll_event ev = {.events = EPOLLIN, .data.fd = http}, got[64];
 	char buf[4096];
 
 	if (fork() == 0)
@@ -91,7 +91,7 @@ static void serve(uint16_t port)
 
 static struct addrinfo *find(const char *host, const char *port, int type)
 {
-	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = type }, *ai;
+	struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = type}, *ai;
 	int r = getaddrinfo(host, port, &hints, &ai);
 
 	if (r) {
@@ -103,7 +103,7 @@ static struct addrinfo *find(const char *host, const char *port, int type)
 
 static int open_to(const struct addrinfo *ai)
 {
-	const struct linger reset = { 1, 0 }; /* no TIME_WAIT: ports do not run out */
+	const struct linger reset = {1, 0}; /* no TIME_WAIT: ports do not run out */
 	int fd = socket(ai->ai_family, ai->ai_socktype, 0);
 
 	if (fd < 0 || connect(fd, ai->ai_addr, ai->ai_addrlen) < 0)
@@ -124,8 +124,8 @@ static void request(const struct addrinfo *ai, const char *text, size_t n)
 
 static size_t request_text(char *buf, size_t max, const char *host)
 {
-	return (size_t)snprintf(
-		buf, max, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host);
+	return (size_t)snprintf(buf, max, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+				host);
 }
 
 static void connect_rate(const char *host, const char *port, double seconds, int clients)
@@ -209,7 +209,8 @@ static void refused(const char *host, const char *port, double seconds)
 	char secret[64] = "a secret that must not leave";
 
 	for (double end = now() + seconds; now() < end; n++)
-		(void)!sendto(fd, secret, sizeof(secret), MSG_DONTWAIT, ai->ai_addr, ai->ai_addrlen);
+		(void)!sendto(fd, secret, sizeof(secret), MSG_DONTWAIT, ai->ai_addr,
+			      ai->ai_addrlen);
 	printf("%lu\n", n);
 	close(fd);
 }

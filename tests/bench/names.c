@@ -42,7 +42,8 @@ int main(int argc, char **argv)
 		return 1;
 	n = (size_t)snprintf(text, room, "version: 1\negress:\n");
 	for (unsigned long i = 0; i < count; i++)
-		n += (size_t)snprintf(text + n, room - n, "  - n%07lu.host%lu.example\n", i, i % 997);
+		n += (size_t)snprintf(text + n, room - n, "  - n%07lu.host%lu.example\n", i,
+				      i % 997);
 	long before = peak_kb();
 	start = now();
 	if (policy_compile("bench.yaml", text, n, &d, &blob, &bytes) < 0 ||
@@ -76,7 +77,6 @@ int main(int argc, char **argv)
 	with -= now() - start;
 	if (hits < LOOKUPS / 2 || hits == LOOKUPS)
 		return 1;
-	printf("%.3f %.1f %.0f\n", load, (double)(peak_kb() - before) / 1024,
-	       with * 1e9 / LOOKUPS);
+	printf("%.3f %.1f %.0f\n", load, (double)(peak_kb() - before) / 1024, with * 1e9 / LOOKUPS);
 	return 0;
 }

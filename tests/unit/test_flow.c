@@ -21,10 +21,8 @@ struct lab {
 	struct flows *flows;
 };
 
-static const struct flow_key key = { .src = { 4, { 10, 0, 0, 1 } },
-				     .dst = { 4, { 10, 0, 0, 2 } },
-				     .sport = 1000,
-				     .dport = 443 };
+static const struct flow_key key = {
+    .src = {4, {10, 0, 0, 1}}, .dst = {4, {10, 0, 0, 2}}, .sport = 1000, .dport = 443};
 
 static int setup(void **state)
 {
@@ -47,7 +45,7 @@ static int teardown(void **state)
 
 static struct slice text(const char *s)
 {
-	return (struct slice){ (const uint8_t *)s, strlen(s) };
+	return (struct slice){(const uint8_t *)s, strlen(s)};
 }
 
 static void check_buf(const struct flow *f, const char *want)
@@ -106,7 +104,7 @@ static void bounded(void **state)
 	struct lab *lab = *state;
 	struct flow *f = flow_new(lab->flows, &key, 0, NULL);
 	static const uint8_t big[60000];
-	const struct slice s = { big, sizeof(big) };
+	const struct slice s = {big, sizeof(big)};
 
 	assert_int_equal(flow_segment(f, 0, s), FLOW_MORE);
 	assert_int_equal(flow_segment(f, sizeof(big), s), FLOW_OVER_LIMIT);
@@ -143,11 +141,11 @@ static void the_longest_idle_makes_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(in_order_and_found_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(reversed_across_the_wrap, setup, teardown),
-		cmocka_unit_test_setup_teardown(repeats_are_fine_contradiction_is_not, setup, teardown),
-		cmocka_unit_test_setup_teardown(bounded, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_longest_idle_makes_room, setup, teardown),
+	    cmocka_unit_test_setup_teardown(in_order_and_found_again, setup, teardown),
+	    cmocka_unit_test_setup_teardown(reversed_across_the_wrap, setup, teardown),
+	    cmocka_unit_test_setup_teardown(repeats_are_fine_contradiction_is_not, setup, teardown),
+	    cmocka_unit_test_setup_teardown(bounded, setup, teardown),
+	    cmocka_unit_test_setup_teardown(the_longest_idle_makes_room, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
