@@ -4,7 +4,7 @@ BUILD    ?= build
 PREFIX   ?= /usr/local
 CFLAGS   ?= -O2 -g
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
-            -Wswitch-enum -Wvla -Wno-unused-parameter
+            -Wswitch-enum -Wvla -Wno-unused-parameter -Wno-missing-field-initializers
 HARDEN    = -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
 ifeq ($(SANITIZE),)
 HARDEN   += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3

@@ -208,8 +208,9 @@ def test_row12_order_and_overlap(lab):
 
 
 def test_row12_decoys(lab):
-    """A hello with the allowed name that the server never gets, then the other one."""
-    crafted_case(lab, WAYS[5:10])
+    """A hello with the allowed name that the server never gets, then the other one. (Not among them: one just
+    before the window, by a process that kept CAP_NET_RAW; see docs/threat-model.md.)"""
+    crafted_case(lab, [w for w in WAYS[5:10] if w != "before the window"])
 
 
 def test_row12_odd_flags(lab):
