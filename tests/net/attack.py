@@ -5,6 +5,7 @@ without a fence (where its token must arrive), under agentctl run, and with --cg
 the sandbox, where only the rules stand in the way: it joins the cgroup before it makes a socket.
 """
 import asyncio
+import concurrent.futures
 import ctypes
 import errno
 import json
@@ -267,7 +268,7 @@ def udp_send(a):
     def go():
         s = socket.socket(socket.AF_INET6 if a.get("mapped") else family(a["to"]), socket.SOCK_DGRAM,
                           a.get("proto", 0))
-        s.settimeout(0.5)
+        s.settimeout(a.get("wait", 0.5))
         if a.get("sport"):
             s.bind(("", a["sport"]))
         if a.get("broadcast"):
@@ -348,14 +349,14 @@ def silence(a):
 
 
 def splits(a):
-    """The hello cut in two at every offset (a["step"]); every connection of its own."""
+    """The hello cut in two at every offset (a["step"]); every connection of its own, some at once."""
     data = make_hello(a)
     res, slowest = {}, 0.0
-    for at in range(1, len(data), a.get("step", 1)):
+
+    def one(at):
         s, err, _ = attempt(lambda: tcp(a["to"], a["port"]))
         if s is None:
-            res.setdefault("connect " + err, []).append(at)
-            continue
+            return at, "connect " + err, 0.0
         start = time.monotonic()
 
         def go():
@@ -364,9 +365,12 @@ def splits(a):
             s.sendall(data[at:])
             return s.recv(4096)
         back, err, _ = attempt(go)
-        slowest = max(slowest, time.monotonic() - start)
-        res.setdefault("answer" if back else err or "EOF", []).append(at)
         s.close()
+        return at, "answer" if back else err or "EOF", time.monotonic() - start
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        for at, what, took in pool.map(one, range(1, len(data), a.get("step", 1))):
+            res.setdefault(what, []).append(at)
+            slowest = max(slowest, took)
     return {"n": len(data), "results": {k: len(v) for k, v in res.items()}, "slowest_ms": slowest * 1000,
             "first": {k: v[:5] for k, v in res.items()}}
 
@@ -756,7 +760,7 @@ def quic(a):
 def udp_bytes(a, data):
     def go():
         s = socket.socket(family(a["to"]), socket.SOCK_DGRAM)
-        s.settimeout(0.5)
+        s.settimeout(a.get("wait", 0.5))
         s.connect((a["to"], a["port"]))
         s.send(data)
         return s.recv(2048)
@@ -827,7 +831,7 @@ def joined_socket(a):
 def several(a):
     """a["list"]: JSON list of [name, {args}]; one process, one report."""
     out = []
-    for name, args in json.loads(a["list"]):
+    for name, args in json.loads(sys.stdin.read() if a["list"] == "-" else a["list"]):
         out.append(globals()[name](dict(args)))
     return {"results": out}
 

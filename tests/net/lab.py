@@ -338,6 +338,30 @@ class Lab:
                  % (name, r.tell()))
 
 
+    def several(self, calls):
+        """One process that does several attacks, each with a token of its own: (tokens, command)."""
+        toks = [token() for _ in calls]
+        text = json.dumps([[name, dict(args, token=tok)] for (name, args), tok in zip(calls, toks)])
+        return toks, self.attack("several", list=text)
+
+    def batch_bare(self, calls, timeout=60):
+        """All of them arrive where there is no fence."""
+        toks, cmd = self.several(calls)
+        r = self.bare(cmd, timeout)
+        for call, tok in zip(calls, toks):
+            wait_for(lambda: self.rec.saw(tok), 3, lambda: "attack %s is harmless without a fence: %s"
+                     % (call, r.tell()))
+
+    def batch(self, pol, calls, timeout=60):
+        """None of them arrives under agentctl run: (the run, what each reported)."""
+        toks, cmd = self.several(calls)
+        r = self.run(pol, cmd, timeout)
+        check(r.rc == 0, r.tell())
+        for call, tok in zip(calls, toks):
+            self.absent(tok, "%s under agentctl run" % (call,))
+        return r, r.json()["results"]
+
+
 class Running:
     def __init__(self, lab, argv, log_dir, wait, env=None):
         self.lab, self.dir, self.text = lab, log_dir, ""

@@ -161,12 +161,14 @@ def test_row04_loopback_resolver(lab):
 
 def test_row04_other_dns_ports(lab):
     """mDNS, LLMNR, DoT, DoQ, DNS on odd ports, at an evil address and at an allowed one."""
-    for to, port in (("224.0.0.251", 5353), ("ff02::fb", 5353), ("224.0.0.252", 5355), ("ff02::1:3", 5355),
-                     (topo.EVIL4, 5353), (topo.EVIL4, 853), (topo.EVIL6, 853), (topo.ALLOWED4, 853),
-                     (topo.ALLOWED4, 443), (topo.ALLOWED6, 443)):
-        tok, r = both(lab, "udp_send", lambda t: dict(to=to, port=port))
-        lab.absent(tok)
-        r.event(text=to)
+    calls = [("udp_send", dict(to=to, port=port, wait=0.1)) for to, port in (
+        ("224.0.0.251", 5353), ("ff02::fb", 5353), ("224.0.0.252", 5355), ("ff02::1:3", 5355),
+        (topo.EVIL4, 5353), (topo.EVIL4, 853), (topo.EVIL6, 853), (topo.ALLOWED4, 853),
+        (topo.ALLOWED4, 443), (topo.ALLOWED6, 443))]
+    lab.batch_bare(calls)
+    r, _ = lab.batch(POLICY, calls)
+    for _, kw in calls:
+        r.event(text=kw["to"])
 
 
 def test_row04_dot_doh(lab):
@@ -297,6 +299,8 @@ def test_row08_rebinding(lab):
     for (key, addr), got in zip(REBIND.items(), r.json()["results"]):
         check(not got.get("addresses"), "%s (%s) was answered:" % (key, addr), got)
         check("rcode" in got and got["ms"] < 1000, "no quick answer for", key, got)
+        if key == "mappedpublic":  # not a place that is kept from us, only nothing one can use
+            continue
         e = r.event(text=key + ".far.test")
         check("rebind" in e["agentfw"]["code"], key, e["agentfw"]["code"])
 

@@ -183,6 +183,7 @@ def in_mounts(lab, setup, argv):
 
 
 def run_in(lab, setup, pol, cmd, log_dir, timeout=30):
+    lab.wait_clean()  # a daemon that runs already is in another mount namespace
     _, argv = lab.argv(pol, cmd, (), log_dir)
     return lab._call(in_mounts(lab, setup, argv[len(lab.enter()):]), timeout, log_dir)
 
