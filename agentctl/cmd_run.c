@@ -331,7 +331,7 @@ static void tell(const struct run *r, const struct ctl_summary *s)
 {
 	const char *q = strpbrk(r->fence.log_dir, " '\"$\\") ? "'" : "";
 
-	if (!r->verbose && !s->refused && !s->would_deny && !s->lost)
+	if (!r->verbose && !s->refused && !s->would_deny && !s->lost && !s->write_errno)
 		return;
 	fprintf(stderr, "agentctl: %llu connection%s allowed, ", (unsigned long long)s->allowed,
 		plural(s->allowed));
@@ -341,6 +341,9 @@ static void tell(const struct run *r, const struct ctl_summary *s)
 		fprintf(stderr, "%llu refused", (unsigned long long)s->refused);
 	if (s->lost)
 		fprintf(stderr, ", %llu could not be recorded", (unsigned long long)s->lost);
+	if (s->write_errno)
+		fprintf(stderr, "; the record in %s could not be written: %s", r->fence.log_dir,
+			strerror((int)s->write_errno));
 	fprintf(stderr, "; see: agentctl log --log-dir %s%s%s --denied\n", q, r->fence.log_dir, q);
 }
 

@@ -156,3 +156,8 @@ int capture_flush(struct capture *c)
 {
 	return append_flush(&c->file);
 }
+
+int capture_error(const struct capture *c)
+{
+	return c->file.error;
+}

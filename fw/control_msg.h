@@ -72,8 +72,9 @@ struct ctl_summary {
 	uint64_t
 	    refused; /* refused attempts: packets folded into flows or names, not single packets */
 	uint64_t would_deny;
-	uint64_t packets; /* refused packets in the capture */
-	uint64_t lost;    /* refusals that could not be recorded */
+	uint64_t packets;     /* refused packets in the capture */
+	uint64_t lost;        /* refusals that could not be recorded */
+	uint64_t write_errno; /* the record could not be written to its end: why; 0: it could */
 };
 
 /* Followed by the text, NUL-terminated. CTL_STATUS has the head only. */

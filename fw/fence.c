@@ -139,6 +139,7 @@ static void finish(struct pfence *f)
 	s.refused = f->refused;
 	s.would_deny = f->would_deny;
 	s.packets = f->packets;
+	s.write_errno = (uint64_t)abs(record_error(f->log->record));
 	s.lost = f->lost + record_counts(f->log->record).lost;
 	if (f->client)
 		client_summary(f->client, &s);

@@ -334,3 +334,8 @@ struct record_counts record_counts(const struct record *r)
 	c.packets = capture_packets(r->capture);
 	return c;
 }
+
+int record_error(const struct record *r)
+{
+	return r->events.error ? r->events.error : capture_error(r->capture);
+}

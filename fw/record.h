@@ -54,6 +54,9 @@ void record_lost(struct record *r, uint64_t n, const char *why);
 void record_tick(struct record *r, uint64_t now_ns);
 /* Writes everything to the files (not fsync). */
 void record_flush(struct record *r);
+/* errno of the last write that failed and has not been made good since; 0: everything is written.
+ */
+int record_error(const struct record *r);
 struct record_counts record_counts(const struct record *r);
 
 #endif

@@ -165,7 +165,9 @@ static int add_hosts(struct compile *c, const struct endpoint *ep, const struct 
 	case HOST_PREFIX:
 		return add_prefix(c, ep, r, rule, &ep->prefix);
 	case HOST_ANY:
-		if ((e = add_name(c, ep, r, rule, text)) < 0)
+		/* Every name, still by both keys; a literal address is no name. A deny takes those
+		 * too. */
+		if ((e = add_name(c, ep, r, rule, text)) < 0 || !r->deny)
 			return e;
 		break;
 	case HOST_LOCALHOST:

@@ -125,7 +125,8 @@ size_t policy_pin(const struct policy *p, const struct name *name, struct addr *
  * whole; otherwise exactly the scheme and the ports that it says, and what it leaves out has its
  * default: the deny entry `https://a.example` leaves http://a.example alone. A deny entry for
  * addresses holds whatever name led there: for an allowed name that resolves into it,
- * policy_match_addr says VERDICT_DENY. `*` (broad) stands for every name and every address. */
+ * policy_match_addr says VERDICT_DENY. `*` (broad) allows every name; literal addresses
+ * need 0.0.0.0/0 and ::/0. Denied, it is every name and every address. */
 #define RULE_NONE UINT32_MAX
 
 struct rule {
@@ -145,7 +146,8 @@ void policy_rule(const struct policy *p, uint32_t i, struct rule *ret);
 bool policy_rule_address_ok(const struct policy *p, uint32_t i, const struct addr *a);
 
 /* The address part of the rules, for the kernel's sets: i from 0 to policy_addr_rules(p) - 1.
- * One entry a port; HOST_LOCALHOST appears as its two addresses, HOST_ANY as 0.0.0.0/0 and ::/0. */
+ * One entry a port; HOST_LOCALHOST appears as its two addresses, a deny of HOST_ANY as 0.0.0.0/0
+ * and ::/0. */
 struct addr_rule {
 	bool deny;
 	bool any;        /* a deny rule that names neither scheme nor port: all of them */

@@ -193,9 +193,10 @@ def test_full_disk(lab):
     tok = L.token()
     where = lab.file(".disk")
     os.mkdir(where)
-    calls = json.dumps([["udp_send", {"to": topo.EVIL4, "port": 9999, "token": tok, "size": 1400}],
-                        ["connect", {"to": topo.EVIL4, "port": 9000, "token": tok}]] * 100)
-    r = run_in(lab, "mount -t tmpfs -o size=64k none %s" % where, POLICY, lab.attack("several", list=calls),
+    # the kernel sends 50 ICMP errors at once and then a thousand a second (icmp_msgs_burst)
+    calls = json.dumps([["udp_send", {"to": topo.EVIL4, "port": 9999, "token": tok, "size": 1400}]] * 40 +
+                       [["connect", {"to": topo.EVIL4, "port": 9000, "token": tok}]] * 160)
+    r = run_in(lab, "mount -t tmpfs -o size=48k none %s" % where, POLICY, lab.attack("several", list=calls),
                where + "/log")
     lab.absent(tok)
     check(r.rc == 0, r.tell())
