@@ -202,6 +202,7 @@ class Query:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # head and body in one segment
     timeout = 20
 
     def log_message(self, *args):

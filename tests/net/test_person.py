@@ -201,8 +201,9 @@ def test_full_disk(lab):
     lab.absent(tok)
     check(r.rc == 0, r.tell())
     for got in r.json()["results"]:
-        check(got.get("connect", got.get("error")) not in ("ok", None, "TIMEOUT"), got)
-        check(got["ms"] < 1000, "slow:", got)
+        # The kernel sends no more than so many ICMP errors a second: a datagram may go unanswered.
+        check(got.get("connect", got.get("error")) not in ("ok", None), got)
+        check(got.get("connect") != "TIMEOUT" and got["ms"] < 1000, "slow:", got)
     check("lost" in r.err.lower() or "no space" in r.err.lower() or "could not be recorded" in r.err.lower(), "not a word about it:", r.err[-500:])
     lab.wait_clean()
 
