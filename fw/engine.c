@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -322,6 +323,8 @@ int engine_run(struct err *err)
 {
 	struct engine *e = calloc(1, sizeof(*e));
 	int r = e ? engine_init(e) : -ENOMEM;
+
+	prctl(PR_SET_NAME, "agentfw-engine");
 
 	if (r < 0)
 		return err_set(err, -r, "engine: cannot start: %s", strerror(-r));

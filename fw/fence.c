@@ -128,7 +128,6 @@ static void finish(struct pfence *f)
 	int r;
 
 	denials_read(p);
-	pfence_tick(f);
 	nft_view(f, &nf);
 	r = nft_fence_del(p->nft, &nf);
 	if (r < 0)
@@ -159,6 +158,7 @@ static void kill_timer(struct timer *t)
 		return;
 	}
 	sockdiag_destroy_cgroup(p->sockdiag_fd, f->cgroup_id);
+	pfence_tick(f); /* the queue's losses are known as long as it is bound */
 	f->state = PFENCE_ENDING;
 	if (p->engine_pid > 0)
 		engine_send(p, &del, sizeof(del), NULL, 0);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 1024
+#define BUCKETS 8192
 
 struct flows {
 	struct loop *loop;
@@ -111,6 +111,7 @@ void flow_drop(struct flows *t, struct flow *f)
 	flow_release(f);
 	for (size_t i = 0; i < f->n_later; i++)
 		free(f->later[i].bytes);
+	free(f->later);
 	free(f->buf);
 	free(f);
 }
@@ -141,10 +142,12 @@ static bool append(struct flow *f, const uint8_t *p, size_t n)
 
 static bool keep_later(struct flow *f, uint32_t seq, struct slice s)
 {
-	struct flow_later *l = &f->later[f->n_later];
+	struct flow_later *l;
 
-	if (f->n_later == FLOW_LATER_MAX)
+	if (f->n_later == FLOW_LATER_MAX ||
+	    (!f->later && !(f->later = calloc(FLOW_LATER_MAX, sizeof(*f->later)))))
 		return false;
+	l = &f->later[f->n_later];
 	l->bytes = malloc(s.n);
 	if (!l->bytes)
 		return false;
@@ -224,16 +227,24 @@ enum flow_result flow_segment(struct flow *f, uint32_t seq, struct slice payload
 
 void flow_consume(struct flow *f, size_t n)
 {
-	memmove(f->buf, f->buf + n, f->n - n);
 	f->n -= n;
+	if (f->n) {
+		memmove(f->buf, f->buf + n, f->n);
+		return;
+	}
+	free(f->buf); /* a flow may be idle for long */
+	f->buf = NULL;
+	f->room = 0;
 }
 
 bool flow_hold(struct flow *f, uint32_t id, const uint8_t *bytes, size_t wire_bytes, size_t cap)
 {
-	struct held_packet *h = &f->held[f->n_held];
+	struct held_packet *h;
 
-	if (f->n_held == FLOW_HELD_MAX)
+	if (f->n_held == FLOW_HELD_MAX ||
+	    (!f->held && !(f->held = calloc(FLOW_HELD_MAX, sizeof(*f->held)))))
 		return false;
+	h = &f->held[f->n_held];
 	h->bytes = malloc(cap ? cap : 1);
 	if (!h->bytes)
 		return false;
@@ -249,5 +260,7 @@ void flow_release(struct flow *f)
 {
 	for (size_t i = 0; i < f->n_held; i++)
 		free(f->held[i].bytes);
+	free(f->held);
+	f->held = NULL;
 	f->n_held = 0;
 }

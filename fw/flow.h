@@ -61,9 +61,9 @@ struct flow {
 	size_t n, room;
 	uint64_t body_left;
 	struct http_chunks chunks;
-	struct flow_later later[FLOW_LATER_MAX];
+	struct flow_later *later; /* FLOW_LATER_MAX of them, made when the first one comes */
 	size_t n_later;
-	struct held_packet held[FLOW_HELD_MAX];
+	struct held_packet *held; /* FLOW_HELD_MAX of them, made when the first one comes */
 	size_t n_held;
 };
 

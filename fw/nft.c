@@ -305,7 +305,6 @@ static void load_key(struct nftnl_rule *r, bool v6)
 
 static void match_set(struct nftnl_rule *r, const char *set, bool v6)
 {
-	match_family(r, v6);
 	load_key(r, v6);
 	x_lookup(r, set, NFT_REG32_00, false);
 }
@@ -323,7 +322,6 @@ static void own_dns(struct batch *b, const char *chain, uint16_t port, bool v6, 
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 	uint16_t be = htons(port);
 
-	match_family(r, v6);
 	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_DADDR_OFFSET : IP4_DADDR_OFFSET,
 		  v6 ? 16 : 4, NFT_REG_1);
 	x_cmp(r, NFT_REG_1, v6 ? lo6 : lo4, v6 ? 16 : 4);
@@ -359,19 +357,15 @@ static void no_payload(struct batch *b, const char *chain, bool v6)
 
 /* IPv4 options and IPv6 extension headers can name another destination (source routing): no packet
  * that has them is let through without being looked at. */
-static void not_plain(struct batch *b, const char *chain, const char *ask)
+static void not_plain(struct batch *b, const char *chain, const char *ask, bool v6)
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
-	match_family(r, false);
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 0, 1, NFT_REG_1);
-	x_cmp_ne8(r, NFT_REG_1, 0x45);
-	x_verdict(r, NFT_GOTO, ask);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	match_family(r, true);
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_NEXT_OFFSET, 1, NFT_REG_1);
-	x_lookup_not(r, PLAIN_SET, NFT_REG_1);
+	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_NEXT_OFFSET : 0, 1, NFT_REG_1);
+	if (v6)
+		x_lookup_not(r, PLAIN_SET, NFT_REG_1);
+	else
+		x_cmp_ne8(r, NFT_REG_1, 0x45);
 	x_verdict(r, NFT_GOTO, ask);
 	batch_rule(b, r);
 }
@@ -387,46 +381,80 @@ static void ask_chain(struct batch *b, const char *chain, uint16_t queue, bool n
 	batch_rule(b, r);
 }
 
-/* f<N>: the way out, and its sub-chains p4_<N>, p6_<N> for packets without payload. */
+/* f<N>: the way out. */
 static void out_chain(struct batch *b, const struct nft_fence *f)
 {
-	static const char *const direct[] = {"direct4_", "direct6_", "open4_", "open6_"};
-	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
-	char chain[NAME_BYTES], set[NAME_BYTES], passed[NAME_BYTES];
+	char chain[NAME_BYTES], family[NAME_BYTES];
 	struct nftnl_rule *r;
 
-	name(chain, "f", f->id);
-	r = batch_rule_new(b, chain); /* never trust a mark the sender could set */
+	r = batch_rule_new(b,
+			   name(chain, "f", f->id)); /* never trust a mark the sender could set */
 	x_meta_mark(r, PKT_MARK_MASK, 0);
 	batch_rule(b, r);
-	not_plain(b, chain, name(set, "q", f->id));
+	r = batch_rule_new(b, chain);
+	match_family(r, false);
+	x_verdict(r, NFT_GOTO, name(family, "f4_", f->id));
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	match_family(r, true);
+	x_verdict(r, NFT_GOTO, name(family, "f6_", f->id));
+	batch_rule(b, r);
+}
+
+/* f4_<N>, f6_<N>: the way out of one family, the usual things first. */
+static void family_chain(struct batch *b, const struct nft_fence *f, bool v6)
+{
+	static const char *const direct[2][2] = {{"direct4_", "open4_"}, {"direct6_", "open6_"}};
+	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
+	char chain[NAME_BYTES], ask[NAME_BYTES], other[NAME_BYTES], passed[NAME_BYTES];
+	struct nftnl_rule *r;
+
+	name(chain, v6 ? "f6_" : "f4_", f->id);
+	name(ask, "q", f->id);
+	not_plain(b, chain, ask, v6);
 	r = batch_rule_new(b, chain);
 	match_ct_mark(r, epoch);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
-	for (unsigned i = 0; i < 4; i++)
-		own_dns(b, chain, f->dns_port, i & 1, i & 2 ? IPPROTO_TCP : IPPROTO_UDP);
-	for (unsigned i = 0; i < 4; i++) {
+	r = batch_rule_new(b, chain);
+	match_ct_mark(r, epoch | CT_INSPECT);
+	x_verdict(r, NFT_GOTO, name(other, v6 ? "h6_" : "h4_", f->id));
+	batch_rule(b, r);
+	own_dns(b, chain, f->dns_port, v6, IPPROTO_UDP);
+	own_dns(b, chain, f->dns_port, v6, IPPROTO_TCP);
+	for (unsigned i = 0; i < 2; i++) {
 		r = batch_rule_new(b, chain);
-		match_set(r, name(set, direct[i], f->id), i & 1);
+		match_set(r, name(other, direct[v6][i], f->id), v6);
 		x_ct_mark(r, CT_MARK_MASK, epoch);
 		x_counter_ref(r, name(passed, "c", f->id));
 		x_verdict(r, NF_ACCEPT, NULL);
 		batch_rule(b, r);
 	}
-	for (unsigned v6 = 0; v6 < 2; v6++) {
-		r = batch_rule_new(b, chain);
-		match_l4(r, IPPROTO_TCP);
-		match_set(r, name(set, v6 ? "learned6_" : "learned4_", f->id), v6);
-		x_verdict(r, NFT_JUMP, name(passed, v6 ? "p6_" : "p4_", f->id));
-		batch_rule(b, r);
-	}
 	r = batch_rule_new(b, chain);
-	match_ct_mark(r, epoch | CT_INSPECT);
+	match_l4(r, IPPROTO_TCP);
+	match_set(r, name(other, v6 ? "learned6_" : "learned4_", f->id), v6);
+	x_verdict(r, NFT_JUMP, name(passed, v6 ? "p6_" : "p4_", f->id));
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	x_verdict(r, NFT_GOTO, ask);
+	batch_rule(b, r);
+}
+
+/* h4_<N>, h6_<N>: a flow of which every payload is looked at. */
+static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)
+{
+	char chain[NAME_BYTES], other[NAME_BYTES];
+	struct nftnl_rule *r;
+
+	r = batch_rule_new(b, name(chain, v6 ? "h6_" : "h4_", f->id));
+	match_l4(r, IPPROTO_TCP);
+	x_verdict(r, NFT_JUMP, name(other, v6 ? "p6_" : "p4_", f->id));
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
 	x_meta_mark(r, PKT_MARK_MASK, PKT_INSPECTED);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, name(set, "q", f->id));
+	x_verdict(r, NFT_GOTO, name(other, "q", f->id));
 	batch_rule(b, r);
 }
 
@@ -501,7 +529,8 @@ static const struct {
     {"direct4_", KEY_V4, true}, {"direct6_", KEY_V6, true},   {"open4_", KEY_V4, false},
     {"open6_", KEY_V6, false},  {"learned4_", KEY_V4, false}, {"learned6_", KEY_V6, false},
 };
-static const char *const fence_chains[] = {"q", "p4_", "p6_", "f", "i", "a", "n"};
+static const char *const fence_chains[] = {"q",   "p4_", "p6_", "h4_", "h6_", "f4_",
+					   "f6_", "f",   "i",   "a",   "n"};
 static const struct {
 	const char *map, *chain;
 } fence_maps[] = {{"fences", "f"}, {"inside", "i"}, {"after_fence", "a"}, {"dns_fence", "n"}};
@@ -635,6 +664,10 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 	no_payload(&b, name(buf, "p4_", f->id), false);
 	no_payload(&b, name(buf, "p6_", f->id), true);
 	ask_chain(&b, name(buf, "q", f->id), f->queue, n->native_queue);
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		inspected_chain(&b, f, v6);
+		family_chain(&b, f, v6);
+	}
 	out_chain(&b, f);
 	in_chain(&b, f);
 	after_chain(&b, f);
