@@ -62,10 +62,21 @@ static void usage(FILE *to)
 	fputs("\nSee agentctl(1), and agentfw-policy(5) for the policy.\n", to);
 }
 
+static int unknown(const char *command)
+{
+	fprintf(stderr, "agentctl: there is no command '%s'\n", command);
+	for (const struct command *c = commands; c->name; c++)
+		if (strncmp(c->name, command, 2) == 0)
+			fprintf(stderr, "agentctl: hint: did you mean '%s'?\n", c->name);
+	return EXIT_CTL;
+}
+
 int cmd_help(int argc, char **argv)
 {
 	const struct command *c = argc > 1 ? find(argv[1]) : NULL;
 
+	if (argc > 1 && !c)
+		return unknown(argv[1]);
 	if (c)
 		printf("usage: agentctl %s %s\n  %s\n", c->name, c->args, c->summary);
 	else
@@ -88,11 +99,9 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	c = find(argv[1]);
+	if (c && argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
+		return cmd_help(2, argv);
 	if (c)
 		return c->run(argc - 1, argv + 1);
-	fprintf(stderr, "agentctl: there is no command '%s'\n", argv[1]);
-	for (c = commands; c->name; c++)
-		if (strncmp(c->name, argv[1], 2) == 0)
-			fprintf(stderr, "agentctl: hint: did you mean '%s'?\n", c->name);
-	return EXIT_CTL;
+	return unknown(argv[1]);
 }

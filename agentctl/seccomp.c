@@ -29,6 +29,8 @@ static const struct {
     {SCMP_SYS(io_uring_setup), ENOSYS, "its operations are seen by no filter"},
     {SCMP_SYS(io_uring_enter), ENOSYS, ""},
     {SCMP_SYS(io_uring_register), ENOSYS, ""},
+    {SCMP_SYS(sendfile), EINVAL, "pages sent by reference can change after they were checked"},
+    {SCMP_SYS(splice), EINVAL, ""},
     {SCMP_SYS(ptrace), EPERM, "no hands in other processes"},
     {SCMP_SYS(process_vm_readv), EPERM, ""},
     {SCMP_SYS(process_vm_writev), EPERM, ""},
@@ -150,6 +152,13 @@ static int arguments(scmp_filter_ctx ctx)
 	if (r == 0)
 		r = deny(ctx, EACCES, SCMP_SYS(execveat), 1,
 			 &SCMP_A4(SCMP_CMP_MASKED_EQ, EMPTY_PATH, EMPTY_PATH));
+	if (r == 0) { /* without it MSG_ZEROCOPY is an ordinary send */
+		const struct scmp_arg_cmp zerocopy[] = {
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, SOL_SOCKET),
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, LOW_HALF, SO_ZEROCOPY)};
+
+		r = deny(ctx, EOPNOTSUPP, SCMP_SYS(setsockopt), 2, zerocopy);
+	}
 	return r;
 }
 
@@ -171,7 +180,7 @@ int seccomp_base(struct err *e)
 void seccomp_print(FILE *to)
 {
 	fputs("    sockets: unix, inet, inet6, netlink-route; streams, datagrams and ping only\n"
-	      "    no new namespaces, no TIOCSTI, no execution of unnamed files\n",
+	      "    no new namespaces, no TIOCSTI, no SO_ZEROCOPY, no execution of unnamed files\n",
 	      to);
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, refused[i].nr);

@@ -6,10 +6,10 @@
  *     in_after filter input 20  our mark set: socket cgroupv2 vmap @after   -> a<N>
  *     dns    nat output -100    port 53: socket cgroupv2 vmap @dns          -> n<N>
  *
- * f<N> (f4_<N>, f6_<N>) passes what was verified (conntrack mark), what an address rule allows, and packets without
- * payload to learned addresses; all the rest goes to the fence's own queue. a<N> turns the engine's
- * verdict (packet mark) into the conntrack mark or a reject. Everything is done in single
- * transactions over one socket, which owns the table where the kernel has that. */
+ * f<N> (f4_<N>, f6_<N>) passes what was verified (conntrack mark), what an address rule allows, and
+ * packets without payload to learned addresses; all the rest goes to the fence's own queue. a<N>
+ * turns the engine's verdict (packet mark) into the conntrack mark or a reject. Everything is done
+ * in single transactions over one socket, which owns the table where the kernel has that. */
 #ifndef AGENTFW_NFT_H
 #define AGENTFW_NFT_H
 

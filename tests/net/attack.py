@@ -9,11 +9,13 @@ import concurrent.futures
 import ctypes
 import errno
 import json
+import mmap
 import os
 import random
 import socket
 import struct
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -398,6 +400,61 @@ def urgent(a):
         return s.recv(4096)
     v, err, ms = attempt(go)
     return {"back": hexes(v or b""), "error": err, "ms": ms}
+
+
+def by_reference(s, how, f, page, n):
+    """Sends the first n bytes of a file's page, which the kernel only refers to."""
+    if how == "sendfile":
+        return os.sendfile(s.fileno(), f.fileno(), 0, n)
+    if how == "zerocopy":
+        s.setsockopt(socket.SOL_SOCKET, 60, 1)  # SO_ZEROCOPY
+        return s.send(memoryview(page)[:n], 0x4000000)  # MSG_ZEROCOPY
+    r, w = os.pipe()
+    libc, start = ctypes.CDLL(None, use_errno=True), ctypes.c_longlong(0)
+    for src, off, dst in ((f.fileno(), ctypes.byref(start), w), (r, None, s.fileno())):
+        if libc.splice(src, off, dst, None, n, 0) < 0:
+            raise OSError(ctypes.get_errno(), "splice")
+    return n
+
+
+def changed(a):
+    """A hello for a["sni"] in pages that are rewritten to one for a["evil"], a name as long, after it was looked
+    at: before it is sent again when its first segment expired on the way, or (a["race"]) at any moment."""
+    good, evil = (wire.client_hello(a[k], a["token"].encode() if k == "evil" else b".") for k in ("sni", "evil"))
+    assert len(good) == len(evil)
+    f = tempfile.TemporaryFile()
+    f.write(good.ljust(4096, b"\0"))
+    f.flush()
+    page = mmap.mmap(f.fileno(), 4096)
+    v6 = ":" in a["to"]
+    hops = (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS) if v6 else (socket.IPPROTO_IP, socket.IP_TTL)
+
+    def expired():
+        with tcp(a["to"], a["port"]) as s:
+            s.setsockopt(*hops, 1)
+            by_reference(s, a["how"], f, page, len(good))
+            time.sleep(0.05)
+            page[:len(evil)] = evil
+            s.setsockopt(*hops, 64)
+            return hexes(drain(s, 0.7)[0])
+
+    def race():
+        pid = os.fork()
+        if pid == 0:
+            while True:
+                page[:len(evil)] = evil
+                page[:len(good)] = good
+        try:
+            for _ in range(200):
+                with tcp(a["to"], a["port"]) as s:
+                    by_reference(s, a["how"], f, page, len(good))
+                    s.settimeout(0.02)
+                    attempt(lambda: s.recv(100))
+        finally:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+    v, err, _ = attempt(race if a.get("race") else expired)
+    return {"back": v, "error": err}
 
 
 # ---- crafted segments: root, without the sandbox -------------------------------------------------

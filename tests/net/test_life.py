@@ -262,7 +262,7 @@ def test_many_fences_in_turn(lab):
     """Twenty runs, one after the other, each refused and allowed as it should be; nothing piles up."""
     for i in range(20):
         r = lab.run(POLICY, ["/usr/bin/curl", "-sS", "https://%s/" % (NAME if i % 2 else "evil.test")])
-        check((r.rc == 0) == bool(i % 2), i, r.tell())
+        check((r.rc == 0) == bool(i % 2), i, r.tell(), r.events())
     lab.wait_clean()
 
 

@@ -158,6 +158,19 @@ def test_row12_urgent(lab):
         r.event(text=to, code=("urgent", "other-name"))
 
 
+def test_row12_pages_changed_in_flight(lab):
+    """The server is to get other bytes than those that were looked at: pages that the kernel sends by reference
+    are rewritten."""
+    for to in BOTH:
+        for extra in (dict(how="sendfile", race=1), dict(how="sendfile"), dict(how="splice"), dict(how="zerocopy")):
+            args = dict(to=to, port=443, sni=NAME, evil="api.refused.test", **extra)
+            lab.works_bare("changed", L.token(), **args)
+            tok = L.token()
+            r, (got,) = learned(lab, POLICY, ("changed", dict(token=tok, **args)))
+            lab.absent(tok)
+            check(got["error"] in ("EINVAL", "ENOTSUP"), extra, got)  # programs have another way then
+
+
 WAYS = ["plain", "reversed", "overlap, good first", "overlap, bad first", "same seq twice", "bad checksum",
         "low ttl", "wrong seq", "before the window", "ahead in the window", "fake rst", "fake fin", "fin with data", "rst with data",
         "syn with data", "no flags", "no ack", "urgent", "keepalive byte"]
