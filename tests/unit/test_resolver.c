@@ -223,6 +223,8 @@ static void refusals_that_nobody_releases_go_out(void **state)
 
 	lab->go = 5;
 	for (unsigned i = 0; i < sizeof(seen); i++) {
+		if (i == 30)
+			usleep(5000); /* the first ones are due before these */
 		query(&q, i, "evil.example", A);
 		assert_int_equal(send(lab->client, q.b, q.n, 0), q.n);
 	}
