@@ -1,0 +1,333 @@
+/* Learned addresses: who has which, for how long, what the kernel is told of it, and the limit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fw/names.h"
+
+#define NOW  5000000u /* ms */
+#define LEFT (NAMES_MIN_TTL_MS + NAMES_GRACE_MS)
+#define ROOM 1024
+
+static const char policy_text[] = "version: 1\n"
+				  "egress:\n"
+				  "  - a.example\n"
+				  "  - b.example\n"
+				  "  - tcp://db.example:5432\n"
+				  "  - udp://time.example:123\n"
+				  "  - tcp://open.example:443\n"
+				  "  - http://web.example\n"
+				  "  - icmp://ping.example\n"
+				  "  - two.example:443,8443\n"
+				  "  - \"*.wild.example\"\n"
+				  "deny:\n"
+				  "  - 203.0.113.0/24\n";
+
+struct lab {
+	struct policy *policy;
+	void *blob;
+	struct names *names;
+	struct learn_entry out[ROOM]; /* what the last call gave for the kernel */
+	size_t n;
+};
+
+static int setup(void **state)
+{
+	static struct lab lab;
+	struct diags d;
+	struct err e;
+	size_t bytes;
+
+	assert_int_equal(
+	    policy_compile("/p.yaml", policy_text, strlen(policy_text), &d, &lab.blob, &bytes), 0);
+	diags_done(&d);
+	assert_int_equal(policy_open(lab.blob, bytes, &lab.policy, &e), 0);
+	assert_int_equal(names_new(lab.policy, &lab.names), 0);
+	*state = &lab;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct lab *lab = *state;
+
+	names_free(lab->names);
+	policy_free(lab->policy);
+	free(lab->blob);
+	return 0;
+}
+
+static struct name name(const char *text)
+{
+	struct name n;
+
+	if (!name_canon(text, strlen(text), &n))
+		fail_msg("'%s' is no name", text);
+	return n;
+}
+
+static struct addr addr(const char *text)
+{
+	struct addr a;
+
+	if (!addr_parse(text, strlen(text), &a))
+		fail_msg("'%s' is no address", text);
+	return a;
+}
+
+/* Returns how many entries the kernel is to have. */
+static size_t learn(struct lab *lab, const char *n, const char *a, uint32_t ttl_s, uint64_t now_ms)
+{
+	struct name as = name(n);
+	struct addr at = addr(a);
+
+	assert_int_equal(names_learn(lab->names, &as, &at, ttl_s, now_ms, lab->out, ROOM, &lab->n),
+			 0);
+	return lab->n;
+}
+
+static bool has(const struct lab *lab, const char *n, const char *a, uint64_t now_ms)
+{
+	struct name as = name(n);
+	struct addr at = addr(a);
+
+	return names_has(lab->names, &as, &at, now_ms);
+}
+
+static void check_entry(const struct lab *lab, size_t i, bool add, enum learn_set set,
+			uint8_t l4proto, const char *a, uint16_t port)
+{
+	const struct learn_entry *e = &lab->out[i];
+	struct addr at = addr(a);
+
+	assert_in_range(i, 0, lab->n - 1);
+	assert_int_equal(e->add, add);
+	assert_int_equal(e->set, set);
+	assert_int_equal(e->l4proto, l4proto);
+	assert_int_equal(e->port, port);
+	assert_true(addr_equal(&e->addr, &at));
+}
+
+static size_t expire(struct lab *lab, uint64_t now_ms)
+{
+	lab->n = names_expire(lab->names, now_ms, lab->out, ROOM);
+	return lab->n;
+}
+
+/* ---- pairs ----------------------------------------------------------------------------------- */
+
+static void a_pair_is_a_name_and_an_address(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_false(has(lab, "a.example", "1.2.3.4", NOW));
+	learn(lab, "a.example", "1.2.3.4", 60, NOW);
+	learn(lab, "b.example", "2600::1", 60, NOW);
+	assert_true(has(lab, "a.example", "1.2.3.4", NOW));
+	assert_true(has(lab, "A.EXAMPLE.", "::ffff:1.2.3.4", NOW)); /* one form of each */
+	assert_true(has(lab, "b.example", "2600::1", NOW));
+	assert_false(has(lab, "b.example", "1.2.3.4", NOW));
+	assert_false(has(lab, "a.example", "2600::1", NOW));
+	assert_false(has(lab, "a.example", "1.2.3.5", NOW));
+	assert_false(has(lab, "x.a.example", "1.2.3.4", NOW));
+	assert_false(has(lab, "a.example", "102:304::", NOW)); /* the same bytes */
+}
+
+static void clients_keep_addresses_past_the_ttl(void **state)
+{
+	struct lab *lab = *state;
+
+	learn(lab, "a.example", "1.2.3.4", 0, NOW);
+	assert_true(has(lab, "a.example", "1.2.3.4", NOW + LEFT - 1));
+	assert_false(has(lab, "a.example", "1.2.3.4", NOW + LEFT));
+	learn(lab, "a.example", "1.2.3.5", 3000, NOW);
+	assert_true(has(lab, "a.example", "1.2.3.5", NOW + 3000000 + NAMES_GRACE_MS - 1));
+	assert_false(has(lab, "a.example", "1.2.3.5", NOW + 3000000 + NAMES_GRACE_MS));
+	/* A shorter TTL takes nothing away; a longer one counts from when it came. */
+	learn(lab, "a.example", "1.2.3.5", 0, NOW + 1000);
+	assert_true(has(lab, "a.example", "1.2.3.5", NOW + 3000000 + NAMES_GRACE_MS - 1));
+	learn(lab, "a.example", "1.2.3.4", 0, NOW + 1000);
+	assert_true(has(lab, "a.example", "1.2.3.4", NOW + 1000 + LEFT - 1));
+	learn(lab, "a.example", "1.2.3.4", UINT32_MAX, NOW);
+	assert_true(has(lab, "a.example", "1.2.3.4", NOW + UINT32_MAX * (uint64_t)1000));
+}
+
+static void names_of_an_address(void **state)
+{
+	struct lab *lab = *state;
+	struct addr at = addr("1.2.3.4");
+	struct name got[8];
+
+	assert_int_equal(names_of(lab->names, &at, NOW, got, 8), 0);
+	learn(lab, "a.example", "1.2.3.4", 1000, NOW);
+	learn(lab, "two.example", "1.2.3.5", 1000, NOW);
+	learn(lab, "b.example", "1.2.3.4", 0, NOW);
+	learn(lab, "x.wild.example", "1.2.3.4", 1000, NOW);
+	assert_int_equal(names_of(lab->names, &at, NOW, got, 8), 3);
+	assert_string_equal(got[0].s, "x.wild.example");
+	assert_string_equal(got[1].s, "b.example");
+	assert_string_equal(got[2].s, "a.example");
+	assert_int_equal(names_of(lab->names, &at, NOW, got, 1), 1);
+	assert_string_equal(got[0].s, "x.wild.example");
+	assert_int_equal(names_of(lab->names, &at, NOW + LEFT, got, 8), 2);
+	assert_string_equal(got[1].s, "a.example");
+	assert_int_equal(names_of(lab->names, &at, NOW, got, 0), 0);
+}
+
+/* ---- the kernel's sets ----------------------------------------------------------------------- */
+
+static void what_the_kernel_is_told(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_int_equal(learn(lab, "a.example", "1.2.3.4", 60, NOW), 1);
+	check_entry(lab, 0, true, LEARN_NAMED, IPPROTO_TCP, "1.2.3.4", 443);
+	assert_int_equal(learn(lab, "web.example", "2600::1", 60, NOW), 1);
+	check_entry(lab, 0, true, LEARN_NAMED, IPPROTO_TCP, "2600::1", 80);
+	assert_int_equal(learn(lab, "db.example", "1.2.3.4", 60, NOW), 1);
+	check_entry(lab, 0, true, LEARN_OPEN, IPPROTO_TCP, "1.2.3.4", 5432);
+	assert_int_equal(learn(lab, "time.example", "1.2.3.4", 60, NOW), 1);
+	check_entry(lab, 0, true, LEARN_OPEN, IPPROTO_UDP, "1.2.3.4", 123);
+	assert_int_equal(learn(lab, "two.example", "1.2.3.6", 60, NOW), 2);
+	assert_int_equal(lab->out[0].port + lab->out[1].port, 443 + 8443);
+	/* The engine alone decides these. */
+	assert_int_equal(learn(lab, "ping.example", "1.2.3.4", 60, NOW), 0);
+	assert_int_equal(learn(lab, "db.example", "203.0.113.9", 60, NOW), 0);
+	assert_int_equal(learn(lab, "evil.example", "1.2.3.7", 60, NOW), 0);
+	assert_true(has(lab, "ping.example", "1.2.3.4", NOW));
+}
+
+static void told_once(void **state)
+{
+	struct lab *lab = *state;
+	struct learn_entry entry;
+
+	assert_int_equal(learn(lab, "a.example", "1.2.3.4", 60, NOW), 1);
+	entry = lab->out[0];
+	assert_int_equal(learn(lab, "a.example", "1.2.3.4", 60, NOW + 1), 0);
+	assert_int_equal(learn(lab, "b.example", "1.2.3.4", 60, NOW + 1), 0); /* the same element */
+	assert_int_equal(learn(lab, "a.example", "1.2.3.5", 60, NOW + 1), 1);
+	names_not_in_kernel(lab->names, &entry);
+	names_not_in_kernel(lab->names, &entry); /* not there: fine */
+	assert_int_equal(learn(lab, "b.example", "1.2.3.4", 60, NOW + 2), 1);
+	check_entry(lab, 0, true, LEARN_NAMED, IPPROTO_TCP, "1.2.3.4", 443);
+	assert_int_equal(learn(lab, "open.example", "1.2.3.4", 60, NOW), 1); /* another set */
+	check_entry(lab, 0, true, LEARN_OPEN, IPPROTO_TCP, "1.2.3.4", 443);
+}
+
+static void what_does_not_fit_comes_next_time(void **state)
+{
+	struct lab *lab = *state;
+	struct name n = name("two.example");
+	struct addr a = addr("1.2.3.4");
+	unsigned ports = 0;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(names_learn(lab->names, &n, &a, 60, NOW, lab->out, 1, &lab->n), 0);
+		assert_int_equal(lab->n, 1);
+		ports += lab->out[0].port;
+	}
+	assert_int_equal(ports, 443 + 8443);
+	assert_int_equal(learn(lab, "two.example", "1.2.3.4", 60, NOW), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(names_expire(lab->names, NOW + LEFT, lab->out, 1), 1);
+	assert_int_equal(expire(lab, NOW + LEFT), 0);
+}
+
+static void taken_out_when_the_last_name_is_over(void **state)
+{
+	struct lab *lab = *state;
+
+	learn(lab, "a.example", "1.2.3.4", 60, NOW);
+	learn(lab, "b.example", "1.2.3.4", 600, NOW);
+	learn(lab, "db.example", "1.2.3.4", 60, NOW);
+	assert_int_equal(expire(lab, NOW + LEFT - 1), 0);
+	assert_int_equal(expire(lab, NOW + LEFT), 1); /* b.example needs the other one */
+	check_entry(lab, 0, false, LEARN_OPEN, IPPROTO_TCP, "1.2.3.4", 5432);
+	assert_false(has(lab, "a.example", "1.2.3.4", NOW)); /* forgotten, not only over */
+	assert_true(has(lab, "b.example", "1.2.3.4", NOW + LEFT));
+	assert_int_equal(expire(lab, NOW + 600000 + NAMES_GRACE_MS), 1);
+	check_entry(lab, 0, false, LEARN_NAMED, IPPROTO_TCP, "1.2.3.4", 443);
+	assert_int_equal(expire(lab, NOW + 600000 + NAMES_GRACE_MS), 0);
+	assert_int_equal(learn(lab, "a.example", "1.2.3.4", 60, NOW), 1); /* and told anew */
+}
+
+/* ---- load ------------------------------------------------------------------------------------ */
+
+static const char *nth(unsigned i)
+{
+	static char text[20];
+
+	snprintf(text, sizeof(text), "1.%u.%u.%u", 1 + (i >> 16), i >> 8 & 0xff, i & 0xff);
+	return text;
+}
+
+/* A name with 200 addresses of which each answer has two, TTL 0: an address comes again before its
+ * time is over, and is never refused nor told to the kernel twice. */
+static void rotating_addresses(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t now = NOW;
+	size_t told = 0;
+
+	for (unsigned i = 0; i < 4000; i += 2, now += 1000) {
+		told += learn(lab, "a.example", nth(i % 200), 0, now);
+		told += learn(lab, "a.example", nth((i + 1) % 200), 0, now);
+		assert_int_equal(expire(lab, now), 0);
+		assert_true(has(lab, "a.example", nth(i % 200), now + LEFT - 1));
+		if (i >= 200)
+			assert_true(has(lab, "a.example", nth((i + 2) % 200), now));
+	}
+	assert_int_equal(told, 200);
+	assert_int_equal(expire(lab, now + LEFT), 200);
+	for (unsigned i = 0; i < 200; i++)
+		assert_false(has(lab, "a.example", nth(i), NOW));
+}
+
+static void the_oldest_makes_room(void **state)
+{
+	struct lab *lab = *state;
+	struct name got[2];
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < NAMES_MAX; i++)
+		learn(lab, "ping.example", nth(i), 3600, NOW);
+	assert_true(has(lab, "ping.example", nth(0), NOW));
+	learn(lab, "ping.example", nth(0), 60, NOW + 1); /* used again: no longer the oldest */
+	for (unsigned i = NAMES_MAX; i < NAMES_MAX + 100; i++)
+		learn(lab, "ping.example", nth(i), 60, NOW + 2);
+	for (unsigned i = 0; i < NAMES_MAX + 100; i++) {
+		bool there = has(lab, "ping.example", nth(i), NOW + 2);
+		struct addr at = addr(nth(i));
+
+		assert_int_equal(names_of(lab->names, &at, NOW + 2, got, 2), there);
+		assert_int_equal(there, i == 0 || i > 100);
+		kept += there;
+	}
+	assert_int_equal(kept, NAMES_MAX);
+}
+
+int main(void)
+{
+#define NAMES(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    NAMES(a_pair_is_a_name_and_an_address),
+	    NAMES(clients_keep_addresses_past_the_ttl),
+	    NAMES(names_of_an_address),
+	    NAMES(what_the_kernel_is_told),
+	    NAMES(told_once),
+	    NAMES(what_does_not_fit_comes_next_time),
+	    NAMES(taken_out_when_the_last_name_is_over),
+	    NAMES(rotating_addresses),
+	    NAMES(the_oldest_makes_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
