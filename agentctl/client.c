@@ -89,7 +89,10 @@ static pid_t spawn(int *ret_ready, int complaints)
 	if (pid == 0) {
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-		setsid();
+		/* No session of its own: the kernel shares processors out by session, and the fewer
+		 * turns the engine needs the more of them are left to the agent. A background
+		 * process group hears nothing of a terminal's end. */
+		setpgid(0, 0);
 		(void)!chdir("/");
 		dup2(null, 0);
 		dup2(null, 1);

@@ -33,6 +33,7 @@ struct engine {
 	struct ring *ring;
 	struct resolver *resolver;
 	struct watch control, packets;
+	uint64_t packets_ns; /* when the last ones were done with; CLOCK_MONOTONIC */
 	struct fence *fences;
 	struct fence *by_queue[QUEUES];
 	struct pending pending[PENDING_MAX];

@@ -4,23 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 8192
+#define BUCKETS_MIN 64 /* doubled as flows come: there can be a thousand fences */
 
 struct flows {
 	struct loop *loop;
 	void (*gone)(struct flow *f);
 	size_t n;
 	struct flow *newest, *oldest;
-	struct flow *bucket[BUCKETS];
+	struct flow **bucket;
+	size_t n_buckets; /* a power of two */
 };
 
-static size_t hash(const struct flow_key *k)
+static uint32_t hash(const struct flow_key *k)
 {
 	uint64_t h = 0xcbf29ce484222325u ^ k->sport ^ (uint64_t)k->dport << 16;
 
 	for (size_t i = 0; i < sizeof(k->dst.b); i++)
 		h = (h ^ k->dst.b[i] ^ (uint64_t)k->src.b[i] << 8) * 0x100000001b3u;
-	return (size_t)(h >> 32) % BUCKETS;
+	return (uint32_t)(h >> 32);
 }
 
 int flows_new(struct loop *loop, void (*gone)(struct flow *f), struct flows **ret)
@@ -29,6 +30,12 @@ int flows_new(struct loop *loop, void (*gone)(struct flow *f), struct flows **re
 
 	if (!t)
 		return -ENOMEM;
+	t->n_buckets = BUCKETS_MIN;
+	t->bucket = calloc(t->n_buckets, sizeof(struct flow *));
+	if (!t->bucket) {
+		free(t);
+		return -ENOMEM;
+	}
 	t->loop = loop;
 	t->gone = gone;
 	*ret = t;
@@ -41,6 +48,7 @@ void flows_free(struct flows *t)
 		return;
 	while (t->oldest)
 		flow_drop(t, t->oldest);
+	free(t->bucket);
 	free(t);
 }
 
@@ -64,10 +72,34 @@ static bool key_equal(const struct flow_key *a, const struct flow_key *b)
 	       addr_equal(&a->dst, &b->dst);
 }
 
+static struct flow **bucket(struct flows *t, uint32_t h)
+{
+	return &t->bucket[h & (t->n_buckets - 1)];
+}
+
+/* Without memory the chains just get longer. */
+static void grow(struct flows *t)
+{
+	size_t n = t->n_buckets * 2;
+	struct flow **wider = calloc(n, sizeof(struct flow *));
+
+	if (!wider)
+		return;
+	free(t->bucket);
+	t->bucket = wider;
+	t->n_buckets = n;
+	for (struct flow *f = t->oldest; f; f = f->newer) {
+		f->next = *bucket(t, f->hash);
+		*bucket(t, f->hash) = f;
+	}
+}
+
 struct flow *flow_find(struct flows *t, const struct flow_key *key)
 {
-	for (struct flow *f = t->bucket[hash(key)]; f; f = f->next)
-		if (key_equal(&f->key, key)) {
+	uint32_t h = hash(key);
+
+	for (struct flow *f = *bucket(t, h); f; f = f->next)
+		if (f->hash == h && key_equal(&f->key, key)) {
 			age_unlink(t, f);
 			age_newest(t, f);
 			return f;
@@ -77,7 +109,6 @@ struct flow *flow_find(struct flows *t, const struct flow_key *key)
 
 struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t first_seq, void *owner)
 {
-	size_t at = hash(key);
 	struct flow *f;
 
 	if (t->n == FLOWS_MAX) {
@@ -89,10 +120,13 @@ struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t firs
 	if (!f)
 		return NULL;
 	f->key = *key;
+	f->hash = hash(key);
 	f->owner = owner;
 	f->next_seq = first_seq;
-	f->next = t->bucket[at];
-	t->bucket[at] = f;
+	if (t->n == t->n_buckets)
+		grow(t);
+	f->next = *bucket(t, f->hash);
+	*bucket(t, f->hash) = f;
 	age_newest(t, f);
 	t->n++;
 	return f;
@@ -100,7 +134,7 @@ struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t firs
 
 void flow_drop(struct flows *t, struct flow *f)
 {
-	struct flow **at = &t->bucket[hash(&f->key)];
+	struct flow **at = bucket(t, f->hash);
 
 	while (*at != f)
 		at = &(*at)->next;

@@ -49,6 +49,7 @@ enum flow_state {
 
 struct flow {
 	struct flow_key key;
+	uint32_t hash;              /* of key */
 	struct flow *next;          /* of the bucket */
 	struct flow *newer, *older; /* by use */
 	struct timer timer;         /* silence while packets are held */

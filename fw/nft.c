@@ -401,10 +401,23 @@ static void out_chain(struct batch *b, const struct nft_fence *f)
 	batch_rule(b, r);
 }
 
-/* f4_<N>, f6_<N>: the way out of one family, the usual things first. */
-static void family_chain(struct batch *b, const struct nft_fence *f, bool v6)
+/* What is in the set goes its way without the engine, and is counted. */
+static void pass_set(struct batch *b, const char *chain, const struct nft_fence *f,
+		     const char *prefix, bool v6)
 {
-	static const char *const direct[2][2] = {{"direct4_", "open4_"}, {"direct6_", "open6_"}};
+	char set[NAME_BYTES], passed[NAME_BYTES];
+	struct nftnl_rule *r = batch_rule_new(b, chain);
+
+	match_set(r, name(set, prefix, f->id), v6);
+	x_ct_mark(r, CT_MARK_MASK, f->epoch << CT_EPOCH_SHIFT);
+	x_counter_ref(r, name(passed, "c", f->id));
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+}
+
+/* f4_<N>, f6_<N>: the way out of one family, the usual things first. */
+static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bool direct)
+{
 	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
 	char chain[NAME_BYTES], ask[NAME_BYTES], other[NAME_BYTES], passed[NAME_BYTES];
 	struct nftnl_rule *r;
@@ -422,14 +435,9 @@ static void family_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	batch_rule(b, r);
 	own_dns(b, chain, f->dns_port, v6, IPPROTO_UDP);
 	own_dns(b, chain, f->dns_port, v6, IPPROTO_TCP);
-	for (unsigned i = 0; i < 2; i++) {
-		r = batch_rule_new(b, chain);
-		match_set(r, name(other, direct[v6][i], f->id), v6);
-		x_ct_mark(r, CT_MARK_MASK, epoch);
-		x_counter_ref(r, name(passed, "c", f->id));
-		x_verdict(r, NF_ACCEPT, NULL);
-		batch_rule(b, r);
-	}
+	if (direct) /* interval sets are dear to look into */
+		pass_set(b, chain, f, v6 ? "direct6_" : "direct4_", v6);
+	pass_set(b, chain, f, v6 ? "open6_" : "open4_", v6);
 	r = batch_rule_new(b, chain);
 	match_l4(r, IPPROTO_TCP);
 	match_set(r, name(other, v6 ? "learned6_" : "learned4_", f->id), v6);
@@ -609,42 +617,38 @@ static bool kernel_decides(const struct policy *p, size_t i, const struct addr_r
 
 #define KERNEL_RULES_MAX 4096 /* kernel_decides looks at pairs; past this the engine decides */
 
-static void direct_elems(struct batch *b, const struct nft_fence *f)
+/* Fills the direct set of one family; false: it stays empty. */
+static bool direct_elems(struct batch *b, const struct nft_fence *f, bool v6)
 {
-	size_t n = policy_addr_rules(f->policy);
+	size_t n = policy_addr_rules(f->policy), in_message = 0;
+	struct nftnl_set *s = NULL;
 	char set[NAME_BYTES];
+	bool any = false;
 
-	if (n > KERNEL_RULES_MAX)
-		return;
-	for (unsigned v6 = 0; v6 < 2; v6++) {
-		struct nftnl_set *s = NULL;
-		size_t in_message = 0;
+	for (size_t i = 0; i < n && n <= KERNEL_RULES_MAX; i++) {
+		struct addr_rule ar;
+		struct set_key from, to;
+		struct addr last;
 
-		for (size_t i = 0; i < n; i++) {
-			struct addr_rule ar;
-			struct set_key from, to;
-			struct addr last;
-
-			policy_addr_rule(f->policy, i, &ar);
-			if ((ar.prefix.addr.family == 6) != v6 ||
-			    !kernel_decides(f->policy, i, &ar))
-				continue;
-			if (!s)
-				s = batch_elems_new(b,
-						    name(set, v6 ? "direct6_" : "direct4_", f->id));
-			last = prefix_last(&ar.prefix);
-			from = addr_key(&ar.prefix.addr, ar.l4proto, ar.port);
-			to = addr_key(&last, ar.l4proto, ar.port);
-			batch_elem(s, &from, &to, NULL);
-			if (++in_message == ELEMS_PER_MESSAGE) {
-				batch_elems(b, NFT_MSG_NEWSETELEM, s);
-				s = NULL;
-				in_message = 0;
-			}
-		}
-		if (s)
+		policy_addr_rule(f->policy, i, &ar);
+		if ((ar.prefix.addr.family == 6) != v6 || !kernel_decides(f->policy, i, &ar))
+			continue;
+		if (!s)
+			s = batch_elems_new(b, name(set, v6 ? "direct6_" : "direct4_", f->id));
+		last = prefix_last(&ar.prefix);
+		from = addr_key(&ar.prefix.addr, ar.l4proto, ar.port);
+		to = addr_key(&last, ar.l4proto, ar.port);
+		batch_elem(s, &from, &to, NULL);
+		any = true;
+		if (++in_message == ELEMS_PER_MESSAGE) {
 			batch_elems(b, NFT_MSG_NEWSETELEM, s);
+			s = NULL;
+			in_message = 0;
+		}
 	}
+	if (s)
+		batch_elems(b, NFT_MSG_NEWSETELEM, s);
+	return any;
 }
 
 int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
@@ -666,13 +670,12 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 	ask_chain(&b, name(buf, "q", f->id), f->queue, n->native_queue);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		inspected_chain(&b, f, v6);
-		family_chain(&b, f, v6);
+		family_chain(&b, f, v6, direct_elems(&b, f, v6));
 	}
 	out_chain(&b, f);
 	in_chain(&b, f);
 	after_chain(&b, f);
 	dns_chain(&b, f);
-	direct_elems(&b, f);
 	map_elems(&b, f, NFT_MSG_NEWSETELEM);
 	r = batch_commit(&b);
 	if (r < 0)
