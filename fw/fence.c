@@ -242,6 +242,9 @@ static int make_cgroup(struct pfence *f, const char *wish, struct err *e)
 		snprintf(f->cgroup, sizeof(f->cgroup), "%s/%s", p->cgroup_root, f->name);
 		if (mkdir(f->cgroup, 0755) == 0)
 			break;
+		/* A daemon of another network namespace went, and took the empty directory along. */
+		if (errno == ENOENT && (mkdir(p->cgroup_root, 0755) == 0 || errno == EEXIST))
+			continue;
 		if (errno != EEXIST)
 			return err_set(e, errno, "cannot make the cgroup %s: %s", f->cgroup,
 				       strerror(errno));
