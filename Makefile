@@ -125,7 +125,7 @@ check-includes:
 	$(Q)tools/includes
 check-man:
 	$(Q)mandoc -T lint -W warning docs/*.[158]
-check-net: all
+check-net: all $(BUILD)/tests/bench/load
 	$(Q)BUILD=$(BUILD) tests/net/run
 format:
 	clang-format -i $(ALL_C)

@@ -99,12 +99,12 @@ static json_t *fence_json(struct pfence *f)
 
 	gmtime_r(&s, &tm);
 	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", f->name,
-			 "cgroup", f->cgroup, "policy", policy_file(f->policy), "mode",
-			 f->audit ? "audit" : "enforce", "command", f->command, "log_dir",
-			 record_dir(f->log->record), "since", since, "allowed",
-			 (json_int_t)pfence_allowed(f), "refused", (json_int_t)f->refused,
-			 "would_deny", (json_int_t)f->would_deny, "lost", (json_int_t)f->lost);
+	return json_pack(
+	    "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", f->name, "cgroup",
+	    f->cgroup, "policy", policy_file(f->policy), "mode", f->audit ? "audit" : "enforce",
+	    "command", f->command, "log_dir", record_dir(f->log->record), "since", since, "allowed",
+	    (json_int_t)pfence_allowed(f), "refused", (json_int_t)f->refused, "would_deny",
+	    (json_int_t)f->would_deny, "lost", (json_int_t)pfence_lost(f));
 }
 
 static void send_status(struct client *c)

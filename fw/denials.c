@@ -8,8 +8,9 @@
 #include "fw/parent.h"
 #include "policy/base/log.h"
 
-#define BATCH            1024 /* records a turn of the loop: others want to be served too */
-#define ATTRIBUTIONS_MAX 400  /* searches a second for refusals that repeat an open one */
+#define BATCH            1024      /* records a turn of the loop: others want to be served too */
+#define DRAIN_MAX        (1 << 20) /* more than the ring holds */
+#define ATTRIBUTIONS_MAX 400       /* searches a second for refusals that repeat an open one */
 
 /* The engine could be anybody's by now: nothing in its records is taken for a terminated string. */
 static bool sane(const struct ring_denial *rd, size_t bytes)
@@ -70,19 +71,17 @@ static void count_lost(struct parent *p)
 	p->ring_lost = lost;
 	if (!n)
 		return;
-	for (struct pfence *f = p->fences; f; f = f->next)
-		f->lost += n;
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_lost(l->record, n, "the engine was faster than the log");
 }
 
-void denials_read(struct parent *p)
+static int read_some(struct parent *p, int max)
 {
 	const struct ring_denial *rd;
 	size_t bytes;
 	int n = 0;
 
-	while (n < BATCH && (rd = ring_get(p->ring, &bytes))) {
+	while (n < max && (rd = ring_get(p->ring, &bytes))) {
 		struct pfence *f;
 
 		n++;
@@ -93,13 +92,26 @@ void denials_read(struct parent *p)
 			one(p, f, rd);
 	}
 	count_lost(p);
+	for (struct log_dir *l = p->logs; l && n; l = l->next)
+		record_flush(l->record);
+	return n;
+}
+
+void denials_read(struct parent *p)
+{
+	int n = read_some(p, BATCH);
+
 	if (ring_broken(p->ring) && p->engine_pid > 0) {
 		log_error("the engine wrote nonsense into its ring; it is started anew");
 		kill(p->engine_pid, SIGKILL); /* its end is noticed at its socket */
 		return;
 	}
-	for (struct log_dir *l = p->logs; l && n; l = l->next)
-		record_flush(l->record);
 	if (n == BATCH || !ring_sleep(p->ring))
 		timer_set(p->loop, &p->ring_more, 0);
+}
+
+void denials_drain(struct parent *p)
+{
+	for (int i = 0; i < DRAIN_MAX / BATCH && read_some(p, BATCH) == BATCH; i++)
+		;
 }

@@ -15,9 +15,10 @@
 #include "fw/route.h"
 #include "policy/base/cleanup.h"
 
-#define SWEEP_MS   5000
-#define POLICY_MAX (256u << 20)
-#define CLOSE_NS   1000000 /* packets that come within it are a stream of them */
+#define SWEEP_MS     5000
+#define POLICY_MAX   (256u << 20)
+#define LAST_BATCHES 1024    /* more than a queue holds; other fences' packets come between */
+#define CLOSE_NS     1000000 /* packets that come within it are a stream of them */
 
 /* ---- fences ---------------------------------------------------------------------------------- */
 
@@ -141,7 +142,8 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	f = *at;
 	if (!f)
 		return;
-	nfq_receive(e->nfq); /* what it tried last shall be in the log */
+	for (int i = 0; i < LAST_BATCHES && nfq_receive(e->nfq) == 0; i++)
+		; /* what it tried last shall be in the log */
 	*at = f->next;
 	e->by_queue[f->queue] = NULL;
 	nfq_unbind(e->nfq, f->queue);

@@ -75,7 +75,7 @@ static void on_message(struct parent *p, const union em *m)
 		on_want_socket(p, &m->socket);
 		break;
 	case EM_STATS:
-		denials_read(p); /* what it told before these counts */
+		denials_drain(p); /* what it told before these counts */
 		pfence_stats(p, &m->stats);
 		break;
 	case EM_FENCE_ADD:
@@ -212,7 +212,7 @@ void engine_died(struct parent *p)
 	kill(p->engine_pid, SIGKILL);
 	waitpid(p->engine_pid, &status, 0);
 	p->engine_pid = -1;
-	denials_read(p);
+	denials_drain(p);
 	if (p->stopping)
 		return;
 	p->engine_restarts++;

@@ -116,6 +116,11 @@ uint64_t pfence_allowed(struct pfence *f)
 	return f->allowed + nft_fence_passed(f->parent->nft, f->id);
 }
 
+uint64_t pfence_lost(const struct pfence *f)
+{
+	return record_counts(f->log->record).lost - f->lost_before;
+}
+
 /* Everything is over in there: tell what it was, take the rules away. What is left in a socket's
  * buffer must not get out afterwards: TCP sockets are destroyed, and the cgroup stays closed in the
  * kernel. */
@@ -127,7 +132,7 @@ static void finish(struct pfence *f)
 	uint64_t allowed = pfence_allowed(f);
 	int r;
 
-	denials_read(p);
+	denials_drain(p);
 	nft_view(f, &nf);
 	r = nft_fence_del(p->nft, &nf);
 	if (r < 0)
@@ -139,7 +144,7 @@ static void finish(struct pfence *f)
 	s.would_deny = f->would_deny;
 	s.packets = f->packets;
 	s.write_errno = (uint64_t)abs(record_error(f->log->record));
-	s.lost = f->lost + record_counts(f->log->record).lost;
+	s.lost = pfence_lost(f);
 	if (f->client)
 		client_summary(f->client, &s);
 	pfence_free(f);
@@ -242,7 +247,8 @@ static int make_cgroup(struct pfence *f, const char *wish, struct err *e)
 		snprintf(f->cgroup, sizeof(f->cgroup), "%s/%s", p->cgroup_root, f->name);
 		if (mkdir(f->cgroup, 0755) == 0)
 			break;
-		/* A daemon of another network namespace went, and took the empty directory along. */
+		/* A daemon of another network namespace went, and took the empty directory along.
+		 */
 		if (errno == ENOENT && (mkdir(p->cgroup_root, 0755) == 0 || errno == EEXIST))
 			continue;
 		if (errno != EEXIST)
@@ -345,6 +351,7 @@ static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, 
 	    (r = next_epoch(f->parent, &f->epoch, e)) < 0 ||
 	    (r = host_dns_sockets(&f->dns, e)) < 0 || (r = make_cgroup(f, m->name, e)) < 0)
 		return r;
+	f->lost_before = record_counts(f->log->record).lost;
 	f->rf = (struct record_fence){.name = f->name, .policy = f->policy, .command = f->command};
 	return 0;
 }
@@ -435,7 +442,6 @@ void pfence_tick(struct pfence *f)
 	uint64_t dropped = host_queue_dropped(f->queue);
 
 	if (dropped > f->queue_dropped) {
-		f->lost += dropped - f->queue_dropped;
 		record_lost(f->log->record, dropped - f->queue_dropped,
 			    "the queue to the engine was full; the packets were dropped");
 	}

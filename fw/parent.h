@@ -93,8 +93,9 @@ struct pfence {
 	struct record_fence rf;
 	uint64_t since_ns, ending_ms;
 	uint64_t allowed; /* as the engine said last */
-	uint64_t refused, would_deny, packets, queue_dropped, lost;
-	struct timer timer; /* KILLING: look again; STARTING: ask the engine again */
+	uint64_t refused, would_deny, packets, queue_dropped;
+	uint64_t lost_before; /* what the log had lost when the fence came */
+	struct timer timer;   /* KILLING: look again; STARTING: ask the engine again */
 };
 
 /* fence.c */
@@ -107,6 +108,7 @@ void pfence_stats(struct parent *p, const struct em_stats *m);
 struct pfence *pfence_find(struct parent *p, uint32_t id);
 void pfence_tick(struct pfence *f);
 uint64_t pfence_allowed(struct pfence *f);
+uint64_t pfence_lost(const struct pfence *f); /* refusals that its log could not take */
 
 /* control.c */
 int control_listen(struct parent *p, struct err *e);
@@ -122,6 +124,7 @@ void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds
 
 /* denials.c */
 void denials_read(struct parent *p);
+void denials_drain(struct parent *p); /* all that is there, before a fence is forgotten */
 
 uint64_t wall_clock_ns(void);
 void parent_check_idle(struct parent *p);

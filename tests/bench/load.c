@@ -1,10 +1,10 @@
 /* Load for the benchmarks: a server and clients as bare as they can be.
  *
- *   load serve PORT                     HTTP answers on PORT, a byte sink on PORT+1 (until killed)
- *   load connect HOST PORT SECONDS N    N parallel clients: connect, one request, answer, close
- *   load latency HOST PORT COUNT        one connection after the other; p50 of connect to answer,
- * in us load bulk HOST PORT SECONDS         one stream load refused HOST PORT SECONDS      UDP
- * datagrams as fast as they go
+ * load serve PORT                   HTTP answers on PORT, a byte sink on PORT+1 (until killed)
+ * load connect HOST PORT SECONDS N  N parallel clients: connect, one request, answer, close
+ * load latency HOST PORT COUNT      one after the other; p50 of connect to answer, in us
+ * load bulk HOST PORT SECONDS       one stream
+ * load refused HOST PORT SECONDS N  UDP datagrams from N sockets as fast as the kernel takes them
  *
  * Results are one number on stdout. */
 #include <arpa/inet.h>
@@ -201,18 +201,24 @@ static void bulk(const char *host, const char *port, double seconds)
 	close(fd);
 }
 
-static void refused(const char *host, const char *port, double seconds)
+/* Counts what the kernel took: a full send buffer, or the error that an earlier one met, sends
+ * nothing. */
+static void refused(const char *host, const char *port, double seconds, int sockets)
 {
 	struct addrinfo *ai = find(host, port, SOCK_DGRAM);
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	unsigned long n = 0;
 	char secret[64] = "a secret that must not leave";
+	unsigned long n = 0;
+	int fd[64];
 
-	for (double end = now() + seconds; now() < end; n++)
-		(void)!sendto(fd, secret, sizeof(secret), MSG_DONTWAIT, ai->ai_addr,
-			      ai->ai_addrlen);
+	if (sockets > 64)
+		sockets = 64;
+	for (int i = 0; i < sockets; i++)
+		fd[i] = socket(AF_INET, SOCK_DGRAM, 0);
+	for (double end = now() + seconds; now() < end;)
+		for (int i = 0; i < sockets; i++)
+			n += sendto(fd[i], secret, sizeof(secret), MSG_DONTWAIT, ai->ai_addr,
+				    ai->ai_addrlen) == sizeof(secret);
 	printf("%lu\n", n);
-	close(fd);
 }
 
 int main(int argc, char **argv)
@@ -226,8 +232,8 @@ int main(int argc, char **argv)
 		latency(argv[2], argv[3], atoi(argv[4]));
 	else if (argc == 5 && !strcmp(argv[1], "bulk"))
 		bulk(argv[2], argv[3], atof(argv[4]));
-	else if (argc == 5 && !strcmp(argv[1], "refused"))
-		refused(argv[2], argv[3], atof(argv[4]));
+	else if (argc == 6 && !strcmp(argv[1], "refused"))
+		refused(argv[2], argv[3], atof(argv[4]), atoi(argv[5]));
 	else
 		return 2;
 	return 0;
