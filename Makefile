@@ -132,12 +132,13 @@ format:
 
 $(BUILD)/tests/bench/load: $(BUILD)/obj/tests/bench/load.o
 $(BUILD)/tests/bench/names: $(BUILD)/obj/tests/bench/names.o $(POLICY_LIB)
-$(BUILD)/tests/bench/load $(BUILD)/tests/bench/names:
+$(BUILD)/tests/bench/floor: $(BUILD)/obj/tests/bench/floor.o $(FW_LIB) $(POLICY_LIB)
+$(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor:
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names
+bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor
 	$(Q)BUILD=$(BUILD) tests/bench/run
 
 install: all

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fw/hash.h"
+
 #define PLACES 4096 /* two for each key */
 
 struct place {
@@ -31,11 +33,9 @@ void dns_cache_free(struct dns_cache *c)
 
 static struct place *places(struct dns_cache *c, const struct name *name, uint16_t type)
 {
-	uint32_t h = 0x811c9dc5u ^ type;
+	uint32_t h = hash_bytes(hash_key() ^ type, name->s, name->len);
 
-	for (size_t i = 0; i < name->len; i++)
-		h = (h ^ (uint8_t)name->s[i]) * 0x01000193u;
-	return &c->place[(h ^ h >> 15) % (PLACES / 2) * 2];
+	return &c->place[h % (PLACES / 2) * 2];
 }
 
 const struct dns_result *dns_cache_get(struct dns_cache *c, const struct name *name, uint16_t type,

@@ -15,10 +15,11 @@
 #include "fw/route.h"
 #include "policy/base/cleanup.h"
 
-#define SWEEP_MS     5000
-#define POLICY_MAX   (256u << 20)
-#define LAST_BATCHES 1024    /* more than a queue holds; other fences' packets come between */
-#define CLOSE_NS     1000000 /* packets that come within it are a stream of them */
+#define SWEEP_MS      5000
+#define SWEEP_BATCHES 128 /* of LEARN_MAX a fence: all it can hold goes within half a minute */
+#define POLICY_MAX    (256u << 20)
+#define LAST_BATCHES  1024    /* more than a queue holds; other fences' packets come between */
+#define CLOSE_NS      1000000 /* packets that come within it are a stream of them */
 
 /* ---- fences ---------------------------------------------------------------------------------- */
 
@@ -237,9 +238,12 @@ static void sweep_timer(struct timer *t)
 	for (struct fence *f = e->fences; f; f = f->next) {
 		struct em_learn m = {.type = EM_LEARN, .fence = f->id};
 
-		m.n = (uint32_t)names_expire(f->names, loop_now_ms(e->loop), m.entry, LEARN_MAX);
-		if (m.n)
-			em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
+		for (int i = 0; i < SWEEP_BATCHES && (i == 0 || m.n == LEARN_MAX); i++) {
+			m.n = (uint32_t)names_expire(f->names, loop_now_ms(e->loop), m.entry,
+						     LEARN_MAX);
+			if (m.n)
+				em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
+		}
 	}
 	timer_set(e->loop, t, loop_now_ms(e->loop) + SWEEP_MS);
 }

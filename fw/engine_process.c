@@ -56,10 +56,18 @@ static void on_learn(struct parent *p, const struct em_learn *m)
 		if ((m->entry[i].addr.family != 4 && m->entry[i].addr.family != 6) ||
 		    m->entry[i].set > LEARN_OPEN)
 			return;
-	r = nft_learn(p->nft, f->id, m->entry, m->n);
-	if (r < 0) /* costs trips to the engine, no more */
-		log_warn("fence %s: addresses could not be put into the kernel: %s", f->name,
-			 strerror(-r));
+	if (nft_learn(p->nft, f->id, m->entry, m->n) == 0)
+		return;
+	/* One that is not there to be taken out must not keep the others in. */
+	for (uint32_t i = 0; i < m->n; i++) {
+		r = nft_learn(p->nft, f->id, &m->entry[i], 1);
+		if (r < 0 && m->entry[i].add) /* costs trips to the engine, no more */
+			log_warn("fence %s: an address could not be put into the kernel: %s",
+				 f->name, strerror(-r));
+		else if (r < 0 && r != -ENOENT)
+			log_error("fence %s: an address could not be taken out of the kernel: %s",
+				  f->name, strerror(-r));
+	}
 }
 
 static void on_message(struct parent *p, const union em *m)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fw/hash.h"
+
 #define BUCKETS_MIN 64 /* doubled as flows come: there can be a thousand fences */
 
 struct flows {
@@ -17,11 +19,13 @@ struct flows {
 
 static uint32_t hash(const struct flow_key *k)
 {
-	uint64_t h = 0xcbf29ce484222325u ^ k->sport ^ (uint64_t)k->dport << 16;
+	uint8_t bytes[36];
 
-	for (size_t i = 0; i < sizeof(k->dst.b); i++)
-		h = (h ^ k->dst.b[i] ^ (uint64_t)k->src.b[i] << 8) * 0x100000001b3u;
-	return (uint32_t)(h >> 32);
+	memcpy(bytes, k->src.b, 16);
+	memcpy(bytes + 16, k->dst.b, 16);
+	memcpy(bytes + 32, &k->sport, 2);
+	memcpy(bytes + 34, &k->dport, 2);
+	return hash_bytes(hash_key(), bytes, sizeof(bytes));
 }
 
 int flows_new(struct loop *loop, void (*gone)(struct flow *f), struct flows **ret)

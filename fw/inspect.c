@@ -23,12 +23,10 @@ static enum inspected inspect_tls(struct flow *f, const struct facts *facts, str
 	case WIRE_OK:
 		break;
 	case WIRE_MORE:
-		if (f->n > TLS_STREAM_MAX)
-			return deny(d, DENIED_TOO_LARGE);
 		return INSPECT_HOLD;
 	case WIRE_TRUNCATED:
 	case WIRE_BAD:
-		return deny(d, DENIED_NOT_TLS);
+		return deny(d, f->n >= TLS_STREAM_MAX ? DENIED_TOO_LARGE : DENIED_NOT_TLS);
 	}
 	d->scheme = SCHEME_HTTPS;
 	if (!name_canon(hello.sni, hello.sni_len, &sni))

@@ -5,15 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fw/hash.h"
+
 #define BUCKETS 4096
 
-/* One (address, name) pair, in the bucket of its address. */
+/* One (address, name) pair: in the bucket of both, and among those of its address. */
 struct pair {
 	struct pair *next;
 	struct pair *newer, *older; /* all pairs by age */
-	struct addr addr;
+	struct pair *addr_newer, *addr_older;
+	struct addr_names *of;
 	struct name name;
 	uint64_t until_ms;
+};
+
+/* An address, and the pairs that it is in. */
+struct addr_names {
+	struct addr_names *next;
+	struct addr addr;
+	struct pair *newest;
 };
 
 /* One element of a kernel set; lives as long as the longest-lived pair that needs it. */
@@ -25,20 +35,24 @@ struct element {
 
 struct names {
 	const struct policy *policy;
-	size_t n_pairs;
+	size_t n_pairs, n_elements;
 	struct pair *oldest, *newest;
 	struct pair *pairs[BUCKETS];
+	struct addr_names *addrs[BUCKETS];
 	struct element *elements[BUCKETS];
 	size_t sweep; /* the bucket that names_expire looks at next */
 };
 
-static size_t bucket(const struct addr *a)
+static size_t addr_bucket(const struct addr *a)
 {
-	uint64_t h = 0xcbf29ce484222325u;
+	return hash_bytes(hash_key(), a->b, sizeof(a->b)) % BUCKETS;
+}
 
-	for (size_t i = 0; i < sizeof(a->b); i++)
-		h = (h ^ a->b[i]) * 0x100000001b3u;
-	return (size_t)(h >> 32) % BUCKETS;
+static size_t pair_bucket(const struct name *name, const struct addr *a)
+{
+	uint64_t key = hash_key() ^ (uint64_t)hash_bytes(hash_key(), a->b, sizeof(a->b)) << 32;
+
+	return hash_bytes(key, name->s, name->len) % BUCKETS;
 }
 
 int names_new(const struct policy *policy, struct names **ret)
@@ -56,19 +70,46 @@ static void unlink_age(struct names *n, struct pair *p)
 {
 	*(p->newer ? &p->newer->older : &n->newest) = p->older;
 	*(p->older ? &p->older->newer : &n->oldest) = p->newer;
+	*(p->addr_newer ? &p->addr_newer->addr_older : &p->of->newest) = p->addr_older;
+	if (p->addr_older)
+		p->addr_older->addr_newer = p->addr_newer;
 }
 
 static void link_newest(struct names *n, struct pair *p)
 {
-	p->newer = NULL;
+	p->newer = p->addr_newer = NULL;
 	p->older = n->newest;
 	*(n->newest ? &n->newest->newer : &n->oldest) = p;
 	n->newest = p;
+	p->addr_older = p->of->newest;
+	if (p->of->newest)
+		p->of->newest->addr_newer = p;
+	p->of->newest = p;
+}
+
+static struct addr_names **addr_find(struct names *n, const struct addr *a)
+{
+	struct addr_names **at = &n->addrs[addr_bucket(a)];
+
+	while (*at && !addr_equal(&(*at)->addr, a))
+		at = &(*at)->next;
+	return at;
+}
+
+static void addr_drop_if_empty(struct names *n, const struct addr *a)
+{
+	struct addr_names **at = addr_find(n, a), *of = *at;
+
+	if (!of || of->newest)
+		return;
+	*at = of->next;
+	free(of);
 }
 
 static void pair_drop(struct names *n, struct pair *p)
 {
-	struct pair **at = &n->pairs[bucket(&p->addr)];
+	struct pair **at = &n->pairs[pair_bucket(&p->name, &p->of->addr)];
+	struct addr a = p->of->addr;
 
 	while (*at != p)
 		at = &(*at)->next;
@@ -76,6 +117,7 @@ static void pair_drop(struct names *n, struct pair *p)
 	unlink_age(n, p);
 	n->n_pairs--;
 	free(p);
+	addr_drop_if_empty(n, &a);
 }
 
 void names_free(struct names *n)
@@ -96,8 +138,8 @@ void names_free(struct names *n)
 
 static struct pair *pair_find(const struct names *n, const struct name *name, const struct addr *a)
 {
-	for (struct pair *p = n->pairs[bucket(a)]; p; p = p->next)
-		if (addr_equal(&p->addr, a) && name_equal(&p->name, name))
+	for (struct pair *p = n->pairs[pair_bucket(name, a)]; p; p = p->next)
+		if (addr_equal(&p->of->addr, a) && name_equal(&p->name, name))
 			return p;
 	return NULL;
 }
@@ -110,7 +152,7 @@ static bool same_element(const struct learn_entry *x, const struct learn_entry *
 
 static struct element **element_find(struct names *n, const struct learn_entry *entry)
 {
-	struct element **at = &n->elements[bucket(&entry->addr)];
+	struct element **at = &n->elements[addr_bucket(&entry->addr)];
 
 	while (*at && !same_element(&(*at)->entry, entry))
 		at = &(*at)->next;
@@ -127,11 +169,11 @@ static int element_keep(struct names *n, const struct learn_entry *entry, uint64
 			(*at)->until_ms = until_ms;
 		return 0;
 	}
-	*at = calloc(1, sizeof(**at));
-	if (!*at)
+	if (n->n_elements == NAMES_MAX || !(*at = calloc(1, sizeof(**at))))
 		return -ENOMEM;
 	(*at)->entry = *entry;
 	(*at)->until_ms = until_ms;
+	n->n_elements++;
 	return 1;
 }
 
@@ -167,7 +209,7 @@ static int pair_keep(struct names *n, const struct name *name, const struct addr
 		     uint64_t until_ms)
 {
 	struct pair *p = pair_find(n, name, a);
-	size_t at = bucket(a);
+	struct addr_names **of;
 
 	if (p) {
 		if (p->until_ms < until_ms)
@@ -176,16 +218,22 @@ static int pair_keep(struct names *n, const struct name *name, const struct addr
 		link_newest(n, p);
 		return 0;
 	}
-	p = calloc(1, sizeof(*p));
-	if (!p)
-		return -ENOMEM;
 	if (n->n_pairs == NAMES_MAX)
 		pair_drop(n, n->oldest);
-	p->addr = *a;
+	p = calloc(1, sizeof(*p));
+	of = addr_find(n, a);
+	if (p && !*of && (*of = calloc(1, sizeof(**of))))
+		(*of)->addr = *a;
+	if (!p || !*of) {
+		free(p);
+		addr_drop_if_empty(n, a);
+		return -ENOMEM;
+	}
+	p->of = *of;
 	p->name = *name;
 	p->until_ms = until_ms;
-	p->next = n->pairs[at];
-	n->pairs[at] = p;
+	p->next = n->pairs[pair_bucket(name, a)];
+	n->pairs[pair_bucket(name, a)] = p;
 	link_newest(n, p);
 	n->n_pairs++;
 	return 0;
@@ -214,16 +262,6 @@ int names_learn(struct names *n, const struct name *name, const struct addr *a, 
 	return 0;
 }
 
-void names_not_in_kernel(struct names *n, const struct learn_entry *entry)
-{
-	struct element **at = element_find(n, entry), *e = *at;
-
-	if (!e)
-		return;
-	*at = e->next;
-	free(e);
-}
-
 bool names_has(const struct names *n, const struct name *name, const struct addr *a,
 	       uint64_t now_ms)
 {
@@ -235,18 +273,19 @@ bool names_has(const struct names *n, const struct name *name, const struct addr
 size_t names_of(const struct names *n, const struct addr *a, uint64_t now_ms, struct name *ret,
 		size_t max)
 {
+	const struct addr_names *of = *addr_find((struct names *)n, a);
 	size_t found = 0;
 
-	for (struct pair *p = n->pairs[bucket(a)]; p && found < max; p = p->next)
-		if (p->until_ms > now_ms && addr_equal(&p->addr, a))
+	for (struct pair *p = of ? of->newest : NULL; p && found < max; p = p->addr_older)
+		if (p->until_ms > now_ms)
 			ret[found++] = p->name;
 	return found;
 }
 
 /* A name rule's element that is over, or every element once its bucket is looked at. */
-static size_t expire_elements(struct element **at, uint64_t now_ms, struct learn_entry *ret,
-			      size_t max)
+static size_t expire_elements(struct names *n, uint64_t now_ms, struct learn_entry *ret, size_t max)
 {
+	struct element **at = &n->elements[n->sweep];
 	size_t out = 0;
 
 	while (*at && out < max) {
@@ -260,6 +299,7 @@ static size_t expire_elements(struct element **at, uint64_t now_ms, struct learn
 		ret[out++].add = 0;
 		*at = e->next;
 		free(e);
+		n->n_elements--;
 	}
 	return out;
 }
@@ -277,7 +317,7 @@ size_t names_expire(struct names *n, uint64_t now_ms, struct learn_entry *ret, s
 			if (p->until_ms <= now_ms)
 				pair_drop(n, p);
 		}
-		out += expire_elements(&n->elements[n->sweep], now_ms, ret + out, max - out);
+		out += expire_elements(n, now_ms, ret + out, max - out);
 		if (out < max)
 			n->sweep = (n->sweep + 1) % BUCKETS;
 	}

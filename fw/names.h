@@ -13,7 +13,8 @@
 struct names;
 
 /* Pairs a fence may hold; the oldest goes first. A name that answers with hundreds of rotating
- * addresses for days stays far below it. */
+ * addresses for days stays far below it. The kernel's sets hold no more elements either; over that
+ * the engine decides. */
 #define NAMES_MAX 65536
 /* A well-behaved client may use an address a while after its TTL: at least this long. */
 #define NAMES_GRACE_MS   (300 * 1000)
@@ -26,8 +27,6 @@ void names_free(struct names *n);
  * not hold yet go to ret. 0; -ENOMEM: nothing was learned. */
 int names_learn(struct names *n, const struct name *name, const struct addr *a, uint32_t ttl_s,
 		uint64_t now_ms, struct learn_entry *ret, size_t max, size_t *ret_n);
-/* The kernel refused these after all: they are offered again at the next names_learn. */
-void names_not_in_kernel(struct names *n, const struct learn_entry *entry);
 
 bool names_has(const struct names *n, const struct name *name, const struct addr *a,
 	       uint64_t now_ms);

@@ -180,9 +180,15 @@ static int setup_ring(struct parent *p)
 
 static int setup(struct parent *p, struct err *e)
 {
-	const struct rlimit files = {FILES_MAX, FILES_MAX};
+	struct rlimit files = {0};
 	int r;
 
+	/* Every question that is under way has a socket. */
+	getrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_max < FILES_MAX)
+		setrlimit(RLIMIT_NOFILE, &(struct rlimit){FILES_MAX, FILES_MAX});
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
 	setrlimit(RLIMIT_NOFILE, &files);
 	p->sockdiag_fd = sockdiag_open();
 	if ((r = loop_new(&p->loop)) < 0 || (r = setup_signals(p)) < 0 || (r = setup_ring(p)) < 0 ||

@@ -10,17 +10,19 @@
 
 #include "fw/dns_cache.h"
 #include "fw/dns_server.h"
+#include "fw/hash.h"
 #include "fw/upstream.h"
 
-#define PIN_TTL_S      60
-#define NEGATIVE_TTL_S 30 /* at most, whatever the SOA says */
-#define TTL_MAX_S      3600
-#define FAILURE_TTL_S  5 /* RFC 2308 §7: short */
-#define ADDRS_MAX      DNS_ANSWER_MAX_ADDRS
-#define WAITERS_MAX    1024 /* clients that wait for one question */
-#define HELD_MAX       64
-#define HELD_MS        20
-#define REPLY_MAX      65535
+#define PIN_TTL_S        60
+#define NEGATIVE_TTL_S   30 /* at most, whatever the SOA says */
+#define TTL_MAX_S        3600
+#define FAILURE_TTL_S    5 /* RFC 2308 §7: short */
+#define ADDRS_MAX        DNS_ANSWER_MAX_ADDRS
+#define WAITERS_MAX      1024 /* clients that wait for one question */
+#define HELD_MAX         64
+#define QUESTION_BUCKETS 1024
+#define HELD_MS          20
+#define REPLY_MAX        65535
 
 /* A client's query that waits for an answer. */
 struct waiter {
@@ -32,7 +34,7 @@ struct waiter {
 
 /* A question that was asked upstream, once for all that want to know. */
 struct question {
-	struct question *next;
+	struct question *next; /* of its bucket */
 	struct resolver_fence *rf;
 	struct name name;
 	uint16_t type;
@@ -66,7 +68,7 @@ struct resolver_fence {
 	struct dns_server *server;
 	struct upstream *upstream;
 	struct dns_cache *cache;
-	struct question *questions;
+	struct question *questions[QUESTION_BUCKETS];
 };
 
 /* ---- replies
@@ -308,9 +310,15 @@ static void take_rdata(struct resolver_fence *rf, const struct question *q,
 	}
 }
 
+static struct question **question_bucket(struct resolver_fence *rf, const struct name *name,
+					 uint16_t type)
+{
+	return &rf->questions[hash_bytes(hash_key() ^ type, name->s, name->len) % QUESTION_BUCKETS];
+}
+
 static void question_free(struct question *q)
 {
-	struct question **at = &q->rf->questions;
+	struct question **at = question_bucket(q->rf, &q->name, q->type);
 
 	while (*at != q)
 		at = &(*at)->next;
@@ -389,13 +397,12 @@ static void on_answer(void *arg, void *question, const struct dns_answer *a)
 	res.until_ms = now + (uint64_t)res.ttl_s * 1000;
 	if (bad.family)
 		rebound(rf, q, &bad);
-	if (!bad.family || res.n_addrs) {
+	if (!bad.family || rf->c.audit) {
 		learn(rf, &q->name, &res);
 		if (!bad.family)
 			dns_cache_put(rf->cache, &q->name, q->type, &res);
-		if (!bad.family || rf->c.audit)
-			for (struct waiter *w = q->waiters; w; w = w->next)
-				reply_answer(rf, w, &res, now);
+		for (struct waiter *w = q->waiters; w; w = w->next)
+			reply_answer(rf, w, &res, now);
 	}
 	question_free(q);
 }
@@ -432,17 +439,17 @@ static void ask(struct resolver_fence *rf, const struct dns_client *c, const str
 		bool refused)
 {
 	struct waiter *w = waiter_new(c, dq);
-	struct question *q = rf->questions;
+	struct question **bucket = question_bucket(rf, &dq->name, dq->type), *q = *bucket;
 
 	while (q && !(q->type == dq->type && name_equal(&q->name, &dq->name)))
 		q = q->next;
 	if (w && !q && (q = calloc(1, sizeof(*q)))) {
-		*q = (struct question){.next = rf->questions,
+		*q = (struct question){.next = *bucket,
 				       .rf = rf,
 				       .name = dq->name,
 				       .type = dq->type,
 				       .refused = refused};
-		rf->questions = q;
+		*bucket = q;
 		if (upstream_ask(rf->upstream, &q->name, q->type, q) < 0) {
 			question_free(q);
 			q = NULL;
@@ -644,8 +651,9 @@ void resolver_fence_del(struct resolver_fence *rf)
 			rf->r->held[i].go = 0;
 			rf->r->n_held--;
 		}
-	while (rf->questions)
-		question_free(rf->questions);
+	for (size_t i = 0; i < QUESTION_BUCKETS; i++)
+		while (rf->questions[i])
+			question_free(rf->questions[i]);
 	upstream_free(rf->upstream);
 	dns_server_free(rf->server);
 	dns_cache_free(rf->cache);

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ASKS_MAX      16384
+#define ASKS_MAX      32768 /* ten thousand lookups of both kinds at once, and room */
 #define TRIES_MAX     3
 #define TRY_MS        1200
 #define FORGERIES_MAX 64 /* wrong answers looked at for one question */
@@ -21,6 +21,7 @@ struct ask {
 	unsigned server, tries, forgeries;
 	int socket_type;
 	bool waiting; /* for a socket */
+	struct ask *wait_next, *wait_prev;
 	bool sent;
 	struct watch watch;
 	struct timer timer;
@@ -33,8 +34,8 @@ struct upstream {
 	size_t n_servers;
 	struct upstream_ops ops;
 	void *arg;
-	struct ask *asks; /* newest first */
-	struct ask *oldest;
+	struct ask *asks;
+	struct ask *waiting, *waiting_last; /* for sockets, which come in the order of asking */
 	size_t n;
 };
 
@@ -53,8 +54,32 @@ int upstream_new(struct loop *loop, size_t n_servers, const struct upstream_ops 
 	return 0;
 }
 
+static void wait_end(struct ask *a)
+{
+	struct upstream *u = a->u;
+
+	if (!a->waiting)
+		return;
+	a->waiting = false;
+	*(a->wait_prev ? &a->wait_prev->wait_next : &u->waiting) = a->wait_next;
+	*(a->wait_next ? &a->wait_next->wait_prev : &u->waiting_last) = a->wait_prev;
+}
+
+static void wait_begin(struct ask *a)
+{
+	struct upstream *u = a->u;
+
+	wait_end(a);
+	a->waiting = true;
+	a->wait_next = NULL;
+	a->wait_prev = u->waiting_last;
+	*(u->waiting_last ? &u->waiting_last->wait_next : &u->waiting) = a;
+	u->waiting_last = a;
+}
+
 static void socket_close(struct ask *a)
 {
+	wait_end(a);
 	if (a->watch.fd < 0)
 		return;
 	loop_del(a->u->loop, &a->watch);
@@ -71,7 +96,8 @@ static void ask_free(struct ask *a)
 	socket_close(a);
 	timer_cancel(u->loop, &a->timer);
 	*(a->prev ? &a->prev->next : &u->asks) = a->next;
-	*(a->next ? &a->next->prev : &u->oldest) = a->prev;
+	if (a->next)
+		a->next->prev = a->prev;
 	u->n--;
 	free(a->in);
 	free(a);
@@ -101,7 +127,7 @@ static void begin_try(struct ask *a, int socket_type)
 
 	socket_close(a);
 	a->socket_type = socket_type;
-	a->waiting = true;
+	wait_begin(a);
 	timer_set(u->loop, &a->timer, loop_now_ms(u->loop) + TRY_MS);
 	u->ops.want_socket(u->arg, a->server, socket_type);
 }
@@ -139,7 +165,8 @@ int upstream_ask(struct upstream *u, const struct name *name, uint16_t type, voi
 	a->watch.fd = -1;
 	a->timer = (struct timer){.fn = on_timeout, .arg = a};
 	a->next = u->asks;
-	*(u->asks ? &u->asks->prev : &u->oldest) = a;
+	if (u->asks)
+		u->asks->prev = a;
 	u->asks = a;
 	u->n++;
 	begin_try(a, SOCK_DGRAM);
@@ -160,8 +187,11 @@ static void take(struct ask *a, const uint8_t *msg, size_t n)
 			next_try(a);
 		return;
 	}
-	if (answer.truncated && a->socket_type == SOCK_DGRAM) {
-		begin_try(a, SOCK_STREAM);
+	if (answer.truncated) {
+		if (a->socket_type == SOCK_DGRAM)
+			begin_try(a, SOCK_STREAM);
+		else
+			next_try(a); /* cut even so: what is left of it says nothing */
 		return;
 	}
 	if (answer.rcode != DNS_NOERROR && answer.rcode != DNS_NXDOMAIN &&
@@ -236,16 +266,16 @@ static void on_socket(struct watch *w, uint32_t events)
 
 void upstream_socket(struct upstream *u, unsigned server, int type, int fd)
 {
-	struct ask *a = u->oldest;
+	struct ask *a = u->waiting;
 
-	while (a && !(a->waiting && a->server == server && a->socket_type == type))
-		a = a->prev;
+	while (a && (a->server != server || a->socket_type != type))
+		a = a->wait_next;
 	if (!a) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
-	a->waiting = false;
+	wait_end(a);
 	a->watch = (struct watch){.fd = fd, .fn = on_socket, .arg = a};
 	if (fd < 0 || loop_add(u->loop, &a->watch, type == SOCK_STREAM ? EPOLLOUT : EPOLLIN) < 0) {
 		next_try(a);

@@ -244,9 +244,10 @@ static void audit_answers_and_says_so(void **state)
 	assert_string_equal(ask(lab, "10-0-0-1.ok.example", A)->addr[0], "10.0.0.1");
 	assert_string_equal(ask(lab, "10-0-0-2.evil.example", A)->addr[0], "10.0.0.2");
 	assert_int_equal(ask(lab, "", A)->rcode, REFUSED); /* the root is no name to ask for */
+	assert_int_equal(ask(lab, "mapped.ok.example", AAAA)->n, 0); /* answered, with nothing */
 	lab_end(lab);
 	assert_int_equal(lab->n_learned, 3);
-	assert_int_equal(lab->n_denied, 4);
+	assert_int_equal(lab->n_denied, 5);
 	for (size_t i = 0; i < lab->n_denied; i++)
 		assert_int_equal(lab->denied[i].would, 1);
 	assert_int_equal(lab->denied[0].code, DENIED_DNS_NAME);

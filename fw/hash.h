@@ -1,0 +1,12 @@
+/* Hashes for tables that strangers fill: keyed, so that nobody can choose what falls together. */
+#ifndef AGENTFW_HASH_H
+#define AGENTFW_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A key for this process, random. */
+uint64_t hash_key(void);
+uint32_t hash_bytes(uint64_t key, const void *bytes, size_t n);
+
+#endif
