@@ -126,10 +126,13 @@ static void on_fence_add(struct engine *e, const struct em_fence_add *m, int *fd
 	em_send(ENGINE_FD_CONTROL, &ready, sizeof(ready), NULL, 0);
 }
 
-static void send_stats(const struct fence *f)
+static void send_stats(const struct fence *f, bool last)
 {
-	struct em_stats s = {
-	    .type = EM_STATS, .fence = f->id, .allowed = f->allowed, .queued = f->queued};
+	struct em_stats s = {.type = EM_STATS,
+			     .fence = f->id,
+			     .allowed = f->allowed,
+			     .queued = f->queued,
+			     .last = last};
 
 	em_send(ENGINE_FD_CONTROL, &s, sizeof(s), NULL, 0);
 }
@@ -148,7 +151,7 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	*at = f->next;
 	e->by_queue[f->queue] = NULL;
 	nfq_unbind(e->nfq, f->queue);
-	send_stats(f);
+	send_stats(f, true);
 	fence_free(f);
 }
 
@@ -291,7 +294,7 @@ static void on_message(struct engine *e, const union em *m, int *fds, size_t n_f
 	case EM_STATS_ASK:
 		f = fence_find(e, m->stats.fence);
 		if (f)
-			send_stats(f);
+			send_stats(f, false);
 		break;
 	case EM_FENCE_READY:
 	case EM_LEARN:

@@ -125,6 +125,7 @@ struct em_stats {
 	uint32_t fence;
 	uint64_t allowed;
 	uint64_t queued; /* packets that came to the engine */
+	uint8_t last;    /* the answer to EM_FENCE_DEL: nothing of this fence follows */
 };
 
 union em {

@@ -199,7 +199,7 @@ void pfence_stats(struct parent *p, const struct em_stats *m)
 	if (!f)
 		return;
 	f->allowed = m->allowed;
-	if (f->state == PFENCE_ENDING)
+	if (f->state == PFENCE_ENDING && m->last)
 		finish(f);
 }
 
@@ -441,9 +441,8 @@ void pfence_tick(struct pfence *f)
 {
 	uint64_t dropped = host_queue_dropped(f->queue);
 
-	if (dropped > f->queue_dropped) {
+	if (dropped > f->queue_dropped)
 		record_lost(f->log->record, dropped - f->queue_dropped,
 			    "the queue to the engine was full; the packets were dropped");
-	}
 	f->queue_dropped = dropped;
 }

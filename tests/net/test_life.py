@@ -162,7 +162,7 @@ def test_row24_flood_is_accounted_for(lab):
     recorded = len(r.packets())
     check(sent > 20000, "hardly a flood:", sent)
     check(told == recorded and sent == recorded + lost, sent, "sent;", recorded, "recorded;", told, "told;", lost,
-          "lost")
+          "lost;", r.tell())
     check(not lost or "%d could not be recorded" % lost in r.err, lost, r.err)
 
 
