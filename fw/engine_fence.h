@@ -15,7 +15,7 @@
 #define QUEUES 65536
 #define PENDING_MAX                                                                                \
 	32 /* refusals that wait to be attributed; over it the verdict goes out at once */
-#define GO_WAIT_MS 20 /* and no longer than this: refusals are fast */
+#define GO_WAIT_MS 50 /* and no longer: a refusal comes within 100 ms */
 
 /* A refusal whose verdict waits until the parent has looked who it was: once the reset is out, the
  * process may be gone. */
