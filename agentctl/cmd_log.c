@@ -69,7 +69,9 @@ static void show_denial(const struct view *v, const json_t *o, const char *when,
 	char process[80], endpoint[320], reason[400], who[120], address[80] = "";
 	const char *name = str(o, "process", "name"), *ip = str(o, "destination", "ip");
 	const char *shown = str(o, "agentfw", "endpoint");
+	const json_t *question = json_object_get(o, "dns");
 	bool would = strcmp(action, "would_deny") == 0;
+	char type[32];
 
 	if (name)
 		snprintf(who, sizeof(who), "%s[%lld]", clean(process, sizeof(process), name),
@@ -77,14 +79,19 @@ static void show_denial(const struct view *v, const json_t *o, const char *when,
 	else
 		snprintf(who, sizeof(who), "?");
 	clean(endpoint, sizeof(endpoint), shown);
-	if (ip && !strstr(endpoint, ip) && !json_object_get(o, "dns"))
+	if (question)
+		snprintf(address, sizeof(address), " (%.30s)",
+			 clean(type, sizeof(type),
+			       json_string_value(json_object_get(
+				   json_object_get(question, "question"), "type"))));
+	else if (ip && !strstr(endpoint, ip))
 		snprintf(address, sizeof(address), " (%.45s)", ip);
 	printf("%s  %s%-10s%s  %-20s -> %s%s  %s", when,
 	       v->colour ? (would ? "\033[33m" : "\033[31m") : "", would ? "would deny" : "denied",
 	       v->colour ? "\033[0m" : "", who, endpoint, address,
 	       clean(reason, sizeof(reason), str(o, "event", "reason")));
-	if (num(o, "event", "count") > 1)
-		printf("  x%lld", num(o, "event", "count"));
+	if (str(o, "event", "end")) /* repeats of an event that was told when it began */
+		printf("  %lld more", num(o, "event", "count"));
 	if (json_object_get(json_object_get(o, "agentfw"), "capture"))
 		printf("  packet %lld",
 		       (long long)json_integer_value(json_object_get(

