@@ -1,0 +1,527 @@
+/* A fence's part of the table: its chains, its sets, and its places in the maps. */
+#include "fw/nft_table.h"
+
+#include <errno.h>
+#include <libnftnl/object.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ELEMS_PER_MESSAGE 512
+#define NAME_BYTES        24
+
+/* Places in headers: RFC 791, RFC 8200, RFC 9293. */
+#define IP4_LENGTH_OFFSET 2
+#define IP4_DADDR_OFFSET  16
+#define IP6_LENGTH_OFFSET 4
+#define IP6_NEXT_OFFSET   6
+#define IP6_DADDR_OFFSET  24
+#define TCP_DOFF_OFFSET   12
+
+static const char *name(char buf[NAME_BYTES], const char *prefix, uint32_t fence)
+{
+	snprintf(buf, NAME_BYTES, "%s%u", prefix, fence);
+	return buf;
+}
+
+static void match_family(struct nftnl_rule *r, bool v6)
+{
+	x_meta_load(r, NFT_META_NFPROTO, NFT_REG_1);
+	x_cmp8(r, NFT_REG_1, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+}
+
+static void match_l4(struct nftnl_rule *r, uint8_t l4proto)
+{
+	x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
+	x_cmp8(r, NFT_REG_1, l4proto);
+}
+
+/* daddr . l4proto . dport into the registers of a set's key */
+static void load_key(struct nftnl_rule *r, bool v6)
+{
+	uint32_t next = NFT_REG32_00 + (v6 ? 4 : 1);
+
+	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_DADDR_OFFSET : IP4_DADDR_OFFSET,
+		  v6 ? 16 : 4, NFT_REG32_00);
+	x_meta_load(r, NFT_META_L4PROTO, next);
+	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, L4_DPORT_OFFSET, 2, next + 1);
+}
+
+static void match_set(struct nftnl_rule *r, const char *set, bool v6)
+{
+	load_key(r, v6);
+	x_lookup(r, set, NFT_REG32_00, false);
+}
+
+static void match_ct_mark(struct nftnl_rule *r, uint32_t bits)
+{
+	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, CT_MARK_MASK, 0);
+	x_cmp32(r, NFT_REG_1, bits);
+}
+
+static void own_dns(struct batch *b, const char *chain, uint16_t port, bool v6, uint8_t l4proto)
+{
+	static const uint8_t lo6[16] = {[15] = 1}, lo4[4] = {127, 0, 0, 1};
+	struct nftnl_rule *r = batch_rule_new(b, chain);
+	uint16_t be = htons(port);
+
+	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_DADDR_OFFSET : IP4_DADDR_OFFSET,
+		  v6 ? 16 : 4, NFT_REG_1);
+	x_cmp(r, NFT_REG_1, v6 ? lo6 : lo4, v6 ? 16 : 4);
+	match_l4(r, l4proto);
+	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, L4_DPORT_OFFSET, 2, NFT_REG_1);
+	x_cmp(r, NFT_REG_1, &be, sizeof(be));
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+}
+
+/* TCP without payload: one rule a data offset, the usual ones (SYN, bare ACK) first. No IP options,
+ * no extension headers: what is not plain goes to the queue. */
+static void no_payload(struct batch *b, const char *chain, bool v6)
+{
+	static const uint8_t doffs[] = {10, 8, 5, 7, 6, 9, 11, 12, 13, 14, 15};
+
+	for (size_t i = 0; i < sizeof(doffs); i++) {
+		struct nftnl_rule *r = batch_rule_new(b, chain);
+		uint16_t len = htons((uint16_t)((v6 ? 0 : 20) + 4 * doffs[i]));
+
+		x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_LENGTH_OFFSET : IP4_LENGTH_OFFSET,
+			  2, NFT_REG_1);
+		x_cmp(r, NFT_REG_1, &len, sizeof(len));
+		x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_NEXT_OFFSET : 0, 1, NFT_REG_1);
+		x_cmp8(r, NFT_REG_1, v6 ? IPPROTO_TCP : 0x45);
+		x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_DOFF_OFFSET, 1, NFT_REG_1);
+		x_mask(r, NFT_REG_1, 0xf0, 0);
+		x_cmp32(r, NFT_REG_1, (uint32_t)doffs[i] << 4);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
+}
+
+/* IPv4 options and IPv6 extension headers can name another destination (source routing): no packet
+ * that has them is let through without being looked at. */
+static void not_plain(struct batch *b, const char *chain, const char *ask, bool v6)
+{
+	struct nftnl_rule *r = batch_rule_new(b, chain);
+
+	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_NEXT_OFFSET : 0, 1, NFT_REG_1);
+	if (v6)
+		x_lookup_not(r, NFT_PLAIN_SET, NFT_REG_1);
+	else
+		x_cmp_ne8(r, NFT_REG_1, 0x45);
+	x_verdict(r, NFT_GOTO, ask);
+	batch_rule(b, r);
+}
+
+static void ask_chain(struct batch *b, const char *chain, uint16_t queue, bool native)
+{
+	struct nftnl_rule *r = batch_rule_new(b, chain);
+
+	x_queue(r, queue, native);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	x_verdict(r, NF_DROP, NULL);
+	batch_rule(b, r);
+}
+
+/* f<N>: the way out. */
+static void out_chain(struct batch *b, const struct nft_fence *f)
+{
+	char chain[NAME_BYTES], family[NAME_BYTES];
+	struct nftnl_rule *r;
+
+	r = batch_rule_new(b,
+			   name(chain, "f", f->id)); /* never trust a mark the sender could set */
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	match_family(r, false);
+	x_verdict(r, NFT_GOTO, name(family, "f4_", f->id));
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	match_family(r, true);
+	x_verdict(r, NFT_GOTO, name(family, "f6_", f->id));
+	batch_rule(b, r);
+}
+
+/* What is in the set goes its way without the engine, and is counted. */
+static void pass_set(struct batch *b, const char *chain, const struct nft_fence *f,
+		     const char *prefix, bool v6)
+{
+	char set[NAME_BYTES], passed[NAME_BYTES];
+	struct nftnl_rule *r = batch_rule_new(b, chain);
+
+	match_set(r, name(set, prefix, f->id), v6);
+	x_ct_mark(r, CT_MARK_MASK, f->epoch << CT_EPOCH_SHIFT);
+	x_counter_ref(r, name(passed, "c", f->id));
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+}
+
+/* f4_<N>, f6_<N>: the way out of one family, the usual things first. */
+static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bool direct)
+{
+	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
+	char chain[NAME_BYTES], ask[NAME_BYTES], other[NAME_BYTES], passed[NAME_BYTES];
+	struct nftnl_rule *r;
+
+	name(chain, v6 ? "f6_" : "f4_", f->id);
+	name(ask, "q", f->id);
+	not_plain(b, chain, ask, v6);
+	r = batch_rule_new(b, chain);
+	match_ct_mark(r, epoch);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	match_ct_mark(r, epoch | CT_INSPECT);
+	x_verdict(r, NFT_GOTO, name(other, v6 ? "h6_" : "h4_", f->id));
+	batch_rule(b, r);
+	own_dns(b, chain, f->dns_port, v6, IPPROTO_UDP);
+	own_dns(b, chain, f->dns_port, v6, IPPROTO_TCP);
+	if (direct) /* interval sets are dear to look into */
+		pass_set(b, chain, f, v6 ? "direct6_" : "direct4_", v6);
+	pass_set(b, chain, f, v6 ? "open6_" : "open4_", v6);
+	r = batch_rule_new(b, chain);
+	match_l4(r, IPPROTO_TCP);
+	match_set(r, name(other, v6 ? "learned6_" : "learned4_", f->id), v6);
+	x_verdict(r, NFT_JUMP, name(passed, v6 ? "p6_" : "p4_", f->id));
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	x_verdict(r, NFT_GOTO, ask);
+	batch_rule(b, r);
+}
+
+/* h4_<N>, h6_<N>: a flow of which every payload is looked at. */
+static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)
+{
+	char chain[NAME_BYTES], other[NAME_BYTES];
+	struct nftnl_rule *r;
+
+	r = batch_rule_new(b, name(chain, v6 ? "h6_" : "h4_", f->id));
+	match_l4(r, IPPROTO_TCP);
+	x_verdict(r, NFT_JUMP, name(other, v6 ? "p6_" : "p4_", f->id));
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	x_meta_mark(r, PKT_MARK_MASK, PKT_INSPECTED);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	x_verdict(r, NFT_GOTO, name(other, "q", f->id));
+	batch_rule(b, r);
+}
+
+/* i<N>: what comes from outside to a socket of the fence; its own flows were marked on their way
+ * out. */
+static void in_chain(struct batch *b, const struct nft_fence *f)
+{
+	char chain[NAME_BYTES], ask[NAME_BYTES];
+	struct nftnl_rule *r;
+
+	r = batch_rule_new(b, name(chain, "i", f->id));
+	match_ct_mark(r, f->epoch << CT_EPOCH_SHIFT);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	x_verdict(r, NFT_GOTO, name(ask, "q", f->id));
+	batch_rule(b, r);
+}
+
+static struct nftnl_rule *on_mark(struct batch *b, const char *chain, uint32_t mark)
+{
+	struct nftnl_rule *r = batch_rule_new(b, chain);
+
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, PKT_MARK_MASK, 0);
+	x_cmp32(r, NFT_REG_1, mark);
+	return r;
+}
+
+/* a<N>: the engine's verdict takes effect. The mark is washed off what passes. */
+static void after_chain(struct batch *b, const struct nft_fence *f)
+{
+	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
+	char chain[NAME_BYTES];
+	struct nftnl_rule *r;
+
+	r = on_mark(b, name(chain, "a", f->id), PKT_ALLOW_FLOW);
+	x_ct_mark(r, CT_MARK_MASK, epoch);
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = on_mark(b, chain, PKT_ALLOW_INSPECT);
+	x_ct_mark(r, CT_MARK_MASK, epoch | CT_INSPECT);
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = on_mark(b, chain, PKT_ALLOW_ONCE);
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	nft_reject_all(b, chain);
+}
+
+static void dns_chain(struct batch *b, const struct nft_fence *f)
+{
+	char chain[NAME_BYTES];
+	struct nftnl_rule *r = batch_rule_new(b, name(chain, "n", f->id));
+
+	x_redirect(r, f->dns_port);
+	batch_rule(b, r);
+}
+
+/* The names of everything that a fence has, in the order of making. */
+static const struct {
+	const char *prefix;
+	enum key_shape shape;
+	bool interval;
+} fence_sets[] = {
+    {"direct4_", KEY_V4, true}, {"direct6_", KEY_V6, true},   {"open4_", KEY_V4, false},
+    {"open6_", KEY_V6, false},  {"learned4_", KEY_V4, false}, {"learned6_", KEY_V6, false},
+};
+static const char *const fence_chains[] = {"q",   "p4_", "p6_", "h4_", "h6_", "f4_",
+					   "f6_", "f",   "i",   "a",   "n"};
+static const struct {
+	const char *map, *chain;
+} fence_maps[] = {{"fences", "f"}, {"inside", "i"}, {"after_fence", "a"}, {"dns_fence", "n"}};
+
+#define N_SETS   (sizeof(fence_sets) / sizeof(fence_sets[0]))
+#define N_CHAINS (sizeof(fence_chains) / sizeof(fence_chains[0]))
+#define N_MAPS   (sizeof(fence_maps) / sizeof(fence_maps[0]))
+
+static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
+{
+	struct set_key k = nft_cgroup_key(f->cgroup_id);
+	char chain[NAME_BYTES];
+
+	for (size_t i = 0; i < N_MAPS; i++) {
+		struct nftnl_set *s = batch_elems_new(b, fence_maps[i].map);
+
+		batch_elem(s, &k, NULL,
+			   type == NFT_MSG_NEWSETELEM ? name(chain, fence_maps[i].chain, f->id)
+						      : NULL);
+		batch_elems(b, type, s);
+	}
+}
+
+/* ---- address rules --------------------------------------------------------------------------- */
+
+static struct set_key addr_key(const struct addr *a, uint8_t l4proto, uint16_t port)
+{
+	size_t alen = a->family == 4 ? 4 : 16;
+	struct set_key k = {.n = (uint8_t)(alen + 8)};
+	uint16_t be = htons(port);
+
+	memcpy(k.b, a->b, alen);
+	k.b[alen] = l4proto;
+	memcpy(k.b + alen + 4, &be, sizeof(be));
+	return k;
+}
+
+static struct addr prefix_last(const struct prefix *p)
+{
+	struct addr a = p->addr;
+	unsigned bits = a.family == 4 ? 32 : 128;
+
+	for (unsigned i = p->bits; i < bits; i++)
+		a.b[i / 8] |= (uint8_t)(0x80 >> (i % 8));
+	return a;
+}
+
+/* What the kernel may decide alone: TCP and UDP rules that no deny rule touches and that no wider
+ * rule for the same port holds already (the kernel's interval sets take no overlaps). The engine
+ * knows all rules, so leaving one out costs a trip, not a refusal. */
+static bool kernel_decides(const struct policy *p, size_t i, const struct addr_rule *ar)
+{
+	size_t n = policy_addr_rules(p);
+
+	if (ar->deny || (ar->l4proto != IPPROTO_TCP && ar->l4proto != IPPROTO_UDP))
+		return false;
+	for (size_t j = 0; j < n; j++) {
+		struct addr_rule o;
+		bool wider, narrower;
+
+		policy_addr_rule(p, j, &o);
+		if (j == i || o.prefix.addr.family != ar->prefix.addr.family)
+			continue;
+		wider = o.prefix.bits <= ar->prefix.bits &&
+			prefix_contains(&o.prefix, &ar->prefix.addr);
+		narrower = o.prefix.bits >= ar->prefix.bits &&
+			   prefix_contains(&ar->prefix, &o.prefix.addr);
+		if (o.deny && (wider || narrower))
+			return false;
+		if (!o.deny && o.l4proto == ar->l4proto && o.port == ar->port && wider &&
+		    (!narrower || j < i))
+			return false;
+	}
+	return true;
+}
+
+#define KERNEL_RULES_MAX 4096 /* kernel_decides looks at pairs; past this the engine decides */
+
+/* Fills the direct set of one family; false: it stays empty. */
+static bool direct_elems(struct batch *b, const struct nft_fence *f, bool v6)
+{
+	size_t n = policy_addr_rules(f->policy), in_message = 0;
+	struct nftnl_set *s = NULL;
+	char set[NAME_BYTES];
+	bool any = false;
+
+	for (size_t i = 0; i < n && n <= KERNEL_RULES_MAX; i++) {
+		struct addr_rule ar;
+		struct set_key from, to;
+		struct addr last;
+
+		policy_addr_rule(f->policy, i, &ar);
+		if ((ar.prefix.addr.family == 6) != v6 || !kernel_decides(f->policy, i, &ar))
+			continue;
+		if (!s)
+			s = batch_elems_new(b, name(set, v6 ? "direct6_" : "direct4_", f->id));
+		last = prefix_last(&ar.prefix);
+		from = addr_key(&ar.prefix.addr, ar.l4proto, ar.port);
+		to = addr_key(&last, ar.l4proto, ar.port);
+		batch_elem(s, &from, &to, NULL);
+		any = true;
+		if (++in_message == ELEMS_PER_MESSAGE) {
+			batch_elems(b, NFT_MSG_NEWSETELEM, s);
+			s = NULL;
+			in_message = 0;
+		}
+	}
+	if (s)
+		batch_elems(b, NFT_MSG_NEWSETELEM, s);
+	return any;
+}
+
+int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
+{
+	char buf[NAME_BYTES];
+	struct batch b;
+	int r = batch_begin(&b, n->nl, NFT_TABLE);
+
+	if (r < 0)
+		return err_set(e, -r, "out of memory");
+	batch_counter(&b, NFT_MSG_NEWOBJ, name(buf, "c", f->id));
+	for (size_t i = 0; i < N_SETS; i++)
+		batch_set(&b, name(buf, fence_sets[i].prefix, f->id), fence_sets[i].shape,
+			  fence_sets[i].interval);
+	for (size_t i = 0; i < N_CHAINS; i++)
+		batch_chain(&b, name(buf, fence_chains[i], f->id), -1, 0, NULL);
+	no_payload(&b, name(buf, "p4_", f->id), false);
+	no_payload(&b, name(buf, "p6_", f->id), true);
+	ask_chain(&b, name(buf, "q", f->id), f->queue, n->native_queue);
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		inspected_chain(&b, f, v6);
+		family_chain(&b, f, v6, direct_elems(&b, f, v6));
+	}
+	out_chain(&b, f);
+	in_chain(&b, f);
+	after_chain(&b, f);
+	dns_chain(&b, f);
+	map_elems(&b, f, NFT_MSG_NEWSETELEM);
+	r = batch_commit(&b);
+	if (r < 0)
+		return err_set(e, -r, "the kernel refused the fence's rules: %s", strerror(-r));
+	return 0;
+}
+
+int nft_fence_del(struct nft *n, const struct nft_fence *f)
+{
+	struct set_key k = nft_cgroup_key(f->cgroup_id);
+	char buf[NAME_BYTES];
+	struct nftnl_set *s;
+	struct batch b;
+	int r = batch_begin(&b, n->nl, NFT_TABLE);
+
+	if (r < 0)
+		return r;
+	map_elems(&b, f, NFT_MSG_DELSETELEM);
+	s = batch_elems_new(&b, "fences");
+	batch_elem(s, &k, NULL, NFT_DEAD_CHAIN);
+	batch_elems(&b, NFT_MSG_NEWSETELEM, s);
+	for (size_t i = N_CHAINS; i-- > 0;)
+		batch_chain_del(&b, name(buf, fence_chains[i], f->id));
+	for (size_t i = 0; i < N_SETS; i++)
+		batch_set_del(&b, name(buf, fence_sets[i].prefix, f->id));
+	batch_counter(&b, NFT_MSG_DELOBJ, name(buf, "c", f->id));
+	return batch_commit(&b);
+}
+
+int nft_forget(struct nft *n, uint64_t cgroup_id)
+{
+	struct set_key k = nft_cgroup_key(cgroup_id);
+	struct nftnl_set *s;
+	struct batch b;
+	int r = batch_begin(&b, n->nl, NFT_TABLE);
+
+	if (r < 0)
+		return r;
+	s = batch_elems_new(&b, "fences");
+	batch_elem(s, &k, NULL, NULL);
+	batch_elems(&b, NFT_MSG_DELSETELEM, s);
+	return batch_commit(&b);
+}
+
+int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count)
+{
+	static const char *const sets[2][2] = {{"learned4_", "learned6_"}, {"open4_", "open6_"}};
+	char buf[NAME_BYTES];
+	struct batch b;
+	int r = batch_begin(&b, n->nl, NFT_TABLE);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count; i++) {
+		const struct learn_entry *le = &entry[i];
+		struct set_key k = addr_key(&le->addr, le->l4proto, le->port);
+		struct nftnl_set *s = batch_elems_new(
+		    &b, name(buf, sets[le->set == LEARN_OPEN][le->addr.family == 6], fence));
+
+		batch_elem(s, &k, NULL, NULL);
+		batch_elems(&b, le->add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM, s);
+	}
+	return batch_commit(&b);
+}
+
+int nft_unlearn_all(struct nft *n, uint32_t fence)
+{
+	char buf[NAME_BYTES];
+	struct batch b;
+	int r = batch_begin(&b, n->nl, NFT_TABLE);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < N_SETS; i++)
+		if (!fence_sets[i].interval)
+			batch_set_flush(&b, name(buf, fence_sets[i].prefix, fence));
+	return batch_commit(&b);
+}
+
+uint64_t nft_fence_passed(struct nft *n, uint32_t fence)
+{
+	char buf[NFT_REPLY_BYTES], obj_name[NAME_BYTES];
+	struct nftnl_obj *o = nftnl_obj_alloc();
+	struct nlmsghdr *h;
+	uint64_t packets = 0;
+	ssize_t got;
+
+	if (!o)
+		return 0;
+	h = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETOBJ, NFPROTO_INET, 0, 1);
+	nftnl_obj_set_str(o, NFTNL_OBJ_TABLE, NFT_TABLE);
+	nftnl_obj_set_str(o, NFTNL_OBJ_NAME, name(obj_name, "c", fence));
+	nftnl_obj_set_u32(o, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
+	nftnl_obj_nlmsg_build_payload(h, o);
+	if (mnl_socket_sendto(n->nl, h, h->nlmsg_len) >= 0) {
+		got = mnl_socket_recvfrom(n->nl, buf, sizeof(buf));
+		h = (struct nlmsghdr *)buf;
+		if (got > 0 && h->nlmsg_type != NLMSG_ERROR && nftnl_obj_nlmsg_parse(h, o) == 0)
+			packets = nftnl_obj_get_u64(o, NFTNL_OBJ_CTR_PKTS);
+	}
+	nftnl_obj_free(o);
+	return packets;
+}
