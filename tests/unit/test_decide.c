@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fw/decide.h"
+#include "tests/unit/given.h"
 
 #define NOW 5000000u /* ms */
 
@@ -53,36 +54,13 @@ struct lab {
 	struct facts facts;
 };
 
-static struct name name(const char *text)
-{
-	struct name n;
-
-	if (!name_canon(text, strlen(text), &n))
-		fail_msg("'%s' is no name", text);
-	return n;
-}
-
-static struct addr addr(const char *text)
-{
-	struct addr a;
-
-	if (!addr_parse(text, strlen(text), &a))
-		fail_msg("'%s' is no address", text);
-	return a;
-}
-
 static int setup(void **state)
 {
 	static struct lab lab;
 	struct learn_entry out[8];
-	struct diags d;
-	struct err e;
-	size_t bytes, n;
+	size_t n;
 
-	assert_int_equal(
-	    policy_compile("/p.yaml", policy_text, strlen(policy_text), &d, &lab.blob, &bytes), 0);
-	diags_done(&d);
-	assert_int_equal(policy_open(lab.blob, bytes, &lab.policy, &e), 0);
+	given_policy(policy_text, &lab.policy, &lab.blob);
 	assert_int_equal(names_new(lab.policy, &lab.names), 0);
 	for (size_t i = 0; i < sizeof(learned) / sizeof(learned[0]); i++) {
 		struct name as = name(learned[i][0]);

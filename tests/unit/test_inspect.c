@@ -13,6 +13,7 @@
 
 #include "fw/inspect.h"
 #include "fw/wire/tls.h"
+#include "tests/unit/given.h"
 
 #define NOW  5000000u /* ms */
 #define OVER (NOW + NAMES_MIN_TTL_MS + NAMES_GRACE_MS)
@@ -55,15 +56,10 @@ static int setup(void **state)
 {
 	static struct lab lab;
 	struct learn_entry out[8];
-	struct diags d;
-	struct err e;
-	size_t bytes, n;
+	size_t n;
 
 	lab = (struct lab){0};
-	assert_int_equal(
-	    policy_compile("/p.yaml", policy_text, strlen(policy_text), &d, &lab.blob, &bytes), 0);
-	diags_done(&d);
-	assert_int_equal(policy_open(lab.blob, bytes, &lab.policy, &e), 0);
+	given_policy(policy_text, &lab.policy, &lab.blob);
 	assert_int_equal(names_new(lab.policy, &lab.names), 0);
 	for (size_t i = 0; i < sizeof(learned) / sizeof(learned[0]); i++) {
 		struct name name;

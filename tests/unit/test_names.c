@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fw/names.h"
+#include "tests/unit/given.h"
 
 #define NOW  5000000u /* ms */
 #define LEFT (NAMES_MIN_TTL_MS + NAMES_GRACE_MS)
@@ -41,14 +42,8 @@ struct lab {
 static int setup(void **state)
 {
 	static struct lab lab;
-	struct diags d;
-	struct err e;
-	size_t bytes;
 
-	assert_int_equal(
-	    policy_compile("/p.yaml", policy_text, strlen(policy_text), &d, &lab.blob, &bytes), 0);
-	diags_done(&d);
-	assert_int_equal(policy_open(lab.blob, bytes, &lab.policy, &e), 0);
+	given_policy(policy_text, &lab.policy, &lab.blob);
 	assert_int_equal(names_new(lab.policy, &lab.names), 0);
 	*state = &lab;
 	return 0;
@@ -62,24 +57,6 @@ static int teardown(void **state)
 	policy_free(lab->policy);
 	free(lab->blob);
 	return 0;
-}
-
-static struct name name(const char *text)
-{
-	struct name n;
-
-	if (!name_canon(text, strlen(text), &n))
-		fail_msg("'%s' is no name", text);
-	return n;
-}
-
-static struct addr addr(const char *text)
-{
-	struct addr a;
-
-	if (!addr_parse(text, strlen(text), &a))
-		fail_msg("'%s' is no address", text);
-	return a;
 }
 
 /* Returns how many entries the kernel is to have. */
