@@ -21,7 +21,7 @@
 #define WAITERS_MAX      1024 /* clients that wait for one question */
 #define HELD_MAX         64
 #define QUESTION_BUCKETS 1024
-#define HELD_MS          50
+#define HELD_MS          20 /* libraries ask two or three times before they give up */
 #define REPLY_MAX        65535
 
 /* A client's query that waits for an answer. */

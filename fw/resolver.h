@@ -27,7 +27,7 @@ struct resolver_ops {
 		      const struct addr *addrs, size_t n, uint32_t ttl_s, uint64_t cookie);
 	/* A query that was refused (or in audit mode would have been); d is the caller's. Returns a
 	 * number: the refusal's reply is held until resolver_go says it, since the asking process
-	 * may end with it; 50 ms at most. 0: nobody waits. */
+	 * may end with it; 20 ms at most. 0: nobody waits. */
 	uint32_t (*denied)(void *arg, struct resolver_fence *rf, const struct denial *d);
 	/* Is *a one of this host's own addresses? */
 	bool (*is_local)(void *arg, const struct addr *a);
