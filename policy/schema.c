@@ -185,7 +185,7 @@ static void on_reason(struct yaml *y, void *arg)
 		yaml_error(y, 0, NULL, "a reason is a line of text, at most 300 bytes");
 	else if (!it->reason && !(it->reason = strdup(text)))
 		keep(it->l, -ENOMEM);
-	yaml_next(y);
+	yaml_skip(y);
 }
 
 static void on_address(struct yaml *y, void *arg)
@@ -204,7 +204,7 @@ static void on_address(struct yaml *y, void *arg)
 		yaml_error(y, 0, "use wider prefixes", "more than %d addresses", ADDRESSES_MAX);
 	else
 		it->addresses[it->n_addresses++] = p;
-	yaml_next(y);
+	yaml_skip(y);
 }
 
 static void on_addresses(struct yaml *y, void *arg)
@@ -234,7 +234,7 @@ static void on_broad(struct yaml *y, void *arg)
 		yaml_error(y, 0, NULL, "'broad' is true or false");
 	else
 		it->broad = i == 1;
-	yaml_next(y);
+	yaml_skip(y);
 }
 
 static void on_ech(struct yaml *y, void *arg)
@@ -247,7 +247,7 @@ static void on_ech(struct yaml *y, void *arg)
 		yaml_error(y, 0, NULL, "'ech' is deny or allow");
 	else
 		it->ech_allow = i == 1;
-	yaml_next(y);
+	yaml_skip(y);
 }
 
 static void on_tls(struct yaml *y, void *arg)
@@ -266,7 +266,7 @@ static void on_quic(struct yaml *y, void *arg)
 			"leave it out: UDP 443 is refused and clients fall back to https");
 	else if (!text || strcmp(text, "deny") != 0)
 		yaml_error(y, 0, NULL, "'quic' is deny or check");
-	yaml_next(y);
+	yaml_skip(y);
 }
 
 /* `to` comes first or last: what the other keys say must be known before the rule is made, so its
@@ -284,7 +284,7 @@ static void on_to(struct yaml *y, void *arg)
 	else if (!it->to && !(it->to = strdup(text)))
 		keep(it->l, -ENOMEM);
 	it->style = text ? y->ev.data.scalar.style : YAML_PLAIN_SCALAR_STYLE;
-	yaml_next(y);
+	yaml_skip(y);
 }
 
 /* An entry written as a mapping. The endpoint is taken at the end, as if it stood there alone. */

@@ -170,6 +170,12 @@ void yaml_next(struct yaml *y)
 		broken(y);
 		return;
 	}
+	if (y->ev.type ==
+	    YAML_NO_EVENT) { /* nothing comes behind the end, however often it is asked for */
+		yaml_error(y, 0, NULL, "the policy ends in the middle of something");
+		y->broken = true;
+		return;
+	}
 	refuse_extras(y);
 	switch (y->ev.type) {
 	case YAML_SEQUENCE_START_EVENT:

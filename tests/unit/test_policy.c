@@ -216,6 +216,40 @@ static void test_all_errors(void **state)
 	diags_done(&d);
 }
 
+/* A list or a mapping where a word belongs is one error, and what follows is read as what it is. */
+static void test_shapes(void **state)
+{
+	static const char *const entry[] = {"to", "addresses", "tls", "quic", "broad"},
+				 *const top[] = {"version", "mode", "egress", "dns", "audit"},
+				 *const values[] = {"{y: [z, {w: v}]}", "[[x], {y: z}]"};
+	char text[512];
+	struct diags d;
+	size_t bytes;
+	void *blob;
+
+	for (size_t i = 0; i < 4 * sizeof(entry) / sizeof(entry[0]); i++) {
+		size_t key = i / 4;
+		bool inner = i % 4 < 2;
+
+		if (inner)
+			snprintf(text, sizeof(text),
+				 HEAD "egress:\n  - %s%s: %s\ndeny:\n  - a..b\n",
+				 key ? "to: a.example\n    " : "", entry[key], values[i % 2]);
+		else
+			snprintf(text, sizeof(text), "%s%s: %s\ndeny:\n  - a..b\n", key ? HEAD : "",
+				 top[key], values[i % 2]);
+		assert_int_equal(policy_compile("p", text, strlen(text), &d, &blob, &bytes),
+				 -EINVAL);
+		assert_true(d.n >= 2);
+		for (size_t k = 0; k + 1 < d.n; k++)
+			if (strstr(d.list[k].msg, "unknown key") && !strstr(d.list[k].msg, "'y'"))
+				fail_msg("%s\n%s", text, d.list[k].msg);
+		if (!strstr(d.list[d.n - 1].msg, "a..b"))
+			fail_msg("%s\n%s", text, d.list[d.n - 1].msg);
+		diags_done(&d);
+	}
+}
+
 static void test_warnings(void **state)
 {
 	static const char text[] = HEAD "egress:\n"
@@ -633,11 +667,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_errors),    cmocka_unit_test(test_all_errors),
-	    cmocka_unit_test(test_warnings),  cmocka_unit_test(test_settings),
-	    cmocka_unit_test(test_rules),     cmocka_unit_test(test_names),
-	    cmocka_unit_test(test_deny_wins), cmocka_unit_test(test_addresses),
-	    cmocka_unit_test(test_broad),     cmocka_unit_test(test_overlap),
-	    cmocka_unit_test(test_damage),    cmocka_unit_test(test_many),
+	    cmocka_unit_test(test_shapes),    cmocka_unit_test(test_warnings),
+	    cmocka_unit_test(test_settings),  cmocka_unit_test(test_rules),
+	    cmocka_unit_test(test_names),     cmocka_unit_test(test_deny_wins),
+	    cmocka_unit_test(test_addresses), cmocka_unit_test(test_broad),
+	    cmocka_unit_test(test_overlap),   cmocka_unit_test(test_damage),
+	    cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
