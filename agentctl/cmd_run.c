@@ -204,14 +204,14 @@ static void set_environment(const struct run *r)
 	setenv("LOGNAME", r->plan.user, 1);
 }
 
-static void child(struct run *r, pid_t parent, int tell)
+static void child(struct run *r, pid_t parent, bool inside, int tell)
 {
 	struct sigaction dfl = {.sa_handler = SIG_DFL};
 	struct err e = {0};
 	sigset_t none;
 	int code;
 
-	if (plan_apply(&r->plan, r->fence.cgroup, &e) < 0) {
+	if (plan_apply(&r->plan, inside ? NULL : r->fence.cgroup, &e) < 0) {
 		(void)!write(tell, &e, sizeof(e));
 		_exit(EXIT_CTL);
 	}
@@ -237,17 +237,18 @@ static int start(struct run *r, struct err *e)
 {
 	_cleanup_close_ int in = -1, out = -1;
 	int pipe_fd[2];
+	bool inside;
 	pid_t self = getpid();
 
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
 		return err_set(e, errno, "cannot make a pipe: %s", strerror(errno));
 	in = pipe_fd[0];
 	out = pipe_fd[1];
-	r->pid = fork();
+	r->pid = plan_fork(r->fence.cgroup, &inside);
 	if (r->pid < 0)
 		return err_set(e, errno, "cannot fork: %s", strerror(errno));
 	if (r->pid == 0)
-		child(r, self, out);
+		child(r, self, inside, out);
 	close(steal_fd(&out));
 	if (read(in, e, sizeof(*e)) == sizeof(*e)) {
 		e->msg[sizeof(e->msg) - 1] = e->hint[sizeof(e->hint) - 1] = '\0';

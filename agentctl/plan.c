@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "policy/base/cleanup.h"
@@ -109,6 +112,19 @@ void plan_print(const struct plan *p, FILE *to)
 	}
 }
 
+/* Moving a process into a cgroup waits for every processor, ten milliseconds and more; one that is
+ * born there does not. */
+pid_t plan_fork(const char *cgroup, bool *ret_inside)
+{
+	_cleanup_close_ int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct clone_args args = {
+	    .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (__u64)fd};
+	pid_t pid = fd < 0 ? -1 : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	*ret_inside = pid >= 0;
+	return pid >= 0 ? pid : fork();
+}
+
 static int join(const char *cgroup, struct err *e)
 {
 	char path[4200];
@@ -142,7 +158,7 @@ static int apply(const struct plan *p, const struct step *s, const char *cgroup,
 {
 	switch (s->kind) {
 	case STEP_CGROUP:
-		return join(cgroup, e);
+		return cgroup ? join(cgroup, e) : 0;
 	case STEP_MOUNTS:
 		return mount_private(e);
 	case STEP_HIDE:

@@ -44,7 +44,10 @@ struct plan {
 /* run_dir and log_dir are hidden; cgroup may be empty (it is known when the daemon has made it). */
 int plan_make(struct plan *p, const char *run_dir, const char *log_dir, struct err *e);
 void plan_print(const struct plan *p, FILE *to);
-/* Applies every step to the calling process. */
+/* As fork(2). *ret_inside: the child was born in the cgroup; where the kernel refuses that it is
+ * not. */
+pid_t plan_fork(const char *cgroup, bool *ret_inside);
+/* Applies every step to the calling process. cgroup: NULL if it is there already. */
 int plan_apply(const struct plan *p, const char *cgroup, struct err *e);
 
 /* The mechanisms, a file each. */
