@@ -10,7 +10,7 @@
 #include "policy/base/addr.h"
 
 #define BLOB_MAGIC   0x70776661u /* "afwp" */
-#define BLOB_VERSION 2
+#define BLOB_VERSION 3
 #define SNAPLEN_MIN  64
 #define SNAPLEN_MAX  65535
 #define BLOB_MAX     (256u << 20)
@@ -75,13 +75,48 @@ struct blob_server {
 	uint16_t port;
 };
 
+struct blob_range {
+	uint32_t first, n;
+};
+
+/* The agent's is the first. */
+struct blob_profile {
+	uint32_t name, user, cwd; /* strings; 0: none */
+	uint32_t line, col, flags;
+	struct blob_range paths, env, command, unprotect; /* the last two: words */
+	uint32_t pids, cpu_ms, time_ms;
+	uint32_t net_bytes; /* of its own network's blob; 0: none */
+	uint32_t net;       /* where that begins in `nets` */
+	uint32_t reserved;
+	uint64_t memory, file_size, output;
+};
+#define BLOB_PROFILE_CONFINED    1u
+#define BLOB_PROFILE_SCRUB_ENV   2u
+#define BLOB_PROFILE_NO_NETWORK  4u
+#define BLOB_PROFILE_BEST_EFFORT 8u
+#define BLOB_PROFILE_BROAD       16u
+
+struct blob_path {
+	uint32_t path; /* string */
+	uint32_t line;
+	uint16_t col;
+	uint8_t kind, flags;
+};
+#define BLOB_PATH_OPTIONAL 1u
+#define BLOB_PATH_BROAD    2u
+
+struct blob_env {
+	uint32_t name, value; /* strings; value 0: passed on */
+	uint32_t set;         /* the value counts, also an empty one */
+};
+
 struct blob_header {
 	uint32_t magic, version;
 	uint64_t bytes;
 	uint32_t mode, snaplen;
-	uint32_t file, user, audit_dir; /* strings; 0: none */
+	uint32_t file, audit_dir, workspace; /* strings; 0: none */
 	struct blob_section rules, extras, entries, slots, addr_rules, addresses, pins, servers,
-	    strings;
+	    profiles, paths, env, words, nets, strings;
 };
 
 /* The order of address rules, but for deny and rule. */

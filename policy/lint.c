@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/base/cleanup.h"
 #include "policy/opened.h"
+#include "policy/profile.h"
 #include "policy/yaml.h"
 
 /* One name with very many ports must not cost the square of them. */
@@ -50,17 +52,42 @@ void pins_check(struct pins *pins, struct diags *d)
 				  "'%s' is pinned twice", pins->list[i].name.s);
 }
 
-static void unused_pins(const struct policy *p, const struct pins *pins, struct diags *d)
+/* By the agent's rules, or by those of a tool. */
+static bool opened_for_some(const struct policy *p, struct policy *const *nets, size_t n_nets,
+			    const struct name *name)
 {
+	struct opening o;
+	bool found = policy_name_openings(p, name, &o, 1, NULL) != 0;
+
+	for (size_t i = 0; i < n_nets && !found; i++)
+		found = policy_name_openings(nets[i], name, &o, 1, NULL) != 0;
+	return found;
+}
+
+static int unused_pins(const struct policy *p, const struct pins *pins, struct diags *d)
+{
+	size_t n_nets = 0, bytes;
+	_cleanup_free_ struct policy **nets = calloc(policy_profiles(p), sizeof(struct policy *));
+
+	if (!nets)
+		return -ENOMEM;
+	for (size_t i = 0; pins->n && i < policy_profiles(p); i++) {
+		const void *blob = profile_network(p, i, &bytes);
+
+		if (blob && policy_open(blob, bytes, &nets[n_nets], NULL) == 0)
+			n_nets++;
+	}
 	for (size_t i = 0; i < pins->n; i++) {
 		const struct pin_place *pin = &pins->list[i];
-		struct opening o;
 
-		if (policy_name_openings(p, &pin->name, &o, 1, NULL) == 0)
+		if (!opened_for_some(p, nets, n_nets, &pin->name))
 			diags_add(d, true, pin->line, pin->col,
 				  "add it to 'egress', or take the pin away",
 				  "'%s' is pinned, but no egress entry allows it", pin->name.s);
 	}
+	for (size_t i = 0; i < n_nets; i++)
+		policy_free(nets[i]);
+	return 0;
 }
 
 /* ---- endpoints ---------------------------------------------------------------------------------
@@ -181,8 +208,7 @@ int lint(const struct policy *p, const struct pins *pins, struct diags *d)
 	addresses(&l);
 	if (l.denier)
 		shadowed(&l);
-	unused_pins(p, pins, d);
 	free(l.seen);
 	free(l.denier);
-	return 0;
+	return unused_pins(p, pins, d);
 }

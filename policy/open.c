@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "policy/opened.h"
+#include "policy/profile.h"
 
 /* ---- opening: every offset is checked once, here -----------------------------------------------
  */
@@ -116,7 +117,58 @@ static bool addrs_ok(struct policy *p)
 	return true;
 }
 
-static bool attach(struct policy *p, const void *blob, size_t bytes)
+static int open_blob(const void *blob, size_t bytes, bool nested, struct policy **ret,
+		     struct err *e);
+
+static bool range_ok(const struct blob_range *r, uint32_t count)
+{
+	return r->first <= count && r->n <= count - r->first;
+}
+
+/* A network of its own has none of its own again. */
+static bool net_ok(const struct policy *p, const struct blob_profile *f, bool nested)
+{
+	struct policy *net;
+
+	if (!f->net_bytes)
+		return true;
+	if (nested || f->net % 8 || f->net > p->h->nets.count ||
+	    f->net_bytes > p->h->nets.count - f->net ||
+	    open_blob(p->nets + f->net, f->net_bytes, true, &net, NULL) < 0)
+		return false;
+	policy_free(net);
+	return true;
+}
+
+static bool profiles_ok(const struct policy *p, bool nested)
+{
+	for (uint32_t i = 0; i < p->h->profiles.count; i++) {
+		const struct blob_profile *f = &p->profiles[i];
+
+		if (!string_ok(p, f->name) || !string_ok(p, f->user) || !string_ok(p, f->cwd) ||
+		    (i && !f->name) || !range_ok(&f->paths, p->h->paths.count) ||
+		    !range_ok(&f->env, p->h->env.count) ||
+		    !range_ok(&f->command, p->h->words.count) ||
+		    !range_ok(&f->unprotect, p->h->words.count) || !net_ok(p, f, nested))
+			return false;
+	}
+	for (uint32_t i = 0; i < p->h->paths.count; i++) {
+		const struct blob_path *x = &p->paths[i];
+		char first = string_ok(p, x->path) ? p->strings[x->path] : 0;
+
+		if (x->kind >= PATH_KINDS || (first != '/' && first != '~' && first != '$'))
+			return false;
+	}
+	for (uint32_t i = 0; i < p->h->env.count; i++)
+		if (!string_ok(p, p->env[i].name) || !string_ok(p, p->env[i].value))
+			return false;
+	for (uint32_t i = 0; i < p->h->words.count; i++)
+		if (!string_ok(p, p->words[i]))
+			return false;
+	return p->h->profiles.count >= 1 && (!nested || p->h->profiles.count == 1);
+}
+
+static bool attach(struct policy *p, const void *blob, size_t bytes, bool nested)
 {
 	const struct blob_header *h = blob;
 
@@ -129,16 +181,23 @@ static bool attach(struct policy *p, const void *blob, size_t bytes)
 	p->addresses = section(blob, bytes, &h->addresses, sizeof(*p->addresses));
 	p->pins = section(blob, bytes, &h->pins, sizeof(*p->pins));
 	p->servers = section(blob, bytes, &h->servers, sizeof(*p->servers));
+	p->profiles = section(blob, bytes, &h->profiles, sizeof(*p->profiles));
+	p->paths = section(blob, bytes, &h->paths, sizeof(*p->paths));
+	p->env = section(blob, bytes, &h->env, sizeof(*p->env));
+	p->words = section(blob, bytes, &h->words, sizeof(*p->words));
+	p->nets = section(blob, bytes, &h->nets, 1);
 	p->strings = section(blob, bytes, &h->strings, 1);
-	return p->rules && p->extras && p->entries && p->slots && p->addr_rules && p->addresses &&
-	       p->pins && p->servers && p->strings && h->strings.count &&
-	       p->strings[h->strings.count - 1] == '\0' && string_ok(p, h->file) &&
-	       string_ok(p, h->user) && string_ok(p, h->audit_dir) && h->mode <= MODE_AUDIT &&
-	       h->snaplen >= SNAPLEN_MIN && h->snaplen <= SNAPLEN_MAX && rules_ok(p) &&
-	       names_ok(p) && addrs_ok(p) && pins_ok(p);
+	return p->profiles && p->paths && p->env && p->words && p->nets &&
+	       h->profiles.offset % 8 == 0 && h->nets.offset % 8 == 0 && p->rules && p->extras &&
+	       p->entries && p->slots && p->addr_rules && p->addresses && p->pins && p->servers &&
+	       p->strings && h->strings.count && p->strings[h->strings.count - 1] == '\0' &&
+	       string_ok(p, h->file) && string_ok(p, h->audit_dir) && string_ok(p, h->workspace) &&
+	       h->mode <= MODE_AUDIT && h->snaplen >= SNAPLEN_MIN && h->snaplen <= SNAPLEN_MAX &&
+	       rules_ok(p) && names_ok(p) && addrs_ok(p) && pins_ok(p) && profiles_ok(p, nested);
 }
 
-int policy_open(const void *blob, size_t bytes, struct policy **ret, struct err *e)
+static int open_blob(const void *blob, size_t bytes, bool nested, struct policy **ret,
+		     struct err *e)
 {
 	const struct blob_header *h = blob;
 	struct policy *p;
@@ -149,12 +208,17 @@ int policy_open(const void *blob, size_t bytes, struct policy **ret, struct err 
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return err_set(e, ENOMEM, "out of memory");
-	if (!attach(p, blob, bytes)) {
+	if (!attach(p, blob, bytes, nested)) {
 		free(p);
 		return err_set(e, EINVAL, "the compiled policy is damaged");
 	}
 	*ret = p;
 	return 0;
+}
+
+int policy_open(const void *blob, size_t bytes, struct policy **ret, struct err *e)
+{
+	return open_blob(blob, bytes, false, ret, e);
 }
 
 void policy_free(struct policy *p)
@@ -182,7 +246,7 @@ const char *policy_file(const struct policy *p)
 
 const char *policy_agent_user(const struct policy *p)
 {
-	return string(p, p->h->user);
+	return string(p, p->profiles[0].user);
 }
 
 const char *policy_audit_dir(const struct policy *p)

@@ -16,6 +16,11 @@ struct policy {
 	const struct prefix *addresses;
 	const struct blob_pin *pins;
 	const struct blob_server *servers;
+	const struct blob_profile *profiles;
+	const struct blob_path *paths;
+	const struct blob_env *env;
+	const uint32_t *words;
+	const char *nets;
 	const char *strings;
 	/* what need not be looked up */
 	bool lengths[2][129]; /* prefix lengths that address rules have: IPv4, IPv6 */

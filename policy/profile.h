@@ -6,8 +6,9 @@
 
 #include "policy/policy.h"
 
-#define PROFILE_AGENT 0 /* the agent's profile is always there; tools follow, in the file's order  \
-			 */
+#define PROFILE_AGENT                                                                              \
+	0 /* the agent's profile is always there; tools follow, in the file's order                \
+	   */
 
 /* One entry of read, write, exec or deny. The path is absolute, or begins with "~" or "$WORKSPACE"
  * as a whole first component ("~", "~/x", "$WORKSPACE", "$WORKSPACE/x"). A path that was relative
@@ -46,6 +47,7 @@ struct profile {
 	bool scrub_env; /* `env` was written, or it is a tool: what is not named goes */
 	bool no_network;       /* network: none; a tool without `egress` */
 	bool own_network;      /* a tool with `egress`: profile_network() is its policy */
+	bool broad;            /* broad: true was said of the tool: its command may be a shell */
 	bool best_effort;      /* what the kernel lacks is left out */
 	const char *user;      /* NULL: as the agent */
 	const char *cwd;       /* as a path above; NULL: as the caller's */

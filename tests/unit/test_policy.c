@@ -154,13 +154,6 @@ static const struct {
     {HEAD "audit: {capture: {size: 64M}}\n", 2, 25, "does not enforce 'size'", ""},
     {HEAD "audit: {capture: {files: 4}}\n", 2, 26, "does not enforce 'files'", ""},
     {HEAD "ingress: [127.0.0.1:1]\n", 2, 10, "does not enforce 'ingress'", "leave it out"},
-    {HEAD "tools: {a: {}}\n", 2, 8, "does not enforce 'tools'", "leave it out"},
-    {HEAD "agent: {read: [/]}\n", 2, 15, "does not enforce 'read'", "leave it out"},
-    {HEAD "agent: {write: [/]}\n", 2, 16, "does not enforce 'write'", "leave it out"},
-    {HEAD "agent: {exec: [/]}\n", 2, 15, "does not enforce 'exec'", "leave it out"},
-    {HEAD "agent: {deny: [/]}\n", 2, 15, "does not enforce 'deny'", "leave it out"},
-    {HEAD "agent: {env: [A]}\n", 2, 14, "does not enforce 'env'", "leave it out"},
-    {HEAD "agent: {limits: {}}\n", 2, 17, "does not enforce 'limits'", ""},
     {HEAD "agent: {user: \"\"}\n", 2, 15, "'user'", ""},
 };
 
