@@ -24,7 +24,7 @@ say = $(if $(V),@:,@printf '  %-4s %s\n' '$(1)' '$@')
 POLICY_SRC := $(wildcard policy/*.c policy/base/*.c policy/groups/*.c)
 WIRE_SRC   := $(wildcard fw/wire/*.c)
 FW_SRC     := $(filter-out fw/agentfwd.c,$(wildcard fw/*.c))
-CTL_SRC    := $(filter-out agentctl/agentctl.c,$(wildcard agentctl/*.c))
+CTL_SRC    := $(filter-out agentctl/agentctl.c agentctl/seccomp_gen.c,$(wildcard agentctl/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
@@ -56,6 +56,18 @@ $(BUILD)/obj/%.o: %.c
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The system call filters of agentctl are made by a program that is built and run first.
+GEN        := $(BUILD)/gen
+$(BUILD)/obj/agentctl/seccomp.o: EXTRA_CFLAGS += -I$(GEN)
+$(BUILD)/obj/agentctl/seccomp.o: $(GEN)/seccomp_filters.h
+$(GEN)/seccomp_filters.h: $(GEN)/seccomp_gen
+	$(call say,GEN)
+	$(Q)$< > $@.tmp && mv $@.tmp $@
+$(GEN)/seccomp_gen: $(BUILD)/obj/agentctl/seccomp_gen.o
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
 
 $(POLICY_LIB): $(call obj,$(POLICY_SRC))
 $(WIRE_LIB): $(call obj,$(WIRE_SRC))

@@ -10,6 +10,8 @@
 const struct command commands[] = {
     {"run", "[-p POLICY] [--log-dir DIR] [--audit] [-v] [--dry-run] -- CMD...",
      "start CMD in a fence", cmd_run},
+    {"tool", "[-p POLICY] [-v] [--dry-run] NAME [-- ARGS...]", "run one tool in its own box",
+     cmd_tool},
     {"status", "[--json]", "the fences there are", cmd_status},
     {"policy", "check FILE... | groups [NAME] | show FILE", "check and look at policies",
      cmd_policy},

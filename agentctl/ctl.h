@@ -39,6 +39,8 @@ struct policy_file {
  * is wrong with the policy has been printed when it returns -EINVAL with e->code 0. */
 int policy_file_load(const char *path, struct policy_file *ret, struct err *e);
 void policy_file_done(struct policy_file *f);
+/* A sealed memfd that holds the blob: what the daemon takes. */
+int policy_memfd(const void *blob, size_t bytes, struct err *e);
 
 /* ---- the daemon (client.c) ---------------------------------------------------------------------
  */
@@ -51,7 +53,26 @@ int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd
  * daemon's becomes e. */
 int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct err *e);
 
+/* ---- a fence (fence.c) --------------------------------------------------------------------------
+ */
+
+struct fence {
+	int control; /* -1: none was made */
+	struct ctl_created made;
+	bool gone; /* the daemon */
+};
+/* Asks the daemon, started if need be, for a fence of this policy. log_dir NULL: the policy's. */
+int fence_open(struct fence *f, const void *blob, size_t bytes, const char *log_dir, bool audit,
+	       char **command, struct err *e);
+/* To be called when the control socket has something to say; arg is the fence. */
+void fence_gone(void *arg);
+/* Kills what is left, tells what was refused. */
+void fence_close(struct fence *f, bool verbose);
+/* path NULL: "". */
+int path_absolute(const char *path, char *ret, size_t bytes, struct err *e);
+
 int cmd_run(int argc, char **argv);
+int cmd_tool(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_why(int argc, char **argv);

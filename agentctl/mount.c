@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -61,10 +60,10 @@ size_t mount_hidden_paths(char paths[][4096], size_t max)
 	return n;
 }
 
-/* What is mounted outside later comes in; what is mounted here stays here. */
-int mount_private(struct err *e)
+/* MS_SLAVE: what is mounted outside later comes in. What is mounted here stays here. */
+int mount_private(unsigned long propagation, struct err *e)
 {
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+	if (mount(NULL, "/", NULL, MS_REC | propagation, NULL) < 0)
 		return err_set(e, errno, "cannot make a mount namespace: %s", strerror(errno));
 	return 0;
 }

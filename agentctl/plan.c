@@ -2,127 +2,235 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "policy/base/cleanup.h"
 
-static const char *const cgroup_mounts[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
-
-static struct step *add(struct plan *p, enum step_kind kind, const char *path)
+struct step *plan_add(struct plan *p, enum step_kind kind, const char *path, uint64_t arg)
 {
-	struct step *s = &p->step[p->n];
+	struct step *s;
 
-	if (p->n == PLAN_STEPS_MAX)
+	if (p->n == p->room) {
+		size_t room = p->room ? p->room * 2 : 64;
+
+		s = reallocarray(p->step, room, sizeof(*s));
+		if (!s) {
+			p->failed = true;
+			return NULL;
+		}
+		p->step = s;
+		p->room = room;
+	}
+	s = &p->step[p->n];
+	*s = (struct step){.kind = kind, .arg = arg, .fd = -1};
+	if (path && !(s->path = strdup(path))) {
+		p->failed = true;
 		return NULL;
+	}
 	p->n++;
-	s->kind = kind;
-	snprintf(s->path, sizeof(s->path), "%s", path ? path : "");
 	return s;
 }
 
-/* The order is the design: into the cgroup first, so that no socket is made outside; what needs
- * rights before the rights go; the filter last, since it forbids steps before it. */
-int plan_make(struct plan *p, const char *run_dir, const char *log_dir, struct err *e)
+void plan_done(struct plan *p)
 {
-	static char hidden[PLAN_STEPS_MAX - 16][4096];
-	size_t n = mount_hidden_paths(hidden, PLAN_STEPS_MAX - 16);
-	struct stat st;
+	for (size_t i = 0; i < p->n; i++)
+		free(p->step[i].path);
+	for (size_t i = 0; i < p->n_env; i++)
+		free(p->env[i]);
+	free(p->step);
+	free(p->libraries);
+	free(p->env);
+	*p = (struct plan){0};
+}
 
-	p->n = 0;
-	add(p, STEP_CGROUP, NULL);
-	add(p, STEP_MOUNTS, NULL);
-	for (size_t i = 0; i < n; i++)
-		add(p, STEP_HIDE, hidden[i]);
-	if (run_dir[0])
-		add(p, STEP_HIDE, run_dir);
-	if (log_dir[0])
-		add(p, STEP_HIDE, log_dir);
-	for (size_t i = 0; i < ARRAY_SIZE(cgroup_mounts); i++)
-		if (stat(cgroup_mounts[i], &st) == 0)
-			add(p, STEP_READ_ONLY, cgroup_mounts[i]);
-	add(p, STEP_LIMITS, NULL);
-	add(p, STEP_DESCRIPTORS, NULL);
-	add(p, STEP_BOUNDING, NULL);
-	add(p, STEP_USER, NULL);
-	add(p, STEP_CAPABILITIES, NULL);
-	add(p, STEP_NO_NEW_PRIVS, NULL);
-	add(p, STEP_LANDLOCK, NULL);
-	if (!add(p, STEP_SECCOMP, NULL))
-		return err_set(e, E2BIG, "too many sockets to hide");
-	return 0;
+/* ---- as a person reads it ----------------------------------------------------------------------
+ */
+
+static void print_namespaces(uint64_t flags, FILE *to)
+{
+	static const struct {
+		uint64_t flag;
+		const char *name;
+	} all[] = {{CLONE_NEWUSER, "user"},
+		   {CLONE_NEWNS, "mount"},
+		   {CLONE_NEWPID, "process"},
+		   {CLONE_NEWIPC, "ipc"},
+		   {CLONE_NEWNET, "network (empty)"}};
+	const char *comma = "";
+
+	fputs("namespaces of its own: ", to);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (flags & all[i].flag) {
+			fprintf(to, "%s%s", comma, all[i].name);
+			comma = ", ";
+		}
+	fputc('\n', to);
+}
+
+static void print_limit(const struct step *s, FILE *to)
+{
+	unsigned long long v = s->value;
+
+	if (s->arg == RLIMIT_CPU)
+		fprintf(to, "each process: at most %llu s of processor time\n", v);
+	else if (s->arg == RLIMIT_FSIZE)
+		fprintf(to, "no file grows over %llu bytes\n", v);
+	else if (s->arg == RLIMIT_NPROC)
+		fprintf(to, "at most %llu processes of the user\n", v);
+	else
+		fprintf(to, "each process: at most %llu bytes of memory of its own\n", v);
+}
+
+static void print_allow(const struct step *s, FILE *to)
+{
+	fprintf(to, "may %s%s%s%s%s  %s%s\n", s->arg & ALLOW_READ ? "read" : "",
+		s->arg & ALLOW_READ && s->arg & ALLOW_WRITE ? ", " : "",
+		s->arg & ALLOW_WRITE ? "write" : "",
+		s->arg & ALLOW_EXEC && s->arg != ALLOW_EXEC ? ", " : "",
+		s->arg & ALLOW_EXEC ? "run" : "", s->path, s->implied ? "  (every program)" : "");
+}
+
+static void print_environment(const struct plan *p, FILE *to)
+{
+	fputs("environment:", to);
+	for (size_t i = 0; i < p->n_env; i++)
+		fprintf(to, " %.*s", (int)strcspn(p->env[i], "="), p->env[i]);
+	fputs(p->n_env ? "; nothing else\n" : " empty\n", to);
+}
+
+static void print_landlock(const struct step *s, FILE *to)
+{
+	if (s->arg & LANDLOCK_FILES)
+		fprintf(to, "Landlock (ABI %d): no other file is opened, made or run\n",
+			landlock_abi());
+	fputs(landlock_can_scope() ? "Landlock: abstract sockets and signals stay inside\n"
+				   : "Landlock: this kernel cannot scope abstract sockets and "
+				     "signals: left out\n",
+	      to);
+}
+
+static void print_step(const struct plan *p, const struct step *s, FILE *to)
+{
+	static const char *const binds[] = {[BIND_READ] = "no programs, no writing",
+					    [BIND_WRITE] = "may change, no programs",
+					    [BIND_EXEC] = "programs and libraries"};
+
+	switch (s->kind) {
+	case STEP_CGROUP:
+		fputs("join the fence's cgroup\n", to);
+		break;
+	case STEP_NAMESPACES:
+		print_namespaces(s->arg, to);
+		break;
+	case STEP_PRIVATE:
+		fputs("mounts stay inside\n", to);
+		break;
+	case STEP_TREE:
+		fputs("every mount: read-only, no programs, no setuid, no devices\n", to);
+		break;
+	case STEP_TMPFS:
+		fprintf(to, s->arg ? "empty, its own: %s (at most %llu MB)\n" : "empty: %s\n",
+			s->path, (unsigned long long)(s->arg >> 20));
+		break;
+	case STEP_DEVICES:
+		fputs("a /dev of its own: null, zero, full, random, urandom\n", to);
+		break;
+	case STEP_PROC:
+		fputs("a /proc of its own, read-only\n", to);
+		break;
+	case STEP_LIBRARY:
+		fprintf(to, "libraries, no programs in directories below: %s\n", s->path);
+		break;
+	case STEP_BIND:
+		fprintf(to, "%s: %s\n", binds[s->arg], s->path);
+		break;
+	case STEP_HIDE:
+		fprintf(to, "hide %s\n", s->path);
+		break;
+	case STEP_DENY:
+		fprintf(to, "deny %s\n", s->path);
+		break;
+	case STEP_READ_ONLY:
+		fprintf(to, "read-only: %s\n", s->path);
+		break;
+	case STEP_DIRECTORY:
+		fprintf(to, "go to %s\n", s->path);
+		break;
+	case STEP_NO_CORES:
+		fputs("no core dumps\n", to);
+		break;
+	case STEP_LIMIT:
+		print_limit(s, to);
+		break;
+	case STEP_ENVIRONMENT:
+		print_environment(p, to);
+		break;
+	case STEP_DESCRIPTORS:
+		fputs("close every descriptor but 0, 1 and 2\n", to);
+		break;
+	case STEP_USER:
+		fprintf(to, "become %s (uid %u, gid %u)\n", p->user, p->uid, p->gid);
+		break;
+	case STEP_BOUNDING:
+		fputs("empty the bounding set: no program gives a capability back\n", to);
+		break;
+	case STEP_CAPABILITIES:
+		fputs("drop every capability\n", to);
+		break;
+	case STEP_NO_NEW_PRIVS:
+		fputs("no new privileges\n", to);
+		break;
+	case STEP_ALLOW:
+		print_allow(s, to);
+		break;
+	case STEP_LANDLOCK:
+		print_landlock(s, to);
+		break;
+	case STEP_SECCOMP:
+		fputs("system call filter:\n", to);
+		seccomp_print(s->arg, to);
+		break;
+	}
 }
 
 void plan_print(const struct plan *p, FILE *to)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		const struct step *s = &p->step[i];
-
-		switch (s->kind) {
-		case STEP_CGROUP:
-			fputs("join the fence's cgroup\n", to);
-			break;
-		case STEP_MOUNTS:
-			fputs("a mount namespace of its own\n", to);
-			break;
-		case STEP_HIDE:
-			fprintf(to, "hide %s\n", s->path);
-			break;
-		case STEP_READ_ONLY:
-			fprintf(to, "read-only: %s\n", s->path);
-			break;
-		case STEP_LIMITS:
-			fputs("no core dumps\n", to);
-			break;
-		case STEP_DESCRIPTORS:
-			fputs("close every descriptor but 0, 1 and 2\n", to);
-			break;
-		case STEP_USER:
-			fprintf(to, "become %s (uid %u, gid %u)\n", p->user, p->uid, p->gid);
-			break;
-		case STEP_BOUNDING:
-			fputs("empty the bounding set: no program gives a capability back\n", to);
-			break;
-		case STEP_CAPABILITIES:
-			fputs("drop every capability\n", to);
-			break;
-		case STEP_NO_NEW_PRIVS:
-			fputs("no new privileges\n", to);
-			break;
-		case STEP_LANDLOCK:
-			fputs(landlock_can_scope()
-				  ? "Landlock: abstract sockets and signals stay inside\n"
-				  : "Landlock: this kernel cannot scope abstract sockets and "
-				    "signals: left out\n",
-			      to);
-			break;
-		case STEP_SECCOMP:
-			fputs("system call filter:\n", to);
-			seccomp_print(to);
-			break;
-		}
-	}
+	for (size_t i = 0; i < p->n; i++)
+		print_step(p, &p->step[i], to);
 }
+
+/* ---- applied -----------------------------------------------------------------------------------
+ */
 
 /* Moving a process into a cgroup waits for every processor, ten milliseconds and more; one that is
  * born there does not. */
-pid_t plan_fork(const char *cgroup, bool *ret_inside)
+pid_t plan_fork(const struct plan *p, const char *cgroup, bool *ret_inside)
 {
-	_cleanup_close_ int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct clone_args args = {
-	    .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (__u64)fd};
-	pid_t pid = fd < 0 ? -1 : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	_cleanup_close_ int fd = cgroup ? open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct clone_args args = {.exit_signal = SIGCHLD};
+	pid_t pid = -1;
 
-	*ret_inside = pid >= 0;
-	return pid >= 0 ? pid : fork();
+	for (size_t i = 0; i < p->n; i++)
+		if (p->step[i].kind == STEP_NAMESPACES)
+			args.flags = p->step[i].arg;
+	*ret_inside = !cgroup;
+	if (fd >= 0) {
+		struct clone_args into = args;
+
+		into.flags |= CLONE_INTO_CGROUP;
+		into.cgroup = (uint64_t)fd;
+		pid = (pid_t)syscall(SYS_clone3, &into, sizeof(into));
+		*ret_inside = pid >= 0;
+	}
+	return pid >= 0 ? pid : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
 static int join(const char *cgroup, struct err *e)
@@ -137,42 +245,78 @@ static int join(const char *cgroup, struct err *e)
 	return 0;
 }
 
-static int no_cores(struct err *e)
+static int limit(int resource, uint64_t value, struct err *e)
 {
-	const struct rlimit none = {0, 0};
+	const struct rlimit l = {value, value};
 
-	return setrlimit(RLIMIT_CORE, &none) < 0
-		   ? err_set(e, errno, "cannot forbid core dumps: %s", strerror(errno))
+	return setrlimit((__rlimit_resource_t)resource, &l) < 0
+		   ? err_set(e, errno, "cannot set a limit: %s", strerror(errno))
 		   : 0;
 }
 
-static int become(const struct plan *p, struct err *e)
+/* What will be mounted is taken while it can still be reached. */
+static int close_down(struct plan *p, struct err *e)
 {
-	if (initgroups(p->user, p->gid) < 0 || setresgid(p->gid, p->gid, p->gid) < 0 ||
-	    setresuid(p->uid, p->uid, p->uid) < 0)
-		return err_set(e, errno, "cannot become %s: %s", p->user, strerror(errno));
-	return 0;
+	int r = tree_take_devices(e);
+
+	for (size_t i = 0; r == 0 && i < p->n; i++)
+		if (p->step[i].kind == STEP_BIND || p->step[i].kind == STEP_LIBRARY)
+			r = tree_take(p->step[i].path, (enum bind)p->step[i].arg, &p->step[i].fd,
+				      e);
+	return r < 0 ? r : tree_close_down(e);
 }
 
-static int apply(const struct plan *p, const struct step *s, const char *cgroup, struct err *e)
+/* A directory that the box has not got is no reason to fail: the command starts in /. */
+static int go(const char *path, struct err *e)
+{
+	return chdir(path) == 0 || chdir("/") == 0
+		   ? 0
+		   : err_set(e, errno, "cannot go to %s: %s", path, strerror(errno));
+}
+
+static int apply(struct plan *p, const struct step *s, const char *cgroup, int *ruleset,
+		 struct err *e)
 {
 	switch (s->kind) {
 	case STEP_CGROUP:
 		return cgroup ? join(cgroup, e) : 0;
-	case STEP_MOUNTS:
-		return mount_private(e);
+	case STEP_NAMESPACES:
+		return namespaces_enter(p, s->arg, e);
+	case STEP_PRIVATE:
+		return mount_private((unsigned long)s->arg, e);
+	case STEP_TREE:
+		return close_down(p, e);
+	case STEP_TMPFS:
+		return tree_tmpfs(s->path, s->arg, e);
+	case STEP_DEVICES:
+		return tree_devices(e);
+	case STEP_PROC:
+		return tree_proc(e);
+	case STEP_LIBRARY:
+		return tree_library(s->fd, s->path, p->libraries, e);
+	case STEP_BIND:
+		return tree_attach(s->fd, s->path, e);
 	case STEP_HIDE:
 		return mount_hide(s->path, e);
+	case STEP_DENY:
+		return tree_deny(s->path, e);
 	case STEP_READ_ONLY:
 		return mount_read_only(s->path, e);
-	case STEP_LIMITS:
-		return no_cores(e);
+	case STEP_DIRECTORY:
+		return go(s->path, e);
+	case STEP_NO_CORES:
+		return limit(RLIMIT_CORE, 0, e);
+	case STEP_LIMIT:
+		return limit((int)s->arg, s->value, e);
+	case STEP_ENVIRONMENT:
+		environ = p->env;
+		return 0;
 	case STEP_DESCRIPTORS: /* at the exec: until then the way to tell an error is needed */
 		return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0
 			   ? err_set(e, errno, "cannot close descriptors: %s", strerror(errno))
 			   : 0;
 	case STEP_USER:
-		return become(p, e);
+		return user_become(p, e);
 	case STEP_BOUNDING:
 		return caps_drop_bounding(e);
 	case STEP_CAPABILITIES:
@@ -181,18 +325,28 @@ static int apply(const struct plan *p, const struct step *s, const char *cgroup,
 		return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0
 			   ? err_set(e, errno, "cannot set no_new_privs: %s", strerror(errno))
 			   : 0;
+	case STEP_ALLOW:
+		if (*ruleset < 0) {
+			int r = landlock_open(LANDLOCK_FILES | LANDLOCK_SCOPE, ruleset, e);
+
+			if (r < 0)
+				return r;
+		}
+		return landlock_allow(*ruleset, s->path, s->arg, s->optional, e);
 	case STEP_LANDLOCK:
-		return landlock_scope(e);
+		return *ruleset < 0 ? landlock_scope(e) : landlock_apply(*ruleset, e);
 	case STEP_SECCOMP:
-		return seccomp_base(e);
+		return seccomp_base(s->arg, e);
 	}
 	return -EINVAL;
 }
 
-int plan_apply(const struct plan *p, const char *cgroup, struct err *e)
+int plan_apply(struct plan *p, const char *cgroup, struct err *e)
 {
+	_cleanup_close_ int ruleset = -1;
+
 	for (size_t i = 0; i < p->n; i++) {
-		int r = apply(p, &p->step[i], cgroup, e);
+		int r = apply(p, &p->step[i], cgroup, &ruleset, e);
 
 		if (r < 0)
 			return r;

@@ -1,67 +1,216 @@
-/* What is done to a process before it runs the command: a list of steps in one fixed order, printed
+/* What is done to a process before it runs a command: a list of steps in one fixed order, printed
  * by
- * --dry-run from the same list that is applied. */
+ * --dry-run from the same list that is applied. A mechanism has a file of its own. */
 #ifndef AGENTFW_PLAN_H
 #define AGENTFW_PLAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
 #include "policy/base/err.h"
+#include "policy/profile.h"
 
 enum step_kind {
-	STEP_CGROUP,      /* path: join it */
-	STEP_MOUNTS,      /* a mount namespace of its own */
-	STEP_HIDE,        /* path: nothing is there any more */
-	STEP_READ_ONLY,   /* path: remounted read-only */
-	STEP_LIMITS,      /* no core dumps */
+	STEP_CGROUP,     /* join it */
+	STEP_NAMESPACES, /* arg: CLONE_NEW…; the process is born in them */
+	STEP_PRIVATE,    /* arg: MS_SLAVE or MS_PRIVATE: mounts stay here */
+	STEP_TREE,       /* every mount read-only, without programs, setuid and devices */
+	STEP_TMPFS,      /* path: empty; arg: bytes it can hold, 0: read-only */
+	STEP_DEVICES,    /* a /dev of its own */
+	STEP_PROC,       /* a /proc of its own */
+	STEP_LIBRARY,    /* path: libraries may be mapped; not from directories in it that hold
+			    programs */
+	STEP_BIND,       /* path: what is there, mounted again; arg: enum bind */
+	STEP_HIDE,       /* path: nothing is there any more */
+	STEP_DENY,       /* path: there, and nobody may read it */
+	STEP_READ_ONLY,  /* path: remounted read-only */
+	STEP_DIRECTORY,  /* path: the working directory; "": the caller's, or / */
+	STEP_NO_CORES,
+	STEP_LIMIT,       /* arg: a limit of setrlimit(2); value */
+	STEP_ENVIRONMENT, /* all of it goes but plan.env */
 	STEP_DESCRIPTORS, /* all over 2 closed */
 	STEP_BOUNDING,    /* no capability can come back; needs CAP_SETPCAP, so before the user */
 	STEP_USER,        /* uid, gid, groups */
 	STEP_CAPABILITIES,
 	STEP_NO_NEW_PRIVS,
-	STEP_LANDLOCK, /* abstract sockets and signals stay inside */
-	STEP_SECCOMP,
+	STEP_ALLOW,    /* path: Landlock's rule for it; arg: enum allow bits */
+	STEP_LANDLOCK, /* arg: enum landlock_bits */
+	STEP_SECCOMP,  /* arg: enum seccomp_bits */
+};
+
+enum bind { BIND_READ, BIND_WRITE, BIND_EXEC };
+enum allow { ALLOW_READ = 1, ALLOW_WRITE = 2, ALLOW_EXEC = 4 };
+enum landlock_bits { LANDLOCK_SCOPE = 1, LANDLOCK_FILES = 2 };
+enum seccomp_bits {
+	SECCOMP_NO_MEMFD = 1,   /* no files without a name: they could be run */
+	SECCOMP_NO_UNIX = 2,    /* no sockets of other programs; socketpair(2) stays */
+	SECCOMP_NO_NETWORK = 4, /* where there can be no network namespace */
+	SECCOMP_FILTERS = 8,
 };
 
 struct step {
 	enum step_kind kind;
-	char path[4096]; /* empty where the kind has none */
+	char *path; /* NULL where the kind has none */
+	uint64_t arg, value;
+	bool optional; /* ALLOW: may be gone */
+	bool implied;  /* not the profile's words, but what every program needs */
+	int fd; /* BIND, LIBRARY: the tree, taken before anything is mounted over it; else -1 */
 };
 
-#define PLAN_STEPS_MAX 64
+struct library_dirs;
 
 struct plan {
-	struct step step[PLAN_STEPS_MAX];
-	size_t n;
+	struct step *step;
+	size_t n, room;
+	bool failed; /* out of memory while it was made */
 	uid_t uid;
 	gid_t gid;
-	char user[64];
+	char user[64], home[4096], shell[256];
+	bool rootless; /* in a user namespace of its own; uid and gid stay */
+	bool tool;     /* an init process stands between: pid namespace */
+	struct library_dirs *libraries;
+	char **env; /* the whole environment; NULL: the caller's */
+	size_t n_env;
 };
 
-/* run_dir and log_dir are hidden; cgroup may be empty (it is known when the daemon has made it). */
-int plan_make(struct plan *p, const char *run_dir, const char *log_dir, struct err *e);
-void plan_print(const struct plan *p, FILE *to);
-/* As fork(2). *ret_inside: the child was born in the cgroup; where the kernel refuses that it is
- * not. */
-pid_t plan_fork(const char *cgroup, bool *ret_inside);
-/* Applies every step to the calling process. cgroup: NULL if it is there already. */
-int plan_apply(const struct plan *p, const char *cgroup, struct err *e);
+/* ---- plan.c ------------------------------------------------------------------------------------
+ */
 
-/* The mechanisms, a file each. */
-int mount_private(struct err *e);
+struct step *plan_add(struct plan *p, enum step_kind kind, const char *path, uint64_t arg);
+void plan_print(const struct plan *p, FILE *to);
+/* As fork(2), with the namespaces of the plan. cgroup may be NULL. *ret_inside: the child was born
+ * in the cgroup; where the kernel refuses that it is not. */
+pid_t plan_fork(const struct plan *p, const char *cgroup, bool *ret_inside);
+/* Applies every step to the calling process. cgroup: NULL if it is there already. */
+int plan_apply(struct plan *p, const char *cgroup, struct err *e);
+void plan_done(struct plan *p);
+
+/* ---- box.c: the plan of a profile --------------------------------------------------------------
+ */
+
+struct box {
+	const struct policy *policy;
+	size_t profile;
+	const char *policy_path; /* protected; absolute */
+	const char *run_dir, *log_dir;
+	bool namespaces; /* false: the host forbids them, Landlock and seccomp stand alone */
+	bool in_cgroup;  /* memory and processes are limited there */
+};
+int box_plan(const struct box *b, struct plan *p, struct err *e);
+/* path of a profile with "~" and "$WORKSPACE" put in. */
+int box_path(const struct plan *p, const char *workspace, const char *path, char *ret, size_t bytes,
+	     struct err *e);
+
+/* ---- the mechanisms, a file each
+ * ----------------------------------------------------------------- */
+
+/* user.c: NULL or "": whoever is behind sudo, or the caller. */
+int user_find(struct plan *p, const char *name, struct err *e);
+int user_become(const struct plan *p, struct err *e);
+
+/* namespaces.c */
+bool namespaces_allowed(void); /* may an ordinary user make them here? */
+int namespaces_enter(const struct plan *p, uint64_t flags, struct err *e);
+
+/* mount.c */
+int mount_private(unsigned long propagation, struct err *e);
 int mount_hide(const char *path, struct err *e);
 int mount_read_only(const char *path, struct err *e);
 /* Adds what must not be reached to the list: sockets of resolvers, D-Bus, container engines. */
 size_t mount_hidden_paths(char paths[][4096], size_t max);
+
+/* libraries.c: where the loader finds libraries on this host */
+#define LIBRARY_DIRS_MAX 24
+struct library_dirs {
+	char path[LIBRARY_DIRS_MAX][4096]; /* real ones */
+	size_t n;
+	char loader[4096]; /* the program that loads dynamic programs; "": none */
+};
+void library_dirs(struct library_dirs *ret);
+/* Calls fn for every directory in a library directory that may hold programs, until it returns not
+ * 0. */
+int library_program_dirs(const struct library_dirs *l, const char *library,
+			 int (*fn)(const char *name, void *arg), void *arg);
+/* The loader that an ELF program names; "": it needs none. -ENOEXEC: no ELF program of this
+ * machine. */
+int library_loader(const char *program, char *ret, size_t bytes);
+
+/* tree.c: the file system of a box. Paths are real ones: a symbolic link that came in since is an
+ * error. */
+/* As open(2) with O_PATH; follows no link. */
+int tree_open(const char *path);
+int tree_take(const char *path, enum bind how, int *ret_fd, struct err *e);
+int tree_close_down(struct err *e);
+int tree_attach(int fd, const char *path, struct err *e);
+int tree_library(int fd, const char *path, const struct library_dirs *l, struct err *e);
+int tree_tmpfs(const char *path, uint64_t bytes, struct err *e);
+/* Before tree_close_down, which forbids devices. */
+int tree_take_devices(struct err *e);
+int tree_devices(struct err *e);
+int tree_proc(struct err *e);
+int tree_deny(const char *path, struct err *e);
+
+/* caps.c */
 int caps_drop_bounding(struct err *e);
 int caps_drop(struct err *e);
-int landlock_scope(
-    struct err *e); /* nothing where the kernel has none: that is printed by the plan */
+
+/* landlock.c */
+int landlock_abi(void); /* 0: none */
 bool landlock_can_scope(void);
-int seccomp_base(struct err *e);
-void seccomp_print(FILE *to);
+/* A ruleset, or -1 where nothing can be done and nothing is needed. */
+int landlock_open(uint64_t bits, int *ret_fd, struct err *e);
+int landlock_allow(int ruleset, const char *path, uint64_t allow, bool optional, struct err *e);
+int landlock_apply(int ruleset, struct err *e);
+int landlock_scope(struct err *e); /* as far as `run` uses it without a profile */
+
+/* seccomp.c */
+int seccomp_base(uint64_t bits, struct err *e);
+void seccomp_print(uint64_t bits, FILE *to);
+
+/* protected.c: files that others trust, read-only also inside a writable directory */
+struct protected_path {
+	const char *name; /* what `unprotect` says */
+	const char *path; /* below a writable directory */
+};
+extern const struct protected_path protected_paths[];
+extern const size_t protected_paths_n;
+
+/* descriptors.c: -EPERM where 0, 1 or 2 leads around the fence or the box */
+int descriptors_check(struct err *e);
+
+/* launch.c: starts a command by its plan and waits for it */
+struct launch {
+	struct plan *plan;
+	const char *cgroup; /* NULL: stays where it is */
+	char **argv;
+	uint32_t time_ms; /* 0: none; then the command and all that it started is killed */
+	uint64_t output;  /* 0: none; bytes on stdout and stderr together */
+	int peer; /* -1, or a socket; when it has something to say, or is closed, gone is called */
+	void (*gone)(void *arg);
+	void *arg;
+	/* afterwards */
+	pid_t pid;
+	bool over_time, over_output;
+	/* its own */
+	int signals, out[2], end; /* end: the init process tells the status there */
+	uint64_t said;
+};
+#define EXIT_LIMIT       124 /* a limit ended the command */
+#define EXIT_CANNOT_EXEC 126
+#define EXIT_NOT_FOUND   127
+/* Signals go to the command from here on. */
+void launch_prepare(struct launch *l);
+/* An error before the command's first instruction: e, and *ret_exit is the exit status for it. */
+int launch_start(struct launch *l, int *ret_exit, struct err *e);
+/* The command's exit status, 128 and its number where a signal ended it. */
+int launch_wait(struct launch *l);
+
+/* init.c: the first process of a pid namespace. Forks; returns in the child, which goes on. The
+ * parent passes signals on and reaps; when the child ends it kills what is left, writes the exit
+ * status as one byte to tell, and ends. */
+int init_fork(int tell, struct err *e);
 
 #endif

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "agentctl/ctl.h"
@@ -117,4 +118,22 @@ void policy_file_done(struct policy_file *f)
 	free(f->text);
 	free(f->path);
 	*f = (struct policy_file){0};
+}
+
+int policy_memfd(const void *blob, size_t bytes, struct err *e)
+{
+	_cleanup_close_ int fd = memfd_create("agentfw-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	size_t done = 0;
+
+	while (fd >= 0 && done < bytes) {
+		ssize_t n = write(fd, (const char *)blob + done, bytes - done);
+
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	if (done < bytes ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		return err_set(e, errno, "cannot hand over the policy: %s", strerror(errno));
+	return steal_fd(&fd);
 }

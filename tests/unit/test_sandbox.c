@@ -356,7 +356,7 @@ static int in_child(long (*fn)(void), bool filtered)
 		struct err e;
 
 		if (filtered &&
-		    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_base(&e) < 0))
+		    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_base(0, &e) < 0))
 			_exit(255);
 		errno = 0;
 		_exit(fn() < 0 ? errno : 0);

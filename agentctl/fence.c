@@ -1,0 +1,143 @@
+/* A fence, as the command sees it that asked the daemon for it. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agentctl/ctl.h"
+#include "policy/base/cleanup.h"
+
+int path_absolute(const char *path, char *ret, size_t bytes, struct err *e)
+{
+	char cwd[PATH_MAX];
+	int n;
+
+	if (!path) {
+		ret[0] = '\0';
+		return 0;
+	}
+	if (path[0] == '/')
+		n = snprintf(ret, bytes, "%s", path);
+	else if (getcwd(cwd, sizeof(cwd)))
+		n = snprintf(ret, bytes, "%s/%s", cwd, path);
+	else
+		return err_set(e, errno, "where are we? %s", strerror(errno));
+	return n < 0 || (size_t)n >= bytes
+		   ? err_set(e, ENAMETOOLONG, "the path of --log-dir is too long")
+		   : 0;
+}
+
+/* NAME-PID of what runs: the directory of the cgroup. */
+static void fence_name(char **command, char *ret, size_t bytes)
+{
+	const char *base = strrchr(command[0], '/');
+	char clean[40];
+	size_t n = 0;
+
+	base = base ? base + 1 : command[0];
+	for (; *base && n < sizeof(clean) - 1; base++) {
+		unsigned char c = (unsigned char)tolower((unsigned char)*base);
+
+		clean[n] = isalnum(c) || c == '_' || (c == '.' && n) ? (char)c : '_';
+		n++;
+	}
+	clean[n] = '\0';
+	snprintf(ret, bytes, "%s-%d", n ? clean : "run", (int)getpid());
+}
+
+static void command_line(char **command, char *ret, size_t bytes)
+{
+	size_t n = 0;
+
+	ret[0] = '\0';
+	for (char **a = command; *a && n < bytes; a++)
+		n += (size_t)snprintf(ret + n, bytes - n, "%s%s", n ? " " : "", *a);
+}
+
+int fence_open(struct fence *f, const void *blob, size_t bytes, const char *log_dir, bool audit,
+	       char **command, struct err *e)
+{
+	_cleanup_free_ struct ctl_create *m = calloc(1, sizeof(*m));
+	_cleanup_close_ int fd = policy_memfd(blob, bytes, e);
+	int r;
+
+	if (!m)
+		return err_set(e, ENOMEM, "out of memory");
+	if (fd < 0)
+		return fd;
+	r = path_absolute(log_dir, m->log_dir, sizeof(m->log_dir), e);
+	if (r < 0)
+		return r;
+	m->flags = audit ? CTL_CREATE_AUDIT : 0;
+	fence_name(command, m->name, sizeof(m->name));
+	command_line(command, m->command, sizeof(m->command));
+	f->control = client_connect(true, e);
+	if (f->control < 0)
+		return f->control;
+	if ((r = client_send(f->control, m, sizeof(*m), CTL_CREATE, fd, e)) < 0)
+		return r;
+	return client_receive(f->control, &f->made, sizeof(f->made), CTL_CREATED, e);
+}
+
+void fence_gone(void *arg)
+{
+	struct fence *f = arg;
+
+	f->gone = true;
+	fputs("agentctl: the firewall daemon has gone; the fence is closed: nothing new gets out\n",
+	      stderr);
+}
+
+static void clean_up_alone(const struct fence *f)
+{
+	char path[CTL_PATH_MAX + 16];
+	_cleanup_close_ int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/cgroup.kill", f->made.cgroup);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	(void)!write(fd, "1", 1);
+	for (int i = 0; i < 200 && rmdir(f->made.cgroup) < 0 && errno == EBUSY; i++)
+		usleep(5000);
+}
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void tell(const struct fence *f, const struct ctl_summary *s, bool verbose)
+{
+	const char *q = strpbrk(f->made.log_dir, " '\"$\\") ? "'" : "";
+
+	if (!verbose && !s->refused && !s->would_deny && !s->lost && !s->write_errno)
+		return;
+	fprintf(stderr, "agentctl: %llu connection%s allowed, ", (unsigned long long)s->allowed,
+		plural(s->allowed));
+	if (s->would_deny)
+		fprintf(stderr, "%llu would have been refused", (unsigned long long)s->would_deny);
+	else
+		fprintf(stderr, "%llu refused", (unsigned long long)s->refused);
+	if (s->lost)
+		fprintf(stderr, ", %llu could not be recorded", (unsigned long long)s->lost);
+	if (s->write_errno)
+		fprintf(stderr, "; the record in %s could not be written: %s", f->made.log_dir,
+			strerror((int)s->write_errno));
+	fprintf(stderr, "; see: agentctl log --log-dir %s%s%s --denied\n", q, f->made.log_dir, q);
+}
+
+void fence_close(struct fence *f, bool verbose)
+{
+	struct ctl_head end;
+	struct ctl_summary s;
+	struct err e;
+
+	if (!f->gone && client_send(f->control, &end, sizeof(end), CTL_END, -1, &e) == 0 &&
+	    client_receive(f->control, &s, sizeof(s), CTL_SUMMARY, &e) == 0) {
+		tell(f, &s, verbose);
+		return;
+	}
+	clean_up_alone(f);
+}

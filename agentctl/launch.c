@@ -1,0 +1,239 @@
+/* A command is started by its plan, and waited for. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agentctl/ctl.h"
+#include "agentctl/plan.h"
+#include "policy/base/cleanup.h"
+
+/* ---- the child ---------------------------------------------------------------------------------
+ */
+
+static _Noreturn void give_up(int tell, const struct err *e, int status)
+{
+	(void)!write(tell, e, sizeof(*e));
+	_exit(status);
+}
+
+/* Our end is its end; if we went before that was arranged, nobody reads the pipe any more. */
+static void die_with_us(int tell)
+{
+	struct pollfd pfd = {.fd = tell};
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLERR))
+		_exit(EXIT_CTL);
+}
+
+static _Noreturn void child(struct launch *l, bool inside, int tell, int end)
+{
+	struct sigaction dfl = {.sa_handler = SIG_DFL};
+	struct err e = {0};
+	sigset_t none;
+	int code;
+
+	for (int i = 0; i < 2 && l->output; i++)
+		dup2(l->out[i], i + 1);
+	if (plan_apply(l->plan, inside ? NULL : l->cgroup, &e) < 0)
+		give_up(tell, &e, EXIT_CTL);
+	die_with_us(tell); /* a change of user would have cleared it */
+	if (l->plan->tool && init_fork(end, &e) < 0)
+		give_up(tell, &e, EXIT_CTL);
+	for (int s = 1; s < NSIG; s++)
+		sigaction(s, &dfl, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execvp(l->argv[0], l->argv);
+	code = errno;
+	err_set(&e, code, "cannot run '%s': %s", l->argv[0], strerror(code));
+	if (code == EACCES && l->plan->tool)
+		err_hint(&e, "`exec` of the profile must name it, the interpreter of a script too");
+	else if (code == EACCES && l->plan->uid != getuid())
+		err_hint(&e, "it runs as user '%s', who may not read or execute it", l->plan->user);
+	give_up(tell, &e, code == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
+}
+
+/* ---- the parent --------------------------------------------------------------------------------
+ */
+
+void launch_prepare(struct launch *l)
+{
+	static const int passed[] = {SIGINT,  SIGTERM,  SIGHUP,  SIGQUIT, SIGUSR1,
+				     SIGUSR2, SIGWINCH, SIGCONT, SIGALRM, SIGCHLD};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		sigaddset(&set, passed[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGTTOU, SIG_IGN);
+	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* What the command says goes through us where it is counted. */
+static int make_pipes(struct launch *l, int ret_read[2])
+{
+	ret_read[0] = ret_read[1] = l->out[0] = l->out[1] = -1;
+	for (int i = 0; i < 2 && l->output; i++) {
+		int fds[2];
+
+		if (pipe2(fds, O_CLOEXEC) < 0)
+			return -errno;
+		ret_read[i] = fds[0];
+		l->out[i] = fds[1];
+	}
+	return 0;
+}
+
+int launch_start(struct launch *l, int *ret_exit, struct err *e)
+{
+	_cleanup_close_ int in = -1, out = -1, end = -1;
+	int pipe_fd[2], end_fd[2], from[2], status;
+	bool inside;
+
+	*ret_exit = EXIT_CTL;
+	if (pipe2(pipe_fd, O_CLOEXEC) < 0 || pipe2(end_fd, O_CLOEXEC) < 0)
+		return err_set(e, errno, "cannot make a pipe: %s", strerror(errno));
+	in = pipe_fd[0];
+	out = pipe_fd[1];
+	end = end_fd[1];
+	l->end = end_fd[0];
+	if (make_pipes(l, from) < 0)
+		return err_set(e, errno, "cannot make a pipe: %s", strerror(errno));
+	l->pid = plan_fork(l->plan, l->cgroup, &inside);
+	if (l->pid < 0)
+		return err_set(e, errno, "cannot make the namespaces of the box: %s",
+			       strerror(errno));
+	if (l->pid == 0)
+		child(l, inside, out, end);
+	close(steal_fd(&out));
+	for (int i = 0; i < 2; i++) {
+		if (l->out[i] >= 0)
+			close(l->out[i]);
+		l->out[i] = from[i];
+	}
+	if (read(in, e, sizeof(*e)) != sizeof(*e))
+		return 0;
+	e->msg[sizeof(e->msg) - 1] = e->hint[sizeof(e->hint) - 1] = '\0';
+	waitpid(l->pid, &status, 0);
+	*ret_exit = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_CTL;
+	return -EIO;
+}
+
+/* What a terminal sends goes to its whole foreground group, the command among it; what a process
+ * sends to us is passed on. */
+static void pass_on(struct launch *l)
+{
+	struct signalfd_siginfo si;
+
+	while (read(l->signals, &si, sizeof(si)) == sizeof(si))
+		if (si.ssi_signo != SIGCHLD && si.ssi_code <= 0)
+			kill(l->pid, (int)si.ssi_signo);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void write_all(int fd, const char *buf, size_t n)
+{
+	while (n) {
+		ssize_t done = write(fd, buf, n);
+
+		if (done < 0 && errno != EINTR && errno != EAGAIN)
+			return;
+		if (done > 0) {
+			buf += done;
+			n -= (size_t)done;
+		}
+	}
+}
+
+/* False: this one has come to its end. */
+static bool relay(struct launch *l, int which)
+{
+	char buf[65536];
+	ssize_t n = read(l->out[which], buf, sizeof(buf));
+	size_t left = l->output - l->said;
+
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n <= 0) {
+		close(l->out[which]);
+		l->out[which] = -1;
+		return false;
+	}
+	write_all(which + 1, buf, (size_t)n < left ? (size_t)n : left);
+	l->said += (size_t)n < left ? (size_t)n : left;
+	if ((size_t)n > left && !l->over_output) {
+		l->over_output = true;
+		kill(l->pid, SIGKILL);
+	}
+	return true;
+}
+
+/* The status that the init process told, or that of a command without one; -1: it still runs. */
+static int ended(struct launch *l)
+{
+	unsigned char code;
+	int status;
+
+	if (l->plan->tool && poll(&(struct pollfd){.fd = l->end, .events = POLLIN}, 1, 0) > 0 &&
+	    read(l->end, &code, 1) == 1)
+		return code;
+	if (waitpid(l->pid, &status, WNOHANG) != l->pid)
+		return -1;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void look(struct launch *l, uint64_t deadline, bool *told)
+{
+	struct pollfd pfd[] = {{.fd = l->signals, .events = POLLIN},
+			       {.fd = *told ? -1 : l->peer, .events = POLLIN},
+			       {.fd = l->plan->tool ? l->end : -1, .events = POLLIN},
+			       {.fd = l->out[0], .events = POLLIN},
+			       {.fd = l->out[1], .events = POLLIN}};
+	uint64_t now = now_ms();
+	int wait = !deadline ? -1 : deadline > now ? (int)(deadline - now) : 0;
+
+	if (deadline && deadline <= now && !l->over_time) {
+		l->over_time = true;
+		kill(l->pid, SIGKILL);
+	}
+	if (poll(pfd, ARRAY_SIZE(pfd), l->over_time ? -1 : wait) <= 0)
+		return;
+	pass_on(l);
+	if (pfd[1].revents) {
+		*told = true;
+		l->gone(l->arg);
+	}
+	for (int i = 0; i < 2; i++)
+		if (pfd[3 + i].revents)
+			relay(l, i);
+}
+
+int launch_wait(struct launch *l)
+{
+	uint64_t deadline = l->time_ms ? now_ms() + l->time_ms : 0;
+	bool told = false;
+	int status;
+
+	while ((status = ended(l)) < 0)
+		look(l, deadline, &told);
+	for (int i = 0; i < 2; i++)
+		while (l->out[i] >= 0 && relay(l, i))
+			;
+	return l->over_time || l->over_output ? EXIT_LIMIT : status;
+}

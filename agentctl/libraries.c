@@ -1,0 +1,144 @@
+/* Where the loader finds libraries: they are mapped, so they must lie where programs may be mapped.
+ */
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agentctl/plan.h"
+#include "policy/base/cleanup.h"
+
+#define LD_SO_CONF   "/etc/ld.so.conf"
+#define INCLUDE_DEEP 4
+
+/* Modules that libraries load, no programs among them. Every other directory below a library
+ * directory may hold programs (a compiler's passes, helpers of desktops): from there nothing can be
+ * mapped. */
+static const char *const modules[] = {"engines-1.1", "engines-3", "gconv", "gio",    "gssapi",
+				      "icu",         "jni",       "krb5",  "nss",    "ossl-modules",
+				      "perl",        "perl-base", "perl5", "pkcs11", "sasl2"};
+
+static void add(struct library_dirs *l, const char *path)
+{
+	char real[PATH_MAX];
+
+	if (l->n == LIBRARY_DIRS_MAX || !realpath(path, real))
+		return;
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->path[i], real) == 0)
+			return;
+	snprintf(l->path[l->n++], PATH_MAX, "%s", real);
+}
+
+static void read_conf(struct library_dirs *l, const char *file, int deep)
+{
+	_cleanup_fclose_ FILE *f = deep ? fopen(file, "re") : NULL;
+	char line[PATH_MAX];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *p = line + strspn(line, " \t"), *end = p + strcspn(p, "#\n");
+		glob_t g;
+
+		while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
+			end--;
+		*end = '\0';
+		if (p[0] == '/')
+			add(l, p);
+		if (strncmp(p, "include ", 8) != 0)
+			continue;
+		p += 8 + strspn(p + 8, " \t");
+		if (p[0] != '/' || glob(p, 0, NULL, &g) != 0)
+			continue;
+		for (size_t i = 0; i < g.gl_pathc; i++)
+			read_conf(l, g.gl_pathv[i], deep - 1);
+		globfree(&g);
+	}
+}
+
+int library_loader(const char *program, char *ret, size_t bytes)
+{
+	_cleanup_close_ int fd = open(program, O_RDONLY | O_CLOEXEC);
+	ElfW(Ehdr) h;
+	ElfW(Phdr) ph;
+
+	if (fd < 0 || pread(fd, &h, sizeof(h), 0) != sizeof(h) ||
+	    memcmp(h.e_ident, ELFMAG, SELFMAG) != 0 || h.e_phentsize != sizeof(ph))
+		return -ENOEXEC;
+	for (unsigned i = 0; i < h.e_phnum; i++) {
+		off_t at = (off_t)(h.e_phoff + i * sizeof(ph));
+
+		if (pread(fd, &ph, sizeof(ph), at) != sizeof(ph))
+			return -ENOEXEC;
+		if (ph.p_type != PT_INTERP)
+			continue;
+		if (ph.p_filesz < 2 || ph.p_filesz > bytes ||
+		    pread(fd, ret, ph.p_filesz, (off_t)ph.p_offset) != (ssize_t)ph.p_filesz ||
+		    ret[ph.p_filesz - 1])
+			return -ENOEXEC;
+		return 0;
+	}
+	ret[0] = '\0'; /* static */
+	return 0;
+}
+
+void library_dirs(struct library_dirs *ret)
+{
+	char loader[PATH_MAX], real[PATH_MAX];
+
+	ret->n = 0;
+	ret->loader[0] = '\0';
+	if (library_loader("/proc/self/exe", loader, sizeof(loader)) == 0 && loader[0] &&
+	    realpath(loader, real)) {
+		snprintf(ret->loader, sizeof(ret->loader), "%s", real);
+		*strrchr(real, '/') = '\0';
+		add(ret, real);
+	}
+	read_conf(ret, LD_SO_CONF, INCLUDE_DEEP);
+}
+
+static bool is_module(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
+		if (strcmp(modules[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* A directory on the way to another library directory is left alone, too. */
+static bool leads_to_library(const struct library_dirs *l, const char *path)
+{
+	size_t n = strlen(path);
+
+	for (size_t i = 0; i < l->n; i++)
+		if (strncmp(l->path[i], path, n) == 0 &&
+		    (l->path[i][n] == '/' || l->path[i][n] == '\0'))
+			return true;
+	return false;
+}
+
+int library_program_dirs(const struct library_dirs *l, const char *library,
+			 int (*fn)(const char *name, void *arg), void *arg)
+{
+	DIR *d = opendir(library);
+	const struct dirent *e;
+	int r = 0;
+
+	while (d && r == 0 && (e = readdir(d))) {
+		char path[PATH_MAX + NAME_MAX + 2];
+
+		if (e->d_type != DT_DIR || e->d_name[0] == '.' || is_module(e->d_name))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", library, e->d_name);
+		if (!leads_to_library(l, path))
+			r = fn(e->d_name, arg);
+	}
+	if (d)
+		closedir(d);
+	return r;
+}
