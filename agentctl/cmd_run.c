@@ -95,11 +95,7 @@ static int prepare(struct run *r, struct err *e)
 
 static int in_fence(struct run *r)
 {
-	struct launch l = {.plan = &r->plan,
-			   .cgroup = r->fence.made.cgroup,
-			   .argv = r->command,
-			   .gone = fence_gone,
-			   .arg = &r->fence};
+	struct launch l = {.plan = &r->plan, .cgroup = r->fence.made.cgroup, .argv = r->command};
 	struct err e = {0};
 	int status;
 
@@ -107,7 +103,7 @@ static int in_fence(struct run *r)
 	if (fence_open(&r->fence, r->policy.blob, r->policy.blob_bytes, r->log_dir, r->audit,
 		       r->command, &e) < 0)
 		return ctl_fail(&e);
-	l.peer = r->fence.control;
+	launch_watch(&l, r->fence.control, fence_gone, &r->fence);
 	if (launch_start(&l, &status, &e) < 0)
 		ctl_fail(&e);
 	else

@@ -180,10 +180,7 @@ static int in_box(struct tool *t)
 	struct launch l = {.plan = &t->plan,
 			   .argv = t->argv,
 			   .time_ms = t->profile.limits.time_ms,
-			   .output = t->profile.limits.output,
-			   .peer = -1,
-			   .gone = fence_gone,
-			   .arg = &t->fence};
+			   .output = t->profile.limits.output};
 	struct err e = {0};
 	int status = EXIT_CTL;
 
@@ -191,7 +188,7 @@ static int in_box(struct tool *t)
 	if (make_fence(t, &e) < 0)
 		return ctl_fail(&e);
 	if (t->fence.control >= 0) {
-		l.peer = t->fence.control;
+		launch_watch(&l, t->fence.control, fence_gone, &t->fence);
 		l.cgroup = t->fence.made.cgroup;
 	}
 	if (launch_start(&l, &status, &e) < 0)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "agentctl/plan.h"
 #include "fw/control_msg.h"
 #include "policy/base/err.h"
 #include "policy/policy.h"
@@ -65,7 +66,7 @@ struct fence {
 int fence_open(struct fence *f, const void *blob, size_t bytes, const char *log_dir, bool audit,
 	       char **command, struct err *e);
 /* To be called when the control socket has something to say; arg is the fence. */
-void fence_gone(void *arg);
+void fence_gone(struct launch_watch *w);
 /* Kills what is left, tells what was refused. */
 void fence_close(struct fence *f, bool verbose);
 /* path NULL: "". */

@@ -82,10 +82,11 @@ int fence_open(struct fence *f, const void *blob, size_t bytes, const char *log_
 	return client_receive(f->control, &f->made, sizeof(f->made), CTL_CREATED, e);
 }
 
-void fence_gone(void *arg)
+void fence_gone(struct launch_watch *w)
 {
-	struct fence *f = arg;
+	struct fence *f = w->arg;
 
+	w->fd = -1;
 	f->gone = true;
 	fputs("agentctl: the firewall daemon has gone; the fence is closed: nothing new gets out\n",
 	      stderr);

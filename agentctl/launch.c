@@ -78,6 +78,11 @@ void launch_prepare(struct launch *l)
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+void launch_watch(struct launch *l, int fd, void (*fn)(struct launch_watch *w), void *arg)
+{
+	l->watch[l->n_watches++] = (struct launch_watch){fd, fn, arg};
+}
+
 /* What the command says goes through us where it is counted. */
 static int make_pipes(struct launch *l, int ret_read[2])
 {
@@ -198,13 +203,20 @@ static int ended(struct launch *l)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static void look(struct launch *l, uint64_t deadline, bool *told)
+static void call_watches(struct launch *l, const struct pollfd *pfd)
 {
-	struct pollfd pfd[] = {{.fd = l->signals, .events = POLLIN},
-			       {.fd = *told ? -1 : l->peer, .events = POLLIN},
-			       {.fd = l->plan->tool ? l->end : -1, .events = POLLIN},
-			       {.fd = l->out[0], .events = POLLIN},
-			       {.fd = l->out[1], .events = POLLIN}};
+	for (size_t i = 0; i < l->n_watches; i++)
+		if (pfd[i].revents && pfd[i].fd == l->watch[i].fd)
+			l->watch[i].fn(&l->watch[i]);
+}
+
+static void look(struct launch *l, uint64_t deadline)
+{
+	struct pollfd pfd[4 + LAUNCH_WATCHES] = {
+	    {.fd = l->signals, .events = POLLIN},
+	    {.fd = l->plan->tool ? l->end : -1, .events = POLLIN},
+	    {.fd = l->out[0], .events = POLLIN},
+	    {.fd = l->out[1], .events = POLLIN}};
 	uint64_t now = now_ms();
 	int wait = !deadline ? -1 : deadline > now ? (int)(deadline - now) : 0;
 
@@ -212,26 +224,24 @@ static void look(struct launch *l, uint64_t deadline, bool *told)
 		l->over_time = true;
 		kill(l->pid, SIGKILL);
 	}
-	if (poll(pfd, ARRAY_SIZE(pfd), l->over_time ? -1 : wait) <= 0)
+	for (size_t i = 0; i < l->n_watches; i++)
+		pfd[4 + i] = (struct pollfd){.fd = l->watch[i].fd, .events = POLLIN};
+	if (poll(pfd, 4 + l->n_watches, l->over_time ? -1 : wait) <= 0)
 		return;
 	pass_on(l);
-	if (pfd[1].revents) {
-		*told = true;
-		l->gone(l->arg);
-	}
 	for (int i = 0; i < 2; i++)
-		if (pfd[3 + i].revents)
+		if (pfd[2 + i].revents)
 			relay(l, i);
+	call_watches(l, pfd + 4);
 }
 
 int launch_wait(struct launch *l)
 {
 	uint64_t deadline = l->time_ms ? now_ms() + l->time_ms : 0;
-	bool told = false;
 	int status;
 
 	while ((status = ended(l)) < 0)
-		look(l, deadline, &told);
+		look(l, deadline);
 	for (int i = 0; i < 2; i++)
 		while (l->out[i] >= 0 && relay(l, i))
 			;

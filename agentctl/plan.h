@@ -182,15 +182,23 @@ extern const size_t protected_paths_n;
 int descriptors_check(struct err *e);
 
 /* launch.c: starts a command by its plan and waits for it */
+
+/* What is looked at beside the command: fn is called when fd has something to say or is closed. fn
+ * may set fd to -1: nothing more is wanted. */
+struct launch_watch {
+	int fd;
+	void (*fn)(struct launch_watch *w);
+	void *arg;
+};
+#define LAUNCH_WATCHES 4
 struct launch {
 	struct plan *plan;
 	const char *cgroup; /* NULL: stays where it is */
 	char **argv;
 	uint32_t time_ms; /* 0: none; then the command and all that it started is killed */
 	uint64_t output;  /* 0: none; bytes on stdout and stderr together */
-	int peer; /* -1, or a socket; when it has something to say, or is closed, gone is called */
-	void (*gone)(void *arg);
-	void *arg;
+	struct launch_watch watch[LAUNCH_WATCHES];
+	size_t n_watches;
 	/* afterwards */
 	pid_t pid;
 	bool over_time, over_output;
@@ -203,6 +211,7 @@ struct launch {
 #define EXIT_NOT_FOUND   127
 /* Signals go to the command from here on. */
 void launch_prepare(struct launch *l);
+void launch_watch(struct launch *l, int fd, void (*fn)(struct launch_watch *w), void *arg);
 /* An error before the command's first instruction: e, and *ret_exit is the exit status for it. */
 int launch_start(struct launch *l, int *ret_exit, struct err *e);
 /* The command's exit status, 128 and its number where a signal ended it. */
