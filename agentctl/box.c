@@ -281,17 +281,47 @@ static void add_limit(struct build *b, int resource, uint64_t value)
 		s->value = value;
 }
 
-static void limits(struct build *b)
+/* As root of the command as a whole; else of each process, and of the box's user in his namespace.
+ */
+static int limit_together(struct build *b, enum cgroup_kind kind, uint64_t value, int resource)
+{
+	static const char *const names[CGROUP_KINDS] = {"memory", "pids"};
+	struct step *s;
+
+	if (!value)
+		return 0;
+	if (b->p->rootless || (!cgroup_can_limit(kind) && b->profile.best_effort)) {
+		add_limit(b, resource, value);
+		return 0;
+	}
+	if (!cgroup_can_limit(kind)) {
+		err_set(b->e, EOPNOTSUPP,
+			"limits: %s: this host has no %s controller of cgroups, version 2 or 1",
+			names[kind], names[kind]);
+		return err_hint(b->e,
+				"boot with it (cgroup_enable=%s), leave the limit out, or write "
+				"best_effort: true for a limit of each process",
+				names[kind]);
+	}
+	s = plan_add(b->p, STEP_TOGETHER, NULL, kind);
+	if (s)
+		s->value = value;
+	return 0;
+}
+
+static int limits(struct build *b)
 {
 	const struct profile_limits *l = &b->profile.limits;
+	int r;
 
 	plan_add(b->p, STEP_NO_CORES, NULL, 0);
 	add_limit(b, RLIMIT_CPU, (l->cpu_ms + 999) / 1000);
 	add_limit(b, RLIMIT_FSIZE, l->file_size);
-	if (!b->b->in_cgroup) {
-		add_limit(b, RLIMIT_DATA, l->memory);
-		add_limit(b, RLIMIT_NPROC, l->pids);
-	}
+	r = limit_together(b, CGROUP_MEMORY, l->memory, RLIMIT_DATA);
+	/* the init process of the box is one of ours */
+	return r < 0 ? r
+		     : limit_together(b, CGROUP_PIDS, l->pids ? l->pids + b->p->tool : 0,
+				      RLIMIT_NPROC);
 }
 
 static int put_env(struct plan *p, const char *name, const char *value)
@@ -327,10 +357,13 @@ static int environment(struct build *b)
 					{"USER", b->p->user},
 					{"LOGNAME", b->p->user}};
 	struct profile_env env;
+	const char *tools;
 	int r = 0;
 
 	if (!b->profile.scrub_env)
 		return 0;
+	if (b->b->profile == PROFILE_AGENT && (tools = getenv("AGENTFW_TOOLS")))
+		r = put_env(b->p, "AGENTFW_TOOLS", tools);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(given); i++)
 		if (!env_named(b, given[i][0]))
 			r = put_env(b->p, given[i][0], given[i][1]);
@@ -412,6 +445,8 @@ static int directory(struct build *b)
 			return r;
 		if (!realpath(path, real))
 			return err_set(b->e, errno, "cwd: %s: %s", path, strerror(errno));
+	} else if (b->b->cwd) {
+		snprintf(real, sizeof(real), "%s", b->b->cwd);
 	} else if (!getcwd(real, sizeof(real))) {
 		snprintf(real, sizeof(real), "/");
 	}
@@ -428,14 +463,31 @@ static int find_workspace(struct build *b)
 			     strerror(errno));
 }
 
-/* What needs rights before the rights go; the filter last, since it forbids steps before it. */
-static void drop_rights(struct build *b)
+/* What needs rights before the rights go; the filter last, since it forbids steps before it. The
+ * working directory is one that the user himself may enter. */
+static int drop_rights(struct build *b)
 {
+	int r = 0;
+
 	plan_add(b->p, STEP_DESCRIPTORS, NULL, 0);
 	plan_add(b->p, STEP_BOUNDING, NULL, 0);
 	plan_add(b->p, STEP_USER, NULL, 0);
 	plan_add(b->p, STEP_CAPABILITIES, NULL, 0);
+	if (b->profile.confined || b->profile.cwd)
+		r = directory(b);
 	plan_add(b->p, STEP_NO_NEW_PRIVS, NULL, 0);
+	return r;
+}
+
+/* The socket is put into a directory that is empty in the fence: the run directory. */
+static void tools_socket(struct build *b)
+{
+	char path[PATH_MAX];
+
+	if (b->b->profile != PROFILE_AGENT || policy_profiles(b->b->policy) < 2)
+		return;
+	snprintf(path, sizeof(path), "%s/tools", b->b->run_dir);
+	plan_add(b->p, STEP_TOOLS, path, 0);
 }
 
 /* An agent that keeps its user's files: nothing that carries data out for it, no way out of the
@@ -466,12 +518,9 @@ static int leave_open(struct build *b)
 		 CLONE_NEWNS | (b->profile.no_network ? CLONE_NEWNET : 0));
 	plan_add(b->p, STEP_PRIVATE, NULL, MS_SLAVE);
 	hide_helpers(b);
-	if (b->profile.cwd && (r = directory(b)) < 0)
+	tools_socket(b);
+	if ((r = limits(b)) < 0 || (r = environment(b)) < 0 || (r = drop_rights(b)) < 0)
 		return r;
-	limits(b);
-	if ((r = environment(b)) < 0)
-		return r;
-	drop_rights(b);
 	plan_add(b->p, STEP_LANDLOCK, NULL, LANDLOCK_SCOPE);
 	plan_add(b->p, STEP_SECCOMP, NULL, 0);
 	return 0;
@@ -491,15 +540,11 @@ static int confine(struct build *b)
 		if ((r = mounts(b)) < 0)
 			return r;
 		hide(b);
+		tools_socket(b);
 		b->p->tool = true;
 	}
-	if ((r = directory(b)) < 0)
-		return r;
-	limits(b);
-	if ((r = environment(b)) < 0)
-		return r;
-	drop_rights(b);
-	if ((r = rights(b)) < 0)
+	if ((r = limits(b)) < 0 || (r = environment(b)) < 0 || (r = drop_rights(b)) < 0 ||
+	    (r = rights(b)) < 0)
 		return r;
 	plan_add(b->p, STEP_SECCOMP, NULL,
 		 SECCOMP_NO_MEMFD |

@@ -66,18 +66,20 @@ static void show_state(const json_t *o, const char *when, const char *action)
 
 static void show_denial(const struct view *v, const json_t *o, const char *when, const char *action)
 {
-	char process[80], endpoint[320], reason[400], who[120], address[80] = "";
+	char process[80], endpoint[320], reason[400], who[120] = "", address[80] = "";
 	const char *name = str(o, "process", "name"), *ip = str(o, "destination", "ip");
-	const char *shown = str(o, "agentfw", "endpoint");
+	const char *shown = str(o, "agentfw", "endpoint"), *tool = str(o, "agentfw", "tool");
 	const json_t *question = json_object_get(o, "dns");
 	bool would = strcmp(action, "would_deny") == 0;
 	char type[32];
 
+	if (tool)
+		snprintf(who, sizeof(who), "%.42s: ", clean(process, sizeof(process), tool));
 	if (name)
-		snprintf(who, sizeof(who), "%s[%lld]", clean(process, sizeof(process), name),
-			 num(o, "process", "pid"));
+		snprintf(who + strlen(who), sizeof(who) - strlen(who), "%s[%lld]",
+			 clean(process, sizeof(process), name), num(o, "process", "pid"));
 	else
-		snprintf(who, sizeof(who), "?");
+		strcat(who, "?");
 	clean(endpoint, sizeof(endpoint), shown);
 	if (question)
 		snprintf(address, sizeof(address), " (%.30s)",

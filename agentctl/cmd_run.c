@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agentctl/broker.h"
 #include "agentctl/ctl.h"
 #include "agentctl/plan.h"
 #include "policy/base/cleanup.h"
@@ -19,6 +20,7 @@ struct run {
 	struct policy_file policy;
 	struct plan plan;
 	struct fence fence;
+	struct broker broker;
 };
 
 /* ---- the command -------------------------------------------------------------------------------
@@ -26,6 +28,10 @@ struct run {
 
 static void set_environment(const struct plan *p)
 {
+	char tools[CTL_PATH_MAX];
+
+	snprintf(tools, sizeof(tools), "%s/" BROKER_SOCKET, run_dir());
+	setenv(BROKER_ENV, tools, 1);
 	if (p->uid == getuid())
 		return;
 	setenv("HOME", p->home, 1);
@@ -68,14 +74,13 @@ static int options(struct run *r, int argc, char **argv)
 
 static int make_plan(struct run *r, struct err *e)
 {
-	const char *run_dir = getenv("AGENTFW_RUN_DIR");
 	char log_dir[CTL_PATH_MAX];
 	int ret = path_absolute(r->log_dir ? r->log_dir : policy_audit_dir(r->policy.policy),
 				log_dir, sizeof(log_dir), e);
 	const struct box box = {.policy = r->policy.policy,
 				.profile = PROFILE_AGENT,
 				.policy_path = r->policy.path,
-				.run_dir = run_dir ? run_dir : CTL_RUN_DIR,
+				.run_dir = run_dir(),
 				.log_dir = log_dir,
 				.namespaces = true};
 
@@ -93,21 +98,57 @@ static int prepare(struct run *r, struct err *e)
 	return make_plan(r, e);
 }
 
+/* In a process of its own. */
+static int call_tool(void *arg, const struct tool_call *asked)
+{
+	const struct run *r = arg;
+	struct tool_call call = *asked;
+
+	call.policy = &r->policy;
+	call.log_dir = r->log_dir;
+	call.audit = r->audit;
+	close(r->fence.control);
+	return tool_run(&call);
+}
+
+static int start(struct run *r, struct launch *l, int *status, struct err *e)
+{
+	launch_watch(l, r->fence.control, fence_gone, &r->fence);
+	if (policy_profiles(r->policy.policy) > 1) {
+		int ret = broker_open(&r->broker, run_dir(), r->fence.made.name, call_tool, r, e);
+
+		if (ret < 0)
+			return ret;
+		launch_watch(l, r->broker.epoll, broker_serve, &r->broker);
+		r->plan.tools = r->broker.path;
+	}
+	return launch_start(l, status, e);
+}
+
 static int in_fence(struct run *r)
 {
 	struct launch l = {.plan = &r->plan, .cgroup = r->fence.made.cgroup, .argv = r->command};
+	const struct fence_wish wish = {.blob = r->policy.blob,
+					.bytes = r->policy.blob_bytes,
+					.log_dir = r->log_dir,
+					.audit = r->audit,
+					.command = r->command};
+	struct profile agent;
 	struct err e = {0};
-	int status;
+	int status = EXIT_CTL;
 
+	policy_profile(r->policy.policy, PROFILE_AGENT, &agent);
+	l.limits = agent.limits;
 	launch_prepare(&l);
-	if (fence_open(&r->fence, r->policy.blob, r->policy.blob_bytes, r->log_dir, r->audit,
-		       r->command, &e) < 0)
+	if (fence_open(&r->fence, &wish, &e) < 0)
 		return ctl_fail(&e);
-	launch_watch(&l, r->fence.control, fence_gone, &r->fence);
-	if (launch_start(&l, &status, &e) < 0)
+	if (start(r, &l, &status, &e) < 0)
 		ctl_fail(&e);
 	else
 		status = launch_wait(&l);
+	if (r->plan.tools)
+		broker_close(&r->broker);
+	launch_done(&l, "agent");
 	fence_close(&r->fence, r->verbose);
 	return status;
 }

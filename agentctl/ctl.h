@@ -60,17 +60,45 @@ int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct e
 struct fence {
 	int control; /* -1: none was made */
 	struct ctl_created made;
-	bool gone; /* the daemon */
+	const char *tool; /* whose; NULL: the agent's */
+	bool gone;        /* the daemon */
 };
-/* Asks the daemon, started if need be, for a fence of this policy. log_dir NULL: the policy's. */
-int fence_open(struct fence *f, const void *blob, size_t bytes, const char *log_dir, bool audit,
-	       char **command, struct err *e);
+struct fence_wish {
+	const void *blob; /* the compiled policy */
+	size_t bytes;
+	const char *log_dir; /* NULL: the policy's */
+	bool audit;
+	char **command;
+	const char *tool;  /* NULL: the agent itself */
+	const char *agent; /* name of the agent's fence that a tool belongs to; NULL: none */
+};
+/* Asks the daemon, started if need be, for a fence. */
+int fence_open(struct fence *f, const struct fence_wish *w, struct err *e);
 /* To be called when the control socket has something to say; arg is the fence. */
 void fence_gone(struct launch_watch *w);
 /* Kills what is left, tells what was refused. */
 void fence_close(struct fence *f, bool verbose);
+/* Where the daemon's sockets are. */
+const char *run_dir(void);
 /* path NULL: "". */
 int path_absolute(const char *path, char *ret, size_t bytes, struct err *e);
+
+/* ---- a tool (tool.c) ---------------------------------------------------------------------------
+ */
+
+struct tool_call {
+	const struct policy_file *policy;
+	const char *name;
+	char *const *values; /* for the placeholders of its command */
+	size_t n_values;
+	const char *log_dir; /* NULL: the policy's */
+	const char *cwd;     /* of the caller; NULL: ours */
+	const char *agent;   /* name of the fence that calls; NULL: none */
+	int caller;          /* -1, or a socket: when it is closed the tool is killed */
+	bool audit, verbose, dry_run;
+};
+/* Runs it in its box; every error has been printed. Returns its exit status. */
+int tool_run(const struct tool_call *call);
 
 int cmd_run(int argc, char **argv);
 int cmd_tool(int argc, char **argv);

@@ -10,6 +10,13 @@
 #include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
 
+const char *run_dir(void)
+{
+	const char *dir = getenv("AGENTFW_RUN_DIR");
+
+	return dir ? dir : CTL_RUN_DIR;
+}
+
 int path_absolute(const char *path, char *ret, size_t bytes, struct err *e)
 {
 	char cwd[PATH_MAX];
@@ -30,14 +37,15 @@ int path_absolute(const char *path, char *ret, size_t bytes, struct err *e)
 		   : 0;
 }
 
-/* NAME-PID of what runs: the directory of the cgroup. */
-static void fence_name(char **command, char *ret, size_t bytes)
+/* NAME-PID of what runs, or AGENT.TOOL: the directory of the cgroup. */
+static void fence_name(const struct fence_wish *w, char *ret, size_t bytes)
 {
-	const char *base = strrchr(command[0], '/');
-	char clean[40];
+	const char *base = w->tool ? w->tool : strrchr(w->command[0], '/');
+	char clean[48];
 	size_t n = 0;
 
-	base = base ? base + 1 : command[0];
+	if (!w->tool)
+		base = base ? base + 1 : w->command[0];
 	for (; *base && n < sizeof(clean) - 1; base++) {
 		unsigned char c = (unsigned char)tolower((unsigned char)*base);
 
@@ -45,7 +53,10 @@ static void fence_name(char **command, char *ret, size_t bytes)
 		n++;
 	}
 	clean[n] = '\0';
-	snprintf(ret, bytes, "%s-%d", n ? clean : "run", (int)getpid());
+	if (w->agent)
+		snprintf(ret, bytes, "%s.%s", w->agent, clean);
+	else
+		snprintf(ret, bytes, "%s-%d", n ? clean : "run", (int)getpid());
 }
 
 static void command_line(char **command, char *ret, size_t bytes)
@@ -57,23 +68,24 @@ static void command_line(char **command, char *ret, size_t bytes)
 		n += (size_t)snprintf(ret + n, bytes - n, "%s%s", n ? " " : "", *a);
 }
 
-int fence_open(struct fence *f, const void *blob, size_t bytes, const char *log_dir, bool audit,
-	       char **command, struct err *e)
+int fence_open(struct fence *f, const struct fence_wish *w, struct err *e)
 {
 	_cleanup_free_ struct ctl_create *m = calloc(1, sizeof(*m));
-	_cleanup_close_ int fd = policy_memfd(blob, bytes, e);
+	_cleanup_close_ int fd = policy_memfd(w->blob, w->bytes, e);
 	int r;
 
 	if (!m)
 		return err_set(e, ENOMEM, "out of memory");
 	if (fd < 0)
 		return fd;
-	r = path_absolute(log_dir, m->log_dir, sizeof(m->log_dir), e);
+	r = path_absolute(w->log_dir, m->log_dir, sizeof(m->log_dir), e);
 	if (r < 0)
 		return r;
-	m->flags = audit ? CTL_CREATE_AUDIT : 0;
-	fence_name(command, m->name, sizeof(m->name));
-	command_line(command, m->command, sizeof(m->command));
+	m->flags = w->audit ? CTL_CREATE_AUDIT : 0;
+	fence_name(w, m->name, sizeof(m->name));
+	command_line(w->command, m->command, sizeof(m->command));
+	snprintf(m->tool, sizeof(m->tool), "%s", w->tool ? w->tool : "");
+	f->tool = w->tool;
 	f->control = client_connect(true, e);
 	if (f->control < 0)
 		return f->control;
@@ -115,8 +127,8 @@ static void tell(const struct fence *f, const struct ctl_summary *s, bool verbos
 
 	if (!verbose && !s->refused && !s->would_deny && !s->lost && !s->write_errno)
 		return;
-	fprintf(stderr, "agentctl: %llu connection%s allowed, ", (unsigned long long)s->allowed,
-		plural(s->allowed));
+	fprintf(stderr, "agentctl: %s%s%llu connection%s allowed, ", f->tool ? f->tool : "",
+		f->tool ? ": " : "", (unsigned long long)s->allowed, plural(s->allowed));
 	if (s->would_deny)
 		fprintf(stderr, "%llu would have been refused", (unsigned long long)s->would_deny);
 	else

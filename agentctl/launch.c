@@ -40,9 +40,9 @@ static _Noreturn void child(struct launch *l, bool inside, int tell, int end)
 	sigset_t none;
 	int code;
 
-	for (int i = 0; i < 2 && l->output; i++)
+	for (int i = 0; i < 2 && l->limits.output; i++)
 		dup2(l->out[i], i + 1);
-	if (plan_apply(l->plan, inside ? NULL : l->cgroup, &e) < 0)
+	if (plan_apply(l->plan, inside ? NULL : l->cgroup, &l->cgroups, &e) < 0)
 		give_up(tell, &e, EXIT_CTL);
 	die_with_us(tell); /* a change of user would have cleared it */
 	if (l->plan->tool && init_fork(end, &e) < 0)
@@ -87,7 +87,7 @@ void launch_watch(struct launch *l, int fd, void (*fn)(struct launch_watch *w), 
 static int make_pipes(struct launch *l, int ret_read[2])
 {
 	ret_read[0] = ret_read[1] = l->out[0] = l->out[1] = -1;
-	for (int i = 0; i < 2 && l->output; i++) {
+	for (int i = 0; i < 2 && l->limits.output; i++) {
 		int fds[2];
 
 		if (pipe2(fds, O_CLOEXEC) < 0)
@@ -113,6 +113,10 @@ int launch_start(struct launch *l, int *ret_exit, struct err *e)
 	l->end = end_fd[0];
 	if (make_pipes(l, from) < 0)
 		return err_set(e, errno, "cannot make a pipe: %s", strerror(errno));
+	if (cgroup_make(&l->cgroups, l->plan, l->cgroup, e) < 0)
+		return -EIO;
+	if (l->cgroups.own_v2)
+		l->cgroup = l->cgroups.v2;
 	l->pid = plan_fork(l->plan, l->cgroup, &inside);
 	if (l->pid < 0)
 		return err_set(e, errno, "cannot make the namespaces of the box: %s",
@@ -171,7 +175,7 @@ static bool relay(struct launch *l, int which)
 {
 	char buf[65536];
 	ssize_t n = read(l->out[which], buf, sizeof(buf));
-	size_t left = l->output - l->said;
+	size_t left = l->limits.output - l->said;
 
 	if (n < 0 && errno == EINTR)
 		return true;
@@ -237,7 +241,7 @@ static void look(struct launch *l, uint64_t deadline)
 
 int launch_wait(struct launch *l)
 {
-	uint64_t deadline = l->time_ms ? now_ms() + l->time_ms : 0;
+	uint64_t deadline = l->limits.time_ms ? now_ms() + l->limits.time_ms : 0;
 	int status;
 
 	while ((status = ended(l)) < 0)
@@ -245,5 +249,35 @@ int launch_wait(struct launch *l)
 	for (int i = 0; i < 2; i++)
 		while (l->out[i] >= 0 && relay(l, i))
 			;
-	return l->over_time || l->over_output ? EXIT_LIMIT : status;
+	for (int i = 0; i < CGROUP_KINDS; i++)
+		l->met[i] = cgroup_met(&l->cgroups, (enum cgroup_kind)i);
+	if (l->over_time || l->over_output || (l->met[CGROUP_MEMORY] && status == 128 + SIGKILL))
+		return EXIT_LIMIT;
+	return status;
+}
+
+static void tell_limits(const struct launch *l, const char *who)
+{
+	const struct profile_limits *max = &l->limits;
+
+	if (l->over_time)
+		fprintf(stderr, "agentctl: %s: killed after %u ms (limits: time)\n", who,
+			max->time_ms);
+	if (l->over_output)
+		fprintf(stderr,
+			"agentctl: %s: killed after %llu bytes of output (limits: output)\n", who,
+			(unsigned long long)max->output);
+	if (l->met[CGROUP_MEMORY])
+		fprintf(stderr, "agentctl: %s: killed over %llu bytes of memory (limits: memory)\n",
+			who, (unsigned long long)max->memory);
+	if (l->met[CGROUP_PIDS])
+		fprintf(stderr,
+			"agentctl: %s: no process more than %u was started (limits: pids)\n", who,
+			max->pids);
+}
+
+void launch_done(struct launch *l, const char *who)
+{
+	tell_limits(l, who);
+	cgroup_remove(&l->cgroups);
 }

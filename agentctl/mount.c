@@ -76,7 +76,7 @@ int mount_hide(const char *path, struct err *e)
 	if (lstat(path, &st) < 0)
 		return 0; /* gone meanwhile */
 	if (S_ISDIR(st.st_mode))
-		r = mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+		r = mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 			  "size=4k,mode=0555");
 	else
 		r = mount("/dev/null", path, NULL, MS_BIND, NULL);

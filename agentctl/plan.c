@@ -155,6 +155,9 @@ static void print_step(const struct plan *p, const struct step *s, FILE *to)
 	case STEP_HIDE:
 		fprintf(to, "hide %s\n", s->path);
 		break;
+	case STEP_TOOLS:
+		fprintf(to, "the policy's tools are called at %s\n", s->path);
+		break;
 	case STEP_DENY:
 		fprintf(to, "deny %s\n", s->path);
 		break;
@@ -169,6 +172,12 @@ static void print_step(const struct plan *p, const struct step *s, FILE *to)
 		break;
 	case STEP_LIMIT:
 		print_limit(s, to);
+		break;
+	case STEP_TOGETHER:
+		fprintf(to,
+			s->arg == CGROUP_MEMORY ? "all processes: at most %llu bytes of memory\n"
+						: "at most %llu processes\n",
+			(unsigned long long)s->value);
 		break;
 	case STEP_ENVIRONMENT:
 		print_environment(p, to);
@@ -255,15 +264,19 @@ static int limit(int resource, uint64_t value, struct err *e)
 }
 
 /* What will be mounted is taken while it can still be reached. */
-static int close_down(struct plan *p, struct err *e)
+static int take_trees(struct plan *p, struct err *e)
 {
-	int r = tree_take_devices(e);
+	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < p->n; i++)
-		if (p->step[i].kind == STEP_BIND || p->step[i].kind == STEP_LIBRARY)
-			r = tree_take(p->step[i].path, (enum bind)p->step[i].arg, &p->step[i].fd,
-				      e);
-	return r < 0 ? r : tree_close_down(e);
+	for (size_t i = 0; r == 0 && i < p->n; i++) {
+		struct step *s = &p->step[i];
+
+		if (s->kind == STEP_BIND || s->kind == STEP_LIBRARY)
+			r = tree_take(s->path, (enum bind)s->arg, &s->fd, e);
+		else if (s->kind == STEP_TOOLS && p->tools)
+			r = tree_take(p->tools, BIND_READ, &s->fd, e);
+	}
+	return r;
 }
 
 /* A directory that the box has not got is no reason to fail: the command starts in /. */
@@ -274,18 +287,32 @@ static int go(const char *path, struct err *e)
 		   : err_set(e, errno, "cannot go to %s: %s", path, strerror(errno));
 }
 
-static int apply(struct plan *p, const struct step *s, const char *cgroup, int *ruleset,
-		 struct err *e)
+struct applying {
+	struct plan *p;
+	const char *cgroup;
+	const struct cgroup_limits *limits;
+	int ruleset;
+};
+
+static int apply(struct applying *a, const struct step *s, struct err *e)
 {
+	struct plan *p = a->p;
+	int r;
+
 	switch (s->kind) {
 	case STEP_CGROUP:
-		return cgroup ? join(cgroup, e) : 0;
+		r = a->cgroup ? join(a->cgroup, e) : 0;
+		return r < 0 ? r : cgroup_join(a->limits, e);
 	case STEP_NAMESPACES:
 		return namespaces_enter(p, s->arg, e);
 	case STEP_PRIVATE:
-		return mount_private((unsigned long)s->arg, e);
+		r = mount_private((unsigned long)s->arg, e);
+		return r < 0 ? r : take_trees(p, e);
 	case STEP_TREE:
-		return close_down(p, e);
+		r = tree_take_devices(e);
+		return r < 0 ? r : tree_close_down(e);
+	case STEP_TOOLS:
+		return s->fd < 0 ? 0 : tree_attach(s->fd, s->path, e);
 	case STEP_TMPFS:
 		return tree_tmpfs(s->path, s->arg, e);
 	case STEP_DEVICES:
@@ -308,6 +335,8 @@ static int apply(struct plan *p, const struct step *s, const char *cgroup, int *
 		return limit(RLIMIT_CORE, 0, e);
 	case STEP_LIMIT:
 		return limit((int)s->arg, s->value, e);
+	case STEP_TOGETHER: /* by the cgroup */
+		return 0;
 	case STEP_ENVIRONMENT:
 		environ = p->env;
 		return 0;
@@ -326,30 +355,26 @@ static int apply(struct plan *p, const struct step *s, const char *cgroup, int *
 			   ? err_set(e, errno, "cannot set no_new_privs: %s", strerror(errno))
 			   : 0;
 	case STEP_ALLOW:
-		if (*ruleset < 0) {
-			int r = landlock_open(LANDLOCK_FILES | LANDLOCK_SCOPE, ruleset, e);
-
-			if (r < 0)
-				return r;
-		}
-		return landlock_allow(*ruleset, s->path, s->arg, s->optional, e);
+		if (a->ruleset < 0 &&
+		    (r = landlock_open(LANDLOCK_FILES | LANDLOCK_SCOPE, &a->ruleset, e)) < 0)
+			return r;
+		return landlock_allow(a->ruleset, s->path, s->arg, s->optional, e);
 	case STEP_LANDLOCK:
-		return *ruleset < 0 ? landlock_scope(e) : landlock_apply(*ruleset, e);
+		return a->ruleset < 0 ? landlock_scope(e) : landlock_apply(a->ruleset, e);
 	case STEP_SECCOMP:
 		return seccomp_base(s->arg, e);
 	}
 	return -EINVAL;
 }
 
-int plan_apply(struct plan *p, const char *cgroup, struct err *e)
+int plan_apply(struct plan *p, const char *cgroup, const struct cgroup_limits *c, struct err *e)
 {
-	_cleanup_close_ int ruleset = -1;
+	struct applying a = {.p = p, .cgroup = cgroup, .limits = c, .ruleset = -1};
+	int r = 0;
 
-	for (size_t i = 0; i < p->n; i++) {
-		int r = apply(p, &p->step[i], cgroup, &ruleset, e);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < p->n; i++)
+		r = apply(&a, &p->step[i], e);
+	if (a.ruleset >= 0)
+		close(a.ruleset);
+	return r;
 }

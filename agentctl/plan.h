@@ -25,11 +25,13 @@ enum step_kind {
 			    programs */
 	STEP_BIND,       /* path: what is there, mounted again; arg: enum bind */
 	STEP_HIDE,       /* path: nothing is there any more */
-	STEP_DENY,       /* path: there, and nobody may read it */
-	STEP_READ_ONLY,  /* path: remounted read-only */
-	STEP_DIRECTORY,  /* path: the working directory; "": the caller's, or / */
+	STEP_TOOLS,     /* path: the socket over which tools are called; plan.tools is it outside */
+	STEP_DENY,      /* path: there, and nobody may read it */
+	STEP_READ_ONLY, /* path: remounted read-only */
+	STEP_DIRECTORY, /* path: the working directory; "": the caller's, or / */
 	STEP_NO_CORES,
 	STEP_LIMIT,       /* arg: a limit of setrlimit(2); value */
+	STEP_TOGETHER,    /* arg: enum cgroup_kind; value: of all processes; made outside */
 	STEP_ENVIRONMENT, /* all of it goes but plan.env */
 	STEP_DESCRIPTORS, /* all over 2 closed */
 	STEP_BOUNDING,    /* no capability can come back; needs CAP_SETPCAP, so before the user */
@@ -61,6 +63,7 @@ struct step {
 };
 
 struct library_dirs;
+struct cgroup_limits;
 
 struct plan {
 	struct step *step;
@@ -72,7 +75,8 @@ struct plan {
 	bool rootless; /* in a user namespace of its own; uid and gid stay */
 	bool tool;     /* an init process stands between: pid namespace */
 	struct library_dirs *libraries;
-	char **env; /* the whole environment; NULL: the caller's */
+	const char *tools; /* NULL: no tools are called from inside */
+	char **env;        /* the whole environment; NULL: the caller's */
 	size_t n_env;
 };
 
@@ -85,7 +89,7 @@ void plan_print(const struct plan *p, FILE *to);
  * in the cgroup; where the kernel refuses that it is not. */
 pid_t plan_fork(const struct plan *p, const char *cgroup, bool *ret_inside);
 /* Applies every step to the calling process. cgroup: NULL if it is there already. */
-int plan_apply(struct plan *p, const char *cgroup, struct err *e);
+int plan_apply(struct plan *p, const char *cgroup, const struct cgroup_limits *c, struct err *e);
 void plan_done(struct plan *p);
 
 /* ---- box.c: the plan of a profile --------------------------------------------------------------
@@ -96,8 +100,8 @@ struct box {
 	size_t profile;
 	const char *policy_path; /* protected; absolute */
 	const char *run_dir, *log_dir;
+	const char *cwd; /* the caller's; NULL: ours */
 	bool namespaces; /* false: the host forbids them, Landlock and seccomp stand alone */
-	bool in_cgroup;  /* memory and processes are limited there */
 };
 int box_plan(const struct box *b, struct plan *p, struct err *e);
 /* path of a profile with "~" and "$WORKSPACE" put in. */
@@ -110,6 +114,32 @@ int box_path(const struct plan *p, const char *workspace, const char *path, char
 /* user.c: NULL or "": whoever is behind sudo, or the caller. */
 int user_find(struct plan *p, const char *name, struct err *e);
 int user_become(const struct plan *p, struct err *e);
+/* The rights of p's user, for looking at files, until user_return. Root only; else nothing happens.
+ */
+struct user_rights {
+	bool own;
+	gid_t gid, groups[64];
+	int n_groups;
+};
+int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e);
+void user_return(const struct user_rights *r);
+
+/* cgroup.c: limits of a command as a whole, for root */
+enum cgroup_kind { CGROUP_MEMORY = 0, CGROUP_PIDS, CGROUP_KINDS };
+struct cgroup_limits {
+	char v2[4096];                /* the command's cgroup; "": none */
+	char dir[CGROUP_KINDS][4096]; /* where that kind is limited; "": it is not */
+	bool own[CGROUP_KINDS];       /* a directory of version 1, which is joined */
+	bool own_v2;
+};
+bool cgroup_can_limit(enum cgroup_kind kind);
+/* For every STEP_TOGETHER of the plan. fence: the command's cgroup, or NULL. To be removed also
+ * after an error. */
+int cgroup_make(struct cgroup_limits *c, const struct plan *p, const char *fence, struct err *e);
+int cgroup_join(const struct cgroup_limits *c, struct err *e);
+/* How often the limit was met: processes killed for memory, forks refused. */
+uint64_t cgroup_met(const struct cgroup_limits *c, enum cgroup_kind kind);
+void cgroup_remove(struct cgroup_limits *c);
 
 /* namespaces.c */
 bool namespaces_allowed(void); /* may an ordinary user make them here? */
@@ -195,14 +225,15 @@ struct launch {
 	struct plan *plan;
 	const char *cgroup; /* NULL: stays where it is */
 	char **argv;
-	uint32_t time_ms; /* 0: none; then the command and all that it started is killed */
-	uint64_t output;  /* 0: none; bytes on stdout and stderr together */
+	struct profile_limits limits; /* of time and output; the others are the plan's */
 	struct launch_watch watch[LAUNCH_WATCHES];
 	size_t n_watches;
 	/* afterwards */
 	pid_t pid;
 	bool over_time, over_output;
 	/* its own */
+	struct cgroup_limits cgroups;
+	uint64_t met[CGROUP_KINDS];
 	int signals, out[2], end; /* end: the init process tells the status there */
 	uint64_t said;
 };
@@ -216,6 +247,8 @@ void launch_watch(struct launch *l, int fd, void (*fn)(struct launch_watch *w), 
 int launch_start(struct launch *l, int *ret_exit, struct err *e);
 /* The command's exit status, 128 and its number where a signal ended it. */
 int launch_wait(struct launch *l);
+/* After launch_start, also one that failed. Tells on stderr which limits were met. */
+void launch_done(struct launch *l, const char *who);
 
 /* init.c: the first process of a pid namespace. Forks; returns in the child, which goes on. The
  * parent passes signals on and reaps; when the child ends it kills what is left, writes the exit

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agentctl/plan.h"
+#include "policy/base/cleanup.h"
 
 static int take(struct plan *p, const struct passwd *pw)
 {
@@ -71,4 +72,31 @@ int user_become(const struct plan *p, struct err *e)
 	    setresuid(p->uid, p->uid, p->uid) < 0)
 		return err_set(e, errno, "cannot become %s: %s", p->user, strerror(errno));
 	return 0;
+}
+
+/* ---- for a moment ------------------------------------------------------------------------------
+ */
+
+int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e)
+{
+	*ret = (struct user_rights){.own = geteuid() != 0 || p->uid == 0};
+	if (ret->own)
+		return 0;
+	ret->n_groups = getgroups(ARRAY_SIZE(ret->groups), ret->groups);
+	ret->gid = getegid();
+	if (ret->n_groups < 0)
+		return err_set(e, errno, "cannot read our groups: %s", strerror(errno));
+	if (initgroups(p->user, p->gid) == 0 && setegid(p->gid) == 0 && seteuid(p->uid) == 0)
+		return 0;
+	err_set(e, errno, "cannot become %s: %s", p->user, strerror(errno));
+	user_return(ret);
+	return -EPERM;
+}
+
+/* Who cannot go back has fewer rights than he thinks: nothing good comes of going on. */
+void user_return(const struct user_rights *r)
+{
+	if (!r->own && (seteuid(0) < 0 || setegid(r->gid) < 0 ||
+			setgroups((size_t)r->n_groups, r->groups) < 0))
+		abort();
 }

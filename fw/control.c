@@ -99,12 +99,13 @@ static json_t *fence_json(struct pfence *f)
 
 	gmtime_r(&s, &tm);
 	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack(
-	    "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", f->name, "cgroup",
-	    f->cgroup, "policy", policy_file(f->policy), "mode", f->audit ? "audit" : "enforce",
-	    "command", f->command, "log_dir", record_dir(f->log->record), "since", since, "allowed",
-	    (json_int_t)pfence_allowed(f), "refused", (json_int_t)f->refused, "would_deny",
-	    (json_int_t)f->would_deny, "lost", (json_int_t)pfence_lost(f));
+	return json_pack("{s:s, s:s*, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name",
+			 f->name, "tool", f->tool[0] ? f->tool : NULL, "cgroup", f->cgroup,
+			 "policy", policy_file(f->policy), "mode", f->audit ? "audit" : "enforce",
+			 "command", f->command, "log_dir", record_dir(f->log->record), "since",
+			 since, "allowed", (json_int_t)pfence_allowed(f), "refused",
+			 (json_int_t)f->refused, "would_deny", (json_int_t)f->would_deny, "lost",
+			 (json_int_t)pfence_lost(f));
 }
 
 static void send_status(struct client *c)
@@ -142,8 +143,8 @@ static void on_create(struct client *c, const struct ctl_create *m, int *fd)
 	struct err e;
 
 	if (!terminated(m->name, sizeof(m->name)) || !terminated(m->log_dir, sizeof(m->log_dir)) ||
-	    !terminated(m->command, sizeof(m->command)) || *fd < 0 || c->fence ||
-	    (m->log_dir[0] && m->log_dir[0] != '/')) {
+	    !terminated(m->command, sizeof(m->command)) || !terminated(m->tool, sizeof(m->tool)) ||
+	    *fd < 0 || c->fence || (m->log_dir[0] && m->log_dir[0] != '/')) {
 		err_set(&e, EPROTO, "a malformed request to make a fence");
 		client_error(c, &e);
 		return;

@@ -19,9 +19,9 @@
 
 #include <stdint.h>
 
-#define CTL_VERSION     1
+#define CTL_VERSION     2
 #define CTL_MAX_MESSAGE 65536
-#define CTL_NAME_MAX    64 /* [a-z0-9._-], as a cgroup directory's name */
+#define CTL_NAME_MAX    128 /* [a-z0-9._-], as a cgroup directory's name */
 #define CTL_PATH_MAX    4096
 /* One run directory per network namespace: the rules of a daemon hold in its own only. The number
  * is the inode of /proc/self/ns/net. AGENTFW_RUN_DIR in the environment replaces "/run/agentfw". */
@@ -55,6 +55,7 @@ struct ctl_create {
 	char name[CTL_NAME_MAX];    /* wished for; the daemon makes it unique */
 	char log_dir[CTL_PATH_MAX]; /* absolute; empty: the policy's audit.dir */
 	char command[1024];         /* for status and events */
+	char tool[CTL_NAME_MAX];    /* whose network it is; empty: the agent's */
 };
 
 struct ctl_created {
@@ -95,8 +96,9 @@ struct ctl_error {
  * {"@timestamp":"2026-01-02T03:04:05.123456789Z",
  *  "event":{"id":"…","kind":"event","category":["network"],"action":"denied|would_deny",
  *           "reason":"text for people","count":1,"start":"…","end":"…"},      (start, end: repeats)
- *  "agentfw":{"fence":"name","code":"no-rule","rule":"policy.yaml:7" | null,"endpoint":"tcp://…",
- *             "name":"asked.or.sni" ,"suggest":"  - evil.example","attribution":"exact|fence|none",
+ *  "agentfw":{"fence":"name","tool":"fetch","code":"no-rule","rule":"policy.yaml:7" |
+ * null,"endpoint":"tcp://…", "name":"asked.or.sni" ,"suggest":"  -
+ * evil.example","attribution":"exact|fence|none",
  *             "capture":{"file":"denied.pcap","packet":17},"policy":"/path"},
  *  "process":{"pid":1,"executable":"/usr/bin/curl","command_line":"curl …","name":"curl"},
  *  "user":{"id":"1000"},

@@ -110,6 +110,8 @@ static void put_agentfw(json_t *o, const struct record_fence *f, const struct de
 	char line[1024];
 
 	put(a, "fence", text(f->name));
+	if (f->tool)
+		put(a, "tool", text(f->tool));
 	put(a, "code", json_string(denial_code_name(d->code)));
 	put_rule(a, f, d);
 	put(a, "endpoint", escaped(d->endpoint));
@@ -256,6 +258,8 @@ json_t *event_state(const struct record_fence *f, const char *action, const uint
 	json_t *ev, *o = head(now_ns, id, "state", action, &ev), *a = sub(o, "agentfw"), *s;
 
 	put(a, "fence", text(f->name));
+	if (f->tool)
+		put(a, "tool", text(f->tool));
 	if (f->command)
 		put(a, "command", text(f->command));
 	if (f->policy && policy_file(f->policy))

@@ -241,7 +241,7 @@ static int make_cgroup(struct pfence *f, const char *wish, struct err *e)
 			       "the name of a fence may hold a-z, 0-9, '.', '_' and '-'");
 	for (unsigned i = 0; i < 1000; i++) {
 		if (i)
-			snprintf(f->name, sizeof(f->name), "%.50s.%u", wish, i);
+			snprintf(f->name, sizeof(f->name), "%.110s.%u", wish, i);
 		else
 			snprintf(f->name, sizeof(f->name), "%s", wish);
 		snprintf(f->cgroup, sizeof(f->cgroup), "%s/%s", p->cgroup_root, f->name);
@@ -345,6 +345,7 @@ static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, 
 		return r;
 	f->audit = (m->flags & CTL_CREATE_AUDIT) || policy_mode(f->policy) == MODE_AUDIT;
 	snprintf(f->command, sizeof(f->command), "%s", m->command);
+	snprintf(f->tool, sizeof(f->tool), "%s", m->tool);
 	dir = m->log_dir[0] ? m->log_dir : policy_audit_dir(f->policy);
 	name_servers(f);
 	if ((r = log_open(f->parent, dir, policy_snaplen(f->policy), &f->log, e)) < 0 ||
@@ -352,7 +353,10 @@ static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, 
 	    (r = host_dns_sockets(&f->dns, e)) < 0 || (r = make_cgroup(f, m->name, e)) < 0)
 		return r;
 	f->lost_before = record_counts(f->log->record).lost;
-	f->rf = (struct record_fence){.name = f->name, .policy = f->policy, .command = f->command};
+	f->rf = (struct record_fence){.name = f->name,
+				      .policy = f->policy,
+				      .command = f->command,
+				      .tool = f->tool[0] ? f->tool : NULL};
 	return 0;
 }
 

@@ -76,6 +76,7 @@ struct pfence {
 	uint32_t id, epoch;
 	char name[CTL_NAME_MAX];
 	char command[1024];
+	char tool[CTL_NAME_MAX]; /* empty: the agent itself */
 	char cgroup[CTL_PATH_MAX];
 	int cgroup_fd;
 	uint64_t cgroup_id;

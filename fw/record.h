@@ -21,6 +21,7 @@ struct record_fence {
 	const char *name;
 	const struct policy *policy;
 	const char *command;
+	const char *tool; /* NULL: the agent itself */
 };
 
 struct record_counts {

@@ -221,6 +221,7 @@ struct build {
 	char *const *values;
 	size_t n_values, used;
 	command_path_fn *path;
+	void *arg;
 	bool dashes; /* a word "--" is behind us: options are over */
 	char **argv;
 	size_t argc;
@@ -283,7 +284,7 @@ static int put_value(struct build *b, const struct word *w)
 	if ((must = wrong(w, value)))
 		return bad_value(b, w, value, must);
 	if (w->holder == HOLD_PATH) {
-		if ((r = b->path(value, b->workspace, path, sizeof(path), b->e)) < 0)
+		if ((r = b->path(b->arg, value, b->workspace, path, sizeof(path), b->e)) < 0)
 			return r;
 		value = path;
 	}
@@ -308,7 +309,7 @@ static int put_word(struct build *b, const char *text)
 }
 
 int command_build(const struct policy *p, size_t profile, char *const *values, size_t n_values,
-		  command_path_fn *path, char ***ret_argv, struct err *e)
+		  command_path_fn *path, void *arg, char ***ret_argv, struct err *e)
 {
 	struct profile f;
 	struct build b = {.policy = p,
@@ -316,6 +317,7 @@ int command_build(const struct policy *p, size_t profile, char *const *values, s
 			  .values = values,
 			  .n_values = n_values,
 			  .path = path,
+			  .arg = arg,
 			  .e = e};
 	int r = 0;
 

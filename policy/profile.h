@@ -83,13 +83,13 @@ const void *profile_network(const struct policy *p, size_t profile, size_t *ret_
  * absolute; resolved by the caller's function {args}            any number of words as they are;
  * the whole word, the last one; needs broad: true A value that begins the word may not begin with
  * '-', unless a word "--" stands before it. */
-typedef int command_path_fn(const char *value, const char *workspace, char *ret, size_t bytes,
-			    struct err *e);
+typedef int command_path_fn(void *arg, const char *value, const char *workspace, char *ret,
+			    size_t bytes, struct err *e);
 
 /* Builds argv (malloc'd, strings too; free with command_free). values are what stands behind the
  * tool's name. -EINVAL with e: which argument, what it must be. */
 int command_build(const struct policy *p, size_t profile, char *const *values, size_t n_values,
-		  command_path_fn *path, char ***ret_argv, struct err *e);
+		  command_path_fn *path, void *arg, char ***ret_argv, struct err *e);
 void command_free(char **argv);
 
 #endif

@@ -270,8 +270,8 @@ static void test_damaged(void **state)
 
 /* ---- command lines --------------------------------------------------------------------------- */
 
-static int in_workspace(const char *value, const char *workspace, char *ret, size_t bytes,
-			struct err *e)
+static int in_workspace(void *arg, const char *value, const char *workspace, char *ret,
+			size_t bytes, struct err *e)
 {
 	if (strstr(value, ".."))
 		return err_set(e, EPERM, "not in the workspace");
@@ -291,7 +291,7 @@ static const char *build(const char *command, char *const *values, size_t n, str
 	snprintf(text, sizeof(text), "version: 1\ntools: {t: {broad: true, command: [/x, %s]}}\n",
 		 command);
 	given_policy(text, &p, &blob);
-	r = command_build(p, 1, values, n, in_workspace, &argv, e);
+	r = command_build(p, 1, values, n, in_workspace, NULL, &argv, e);
 	joined[0] = '\0';
 	for (size_t i = 1; r == 0 && argv[i]; i++)
 		snprintf(joined + strlen(joined), sizeof(joined) - strlen(joined), "%s%s",

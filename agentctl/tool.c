@@ -1,0 +1,204 @@
+/* One tool of the agent, in its own box: found in the policy, its command line built, started and
+ * waited for. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agentctl/ctl.h"
+#include "agentctl/plan.h"
+#include "policy/base/cleanup.h"
+
+struct tool {
+	const struct tool_call *call;
+	const struct policy *policy;
+	size_t index;
+	struct profile profile;
+	struct plan plan;
+	char **argv;
+	struct launch launch;
+	struct fence fence;
+};
+
+static int find(struct tool *t, struct err *e)
+{
+	size_t n = policy_profiles(t->policy), used = 0;
+	char list[300] = "";
+
+	t->index = policy_find_tool(t->policy, t->call->name);
+	policy_profile(t->policy, t->index, &t->profile);
+	if (t->index)
+		return 0;
+	for (size_t i = 1; i < n && used < sizeof(list); i++) {
+		struct profile other;
+
+		policy_profile(t->policy, i, &other);
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "",
+					 other.name);
+	}
+	err_set(e, ENOENT, "%s: there is no tool '%s'", t->call->policy->path, t->call->name);
+	return err_hint(e, n > 1 ? "there are: %s" : "the policy has no `tools`%s", list);
+}
+
+static int resolve(const char *value, const char *workspace, char *ret, size_t bytes, struct err *e)
+{
+	char text[PATH_MAX], real[PATH_MAX], root[PATH_MAX], *slash;
+	size_t n;
+
+	if (!realpath(workspace, root))
+		return err_set(e, errno, "workspace: %s: %s", workspace, strerror(errno));
+	if ((size_t)snprintf(text, sizeof(text), "%s%s%s", value[0] == '/' ? "" : root,
+			     value[0] == '/' ? "" : "/", value) >= sizeof(text))
+		return err_set(e, ENAMETOOLONG, "the path is too long");
+	if (!realpath(text, real)) {
+		/* a file that the tool will make: its directory must be there */
+		slash = strrchr(text, '/');
+		*slash = '\0';
+		if (errno != ENOENT || !slash[1] || strcmp(slash + 1, "..") == 0 ||
+		    !realpath(text[0] ? text : "/", real) ||
+		    strlen(real) + strlen(slash + 1) + 2 > sizeof(real))
+			return err_set(e, errno ? errno : EINVAL, "%s: %s", value,
+				       strerror(errno ? errno : EINVAL));
+		strcat(strcat(real, "/"), slash + 1);
+	}
+	n = strlen(root);
+	if (strncmp(real, root, n) != 0 || (real[n] && real[n] != '/'))
+		return err_set(e, EPERM, "%s is not in the workspace %s", value, root);
+	return (size_t)snprintf(ret, bytes, "%s", real) < bytes
+		   ? 0
+		   : err_set(e, ENAMETOOLONG, "the path is too long");
+}
+
+/* A value that names a file in the workspace: there, through whatever links, or not at all. Looked
+ * up with the rights of the tool's user: an answer tells what is there. */
+static int workspace_path(void *arg, const char *value, const char *workspace, char *ret,
+			  size_t bytes, struct err *e)
+{
+	const struct tool *t = arg;
+	struct user_rights rights;
+	int r = user_borrow(&t->plan, &rights, e);
+
+	if (r < 0)
+		return r;
+	r = resolve(value, workspace, ret, bytes, e);
+	user_return(&rights);
+	return r;
+}
+
+static int make_plan(struct tool *t, struct err *e)
+{
+	const struct box box = {.policy = t->policy,
+				.profile = t->index,
+				.policy_path = t->call->policy->path,
+				.run_dir = run_dir(),
+				.log_dir = t->call->log_dir ? t->call->log_dir
+							    : policy_audit_dir(t->policy),
+				.cwd = t->call->cwd,
+				.namespaces = namespaces_allowed()};
+
+	if (!box.namespaces && !t->profile.best_effort) {
+		err_set(e, EPERM,
+			"this host forbids user namespaces to ordinary users: no mounts "
+			"of its own, no process namespace, no private /tmp, and programs "
+			"in readable places could be run through the loader");
+		return err_hint(e, "start it with sudo, allow them (sysctl "
+				   "kernel.apparmor_restrict_unprivileged_userns=0), or write "
+				   "best_effort: true to run with Landlock and seccomp alone");
+	}
+	if (!box.namespaces)
+		fputs("agentctl: no user namespaces here: no mounts of its own, no process "
+		      "namespace, no private /tmp; Landlock and seccomp alone hold\n",
+		      stderr);
+	return box_plan(&box, &t->plan, e);
+}
+
+static int prepare(struct tool *t, struct err *e)
+{
+	const char *user;
+	int r = find(t, e);
+
+	if (r < 0)
+		return r;
+	user = t->profile.user ? t->profile.user : policy_agent_user(t->policy);
+	if ((r = user_find(&t->plan, user, e)) < 0 ||
+	    (r = command_build(t->policy, t->index, t->call->values, t->call->n_values,
+			       workspace_path, t, &t->argv, e)) < 0 ||
+	    (r = descriptors_check(e)) < 0)
+		return r;
+	return make_plan(t, e);
+}
+
+/* A tool with `egress` has a fence of its own. */
+static int make_fence(struct tool *t, struct err *e)
+{
+	struct fence_wish wish = {.log_dir = t->call->log_dir,
+				  .audit = t->call->audit,
+				  .command = t->argv,
+				  .tool = t->call->name,
+				  .agent = t->call->agent};
+
+	if (!t->profile.own_network)
+		return 0;
+	if (geteuid() != 0) {
+		err_set(e, EPERM, "the tool has `egress`: a fence needs root");
+		return err_hint(e, "sudo agentctl tool …; the tool itself runs as you");
+	}
+	wish.blob = profile_network(t->policy, t->index, &wish.bytes);
+	return fence_open(&t->fence, &wish, e);
+}
+
+/* Whoever called does not wait for it any more. */
+static void caller_gone(struct launch_watch *w)
+{
+	struct tool *t = w->arg;
+
+	w->fd = -1;
+	kill(t->launch.pid, SIGKILL);
+}
+
+static int in_box(struct tool *t)
+{
+	struct launch *l = &t->launch;
+	struct err e = {0};
+	int status = EXIT_CTL;
+
+	*l = (struct launch){.plan = &t->plan, .argv = t->argv, .limits = t->profile.limits};
+	launch_prepare(l);
+	if (make_fence(t, &e) < 0)
+		return ctl_fail(&e);
+	if (t->fence.control >= 0) {
+		launch_watch(l, t->fence.control, fence_gone, &t->fence);
+		l->cgroup = t->fence.made.cgroup;
+	}
+	if (t->call->caller >= 0)
+		launch_watch(l, t->call->caller, caller_gone, t);
+	if (launch_start(l, &status, &e) < 0)
+		ctl_fail(&e);
+	else
+		status = launch_wait(l);
+	launch_done(l, t->call->name);
+	if (t->fence.control >= 0)
+		fence_close(&t->fence, t->call->verbose);
+	return status;
+}
+
+int tool_run(const struct tool_call *call)
+{
+	struct tool t = {.call = call, .policy = call->policy->policy, .fence.control = -1};
+	struct err e = {0};
+	int r;
+
+	if (prepare(&t, &e) < 0) {
+		r = ctl_fail(&e);
+	} else if (call->dry_run) {
+		plan_print(&t.plan, stdout);
+		r = 0;
+	} else {
+		r = in_box(&t);
+	}
+	command_free(t.argv);
+	plan_done(&t.plan);
+	return r;
+}
