@@ -51,6 +51,8 @@ static void show_state(const json_t *o, const char *when, const char *action)
 {
 	char name[100], command[300];
 	const json_t *sum = json_object_get(json_object_get(o, "agentfw"), "summary");
+	const json_t *broad = json_object_get(json_object_get(o, "agentfw"), "broad"), *program;
+	size_t i;
 
 	printf("%s  %-12s %s  %s", when, action,
 	       clean(name, sizeof(name), str(o, "agentfw", "fence")),
@@ -59,6 +61,9 @@ static void show_state(const json_t *o, const char *when, const char *action)
 		printf("  %lld allowed, %lld refused",
 		       (long long)json_integer_value(json_object_get(sum, "allowed")),
 		       (long long)json_integer_value(json_object_get(sum, "refused")));
+	json_array_foreach(broad, i, program) printf(
+	    "%s%s",
+	    i ? ", " : "  broad: ", clean(command, sizeof(command), json_string_value(program)));
 	if (num(o, "agentfw", "lost"))
 		printf("  %lld refusals were not recorded", num(o, "agentfw", "lost"));
 	putchar('\n');

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "policy/profile.h"
+
 #define CAPTURE_FILE "denied.pcap"
 
 /* jansson takes valid UTF-8 only, and a log is read in terminals: printable ASCII, or escaped. */
@@ -252,6 +254,33 @@ void event_repeats(json_t *event, uint64_t count, uint64_t start_ns, uint64_t en
 		json_object_del(source, "port");
 }
 
+/* The programs that run whatever they are given, where a profile allows them: for such a profile
+ * the list of programs says little. */
+static void put_broad(json_t *a, const struct policy *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < policy_profiles(p); i++) {
+		struct profile_path path;
+		struct profile profile;
+		char line[4096 + 64];
+
+		policy_profile(p, i, &profile);
+		for (size_t k = 0; k < profile.n_paths; k++) {
+			profile_path(p, i, k, &path);
+			if (!path.broad)
+				continue;
+			snprintf(line, sizeof(line), "%s: %s",
+				 profile.name ? profile.name : "agent", path.path);
+			json_array_append_new(list, text(line));
+		}
+	}
+	if (json_array_size(list))
+		put(a, "broad", list);
+	else
+		json_decref(list);
+}
+
 json_t *event_state(const struct record_fence *f, const char *action, const uint64_t *allowed,
 		    const uint64_t *refused, uint64_t now_ns, const char *id)
 {
@@ -264,6 +293,8 @@ json_t *event_state(const struct record_fence *f, const char *action, const uint
 		put(a, "command", text(f->command));
 	if (f->policy && policy_file(f->policy))
 		put(a, "policy", text(policy_file(f->policy)));
+	if (f->policy && strcmp(action, "fence_started") == 0)
+		put_broad(a, f->policy);
 	if (!allowed && !refused)
 		return o;
 	s = sub(a, "summary");

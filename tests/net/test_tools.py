@@ -271,3 +271,9 @@ def test_limits_as_root(lab):
     r = lab.run(text, script(call("memory") + "; echo $?", call("pids") + "; echo $?"))
     check(r.out.splitlines()[0] == "124" and "limits: memory" in r.err, r.tell())
     check(r.out.splitlines()[1] != "0" and "limits: pids" in r.err, r.tell())
+
+
+def test_broad_is_logged(lab):
+    r = lab.run(policy(lab), [SHELL, "-c", "exit 0"])
+    started = [e for e in r.lines() if e["event"]["action"] == "fence_started"]
+    check(started and started[0]["agentfw"].get("broad") == ["status: /bin/sh"], started)
