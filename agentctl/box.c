@@ -148,8 +148,16 @@ static void protect(struct build *b, const char *dir)
 	}
 }
 
+static bool is_socket(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 static void add_mounts(struct build *b, const struct profile_path *path, const char *real)
 {
+	b->sockets |= path->kind != PATH_DENY && is_socket(real);
 	switch (path->kind) {
 	case PATH_READ:
 		if (in_private_dir(real))
@@ -261,6 +269,23 @@ static int mounts(struct build *b)
 	return 0;
 }
 
+/* Connecting to a socket file is no business of Landlock's, nor of a read-only mount's. */
+static void hide_socket(const char *path, void *arg)
+{
+	struct build *b = arg;
+	struct profile_path named;
+	char real[PATH_MAX];
+
+	if (in_private_dir(path))
+		return;
+	for (size_t i = 0; i < b->profile.n_paths; i++) {
+		profile_path(b->b->policy, b->b->profile, i, &named);
+		if (resolve(b, &named, real) == 0 && strcmp(real, path) == 0)
+			return;
+	}
+	plan_add(b->p, STEP_HIDE, path, 0);
+}
+
 /* agentfw's own files, where they do not lie in a directory that is empty anyway, as the sockets of
  * resolvers, D-Bus and container engines do. */
 static void hide(struct build *b)
@@ -269,6 +294,8 @@ static void hide(struct build *b)
 		plan_add(b->p, STEP_HIDE, b->b->run_dir, 0);
 	if (b->b->log_dir && b->b->log_dir[0])
 		plan_add(b->p, STEP_HIDE, b->b->log_dir, 0);
+	if (b->b->profile == PROFILE_AGENT || b->sockets)
+		mount_each_socket(hide_socket, b);
 }
 
 /* ---- limits and environment ------------------------------------------------------------------ */
@@ -416,7 +443,6 @@ static int rights(struct build *b)
 
 	allow_implied(b);
 	for (size_t i = 0; i < b->profile.n_paths; i++) {
-		struct stat st;
 		int r;
 
 		profile_path(b->b->policy, b->b->profile, i, &path);
@@ -426,7 +452,7 @@ static int rights(struct build *b)
 			return r;
 		if (r == 0)
 			add_allow(b, real, bits[path.kind], false);
-		b->sockets |= r == 0 && stat(real, &st) == 0 && S_ISSOCK(st.st_mode);
+		b->sockets |= r == 0 && is_socket(real);
 	}
 	plan_add(b->p, STEP_LANDLOCK, NULL, LANDLOCK_FILES | LANDLOCK_SCOPE);
 	return 0;

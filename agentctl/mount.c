@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agentctl/plan.h"
+#include "policy/base/cleanup.h"
 
 /* Whom an agent could ask to send something for it. One place for the whole list. */
 static const char *const hidden[] = {
@@ -58,6 +59,25 @@ size_t mount_hidden_paths(char paths[][4096], size_t max)
 		globfree(&g);
 	}
 	return n;
+}
+
+void mount_each_socket(void (*fn)(const char *path, void *arg), void *arg)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/net/unix", "re");
+	_cleanup_free_ char *line = NULL;
+	size_t room = 0;
+
+	while (f && getline(&line, &room, f) > 0) {
+		/* Num RefCount Protocol Flags Type St Inode Path; abstract ones begin with '@' */
+		char *path = strchr(line, '/'), real[PATH_MAX];
+		struct stat st;
+
+		if (!path || path[-1] != ' ')
+			continue;
+		path[strcspn(path, "\n")] = '\0';
+		if (realpath(path, real) && stat(real, &st) == 0 && S_ISSOCK(st.st_mode))
+			fn(real, arg);
+	}
 }
 
 /* MS_SLAVE: what is mounted outside later comes in. What is mounted here stays here. */

@@ -151,6 +151,8 @@ int mount_hide(const char *path, struct err *e);
 int mount_read_only(const char *path, struct err *e);
 /* Adds what must not be reached to the list: sockets of resolvers, D-Bus, container engines. */
 size_t mount_hidden_paths(char paths[][4096], size_t max);
+/* Every socket file that a process of this network namespace has made; real paths. */
+void mount_each_socket(void (*fn)(const char *path, void *arg), void *arg);
 
 /* libraries.c: where the loader finds libraries on this host */
 #define LIBRARY_DIRS_MAX 24
