@@ -1,5 +1,6 @@
 /* agentctl why: would an endpoint pass, by which rule, at which line. Exit status 0: it would; 1:
  * not. */
+#include <errno.h>
 #include <getopt.h>
 #include <string.h>
 
@@ -36,7 +37,13 @@ static void explain(const struct endpoint *ep, enum verdict v)
 		puts("    at the addresses that the fence's resolver gives for the name");
 }
 
-static void rule_line(const struct policy_file *f, const struct match *m)
+struct question {
+	const char *path;            /* of the policy */
+	const char *tool;            /* whose network; NULL: the agent's */
+	const struct policy *policy; /* of that network */
+};
+
+static void rule_line(const struct question *f, const struct match *m)
 {
 	struct rule r;
 
@@ -49,7 +56,7 @@ static void rule_line(const struct policy_file *f, const struct match *m)
 	printf("%s%s\n", r.reason ? ", because: " : "", r.reason ? r.reason : "");
 }
 
-static bool one_port(const struct policy_file *f, const struct endpoint *ep, uint16_t port)
+static bool one_port(const struct question *f, const struct endpoint *ep, uint16_t port)
 {
 	struct match m = match(f->policy, ep, port);
 	struct endpoint one = *ep;
@@ -67,35 +74,84 @@ static bool one_port(const struct policy_file *f, const struct endpoint *ep, uin
 	rule_line(f, &m);
 	explain(ep, m.verdict);
 	if (m.verdict == VERDICT_NONE)
-		printf("    to allow it, add to egress:\n      - %s%s%s\n",
+		printf("    to allow it, add to %s%segress:\n      - %s%s%s\n",
+		       f->tool ? f->tool : "", f->tool ? "'s " : "",
 		       ep->host == HOST_WILDCARD ? "\"" : "", text,
 		       ep->host == HOST_WILDCARD ? "\"" : "");
 	return m.verdict == VERDICT_ALLOW;
 }
 
+/* 1: the tool has no network at all, which is told. */
+static int find_network(const struct policy_file *f, const char *tool, struct question *ret,
+			struct policy **ret_own, struct err *e)
+{
+	size_t i = tool ? policy_find_tool(f->policy, tool) : PROFILE_AGENT, bytes;
+	const void *blob;
+
+	*ret = (struct question){.path = f->path, .tool = tool, .policy = f->policy};
+	*ret_own = NULL;
+	if (!tool)
+		return 0;
+	if (!i) {
+		err_set(e, ENOENT, "%s: there is no tool '%s'", f->path, tool);
+		return err_hint(e, "agentctl policy show lists them");
+	}
+	blob = profile_network(f->policy, i, &bytes);
+	if (!blob) {
+		printf("refused: the tool '%s' has no network\n    to give it one, add `egress` to "
+		       "it\n",
+		       tool);
+		return 1;
+	}
+	if (policy_open(blob, bytes, ret_own, e) < 0)
+		return -EINVAL;
+	ret->policy = *ret_own;
+	return 0;
+}
+
+static int answer(const struct policy_file *f, const char *tool, const struct endpoint *ep)
+{
+	struct question q;
+	struct policy *own;
+	struct err e = {0};
+	bool all = true;
+	int r = find_network(f, tool, &q, &own, &e);
+
+	if (r < 0)
+		return ctl_fail(&e);
+	if (r)
+		return 1;
+	for (unsigned i = 0; i < (ep->n_ports ? ep->n_ports : 1u); i++)
+		all = one_port(&q, ep, ep->n_ports ? ep->ports[i] : 0) && all;
+	policy_free(own);
+	return all ? 0 : 1;
+}
+
 int cmd_why(int argc, char **argv)
 {
 	static const struct option longs[] = {{"policy", required_argument, NULL, 'p'},
+					      {"tool", required_argument, NULL, 't'},
 					      {NULL, 0, NULL, 0}};
-	const char *path = NULL;
+	const char *path = NULL, *tool = NULL;
 	struct policy_file f = {0};
 	struct endpoint ep;
 	struct err e = {0};
-	bool all = true;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "p:", longs, NULL)) != -1) {
-		if (c != 'p')
+		if (c == 'p')
+			path = optarg;
+		else if (c == 't')
+			tool = optarg;
+		else
 			return ctl_usage("why", NULL);
-		path = optarg;
 	}
 	if (optind + 1 != argc)
 		return ctl_usage("why", "which endpoint?");
 	if (endpoint_parse(argv[optind], strlen(argv[optind]), &ep, NULL, &e) < 0 ||
 	    policy_file_load(path, &f, &e) < 0)
 		return ctl_fail(&e);
-	for (unsigned i = 0; i < (ep.n_ports ? ep.n_ports : 1u); i++)
-		all = one_port(&f, &ep, ep.n_ports ? ep.ports[i] : 0) && all;
+	c = answer(&f, tool, &ep);
 	policy_file_done(&f);
-	return all ? 0 : 1;
+	return c;
 }

@@ -277,3 +277,12 @@ def test_broad_is_logged(lab):
     r = lab.run(policy(lab), [SHELL, "-c", "exit 0"])
     started = [e for e in r.lines() if e["event"]["action"] == "fence_started"]
     check(started and started[0]["agentfw"].get("broad") == ["status: /bin/sh"], started)
+
+
+def test_why(lab):
+    path = lab.file(".yaml", policy(lab))
+    for tool, endpoint, rc in (("fetch", NAME, 0), ("fetch", "other.test", 1), ("other", "other.test", 0), ("alone", NAME, 1),
+                               ("nosuch", NAME, 125)):
+        r = lab.bare([L.AGENTCTL, "why", endpoint, "-p", path, "--tool", tool])
+        check(r.rc == rc and (rc or path + ":" in r.out), tool, endpoint, r.tell())
+    check(lab.bare([L.AGENTCTL, "why", NAME, "-p", path]).rc == 1, "the agent itself has none of it")
