@@ -308,6 +308,12 @@ static void add_limit(struct build *b, int resource, uint64_t value)
 		s->value = value;
 }
 
+static void lacks(struct build *b, const char *what)
+{
+	if (b->p->n_lacks < PLAN_LACKS_MAX)
+		b->p->lacks[b->p->n_lacks++] = what;
+}
+
 /* As root of the command as a whole; else of each process, and of the box's user in his namespace.
  */
 static int limit_together(struct build *b, enum cgroup_kind kind, uint64_t value, int resource)
@@ -318,6 +324,10 @@ static int limit_together(struct build *b, enum cgroup_kind kind, uint64_t value
 	if (!value)
 		return 0;
 	if (b->p->rootless || (!cgroup_can_limit(kind) && b->profile.best_effort)) {
+		if (!b->p->rootless)
+			lacks(b, kind == CGROUP_MEMORY
+				     ? "no memory controller: memory is limited process by process"
+				     : "no pids controller: every process of the user counts");
 		add_limit(b, resource, value);
 		return 0;
 	}
@@ -552,14 +562,50 @@ static int leave_open(struct build *b)
 	return 0;
 }
 
+/* What the kernel or the host lacks is a refusal that names it. One of the two nets must hold. */
+static int check_host(struct build *b)
+{
+	bool landlock = landlock_abi() > 0, best_effort = b->profile.best_effort;
+
+	if (!landlock && (!best_effort || !b->b->namespaces)) {
+		err_set(b->e, ENOSYS, "this kernel has no Landlock: files cannot be limited");
+		return err_hint(b->e,
+				"boot with it (built with CONFIG_SECURITY_LANDLOCK, and named in "
+				"lsm=)%s",
+				b->b->namespaces
+				    ? ", or write best_effort: true: mounts alone hold, "
+				      "and what the user may read can be read"
+				    : "");
+	}
+	if (!b->b->namespaces && !best_effort) {
+		err_set(b->e, EPERM,
+			"this host forbids user namespaces to ordinary users: no mounts "
+			"of its own, no process namespace, no private /tmp, and programs "
+			"in readable places could be run through the loader");
+		return err_hint(b->e, "start it with sudo, allow them (sysctl "
+				      "kernel.apparmor_restrict_unprivileged_userns=0), or write "
+				      "best_effort: true to run with Landlock and seccomp alone");
+	}
+	if (!landlock)
+		lacks(b, "no Landlock in this kernel: mounts alone hold, and what the user may "
+			 "read can be read");
+	if (!b->b->namespaces)
+		lacks(b, "no user namespaces here: no mounts of its own, no process namespace, no "
+			 "private /tmp; Landlock and the system call filter hold alone, and "
+			 "programs in readable places can be run through the loader");
+	return 0;
+}
+
 /* Into the cgroup first, so that no socket is made outside. */
 static int confine(struct build *b)
 {
 	uint64_t ns = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
 		      (b->profile.no_network ? CLONE_NEWNET : 0) |
 		      (b->p->rootless ? CLONE_NEWUSER : 0);
-	int r;
+	int r = check_host(b);
 
+	if (r < 0)
+		return r;
 	plan_add(b->p, STEP_CGROUP, NULL, 0);
 	if (b->b->namespaces) {
 		plan_add(b->p, STEP_NAMESPACES, NULL, ns);
@@ -570,7 +616,7 @@ static int confine(struct build *b)
 		b->p->tool = true;
 	}
 	if ((r = limits(b)) < 0 || (r = environment(b)) < 0 || (r = drop_rights(b)) < 0 ||
-	    (r = rights(b)) < 0)
+	    (landlock_abi() && (r = rights(b)) < 0))
 		return r;
 	plan_add(b->p, STEP_SECCOMP, NULL,
 		 SECCOMP_NO_MEMFD |

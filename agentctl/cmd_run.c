@@ -139,6 +139,7 @@ static int in_fence(struct run *r)
 
 	policy_profile(r->policy.policy, PROFILE_AGENT, &agent);
 	l.limits = agent.limits;
+	plan_print_lacks(&r->plan, stderr);
 	launch_prepare(&l);
 	if (fence_open(&r->fence, &wish, &e) < 0)
 		return ctl_fail(&e);

@@ -118,9 +118,11 @@ int launch_start(struct launch *l, int *ret_exit, struct err *e)
 	if (l->cgroups.own_v2)
 		l->cgroup = l->cgroups.v2;
 	l->pid = plan_fork(l->plan, l->cgroup, &inside);
-	if (l->pid < 0)
-		return err_set(e, errno, "cannot make the namespaces of the box: %s",
-			       strerror(errno));
+	if (l->pid < 0) {
+		err_set(e, errno, "cannot make the namespaces of the box: %s", strerror(errno));
+		return err_hint(e, "root needs CAP_SYS_ADMIN for them, which containers take away; "
+				   "for an ordinary user see sysctl user.max_user_namespaces");
+	}
 	if (l->pid == 0)
 		child(l, inside, out, end);
 	close(steal_fd(&out));

@@ -210,8 +210,15 @@ static void print_step(const struct plan *p, const struct step *s, FILE *to)
 	}
 }
 
+void plan_print_lacks(const struct plan *p, FILE *to)
+{
+	for (size_t i = 0; i < p->n_lacks; i++)
+		fprintf(to, "agentctl: best effort: %s\n", p->lacks[i]);
+}
+
 void plan_print(const struct plan *p, FILE *to)
 {
+	plan_print_lacks(p, to);
 	for (size_t i = 0; i < p->n; i++)
 		print_step(p, &p->step[i], to);
 }

@@ -65,6 +65,7 @@ struct step {
 struct library_dirs;
 struct cgroup_limits;
 
+#define PLAN_LACKS_MAX 4
 struct plan {
 	struct step *step;
 	size_t n, room;
@@ -78,6 +79,8 @@ struct plan {
 	const char *tools; /* NULL: no tools are called from inside */
 	char **env;        /* the whole environment; NULL: the caller's */
 	size_t n_env;
+	const char *lacks[PLAN_LACKS_MAX]; /* what best_effort does without, for people */
+	size_t n_lacks;
 };
 
 /* ---- plan.c ------------------------------------------------------------------------------------
@@ -85,6 +88,8 @@ struct plan {
 
 struct step *plan_add(struct plan *p, enum step_kind kind, const char *path, uint64_t arg);
 void plan_print(const struct plan *p, FILE *to);
+/* What is done without: a line each. */
+void plan_print_lacks(const struct plan *p, FILE *to);
 /* As fork(2), with the namespaces of the plan. cgroup may be NULL. *ret_inside: the child was born
  * in the cgroup; where the kernel refuses that it is not. */
 pid_t plan_fork(const struct plan *p, const char *cgroup, bool *ret_inside);
@@ -142,7 +147,9 @@ uint64_t cgroup_met(const struct cgroup_limits *c, enum cgroup_kind kind);
 void cgroup_remove(struct cgroup_limits *c);
 
 /* namespaces.c */
-bool namespaces_allowed(void); /* may an ordinary user make them here? */
+/* May this user make them here? sure: tried out, which takes a millisecond; else as far as the
+ * settings tell. */
+bool namespaces_allowed(bool sure);
 int namespaces_enter(const struct plan *p, uint64_t flags, struct err *e);
 
 /* mount.c */

@@ -96,21 +96,8 @@ static int make_plan(struct tool *t, struct err *e)
 				.log_dir = t->call->log_dir ? t->call->log_dir
 							    : policy_audit_dir(t->policy),
 				.cwd = t->call->cwd,
-				.namespaces = namespaces_allowed()};
+				.namespaces = namespaces_allowed(t->profile.best_effort)};
 
-	if (!box.namespaces && !t->profile.best_effort) {
-		err_set(e, EPERM,
-			"this host forbids user namespaces to ordinary users: no mounts "
-			"of its own, no process namespace, no private /tmp, and programs "
-			"in readable places could be run through the loader");
-		return err_hint(e, "start it with sudo, allow them (sysctl "
-				   "kernel.apparmor_restrict_unprivileged_userns=0), or write "
-				   "best_effort: true to run with Landlock and seccomp alone");
-	}
-	if (!box.namespaces)
-		fputs("agentctl: no user namespaces here: no mounts of its own, no process "
-		      "namespace, no private /tmp; Landlock and seccomp alone hold\n",
-		      stderr);
 	return box_plan(&box, &t->plan, e);
 }
 
@@ -164,6 +151,7 @@ static int in_box(struct tool *t)
 	struct err e = {0};
 	int status = EXIT_CTL;
 
+	plan_print_lacks(&t->plan, stderr);
 	*l = (struct launch){.plan = &t->plan, .argv = t->argv, .limits = t->profile.limits};
 	launch_prepare(l);
 	if (make_fence(t, &e) < 0)
