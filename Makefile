@@ -95,7 +95,8 @@ unit: $(UNIT_BIN)
 	$(Q)for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 
 # Fuzz targets: replayed over their corpora with any compiler, fuzzed with clang's libFuzzer.
-$(BUILD)/tests/replay/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
+$(BUILD)/tests/replay/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FW_LIB) $(CTL_LIB) $(WIRE_LIB) \
+                                $(POLICY_LIB)
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
@@ -109,7 +110,7 @@ fuzz:
 	$(Q)mkdir -p $(BUILD)/fuzz/corpus-$(TARGET)
 	$(Q)clang -std=gnu17 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined \
 	   -fno-sanitize-recover=all $(PKG_CFLAGS) -o $(BUILD)/fuzz/fuzz_$(TARGET) \
-	   tests/fuzz/fuzz_$(TARGET).c $(WIRE_SRC) $(POLICY_SRC) $(PKG_LIBS)
+	   tests/fuzz/fuzz_$(TARGET).c $(WIRE_SRC) agentctl/audit_record.c $(POLICY_SRC) $(PKG_LIBS)
 	$(Q)$(BUILD)/fuzz/fuzz_$(TARGET) -runs=$(RUNS) -max_len=20000 -print_final_stats=1 \
 	   $(BUILD)/fuzz/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET)
 

@@ -106,6 +106,29 @@ static void show_denial(const struct view *v, const json_t *o, const char *when,
 	putchar('\n');
 }
 
+/* A file or program. */
+static void show_file(const struct view *v, const json_t *o, const char *when, const char *action)
+{
+	char process[80], who[120], tool[80], path[1000], right[80], reason[300];
+	const char *name = str(o, "process", "name"), *of = str(o, "agentfw", "tool");
+	bool would = strcmp(action, "would_deny") == 0;
+
+	if (name)
+		snprintf(who, sizeof(who), "%s[%lld]", clean(process, sizeof(process), name),
+			 num(o, "process", "pid"));
+	else
+		snprintf(who, sizeof(who), "%s", of ? clean(tool, sizeof(tool), of) : "?");
+	printf("%s  %s%-10s%s  %-20s %s %s  %s", when,
+	       v->colour ? (would ? "\033[33m" : "\033[31m") : "", would ? "would deny" : "denied",
+	       v->colour ? "\033[0m" : "", who,
+	       clean(right, sizeof(right), str(o, "agentfw", "right")),
+	       clean(path, sizeof(path), str(o, "file", "path")),
+	       clean(reason, sizeof(reason), str(o, "event", "reason")));
+	if (str(o, "event", "end"))
+		printf("  %lld more", num(o, "event", "count"));
+	putchar('\n');
+}
+
 static void show(const struct view *v, const char *line, size_t n)
 {
 	json_t *o = json_loadb(line, n, 0, NULL);
@@ -128,6 +151,8 @@ static void show(const struct view *v, const char *line, size_t n)
 	local_time(stamp, when);
 	if (v->json)
 		printf("%.*s\n", (int)n, line);
+	else if (denial && json_object_get(o, "file"))
+		show_file(v, o, when, action);
 	else if (denial)
 		show_denial(v, o, when, action);
 	else

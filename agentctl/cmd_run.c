@@ -11,6 +11,7 @@
 #include "agentctl/broker.h"
 #include "agentctl/ctl.h"
 #include "agentctl/plan.h"
+#include "agentctl/refused.h"
 #include "policy/base/cleanup.h"
 
 struct run {
@@ -21,6 +22,8 @@ struct run {
 	struct plan plan;
 	struct fence fence;
 	struct broker broker;
+	struct refused_from from;
+	struct refused *refused;
 };
 
 /* ---- the command -------------------------------------------------------------------------------
@@ -105,7 +108,7 @@ static int call_tool(void *arg, const struct tool_call *asked)
 	struct tool_call call = *asked;
 
 	call.policy = &r->policy;
-	call.log_dir = r->log_dir;
+	call.log_dir = r->fence.made.log_dir;
 	call.audit = r->audit;
 	close(r->fence.control);
 	return tool_run(&call);
@@ -122,6 +125,14 @@ static int start(struct run *r, struct launch *l, int *status, struct err *e)
 		launch_watch(l, r->broker.epoll, broker_serve, &r->broker);
 		r->plan.tools = r->broker.path;
 	}
+	r->from = (struct refused_from){.policy = r->policy.policy,
+					.plan = &r->plan,
+					.policy_path = r->policy.path,
+					.log_dir = r->fence.made.log_dir,
+					.fence = r->fence.made.name,
+					.verbose = r->verbose};
+	if (refused_begin(&r->from, l, &r->refused, e) < 0)
+		return -e->code;
 	return launch_start(l, status, e);
 }
 
@@ -150,6 +161,7 @@ static int in_fence(struct run *r)
 	if (r->plan.tools)
 		broker_close(&r->broker);
 	launch_done(&l, "agent");
+	refused_end(r->refused, status);
 	fence_close(&r->fence, r->verbose);
 	return status;
 }

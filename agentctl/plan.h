@@ -259,6 +259,16 @@ int launch_wait(struct launch *l);
 /* After launch_start, also one that failed. Tells on stderr which limits were met. */
 void launch_done(struct launch *l, const char *who);
 
+/* suggest.c: the line of a policy that would allow it, "tools: {NAME: {read: [/etc/x]}}", in buf;
+ * NULL: none that may be written down, as for places that are protected, hidden or denied. tool
+ * NULL: the agent. rights: CTL_RIGHT_… */
+const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights, const char *path,
+			 char *buf, size_t bytes);
+/* In a place that others trust: see protected.c. */
+bool suggest_protected(const char *path);
+/* path as YAML writes it inside brackets; NULL: it cannot. */
+const char *suggest_yaml(const char *path, char *buf, size_t bytes);
+
 /* init.c: the first process of a pid namespace. Forks; returns in the child, which goes on. The
  * parent passes signals on and reaps; when the child ends it kills what is left, writes the exit
  * status as one byte to tell, and ends. */

@@ -9,6 +9,7 @@
 
 #include "agentctl/ctl.h"
 #include "agentctl/plan.h"
+#include "agentctl/refused.h"
 #include "policy/base/cleanup.h"
 
 struct tool {
@@ -20,6 +21,8 @@ struct tool {
 	char **argv;
 	struct launch launch;
 	struct fence fence;
+	struct refused_from from;
+	struct refused *refused;
 };
 
 static int find(struct tool *t, struct err *e)
@@ -145,6 +148,30 @@ static void caller_gone(struct launch_watch *w)
 	kill(t->launch.pid, SIGKILL);
 }
 
+static int start(struct tool *t, int *status, struct err *e)
+{
+	const struct tool_call *c = t->call;
+
+	t->from = (struct refused_from){.policy = t->policy,
+					.plan = &t->plan,
+					.policy_path = c->policy->path,
+					.log_dir = c->log_dir ? c->log_dir
+							      : policy_audit_dir(t->policy),
+					.tool = c->name,
+					.fence = t->fence.control >= 0 ? t->fence.made.name
+								       : c->agent,
+					.verbose = c->verbose};
+	if (t->fence.control >= 0) {
+		launch_watch(&t->launch, t->fence.control, fence_gone, &t->fence);
+		t->launch.cgroup = t->fence.made.cgroup;
+	}
+	if (c->caller >= 0)
+		launch_watch(&t->launch, c->caller, caller_gone, t);
+	if (refused_begin(&t->from, &t->launch, &t->refused, e) < 0)
+		return -e->code;
+	return launch_start(&t->launch, status, e);
+}
+
 static int in_box(struct tool *t)
 {
 	struct launch *l = &t->launch;
@@ -156,17 +183,12 @@ static int in_box(struct tool *t)
 	launch_prepare(l);
 	if (make_fence(t, &e) < 0)
 		return ctl_fail(&e);
-	if (t->fence.control >= 0) {
-		launch_watch(l, t->fence.control, fence_gone, &t->fence);
-		l->cgroup = t->fence.made.cgroup;
-	}
-	if (t->call->caller >= 0)
-		launch_watch(l, t->call->caller, caller_gone, t);
-	if (launch_start(l, &status, &e) < 0)
+	if (start(t, &status, &e) < 0)
 		ctl_fail(&e);
 	else
 		status = launch_wait(l);
 	launch_done(l, t->call->name);
+	refused_end(t->refused, status);
 	if (t->fence.control >= 0)
 		fence_close(&t->fence, t->call->verbose);
 	return status;

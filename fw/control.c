@@ -26,6 +26,8 @@ struct client {
 	struct parent *parent;
 	struct watch watch;
 	struct pfence *fence;
+	struct log_dir *log; /* where it tells of files */
+	struct err file_error;
 };
 
 static void client_free(struct client *c)
@@ -38,6 +40,7 @@ static void client_free(struct client *c)
 	*at = c->next;
 	loop_del(p->loop, &c->watch);
 	close(c->watch.fd);
+	log_close(p, c->log);
 	if (c->fence) {
 		c->fence->client = NULL;
 		pfence_end(c->fence);
@@ -155,6 +158,32 @@ static void on_create(struct client *c, const struct ctl_create *m, int *fd)
 		c->fence = c->parent->fences;
 }
 
+static bool on_denied_file(struct client *c, const struct ctl_denied_file *m)
+{
+	struct err e;
+
+	if (!file_denial_sane(m))
+		return false;
+	if (file_denial_write(c->parent, &c->log, m, &e) < 0 && !c->file_error.code)
+		c->file_error = e;
+	return true;
+}
+
+static void on_denied_end(struct client *c)
+{
+	struct ctl_head m;
+	struct err e = c->file_error;
+	int r = c->log ? record_error(c->log->record) : 0;
+
+	if (r && !e.code)
+		err_set(&e, r, "%s: %s", record_dir(c->log->record), strerror(r));
+	if (e.code)
+		client_error(c, &e);
+	else
+		reply(c, &m, sizeof(m), CTL_DENIED_NOTED);
+	c->file_error.code = 0;
+}
+
 static bool handle(struct client *c, const void *buf, size_t n, int *fd)
 {
 	const struct ctl_head *h = buf;
@@ -174,6 +203,10 @@ static bool handle(struct client *c, const void *buf, size_t n, int *fd)
 		pfence_end(c->fence);
 	else if (h->type == CTL_STATUS && n == sizeof(*h))
 		send_status(c);
+	else if (h->type == CTL_DENIED_FILE && n == sizeof(struct ctl_denied_file) && !c->fence)
+		return on_denied_file(c, buf);
+	else if (h->type == CTL_DENIED_END && n == sizeof(*h) && !c->fence)
+		on_denied_end(c);
 	else
 		return false;
 	return true;

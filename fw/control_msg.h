@@ -13,6 +13,8 @@
  *                                        <-  CTL_SUMMARY
  *     CTL_STATUS                         ->
  *                                        <-  CTL_STATUS_TEXT (JSON)
+ *     CTL_DENIED_FILE ... CTL_DENIED_END ->  events of the record
+ *                                        <-  CTL_DENIED_NOTED | CTL_ERROR
  */
 #ifndef AGENTFW_CONTROL_MSG_H
 #define AGENTFW_CONTROL_MSG_H
@@ -37,6 +39,9 @@ enum ctl_type {
 	CTL_STATUS,
 	CTL_STATUS_TEXT,
 	CTL_ERROR,
+	CTL_DENIED_FILE,
+	CTL_DENIED_END,
+	CTL_DENIED_NOTED,
 };
 
 struct ctl_head {
@@ -78,6 +83,42 @@ struct ctl_summary {
 	uint64_t write_errno; /* the record could not be written to its end: why; 0: it could */
 };
 
+/* What a file, a program or another process was refused for, in the words of a profile. */
+#define CTL_RIGHT_READ   1u
+#define CTL_RIGHT_WRITE  2u
+#define CTL_RIGHT_EXEC   4u
+#define CTL_RIGHT_SOCKET 8u  /* an abstract unix socket outside */
+#define CTL_RIGHT_SIGNAL 16u /* to a process outside */
+#define CTL_RIGHT_OTHER  32u
+#define CTL_RIGHTS       63u
+
+#define CTL_DENIED_WOULD  1u /* audit mode: it was let through */
+#define CTL_DENIED_REPEAT 2u /* count more of what was told before */
+#define CTL_DENIED_LOST   4u /* count refusals, or more, are not known: the rest is of no matter */
+
+/* A file or program that a box refused (agentctl sees it, the daemon writes the record). Strings
+ * are terminated; path, exe and comm hold whatever the attacker chose. No answer: CTL_DENIED_END
+ * (the head only) asks for one when all were sent, the first error there was or CTL_DENIED_NOTED.
+ */
+struct ctl_denied_file {
+	struct ctl_head head;
+	uint32_t flags, rights;
+	uint64_t count, time_ns, until_ns; /* until_ns: REPEAT only */
+	uint32_t pid;                      /* 0: not known */
+	uint32_t uid;                      /* UINT32_MAX: not known */
+	uint32_t exact;             /* 1: pid and exe did it; 0: the only process there was */
+	uint32_t snaplen;           /* of a capture that is made new */
+	char log_dir[CTL_PATH_MAX]; /* absolute */
+	char policy[CTL_PATH_MAX];
+	char fence[CTL_NAME_MAX]; /* empty: none */
+	char tool[CTL_NAME_MAX];  /* empty: the agent */
+	char path[CTL_PATH_MAX + 1];
+	char access[128]; /* the kernel's word for it */
+	char exe[CTL_PATH_MAX + 1];
+	char comm[17];
+	char suggest[CTL_PATH_MAX + 256]; /* empty: nothing */
+};
+
 /* Followed by the text, NUL-terminated. CTL_STATUS has the head only. */
 struct ctl_text {
 	struct ctl_head head;
@@ -104,6 +145,9 @@ struct ctl_error {
  *  "user":{"id":"1000"},
  *  "source":{"ip":"…","port":1},"destination":{"ip":"…","port":1,"domain":"…"},
  *  "network":{"transport":"tcp","type":"ipv4"}, "dns":{"question":{"name":"…","type":"A"}}}
+ * Files and programs: category "file", "file":{"path":"/etc/x"}, and under agentfw "tool" (the
+ * agent: none), "code":"file-read|file-write|file-exec|socket|signal|other", "right":"read, write",
+ * "access":"fs.read_file", "suggest":"tools: {NAME: {read: [/etc/x]}}"; no endpoint.
  * Lines of another kind ("event":{"kind":"metric"|"state"}) tell of starts, ends and losses:
  * action "fence_started", "fence_ended" (with counts under agentfw.summary), "lost" (agentfw.lost).
  */

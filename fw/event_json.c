@@ -57,8 +57,8 @@ static json_t *sub(json_t *o, const char *key)
 	return s;
 }
 
-static json_t *head(uint64_t now_ns, const char *id, const char *kind, const char *action,
-		    json_t **ret_event)
+static json_t *head(uint64_t now_ns, const char *id, const char *kind, const char *category_name,
+		    const char *action, json_t **ret_event)
 {
 	json_t *o = json_object(), *ev, *category = json_array();
 
@@ -66,7 +66,7 @@ static json_t *head(uint64_t now_ns, const char *id, const char *kind, const cha
 	ev = sub(o, "event");
 	put(ev, "id", json_string(id));
 	put(ev, "kind", json_string(kind));
-	json_array_append_new(category, json_string("network"));
+	json_array_append_new(category, json_string(category_name));
 	put(ev, "category", category);
 	put(ev, "action", json_string(action));
 	*ret_event = ev;
@@ -220,7 +220,8 @@ json_t *event_denial(const struct record_fence *f, const struct denial *d, uint6
 		     enum attribution attribution, const struct process_info *who, const char *id)
 {
 	char reason[1024], uid[16];
-	json_t *ev, *o = head(d->time_ns, id, "event", d->would ? "would_deny" : "denied", &ev);
+	json_t *ev,
+	    *o = head(d->time_ns, id, "event", "network", d->would ? "would_deny" : "denied", &ev);
 
 	put(ev, "reason", escaped(denial_reason(d, f->policy, reason, sizeof(reason))));
 	put_number(ev, "count", 1);
@@ -284,7 +285,8 @@ static void put_broad(json_t *a, const struct policy *p)
 json_t *event_state(const struct record_fence *f, const char *action, const uint64_t *allowed,
 		    const uint64_t *refused, uint64_t now_ns, const char *id)
 {
-	json_t *ev, *o = head(now_ns, id, "state", action, &ev), *a = sub(o, "agentfw"), *s;
+	json_t *ev, *o = head(now_ns, id, "state", "network", action, &ev), *a = sub(o, "agentfw"),
+		    *s;
 
 	put(a, "fence", text(f->name));
 	if (f->tool)
@@ -307,9 +309,97 @@ json_t *event_state(const struct record_fence *f, const char *action, const uint
 
 json_t *event_lost(uint64_t n, const char *why, uint64_t now_ns, const char *id)
 {
-	json_t *ev, *o = head(now_ns, id, "metric", "lost", &ev);
+	json_t *ev, *o = head(now_ns, id, "metric", "network", "lost", &ev);
 
 	put(ev, "reason", text(why));
 	put_number(sub(o, "agentfw"), "lost", n);
+	return o;
+}
+
+/* ---- files and programs ------------------------------------------------------------------------
+ */
+
+static const char *const rights[] = {"read", "write", "exec", "socket", "signal", "other"};
+#define N_RIGHTS (sizeof(rights) / sizeof(rights[0]))
+
+/* The gravest of them. */
+static const char *file_code(uint32_t right)
+{
+	return right & CTL_RIGHT_EXEC     ? "file-exec"
+	       : right & CTL_RIGHT_WRITE  ? "file-write"
+	       : right & CTL_RIGHT_READ   ? "file-read"
+	       : right & CTL_RIGHT_SOCKET ? "socket"
+	       : right & CTL_RIGHT_SIGNAL ? "signal"
+					  : "other";
+}
+
+static const char *file_reason(const struct ctl_denied_file *m, char *buf, size_t bytes)
+{
+	const char *who = m->tool[0] ? "the tool" : "the agent";
+	const char *verb = m->rights & CTL_RIGHT_EXEC    ? "run"
+			   : m->rights & CTL_RIGHT_WRITE ? "write"
+			   : m->rights & CTL_RIGHT_READ  ? "read"
+							 : NULL;
+
+	if (m->rights & CTL_RIGHT_SIGNAL)
+		snprintf(buf, bytes, "%s may signal no process outside its box", who);
+	else if (m->rights & CTL_RIGHT_SOCKET)
+		snprintf(buf, bytes, "%s may reach no abstract socket outside its box", who);
+	else if (verb)
+		snprintf(buf, bytes, "the profile of %s does not let it %s this", who, verb);
+	else
+		snprintf(buf, bytes, "%s may not do this in its box", who);
+	return buf;
+}
+
+static void put_file_agentfw(json_t *o, const struct ctl_denied_file *m)
+{
+	json_t *a = sub(o, "agentfw");
+	char words[64] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < N_RIGHTS; i++)
+		if (m->rights & 1u << i)
+			n += (size_t)snprintf(words + n, sizeof(words) - n, "%s%s", n ? ", " : "",
+					      rights[i]);
+	if (m->fence[0])
+		put(a, "fence", text(m->fence));
+	if (m->tool[0])
+		put(a, "tool", text(m->tool));
+	put(a, "code", json_string(file_code(m->rights)));
+	put(a, "right", json_string(words));
+	put(a, "access", text(m->access));
+	if (m->suggest[0])
+		put(a, "suggest", text(m->suggest));
+	put(a, "attribution", json_string(!m->exe[0] ? "none" : m->exact ? "exact" : "fence"));
+	put(a, "policy", text(m->policy));
+}
+
+json_t *event_file(const struct ctl_denied_file *m, const char *id)
+{
+	bool repeat = m->flags & CTL_DENIED_REPEAT;
+	const char *action = m->flags & CTL_DENIED_WOULD ? "would_deny" : "denied";
+	char reason[200], uid[16];
+	json_t *ev, *o, *p;
+
+	o = head(repeat ? m->until_ns : m->time_ns, id, "event", "file", action, &ev);
+	put(ev, "reason", json_string(file_reason(m, reason, sizeof(reason))));
+	put_number(ev, "count", m->count);
+	if (repeat) {
+		put(ev, "start", timestamp(m->time_ns));
+		put(ev, "end", timestamp(m->until_ns));
+	}
+	put_file_agentfw(o, m);
+	put(sub(o, "file"), "path", text(m->path));
+	if (m->exe[0]) {
+		p = sub(o, "process");
+		put_number(p, "pid", m->pid);
+		put(p, "executable", text(m->exe));
+		put(p, "name", text(m->comm));
+	}
+	if (m->uid != UINT32_MAX) {
+		snprintf(uid, sizeof(uid), "%u", m->uid);
+		put(sub(o, "user"), "id", json_string(uid));
+	}
 	return o;
 }

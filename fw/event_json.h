@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "fw/control_msg.h"
 #include "fw/record.h"
 
 #define EVENT_ID_LEN 40
@@ -12,6 +13,8 @@
 /* The event of one refusal. packet: its number in the capture, 0: none. NULL: out of memory. */
 json_t *event_denial(const struct record_fence *f, const struct denial *d, uint64_t packet,
 		     enum attribution attribution, const struct process_info *who, const char *id);
+/* The event of a file or program that a box refused; of repeats, where m says so. */
+json_t *event_file(const struct ctl_denied_file *m, const char *id);
 /* Makes it the event of count repeats between two times. */
 void event_repeats(json_t *event, uint64_t count, uint64_t start_ns, uint64_t end_ns,
 		   uint64_t packet, const char *id);

@@ -33,8 +33,8 @@ struct pfence *pfence_find(struct parent *p, uint32_t id)
 
 /* ---- the record ------------------------------------------------------------------------------ */
 
-static int log_open(struct parent *p, const char *dir, uint32_t snaplen, struct log_dir **ret,
-		    struct err *e)
+int log_open(struct parent *p, const char *dir, uint32_t snaplen, struct log_dir **ret,
+	     struct err *e)
 {
 	struct log_dir *l;
 	int r;
@@ -60,7 +60,7 @@ static int log_open(struct parent *p, const char *dir, uint32_t snaplen, struct 
 	return 0;
 }
 
-static void log_close(struct parent *p, struct log_dir *l)
+void log_close(struct parent *p, struct log_dir *l)
 {
 	struct log_dir **at = &p->logs;
 

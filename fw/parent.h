@@ -111,6 +111,16 @@ void pfence_tick(struct pfence *f);
 uint64_t pfence_allowed(struct pfence *f);
 uint64_t pfence_lost(const struct pfence *f); /* refusals that its log could not take */
 
+/* One record a directory: opened, or shared. */
+int log_open(struct parent *p, const char *dir, uint32_t snaplen, struct log_dir **ret,
+	     struct err *e);
+void log_close(struct parent *p, struct log_dir *l); /* NULL: nothing */
+
+/* file_denials.c: what agentctl tells of files and programs. log: the last one it spoke of. */
+bool file_denial_sane(const struct ctl_denied_file *m);
+int file_denial_write(struct parent *p, struct log_dir **log, const struct ctl_denied_file *m,
+		      struct err *e);
+
 /* control.c */
 int control_listen(struct parent *p, struct err *e);
 void control_close(struct parent *p);

@@ -291,6 +291,16 @@ void record_denial(struct record *r, const struct record_fence *f, const struct 
 		fold_begin(r->folds, d, who, o, time);
 }
 
+void record_file(struct record *r, const struct ctl_denied_file *m)
+{
+	char id[EVENT_ID_LEN];
+	json_t *o = event_file(m, next_id(r, id));
+
+	if (!write_line(r, o))
+		lose(r, m->count, EVENTS_FILE, r->events.error);
+	json_decref(o);
+}
+
 bool record_folding(const struct record *r, const struct record_fence *f, const struct denial *d)
 {
 	const struct fold *fold = fold_find(r->folds, d, NULL);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "fw/attribute.h"
+#include "fw/control_msg.h"
 #include "fw/denial.h"
 #include "policy/base/err.h"
 #include "policy/policy.h"
@@ -44,6 +45,8 @@ const char *record_dir(const struct record *r);
 void record_denial(struct record *r, const struct record_fence *f, const struct denial *d,
 		   const void *packet, size_t packet_bytes, size_t cap_bytes,
 		   enum attribution attribution, const struct process_info *who);
+/* A file or program that a box refused: folded already by who saw it. */
+void record_file(struct record *r, const struct ctl_denied_file *m);
 /* Is there an open fold for the same thing (all but who)? Then the caller may save the search. */
 bool record_folding(const struct record *r, const struct record_fence *f, const struct denial *d);
 /* "fence_started", "fence_ended": a line of kind "state". counts may be NULL. */

@@ -67,6 +67,9 @@ void profile_env(const struct policy *p, size_t profile, size_t i, struct profil
 const char *profile_command(const struct policy *p, size_t profile, size_t i);
 /* A name of the list of protected paths that this profile may write. */
 const char *profile_unprotect(const struct policy *p, size_t profile, size_t i);
+/* By its name, a shell, an interpreter, the loader: what runs whatever it is given. In a list of
+ * programs it needs broad: true. */
+bool profile_is_interpreter(const char *path);
 /* The policy of a tool's own network, a blob for policy_open: its `egress`, and the file's deny,
  * dns, mode and audit. Aligned to 8 bytes inside the policy's blob. NULL when own_network is false.
  */

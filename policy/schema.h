@@ -30,8 +30,6 @@ bool schema_printable(const char *s);
 /* The current event is one of these words. */
 bool schema_choice(struct yaml *y, const char *const *words, size_t n, size_t *ret);
 
-/* A shell, an interpreter, the loader: what runs whatever it is given. */
-bool schema_is_interpreter(const char *path);
 bool schema_tool_known(const struct load *l, const char *name);
 /* Takes c over. */
 void schema_keep_net(struct load *l, uint32_t profile, struct compile *c);

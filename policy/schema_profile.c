@@ -36,7 +36,7 @@ struct reading {
 /* ---- paths ----------------------------------------------------------------------------------- */
 
 /* Each can run what no list of programs names. */
-bool schema_is_interpreter(const char *path)
+bool profile_is_interpreter(const char *path)
 {
 	static const char *const names[] = {
 	    "sh",      "bash",    "dash",   "zsh",    "fish",   "ksh",        "mksh",   "csh",
@@ -205,7 +205,7 @@ static void check_path(struct yaml *y, const struct reading *r)
 		diags_add(y->diags, false, r->entry_line, r->entry_col,
 			  "name the directories; if you mean it: {path: /, broad: true}",
 			  "'/' is every file there is");
-	else if (r->kind == PATH_EXEC && schema_is_interpreter(path) && !r->entry_broad)
+	else if (r->kind == PATH_EXEC && profile_is_interpreter(path) && !r->entry_broad)
 		diags_add(y->diags, false, r->entry_line, r->entry_col,
 			  "name the programs themselves; if you mean it: {path: ..., broad: true}",
 			  "'%s' runs whatever it is given: with it the list of programs is none",
@@ -564,7 +564,7 @@ static void first_word(struct yaml *y, struct reading *r, const char *text)
 		yaml_error(y, 0, "write its path: /usr/bin/NAME",
 			   "the program is not searched for");
 	else if ((r->command = take_path(y, r->l)))
-		r->interpreter = schema_is_interpreter(r->command);
+		r->interpreter = profile_is_interpreter(r->command);
 }
 
 static void on_command_word(struct yaml *y, void *arg)
