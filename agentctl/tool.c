@@ -152,15 +152,14 @@ static int start(struct tool *t, int *status, struct err *e)
 {
 	const struct tool_call *c = t->call;
 
-	t->from = (struct refused_from){.policy = t->policy,
-					.plan = &t->plan,
-					.policy_path = c->policy->path,
-					.log_dir = c->log_dir ? c->log_dir
-							      : policy_audit_dir(t->policy),
-					.tool = c->name,
-					.fence = t->fence.control >= 0 ? t->fence.made.name
-								       : c->agent,
-					.verbose = c->verbose};
+	t->from =
+	    (struct refused_from){.policy = t->policy,
+				  .plan = &t->plan,
+				  .policy_path = c->policy->path,
+				  .log_dir = c->log_dir ? c->log_dir : policy_audit_dir(t->policy),
+				  .tool = c->name,
+				  .fence = t->fence.control >= 0 ? t->fence.made.name : c->agent,
+				  .verbose = c->verbose};
 	if (t->fence.control >= 0) {
 		launch_watch(&t->launch, t->fence.control, fence_gone, &t->fence);
 		t->launch.cgroup = t->fence.made.cgroup;

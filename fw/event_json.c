@@ -368,9 +368,9 @@ static void put_file_agentfw(json_t *o, const struct ctl_denied_file *m)
 		put(a, "tool", text(m->tool));
 	put(a, "code", json_string(file_code(m->rights)));
 	put(a, "right", json_string(words));
-	put(a, "access", text(m->access));
+	put(a, "access", escaped(m->access));
 	if (m->suggest[0])
-		put(a, "suggest", text(m->suggest));
+		put(a, "suggest", escaped(m->suggest));
 	put(a, "attribution", json_string(!m->exe[0] ? "none" : m->exact ? "exact" : "fence"));
 	put(a, "policy", text(m->policy));
 }
