@@ -15,7 +15,7 @@
 #include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
 
-#define START_MS 10000
+#define START_MS 30000 /* kernel modules may have to be loaded first */
 
 static int try_connect(struct err *e)
 {
@@ -129,7 +129,7 @@ static int start_daemon(struct err *e)
 	(void)!pread(complaints, said, sizeof(said) - 1, 0);
 	said[strcspn(said, "\n")] = '\0';
 	return err_set(e, EIO, "agentfwd did not start: %s",
-		       said[0] ? said : "it said nothing within ten seconds");
+		       said[0] ? said : "it said nothing within thirty seconds");
 }
 
 int client_connect(bool start, struct err *e)
