@@ -4,7 +4,8 @@
  * load connect HOST PORT SECONDS N  N parallel clients: connect, one request, answer, close
  * load latency HOST PORT COUNT      one after the other; p50 of connect to answer, in us
  * load bulk HOST PORT SECONDS       one stream
- * load refused HOST PORT SECONDS N  UDP datagrams from N sockets as fast as the kernel takes them
+ * load refused HOST PORT SECONDS N [LEAST]  UDP datagrams from N sockets as fast as the kernel
+ * takes them, and no fewer than LEAST
  *
  * Results are one number on stdout. */
 #include <arpa/inet.h>
@@ -203,7 +204,8 @@ static void bulk(const char *host, const char *port, double seconds)
 
 /* Counts what the kernel took: a full send buffer, or the error that an earlier one met, sends
  * nothing. */
-static void refused(const char *host, const char *port, double seconds, int sockets)
+static void refused(const char *host, const char *port, double seconds, int sockets,
+		    unsigned long least)
 {
 	struct addrinfo *ai = find(host, port, SOCK_DGRAM);
 	char secret[64] = "a secret that must not leave";
@@ -214,7 +216,7 @@ static void refused(const char *host, const char *port, double seconds, int sock
 		sockets = 64;
 	for (int i = 0; i < sockets; i++)
 		fd[i] = socket(AF_INET, SOCK_DGRAM, 0);
-	for (double end = now() + seconds; now() < end;)
+	for (double end = now() + seconds; now() < end || n < least;)
 		for (int i = 0; i < sockets; i++)
 			n += sendto(fd[i], secret, sizeof(secret), MSG_DONTWAIT, ai->ai_addr,
 				    ai->ai_addrlen) == sizeof(secret);
@@ -232,8 +234,9 @@ int main(int argc, char **argv)
 		latency(argv[2], argv[3], atoi(argv[4]));
 	else if (argc == 5 && !strcmp(argv[1], "bulk"))
 		bulk(argv[2], argv[3], atof(argv[4]));
-	else if (argc == 6 && !strcmp(argv[1], "refused"))
-		refused(argv[2], argv[3], atof(argv[4]), atoi(argv[5]));
+	else if ((argc == 6 || argc == 7) && !strcmp(argv[1], "refused"))
+		refused(argv[2], argv[3], atof(argv[4]), atoi(argv[5]),
+			argc == 7 ? strtoul(argv[6], NULL, 10) : 0);
 	else
 		return 2;
 	return 0;
