@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <libnftnl/object.h>
 #include <libnftnl/table.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
@@ -13,7 +15,9 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#define TABLE_F_PERSIST 0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
+#define DNS_PORT          53
+#define ICMP_HEADER_BYTES 8    /* and then the packet that it is about: RFC 792, RFC 4443 */
+#define TABLE_F_PERSIST   0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
 
 int nft_new(struct nft **ret, struct err *e)
 {
@@ -89,6 +93,44 @@ void nft_reject_all(struct batch *b, const char *chain)
 	batch_rule(b, r);
 }
 
+/* See z<N> in nft_fence.c. UDP only: TCP begins a new connection with a SYN. */
+static void zone_rules(struct batch *b)
+{
+	uint16_t port = htons(DNS_PORT);
+	struct nftnl_rule *r = batch_rule_new(b, "zone");
+
+	x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
+	x_cmp8(r, NFT_REG_1, IPPROTO_UDP);
+	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, L4_DPORT_OFFSET, sizeof(port), NFT_REG_1);
+	x_cmp(r, NFT_REG_1, &port, sizeof(port));
+	dispatch(r, "dns_zone");
+	batch_rule(b, r);
+}
+
+/* An answer that nobody waits for any more makes the kernel send an error, with the question in it,
+ * to the server that was asked. It comes from no socket of the fence, so nothing tells it from
+ * other errors of that kind, and conntrack does not find the zone in which it would be the
+ * resolver's. So none leaves that is about a datagram from port 53; servers have no use for them.
+ */
+static void unwanted_answers(struct batch *b, bool v6)
+{
+	const uint32_t ip_bytes = v6 ? 40 : 20, proto_offset = v6 ? 6 : 9;
+	uint16_t port = htons(DNS_PORT);
+	struct nftnl_rule *r = batch_rule_new(b, "after");
+
+	x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
+	x_cmp8(r, NFT_REG_1, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
+	x_cmp8(r, NFT_REG_1, v6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH);
+	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, ICMP_HEADER_BYTES + proto_offset, 1, NFT_REG_1);
+	x_cmp8(r, NFT_REG_1, IPPROTO_UDP);
+	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, ICMP_HEADER_BYTES + ip_bytes, sizeof(port),
+		  NFT_REG_1);
+	x_cmp(r, NFT_REG_1, &port, sizeof(port));
+	x_verdict(r, NF_DROP, NULL);
+	batch_rule(b, r);
+}
+
 static void base_rules(struct batch *b)
 {
 	static const char *const marked[] = {"after", "in_after"};
@@ -112,7 +154,7 @@ static void base_rules(struct batch *b)
 		batch_rule(b, r);
 	}
 	for (size_t i = 0; i < 2; i++) {
-		uint16_t port = htons(53);
+		uint16_t port = htons(DNS_PORT);
 
 		r = batch_rule_new(b, "dns");
 		x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
@@ -122,6 +164,9 @@ static void base_rules(struct batch *b)
 		dispatch(r, "dns_fence");
 		batch_rule(b, r);
 	}
+	zone_rules(b);
+	unwanted_answers(b, false);
+	unwanted_answers(b, true);
 	nft_reject_all(b, NFT_DEAD_CHAIN);
 }
 
@@ -137,7 +182,7 @@ static void plain_set(struct batch *b)
 	batch_elems(b, NFT_MSG_NEWSETELEM, s);
 }
 
-/* The queue expression is tried in a chain that nothing jumps to. */
+/* The queue expression, and zones, are tried in a chain that nothing jumps to. */
 static void probe_rule(struct batch *b, bool native)
 {
 	struct nftnl_rule *r;
@@ -145,6 +190,9 @@ static void probe_rule(struct batch *b, bool native)
 	batch_chain(b, "probe", -1, 0, NULL);
 	r = batch_rule_new(b, "probe");
 	x_queue(r, 0, native);
+	batch_rule(b, r);
+	r = batch_rule_new(b, "probe");
+	x_ct_original_zone(r, 1);
 	batch_rule(b, r);
 }
 
@@ -177,7 +225,8 @@ static int table_exists(struct nft *n)
 
 static int install(struct nft *n, bool exists, const uint64_t *dead, size_t n_dead)
 {
-	static const char *const maps[] = {"fences", "inside", "after_fence", "dns_fence"};
+	static const char *const maps[] = {"fences", "inside", "after_fence", "dns_fence",
+					   "dns_zone"};
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
 
@@ -195,7 +244,8 @@ static int install(struct nft *n, bool exists, const uint64_t *dead, size_t n_de
 	batch_chain(&b, "in", NF_INET_LOCAL_IN, 10, "filter");
 	batch_chain(&b, "in_after", NF_INET_LOCAL_IN, 20, "filter");
 	batch_chain(&b, "dns", NF_INET_LOCAL_OUT, -100, "nat");
-	for (size_t i = 0; i < 4; i++)
+	batch_chain(&b, "zone", NF_INET_LOCAL_OUT, -300, "filter");
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
 		batch_set(&b, maps[i], KEY_CGROUP, false);
 	plain_set(&b);
 	base_rules(&b);
@@ -234,8 +284,9 @@ int nft_install(struct nft *n, const uint64_t *dead, size_t n_dead, struct err *
 			       "the nftables table 'inet " NFT_TABLE
 			       "' belongs to another running agentfwd");
 	err_set(e, -r, "the kernel refused our nftables rules: %s", strerror(-r));
-	return err_hint(e, "needed: nf_tables with socket, ct, nat, reject and redirect, and "
-			   "nfnetlink_queue with nft_queue or xt_NFQUEUE");
+	return err_hint(
+	    e, "needed: nf_tables with socket, ct with zones, nat, reject and redirect, and "
+	       "nfnetlink_queue with nft_queue or xt_NFQUEUE");
 }
 
 int nft_remove(struct nft *n)

@@ -84,6 +84,9 @@ void x_lookup_not(struct nftnl_rule *r, const char *set,
 /* (register & ~mask) | bits into the packet's or the connection's mark. */
 void x_meta_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);
 void x_ct_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);
+/* Connections are looked up in this zone by the way that their first packet goes. Before conntrack.
+ */
+void x_ct_original_zone(struct nftnl_rule *r, uint16_t zone);
 void x_verdict(struct nftnl_rule *r, int verdict, const char *chain);
 void x_counter_ref(struct nftnl_rule *r, const char *name);
 void x_queue(struct nftnl_rule *r, uint16_t num, bool native);

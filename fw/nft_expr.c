@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <libnftnl/expr.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
 #include <stdlib.h>
@@ -160,6 +161,29 @@ void x_ct_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
 }
 
+static void x_value(struct nftnl_rule *r, const void *data, uint32_t len)
+{
+	struct nftnl_expr *e = expr(r, "immediate");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, data, len);
+}
+
+void x_ct_original_zone(struct nftnl_rule *r, uint16_t zone)
+{
+	struct nftnl_expr *e;
+
+	x_value(r, &zone, sizeof(zone));
+	e = expr(r, "ct");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_ZONE);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
+}
+
 void x_verdict(struct nftnl_rule *r, int verdict, const char *chain)
 {
 	struct nftnl_expr *e = expr(r, "immediate");
@@ -221,13 +245,9 @@ void x_reject(struct nftnl_rule *r, bool tcp_reset)
 void x_redirect(struct nftnl_rule *r, uint16_t port)
 {
 	uint16_t be = htons(port);
-	struct nftnl_expr *imm = expr(r, "immediate");
 	struct nftnl_expr *e;
 
-	if (!imm)
-		return;
-	nftnl_expr_set_u32(imm, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
-	nftnl_expr_set(imm, NFTNL_EXPR_IMM_DATA, &be, sizeof(be));
+	x_value(r, &be, sizeof(be));
 	e = expr(r, "redir");
 	if (!e)
 		return;

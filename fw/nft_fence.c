@@ -274,6 +274,17 @@ static void dns_chain(struct batch *b, const struct nft_fence *f)
 	batch_rule(b, r);
 }
 
+/* z<N>: questions that a fence asks share no connection with those of another, or of nobody's: the
+ * one that is there would be taken, with its redirection or without one. */
+static void zone_chain(struct batch *b, const struct nft_fence *f)
+{
+	char chain[NAME_BYTES];
+	struct nftnl_rule *r = batch_rule_new(b, name(chain, "z", f->id));
+
+	x_ct_original_zone(r, (uint16_t)(1 + f->epoch % UINT16_MAX));
+	batch_rule(b, r);
+}
+
 /* The names of everything that a fence has, in the order of making. */
 static const struct {
 	const char *prefix;
@@ -284,10 +295,11 @@ static const struct {
     {"open6_", KEY_V6, false},  {"learned4_", KEY_V4, false}, {"learned6_", KEY_V6, false},
 };
 static const char *const fence_chains[] = {"q",   "p4_", "p6_", "h4_", "h6_", "f4_",
-					   "f6_", "f",   "i",   "a",   "n"};
+					   "f6_", "f",   "i",   "a",   "n",   "z"};
 static const struct {
 	const char *map, *chain;
-} fence_maps[] = {{"fences", "f"}, {"inside", "i"}, {"after_fence", "a"}, {"dns_fence", "n"}};
+} fence_maps[] = {
+    {"fences", "f"}, {"inside", "i"}, {"after_fence", "a"}, {"dns_fence", "n"}, {"dns_zone", "z"}};
 
 #define N_SETS   (sizeof(fence_sets) / sizeof(fence_sets[0]))
 #define N_CHAINS (sizeof(fence_chains) / sizeof(fence_chains[0]))
@@ -422,6 +434,7 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 	in_chain(&b, f);
 	after_chain(&b, f);
 	dns_chain(&b, f);
+	zone_chain(&b, f);
 	map_elems(&b, f, NFT_MSG_NEWSETELEM);
 	r = batch_commit(&b);
 	if (r < 0)

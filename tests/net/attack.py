@@ -144,9 +144,11 @@ def pair(a):
 
 # ---- DNS -----------------------------------------------------------------------------------------
 
-def udp_ask(server, msg, timeout=2.0, port=53):
+def udp_ask(server, msg, timeout=2.0, port=53, sport=0):
     s = socket.socket(family(server), socket.SOCK_DGRAM)
     s.settimeout(timeout)
+    if sport:
+        s.bind(("", sport))
 
     def go():
         s.connect((server, port))
@@ -191,12 +193,22 @@ def dns_reply(value, err, ms):
 
 
 def dns(a):
-    """One question; a["tcp"], a["chunk"] (bytes a segment), a["qtype"], a["case"] as it is."""
+    """One question; a["tcp"], a["chunk"] (bytes a segment), a["qtype"], a["case"] as it is, a["sport"] (UDP)."""
     msg = wire.dns_query(a["name"], a.get("qtype", 1), edns=b"" if a.get("edns", 1) else None)
     if a.get("tcp"):
         v, err, ms = tcp_ask(a["server"], frame(msg), 1, a.get("chunk", 0))
         return dns_reply(v[0] if v else None, err, ms)
-    return dns_reply(*udp_ask(a["server"], msg))
+    return dns_reply(*udp_ask(a["server"], msg, sport=a.get("sport", 0)))
+
+
+def dns_gone(a):
+    """Questions of which nobody waits for the answer: the error that the kernel sends then holds it."""
+    for i in range(a["n"]):
+        s = socket.socket(family(a["server"]), socket.SOCK_DGRAM)
+        s.sendto(wire.dns_query("%s%d.evil.test" % (a["token"], i)), (a["server"], 53))
+        time.sleep(i % 8 * 2e-5)  # before, while and after it is answered
+        s.close()
+    return {"sent": a["n"]}
 
 
 def dns_pipeline(a):

@@ -379,3 +379,32 @@ print(json.dumps({'bad': [g for g in got if g[0] != 2][:5], 'n': len(got), 'max'
     got = r.json()
     check(got["n"] == 2000 and not got["bad"], got, r.events()[:3])
     check(got["max"] < 4.5, "a lookup waited for a retry:", got)  # glibc asks again after 5 s
+
+
+def test_port_used_by_others(lab):
+    """A question from a port from which another fence, or somebody outside, has just asked that server:
+    each is answered by whom it should be."""
+    def ask(fenced_for, name, server, port):
+        cmd = lab.attack("dns", server=server, name=name, sport=port)
+        return (lab.run(L.policy(fenced_for), cmd) if fenced_for else lab.bare(cmd)).json()
+
+    # So that connections outside are tracked, too.
+    held = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; read x"])
+    for server, port in ((topo.DNS4, 23456), (topo.DNS6, 23457)):
+        for _ in range(2):
+            got = ask(None, "evil.test", server, port)
+            check(got.get("addresses") == [topo.EVIL4], "outside:", server, got)
+            for name, other, address in (("api.allowed.test", "other.test", topo.ALLOWED4),
+                                         ("other.test", "api.allowed.test", topo.OTHER4)):
+                got = ask(name, name, server, port)
+                check(got.get("addresses") == [address], name, server, got)
+                refused(ask(name, other, server, port), "%s from the fence of %s" % (other, name))
+    held.stop()
+
+
+def test_asker_gone(lab):
+    """An answer to a socket that is closed: the kernel's error goes to whom was asked, with the question in it."""
+    for server in (topo.DNS4, topo.EVIL4, topo.DNS6, topo.EVIL6):
+        tok, r = both(lab, "dns_gone", lambda t: dict(server=server, n=400))
+        check(r.json()["sent"] == 400, r.tell())
+        lab.absent(tok)
