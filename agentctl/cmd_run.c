@@ -162,7 +162,7 @@ static int in_fence(struct run *r)
 		broker_close(&r->broker);
 	launch_done(&l, "agent");
 	refused_end(r->refused, status);
-	fence_close(&r->fence, r->verbose);
+	fence_close(&r->fence, r->verbose, status);
 	return status;
 }
 

@@ -76,8 +76,8 @@ struct fence_wish {
 int fence_open(struct fence *f, const struct fence_wish *w, struct err *e);
 /* To be called when the control socket has something to say; arg is the fence. */
 void fence_gone(struct launch_watch *w);
-/* Kills what is left, tells what was refused. */
-void fence_close(struct fence *f, bool verbose);
+/* Kills what is left, tells what was refused; if the command failed, also of the last things. */
+void fence_close(struct fence *f, bool verbose, int status);
 /* Where the daemon's sockets are. */
 const char *run_dir(void);
 /* path NULL: "". */

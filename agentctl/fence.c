@@ -121,6 +121,20 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+static void tell_last(const struct ctl_summary *s)
+{
+	for (uint64_t i = 0; i < s->n_last && i < CTL_LAST_MAX; i++) {
+		char what[sizeof(s->last[i].what) * 4], fix[sizeof(s->last[i].suggest) * 4];
+		const struct ctl_last *l = &s->last[i];
+
+		str_escape(what, sizeof(what), l->what, strnlen(l->what, sizeof(l->what)));
+		str_escape(fix, sizeof(fix), l->suggest, strnlen(l->suggest, sizeof(l->suggest)));
+		fprintf(stderr, "agentctl: %s: %s%s%s\n",
+			s->would_deny ? "would be refused" : "refused", what,
+			fix[0] ? "; to allow it, under egress: " : "", fix + strspn(fix, " "));
+	}
+}
+
 static void tell(const struct fence *f, const struct ctl_summary *s, bool verbose)
 {
 	const char *q = strpbrk(f->made.log_dir, " '\"$\\") ? "'" : "";
@@ -141,7 +155,7 @@ static void tell(const struct fence *f, const struct ctl_summary *s, bool verbos
 	fprintf(stderr, "; see: agentctl log --log-dir %s%s%s --denied\n", q, f->made.log_dir, q);
 }
 
-void fence_close(struct fence *f, bool verbose)
+void fence_close(struct fence *f, bool verbose, int status)
 {
 	struct ctl_head end;
 	struct ctl_summary s;
@@ -149,6 +163,8 @@ void fence_close(struct fence *f, bool verbose)
 
 	if (!f->gone && client_send(f->control, &end, sizeof(end), CTL_END, -1, &e) == 0 &&
 	    client_receive(f->control, &s, sizeof(s), CTL_SUMMARY, &e) == 0) {
+		if (status)
+			tell_last(&s);
 		tell(f, &s, verbose);
 		return;
 	}

@@ -189,7 +189,7 @@ static int in_box(struct tool *t)
 	launch_done(l, t->call->name);
 	refused_end(t->refused, status);
 	if (t->fence.control >= 0)
-		fence_close(&t->fence, t->call->verbose);
+		fence_close(&t->fence, t->call->verbose, status);
 	return status;
 }
 

@@ -21,7 +21,7 @@
 
 #include <stdint.h>
 
-#define CTL_VERSION     2
+#define CTL_VERSION     3
 #define CTL_MAX_MESSAGE 65536
 #define CTL_NAME_MAX    128 /* [a-z0-9._-], as a cgroup directory's name */
 #define CTL_PATH_MAX    4096
@@ -72,6 +72,13 @@ struct ctl_created {
 	char log_dir[CTL_PATH_MAX];
 };
 
+#define CTL_LAST_MAX 5
+
+struct ctl_last { /* one of the last things that were refused; each once */
+	char what[320];
+	char suggest[400]; /* the line for the policy's egress list; empty: none */
+};
+
 struct ctl_summary {
 	struct ctl_head head;
 	uint64_t allowed; /* connections and flows */
@@ -81,6 +88,8 @@ struct ctl_summary {
 	uint64_t packets;     /* refused packets in the capture */
 	uint64_t lost;        /* refusals that could not be recorded */
 	uint64_t write_errno; /* the record could not be written to its end: why; 0: it could */
+	uint64_t n_last;
+	struct ctl_last last[CTL_LAST_MAX]; /* the latest comes last */
 };
 
 /* What a file, a program or another process was refused for, in the words of a profile. */

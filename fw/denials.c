@@ -2,6 +2,7 @@
  * write. */
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fw/attribute.h"
@@ -39,6 +40,25 @@ static enum attribution attribute(struct parent *p, const struct pfence *f, cons
 	return attribute_process(f->cgroup_fd, si.inode, ret);
 }
 
+/* For the person whose command failed: it is told at its end, without a look into the record. */
+static void remember(struct pfence *f, const struct denial *d)
+{
+	struct ctl_last l = {0};
+	size_t at = 0;
+
+	snprintf(l.what, sizeof(l.what), "%s", d->endpoint[0] ? d->endpoint : d->name);
+	(void)denial_suggest(d, f->policy, l.suggest, sizeof(l.suggest));
+	while (at < f->n_last && strcmp(f->last[at].what, l.what) != 0)
+		at++;
+	if (at == f->n_last && f->n_last < CTL_LAST_MAX) {
+		f->n_last++;
+	} else {
+		at = at < f->n_last ? at : 0; /* the same one, or the oldest, makes room */
+		memmove(&f->last[at], &f->last[at + 1], (f->n_last - at - 1) * sizeof(l));
+	}
+	f->last[f->n_last - 1] = l;
+}
+
 static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd)
 {
 	static struct process_info who;
@@ -57,6 +77,8 @@ static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd
 
 		engine_send(p, &go, sizeof(go), NULL, 0);
 	}
+	if (!d->more && !folding && !d->inbound)
+		remember(f, d);
 	if (!d->more && !folding)
 		*(d->would ? &f->would_deny : &f->refused) += 1;
 	f->packets += packet != NULL;

@@ -145,6 +145,8 @@ static void finish(struct pfence *f)
 	s.packets = f->packets;
 	s.write_errno = (uint64_t)abs(record_error(f->log->record));
 	s.lost = pfence_lost(f);
+	s.n_last = f->n_last;
+	memcpy(s.last, f->last, sizeof(s.last));
 	if (f->client)
 		client_summary(f->client, &s);
 	pfence_free(f);

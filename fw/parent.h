@@ -96,7 +96,9 @@ struct pfence {
 	uint64_t allowed; /* as the engine said last */
 	uint64_t refused, would_deny, packets, queue_dropped;
 	uint64_t lost_before; /* what the log had lost when the fence came */
-	struct timer timer;   /* KILLING: look again; STARTING: ask the engine again */
+	struct ctl_last last[CTL_LAST_MAX];
+	size_t n_last;
+	struct timer timer; /* KILLING: look again; STARTING: ask the engine again */
 };
 
 /* fence.c */

@@ -15,6 +15,7 @@ from lab import check
 NAME = "api.allowed.test"
 CAT = "/usr/bin/cat"
 SHELL = "/bin/sh"
+CURL = "/usr/bin/curl"
 PERL = "/usr/bin/perl"
 PYLIB = subprocess.check_output([L.PYTHON, "-c", "import os; print(os.path.dirname(os.__file__))"], text=True).strip()
 
@@ -252,3 +253,16 @@ def test_ordinary_user(lab):
     r = lab._call(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", L.AGENTCTL, "tool", "-v", "-p", path,
                    "--log-dir", log_dir, "cat", "--", "/etc/hostname"], 20, log_dir)
     check(r.rc == 1 and "Permission denied" in r.err and "is not seen" in r.err, r.tell())
+
+
+def test_last_endpoints(lab):
+    """A command that fails hears of the last endpoints that were refused, each once; one that succeeds does not."""
+    urls = ["https://evil%d.test/" % i for i in range(7)] + ["https://%s/" % topo.EVIL4] * 3
+    r = lab.run(L.policy(NAME), [SHELL, "-c", "for u in %s; do %s -sS $u; done; exit 9" % (" ".join(urls), CURL)])
+    check(r.rc == 9, r.tell())
+    shown = [l for l in r.err.splitlines() if l.startswith("agentctl: refused: ")]
+    want = ["evil%d.test; to allow it, under egress: - evil%d.test" % (i, i) for i in range(3, 7)]
+    want += ["tcp://%s:443; to allow it, under egress: - tcp://%s:443" % (topo.EVIL4, topo.EVIL4)]
+    check(shown == ["agentctl: refused: " + w for w in want], shown)
+    r = lab.run(L.policy(NAME), [SHELL, "-c", "%s -sS https://evil.test/; exit 0" % CURL])
+    check(r.rc == 0 and "agentctl: refused:" not in r.err, r.tell())
