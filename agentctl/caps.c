@@ -6,8 +6,6 @@
 
 #include "agentctl/plan.h"
 
-#define CAP_NUMBERS 64
-
 /* Also a setuid root program, or a file with capabilities, gets none. Where an ordinary user may
  * not do this, no_new_privs alone sees to it. */
 int caps_drop_bounding(struct err *e)
@@ -15,9 +13,8 @@ int caps_drop_bounding(struct err *e)
 	capng_get_caps_process();
 	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) && geteuid() != 0)
 		return 0;
-	for (int cap = 0; cap < CAP_NUMBERS; cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
-		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return err_set(e, errno, "cannot drop capability %d: %s", cap,
 				       strerror(errno));
 	return 0;
