@@ -23,8 +23,8 @@ def cut_short(got):
     """A refused connection ends at once, by a reset, with nothing from the far end."""
     check(got.get("connect") != "ok" or (not got["back"] and got["end"] in (
         "ECONNRESET", "EPIPE", "ECONNREFUSED", "ECONNABORTED", "EHOSTUNREACH")), "not reset:", got)
-    check(got.get("connect") == "ok" or got["ms"] < L.FAST_MS, "slow:", got)
-    check(got.get("end_ms", 0) < L.FAST_MS, "slow:", got)
+    check(got.get("connect") == "ok" or got["ms"] < L.fast_ms(), "slow:", got)
+    check(got.get("end_ms", 0) < L.fast_ms(), "slow:", got)
 
 
 def refused_hello(lab, code=None, *, fast=True, event=True, **args):
@@ -49,8 +49,12 @@ def test_control_allowed_hello(lab):
     for to in BOTH:
         for extra in (dict(), dict(chunk=1), dict(chunk=50), dict(records=2), dict(records=30, chunk=7),
                       dict(pad=1400)):
-            tok = L.token()
-            r, (got,) = learned(lab, POLICY, ("hello", dict(to=to, port=443, sni=NAME, token=tok, **extra)))
+            # TCP may stop to send small pieces before an answer when their sender has to wait for his turn.
+            for _ in range(5 if "chunk" in extra else 1):
+                tok = L.token()
+                r, (got,) = learned(lab, POLICY, ("hello", dict(to=to, port=443, sni=NAME, token=tok, wait=5, **extra)))
+                if got.get("back") or not r.events(code="silence"):
+                    break
             check(got.get("back", "").startswith("16"), extra, got, [
                 (e["agentfw"]["code"], e["event"]["reason"]) for e in r.events()])
             if "records" not in extra:  # the records' heads cut the token up
@@ -83,7 +87,7 @@ def test_row11_learned_address_other_port(lab):
             r, got = learned(lab, POLICY, ("connect", dict(to=to, port=port, token=tok)),
                              ("hello", dict(to=to, port=port, sni=NAME, token=tok)))
             for g in got:
-                check(g["connect"] == "ECONNREFUSED" and g["ms"] < L.FAST_MS, to, port, g)
+                check(g["connect"] == "ECONNREFUSED" and g["ms"] < L.fast_ms(), to, port, g)
             lab.absent(tok)
             r.event(text=str(port))
 
@@ -121,7 +125,7 @@ def test_row12_split_at_every_offset(lab):
         check("answer" not in got["results"] and "TIMEOUT" not in got["results"], got)
         # Linux keeps a second small write back while the first one is held (autocorking), until it is
         # sent again after 200 ms.
-        check(got["slowest_ms"] < 5 * L.FAST_MS, got)
+        check(got["slowest_ms"] < 5 * L.fast_ms(), got)
         lab.absent(tok)
 
 
@@ -129,7 +133,9 @@ def test_row12_split_refused(lab):
     for extra in (dict(chunk=1), dict(chunk=40), dict(records=2), dict(records=25), dict(records=200, chunk=1)):
         # Pieces that TCP does not all send before an answer are refused when they have been silent for long
         # enough; the program must still be there then.
-        refused_hello(lab, "other-name", sni="evil.test", fast="chunk" not in extra, wait=5, **extra)
+        pieces = "chunk" in extra
+        refused_hello(lab, ("other-name", "silence") if pieces else "other-name", sni="evil.test", fast=not pieces,
+                      wait=5, **extra)
 
 
 def test_row12_fastopen(lab):
@@ -252,7 +258,7 @@ def test_row13_garbage(lab):
                  b"\0" * 20 + b"TOKEN", b"SSH-2.0-TOKEN\r\n"):
         for got in refused_bytes(lab, data):
             if not data.startswith(b"\x16\3\1\xff"):
-                check(got.get("end_ms", 0) < L.FAST_MS, "slow:", data[:20], got)
+                check(got.get("end_ms", 0) < L.fast_ms(), "slow:", data[:20], got)
 
 
 def test_row13_http_on_tls_port(lab):
@@ -260,7 +266,7 @@ def test_row13_http_on_tls_port(lab):
                  b"GET /TOKEN HTTP/1.1\r\nHost: api.allowed.test\r\n\r\n",
                  b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nTOKEN"):
         for got in refused_bytes(lab, data):
-            check(got.get("end_ms", 0) < L.FAST_MS, "slow:", data[:20], got)
+            check(got.get("end_ms", 0) < L.fast_ms(), "slow:", data[:20], got)
 
 
 def test_row13_half_a_hello(lab):
@@ -317,7 +323,7 @@ def test_row15_quic(lab):
         lab.batch_bare(calls)
         r, got = lab.batch(POLICY, [("resolve", dict(name=NAME))] + calls)
         for g in got[1:]:
-            check(g["error"] not in (None, "TIMEOUT") and g["ms"] < L.FAST_MS, how, g)
+            check(g["error"] not in (None, "TIMEOUT") and g["ms"] < L.fast_ms(), how, g)
         for _, kw in calls:
             r.event(text=kw["to"])
 
