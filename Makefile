@@ -104,14 +104,15 @@ $(BUILD)/tests/replay/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/test
 fuzz-replay: $(FUZZ_REPLAY)
 	$(Q)for t in $(FUZZ_REPLAY); do $$t tests/fuzz/corpus/$${t##*/fuzz_} || exit 1; done
 
-# make fuzz TARGET=dns RUNS=10000000
-RUNS ?= 10000000
+# make fuzz TARGET=dns RUNS=10000000 MAX_LEN=20000
+RUNS    ?= 10000000
+MAX_LEN ?= 20000
 fuzz:
 	$(Q)mkdir -p $(BUILD)/fuzz/corpus-$(TARGET)
 	$(Q)clang -std=gnu17 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined \
 	   -fno-sanitize-recover=all $(PKG_CFLAGS) -o $(BUILD)/fuzz/fuzz_$(TARGET) \
 	   tests/fuzz/fuzz_$(TARGET).c $(WIRE_SRC) agentctl/audit_record.c $(POLICY_SRC) $(PKG_LIBS)
-	$(Q)$(BUILD)/fuzz/fuzz_$(TARGET) -runs=$(RUNS) -max_len=20000 -print_final_stats=1 \
+	$(Q)$(BUILD)/fuzz/fuzz_$(TARGET) -runs=$(RUNS) -max_len=$(MAX_LEN) -print_final_stats=1 \
 	   $(BUILD)/fuzz/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET)
 
 # The two commands of the README. Each step is a make of its own: packages that were just installed
