@@ -14,7 +14,7 @@ def refused(got, what=""):
     check(got.get("rcode") == 5, what, "not REFUSED:", got)
     check(got["ede"] is not None, what, "no Extended DNS Error:", got)
     check(not got["addresses"], what, got)
-    check(got["ms"] < L.fast_ms(), what, "slow:", got)
+    check(L.fast(got["ms"]), what, "slow:", got)
 
 
 def both(lab, name, make, pol=POLICY, user="nobody"):

@@ -77,7 +77,7 @@ def bad_cases(lab, names, **kw):
             r, got = send(lab, to, data, tok, wait=8, **kw)
             lab.absent(tok, what)
             check(got["connect"] != "ok" or got["end"] != "TIMEOUT", what, "left hanging:", got)
-            check(got.get("end_ms", 0) < (L.fast_ms() if not kw else 1000), what, "slow:", got)
+            check(L.fast(got.get("end_ms", 0), L.FAST_MS if not kw else 1000), what, "slow:", got)
             e = r.event(text=to)
             L.check_packet(r, e)
 
