@@ -394,7 +394,8 @@ static void one(struct audit *a, unsigned type, size_t bytes)
 		hold(a, &r);
 }
 
-void audit_read(struct audit *a)
+/* true: there may be more. */
+static bool read_some(struct audit *a)
 {
 	for (int i = 0; i < TURN; i++) {
 		struct nlmsghdr h;
@@ -411,10 +412,16 @@ void audit_read(struct audit *a)
 			continue;
 		}
 		if (n < 0)
-			return;
+			return false;
 		if ((size_t)n >= sizeof(h) && from.nl_pid == 0)
 			one(a, h.nlmsg_type, (size_t)n - sizeof(h));
 	}
+	return true;
+}
+
+void audit_read(struct audit *a)
+{
+	read_some(a);
 }
 
 /* A record is in the kernel's queue when the system call returns; a thread of the kernel sends it.
@@ -428,8 +435,8 @@ void audit_drain(struct audit *a)
 		audit_read(a);
 		usleep(1000);
 	}
-	for (int i = 0; i < BACKLOG / TURN; i++)
-		audit_read(a);
+	for (int i = 0; i < BACKLOG / TURN && read_some(a); i++)
+		;
 	a->lost = now.lost - a->lost_before;
 }
 

@@ -622,6 +622,7 @@ static int confine(struct build *b)
 		 SECCOMP_NO_MEMFD |
 		     (b->b->profile != PROFILE_AGENT && !b->sockets ? SECCOMP_NO_UNIX : 0) |
 		     (b->profile.no_network && !b->b->namespaces ? SECCOMP_NO_NETWORK : 0));
+	plan_add(b->p, STEP_WATCH, NULL, 0);
 	return 0;
 }
 

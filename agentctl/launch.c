@@ -98,6 +98,35 @@ static int make_pipes(struct launch *l, int ret_read[2])
 	return 0;
 }
 
+static void call_watches(struct launch *l, const struct pollfd *pfd)
+{
+	for (size_t i = 0; i < l->n_watches; i++)
+		if (pfd[i].revents && pfd[i].fd == l->watch[i].fd)
+			l->watch[i].fn(&l->watch[i]);
+}
+
+static void add_watches(const struct launch *l, struct pollfd *pfd)
+{
+	for (size_t i = 0; i < l->n_watches; i++)
+		pfd[i] = (struct pollfd){.fd = l->watch[i].fd, .events = POLLIN};
+}
+
+/* Until the command runs, or says why not: then true. Its first step may wait for one that is
+ * served here. */
+static bool failed(struct launch *l, int in, struct err *e)
+{
+	struct pollfd pfd[1 + LAUNCH_WATCHES] = {{.fd = in, .events = POLLIN}};
+
+	for (;;) {
+		add_watches(l, pfd + 1);
+		if (poll(pfd, 1 + l->n_watches, -1) < 0)
+			continue;
+		if (pfd[0].revents)
+			return read(in, e, sizeof(*e)) == sizeof(*e);
+		call_watches(l, pfd + 1);
+	}
+}
+
 int launch_start(struct launch *l, int *ret_exit, struct err *e)
 {
 	_cleanup_close_ int in = -1, out = -1, end = -1;
@@ -131,7 +160,7 @@ int launch_start(struct launch *l, int *ret_exit, struct err *e)
 			close(l->out[i]);
 		l->out[i] = from[i];
 	}
-	if (read(in, e, sizeof(*e)) != sizeof(*e))
+	if (!failed(l, in, e))
 		return 0;
 	e->msg[sizeof(e->msg) - 1] = e->hint[sizeof(e->hint) - 1] = '\0';
 	waitpid(l->pid, &status, 0);
@@ -209,13 +238,6 @@ static int ended(struct launch *l)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static void call_watches(struct launch *l, const struct pollfd *pfd)
-{
-	for (size_t i = 0; i < l->n_watches; i++)
-		if (pfd[i].revents && pfd[i].fd == l->watch[i].fd)
-			l->watch[i].fn(&l->watch[i]);
-}
-
 static void look(struct launch *l, uint64_t deadline)
 {
 	struct pollfd pfd[4 + LAUNCH_WATCHES] = {
@@ -230,8 +252,7 @@ static void look(struct launch *l, uint64_t deadline)
 		l->over_time = true;
 		kill(l->pid, SIGKILL);
 	}
-	for (size_t i = 0; i < l->n_watches; i++)
-		pfd[4 + i] = (struct pollfd){.fd = l->watch[i].fd, .events = POLLIN};
+	add_watches(l, pfd + 4);
 	if (poll(pfd, 4 + l->n_watches, l->over_time ? -1 : wait) <= 0)
 		return;
 	pass_on(l);

@@ -122,6 +122,22 @@ static bool leads_to_library(const struct library_dirs *l, const char *path)
 	return false;
 }
 
+bool library_maps(const struct library_dirs *l, const char *library, const char *path)
+{
+	char dir[PATH_MAX + NAME_MAX + 2], name[NAME_MAX + 1];
+	const char *rest = path + strlen(library), *slash;
+
+	rest += *rest == '/';
+	slash = strchr(rest, '/');
+	if (!slash)
+		return true;
+	if (slash - rest > NAME_MAX)
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)(slash - rest), rest);
+	snprintf(dir, sizeof(dir), "%s/%s", library, name);
+	return name[0] == '.' || is_module(name) || leads_to_library(l, dir);
+}
+
 int library_program_dirs(const struct library_dirs *l, const char *library,
 			 int (*fn)(const char *name, void *arg), void *arg)
 {

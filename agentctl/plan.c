@@ -207,6 +207,11 @@ static void print_step(const struct plan *p, const struct step *s, FILE *to)
 		fputs("system call filter:\n", to);
 		seccomp_print(s->arg, to);
 		break;
+	case STEP_WATCH:
+		fputs(s->arg ? "watched, not limited: files that are opened, programs, changes\n"
+			     : "watched: programs that are started, changes of files\n",
+		      to);
+		break;
 	}
 }
 
@@ -370,6 +375,8 @@ static int apply(struct applying *a, const struct step *s, struct err *e)
 		return a->ruleset < 0 ? landlock_scope(e) : landlock_apply(a->ruleset, e);
 	case STEP_SECCOMP:
 		return seccomp_base(s->arg, e);
+	case STEP_WATCH:
+		return p->watcher ? seccomp_watch(s->arg, p->watcher, e) : 0;
 	}
 	return -EINVAL;
 }

@@ -41,6 +41,7 @@ enum step_kind {
 	STEP_ALLOW,    /* path: Landlock's rule for it; arg: enum allow bits */
 	STEP_LANDLOCK, /* arg: enum landlock_bits */
 	STEP_SECCOMP,  /* arg: enum seccomp_bits */
+	STEP_WATCH,    /* arg: 1: every file that is opened, 0: programs and changes; see watch.h */
 };
 
 enum bind { BIND_READ, BIND_WRITE, BIND_EXEC };
@@ -77,6 +78,7 @@ struct plan {
 	bool tool;     /* an init process stands between: pid namespace */
 	struct library_dirs *libraries;
 	const char *tools; /* NULL: no tools are called from inside */
+	int watcher;       /* a socket that gets the listener of STEP_WATCH; 0: nobody watches */
 	char **env;        /* the whole environment; NULL: the caller's */
 	size_t n_env;
 	const char *lacks[PLAN_LACKS_MAX]; /* what best_effort does without, for people */
@@ -173,6 +175,8 @@ void library_dirs(struct library_dirs *ret);
  * 0. */
 int library_program_dirs(const struct library_dirs *l, const char *library,
 			 int (*fn)(const char *name, void *arg), void *arg);
+/* May what lies there, below a library directory, be mapped as a program in a box? */
+bool library_maps(const struct library_dirs *l, const char *library, const char *path);
 /* The loader that an ELF program names; "": it needs none. -ENOEXEC: no ELF program of this
  * machine. */
 int library_loader(const char *program, char *ret, size_t bytes);
@@ -208,6 +212,9 @@ int landlock_scope(struct err *e); /* as far as `run` uses it without a profile 
 /* seccomp.c */
 int seccomp_base(uint64_t bits, struct err *e);
 void seccomp_print(uint64_t bits, FILE *to);
+/* Loads the filter of a watch and sends its listener over the socket; a message without one: it
+ * could not be had. */
+int seccomp_watch(bool all, int to, struct err *e);
 
 /* protected.c: files that others trust, read-only also inside a writable directory */
 struct protected_path {
@@ -229,7 +236,7 @@ struct launch_watch {
 	void (*fn)(struct launch_watch *w);
 	void *arg;
 };
-#define LAUNCH_WATCHES 4
+#define LAUNCH_WATCHES 6
 struct launch {
 	struct plan *plan;
 	const char *cgroup; /* NULL: stays where it is */

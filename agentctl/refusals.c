@@ -123,6 +123,7 @@ static struct refusal_entry *entry_new(struct refusals *rs, const struct refusal
 	e->hash = h;
 	e->what = (struct refusal){.rights = what->rights,
 				   .time_ns = what->time_ns,
+				   .name = what->name,
 				   .would = what->would,
 				   .uid = what->uid,
 				   .path = strdup(what->path),
@@ -170,7 +171,7 @@ static bool connected(struct refusals *rs, bool start)
 
 	if (rs->control >= 0)
 		return true;
-	if (rs->e.code)
+	if (rs->e.code || geteuid() != 0) /* only root has a record */
 		return false;
 	rs->control = client_connect(start, &e);
 	if (rs->control < 0) {
@@ -187,6 +188,17 @@ static bool connected(struct refusals *rs, bool start)
 static void put(char *to, size_t bytes, const char *s)
 {
 	snprintf(to, bytes, "%s", s ? s : "");
+}
+
+/* The line of the profile for it; NULL: none. */
+static const char *fix(const struct refusals *rs, const struct refusal *w, char *buf, size_t bytes)
+{
+	const struct refused_from *f = rs->from;
+	char dir[CTL_PATH_MAX + 1];
+	size_t n = w->name ? (size_t)(strrchr(w->path, '/') - w->path) : strlen(w->path);
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)n, w->path);
+	return suggest_path(f->plan, f->tool, w->rights, dir, buf, bytes);
 }
 
 static void send_message(struct refusals *rs, const struct refusal_entry *e, uint32_t flags,
@@ -217,8 +229,7 @@ static void send_message(struct refusals *rs, const struct refusal_entry *e, uin
 		put(m.access, sizeof(m.access), w->access);
 		put(m.exe, sizeof(m.exe), w->exe);
 		put(m.comm, sizeof(m.comm), w->comm);
-		(void)suggest_path(f->plan, f->tool, w->rights, w->path, m.suggest,
-				   sizeof(m.suggest));
+		(void)fix(rs, w, m.suggest, sizeof(m.suggest));
 	}
 	if (!rs->e.code &&
 	    client_send(rs->control, &m, sizeof(m), CTL_DENIED_FILE, -1, &rs->e) == 0)
@@ -257,9 +268,7 @@ static void tell_rest(struct refusals *rs, uint64_t lost)
 static void say_one(const struct refusals *rs, const struct refusal_entry *e)
 {
 	char path[1000], words[64], line[CTL_PATH_MAX], times[40] = "";
-	const struct refused_from *f = rs->from;
-	const char *fix =
-	    suggest_path(f->plan, f->tool, e->what.rights, e->what.path, line, sizeof(line));
+	const char *help = fix(rs, &e->what, line, sizeof(line));
 
 	if (e->count > 1)
 		snprintf(times, sizeof(times), " (%llu times)", (unsigned long long)e->count);
@@ -267,7 +276,7 @@ static void say_one(const struct refusals *rs, const struct refusal_entry *e)
 		e->what.would ? "not in the profile" : "refused",
 		right_words(e->what.rights, words, sizeof(words)),
 		str_escape(path, sizeof(path), e->what.path, strlen(e->what.path)), times,
-		fix ? "; to allow it: " : "", fix ? fix : "");
+		help ? "; to allow it: " : "", help ? help : "");
 }
 
 /* The last ones are most likely what ended the command. */

@@ -31,6 +31,7 @@ struct refusal {
 	uint32_t rights; /* CTL_RIGHT_… */
 	uint64_t time_ns;
 	const char *path, *access;
+	bool name; /* it comes or goes: what counts is the right to its directory */
 	bool would;
 	/* who; exe NULL: not known */
 	uint32_t pid, uid;

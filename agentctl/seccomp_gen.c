@@ -4,6 +4,7 @@
  * The base filter refuses what no agent needs and what walks around a fence. Everything else is
  * allowed. Arguments are compared so that bits which the kernel ignores cannot hide a value. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "agentctl/plan.h"
+#include "agentctl/watch_calls.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -196,23 +198,62 @@ static int make(uint64_t bits, scmp_filter_ctx *ret)
 	return r;
 }
 
-static int print_program(uint64_t bits)
+/* What is told to who watches: an open only if it may change something, unless all of it is. */
+static int watch_call(scmp_filter_ctx ctx, const struct watched_call *c, bool all)
+{
+	static const unsigned changing[] = {O_WRONLY, O_RDWR, O_CREAT, O_TRUNC};
+	int r = 0;
+
+	if (c->kind == CALL_CONNECT && !all)
+		return 0;
+	if (c->kind != CALL_OPEN || all)
+		return seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, c->nr, 0);
+	for (size_t i = 0; r == 0 && i < sizeof(changing) / sizeof(changing[0]); i++)
+		r = seccomp_rule_add(
+		    ctx, SCMP_ACT_NOTIFY, c->nr, 1,
+		    SCMP_CMP((unsigned)c->extra, SCMP_CMP_MASKED_EQ, changing[i], changing[i]));
+	return r;
+}
+
+static int make_watch(uint64_t all, scmp_filter_ctx *ret)
+{
+	scmp_filter_ctx ctx = *ret = seccomp_init(SCMP_ACT_ALLOW);
+	int r = ctx ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < sizeof(watched_calls) / sizeof(watched_calls[0]); i++) {
+		r = watch_call(ctx, &watched_calls[i], all);
+		r = r == -EEXIST ? 0 : r; /* a call with two paths */
+	}
+	return r == 0 ? seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) : r;
+}
+
+static int print_program(const char *name, uint64_t bits,
+			 int (*fn)(uint64_t bits, scmp_filter_ctx *ret))
 {
 	scmp_filter_ctx ctx;
 	FILE *f = tmpfile();
 	struct sock_filter i;
-	int r = make(bits, &ctx);
+	int r = fn(bits, &ctx);
 
 	if (r < 0 || !f || (r = seccomp_export_bpf(ctx, fileno(f))) < 0)
 		return r < 0 ? r : -errno;
 	seccomp_release(ctx);
 	rewind(f);
-	printf("static const struct sock_filter program_%u[] = {\n", (unsigned)bits);
+	printf("static const struct sock_filter %s_%u[] = {\n", name, (unsigned)bits);
 	while (fread(&i, sizeof(i), 1, f) == 1)
 		printf("{0x%x, %u, %u, 0x%x},\n", i.code, i.jt, i.jf, i.k);
 	puts("};");
 	fclose(f);
 	return 0;
+}
+
+static void print_list(const char *list, const char *name, unsigned n)
+{
+	printf("static const struct sock_fprog %s[] = {\n", list);
+	for (unsigned i = 0; i < n; i++)
+		printf("{sizeof(%s_%u) / sizeof(%s_%u[0]), (struct sock_filter *)%s_%u},\n", name,
+		       i, name, i, name, i);
+	puts("};");
 }
 
 static void print_text(void)
@@ -235,17 +276,15 @@ int main(void)
 	int r = 0;
 
 	for (unsigned bits = 0; r == 0 && bits < SECCOMP_FILTERS; bits++)
-		r = print_program(bits);
+		r = print_program("program", bits, make);
+	for (unsigned all = 0; r == 0 && all < 2; all++)
+		r = print_program("watch", all, make_watch);
 	if (r < 0) {
 		fprintf(stderr, "the system call filter cannot be made: %s\n", strerror(-r));
 		return 1;
 	}
-	puts("static const struct sock_fprog programs[] = {");
-	for (unsigned bits = 0; bits < SECCOMP_FILTERS; bits++)
-		printf("{sizeof(program_%u) / sizeof(program_%u[0]), "
-		       "(struct sock_filter *)program_%u},\n",
-		       bits, bits, bits);
-	puts("};");
+	print_list("programs", "program", SECCOMP_FILTERS);
+	print_list("watch_programs", "watch", 2);
 	print_text();
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

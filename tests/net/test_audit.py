@@ -246,13 +246,113 @@ def test_record_cannot_be_written(lab):
 
 
 def test_ordinary_user(lab):
-    """Without root nothing can be seen; the box holds all the same, and -v says why."""
+    """Without root there is no record, and what may not be read is not seen, as -v says; writing and running is."""
     lab.need_product()
     path = lab.file(".yaml", policy().replace("agent: {user: nobody}\n", ""))
     log_dir = os.path.join(lab.env()["HOME"], "log")
     r = lab._call(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", L.AGENTCTL, "tool", "-v", "-p", path,
-                   "--log-dir", log_dir, "cat", "--", "/etc/hostname"], 20, log_dir)
-    check(r.rc == 1 and "Permission denied" in r.err and "is not seen" in r.err, r.tell())
+                   "--log-dir", log_dir, "sh", "--", "%s /etc/hostname; /usr/bin/id; echo x >/etc/afwt; exit 1" % CAT], 20, log_dir)
+    check(r.rc == 1 and "Permission denied" in r.err and "are not seen" in r.err, r.tell())
+    check("refused: exec /usr/bin/id" in r.err and "refused: write /etc/afwt" in r.err and "recorded" not in r.err, r.err)
+    check(not os.path.exists(log_dir), "a log")
+
+
+def seen(r):
+    """(right, path, tool's program) of each event."""
+    return {(e["agentfw"]["right"], e["file"]["path"], e.get("process", {}).get("executable")) for e in files(r)}
+
+
+def test_row27_write(lab):
+    """What may not be changed: each attempt is told, with who it was and the directory that would be named."""
+    with place() as d:
+        os.chmod(d, 0o777)
+        for n in ("old", "gone", "cut"):
+            os.chmod(write("%s/%s" % (d, n)), 0o666)
+        r = tool(lab, policy(), "sh", "cd %s; echo x >new; echo x >>old; %s -I -S -c 'import os\nfor f in (lambda: os.unlink(\"gone\"), "
+                 "lambda: os.mkdir(\"made\"), lambda: os.rename(\"old\", \"other\"), lambda: os.symlink(\"x\", \"link\"), "
+                 "lambda: os.truncate(\"cut\", 1), lambda: os.mknod(\"node\"), lambda: os.link(\"old\", \"hard\"), "
+                 "lambda: os.open(\"%s/both\", os.O_RDWR | os.O_CREAT)):\n  try: f()\n  except OSError: pass'; exit 4"
+                 % (d, L.PYTHON, d))
+        check(r.rc == 4 and sorted(os.listdir(d)) == ["cut", "gone", "old"] and open(d + "/old").read() == "hello\n", r.tell())
+        got = {(right, path[len(d) + 1:], exe) for right, path, exe in seen(r) if path.startswith(d + "/")}
+        py, sh = os.path.realpath(L.PYTHON), os.path.realpath(SHELL)
+        want = {("write", "new", sh), ("write", "old", sh)}
+        want |= {("write", n, py) for n in ("gone", "made", "other", "link", "cut", "node", "hard", "both")}
+        check(got == want, "missing", want - got, "more", got - want)
+        e = [e for e in files(r) if e["file"]["path"] == d + "/new"][0]
+        check(e["agentfw"]["attribution"] == "exact" and e["agentfw"]["access"] == "create", e)
+        check(e["agentfw"]["suggest"] == "tools: {sh: {write: [%s]}}" % d, e["agentfw"]["suggest"])
+        e = [e for e in files(r) if e["file"]["path"] == d + "/cut"][0]
+        check(e["agentfw"]["suggest"] == "tools: {sh: {write: [%s/cut]}}" % d, e["agentfw"]["suggest"])
+        allowed = policy(read="/usr/share/doc]\n    write: [%s" % d)
+        r = tool(lab, allowed, "sh", "cd %s; echo x >new; echo x >>old; ln -s x y 2>&-; exit 4" % d)
+        check(r.rc == 4 and open(d + "/new").read() == "x\n", r.tell())
+        check(not [p for right, p, _ in seen(r) if right == "write"], files(r))
+
+
+def test_row27_exec(lab):
+    """What may not be run: programs, scripts by their interpreter, what only has another name for them."""
+    with place() as d:
+        os.chmod(write(d + "/job", "#!/usr/bin/id\n"), 0o755)
+        os.chmod(write(d + "/data", "no program\n"), 0o644)
+        os.symlink("/usr/bin/id", d + "/link")
+        pol = policy(read="/usr/share/doc]\n    exec: [%s, %s/job" % (CAT, d))
+        pol = pol.replace("    exec: [%s, {path: %s, broad: true}, {path: %s, broad: true}]\n" % (CAT, L.PYTHON, PERL), "")
+        r = tool(lab, pol, "sh", "for p in /usr/bin/id %s/job %s/link %s/data /proc/self/root/usr/bin/env nosuch; do $p; done; %s /dev/null; exit 4"
+                 % (d, d, d, CAT))
+        check(r.rc == 4 and "uid=" not in r.out, r.tell())
+        got = {path for right, path, _ in seen(r) if right == "exec"}
+        check(got == {"/usr/bin/id", "/usr/bin/env"}, got)
+        counts = [e["event"]["count"] for e in files(r) if e["file"]["path"] == "/usr/bin/id"]
+        check(sum(counts) >= 3, "the link and the script lead there, too:", counts)
+        r = tool(lab, pol.replace("command: [%s, \"{args}\"]" % CAT, "command: [%s/job, \"{args}\"]" % d), "cat", "x")
+        check(r.rc == 126 and "refused: exec /usr/bin/id" in r.err, "the first program, too:", r.tell())
+
+
+def test_row27_links(lab):
+    """A link in a writable place is no way to change something unseen."""
+    with place() as d, place() as out:
+        os.chmod(out, 0o777)
+        os.chmod(write(d + "/target"), 0o666)
+        os.symlink(d + "/target", out + "/link")
+        os.symlink("../" + os.path.basename(d), out + "/dir")
+        pol = policy(read="/usr/share/doc]\n    write: [%s" % out)
+        r = tool(lab, pol, "sh", "cd %s; echo x >link; echo x >dir/new; echo x >/proc/self/root%s/target; echo x >/proc/self/cwd/../%s/more; exit 4"
+                 % (out, d, os.path.basename(d)))
+        check(open(d + "/target").read() == "hello\n" and r.rc == 4, r.tell())
+        got = {path[len(d) + 1:] for right, path, _ in seen(r) if right == "write"}
+        check(got == {"target", "new", "more"}, got, r.tell())
+
+
+def test_watched_and_busy(lab):
+    """Threads, signals and many files: who watches is in nobody's way."""
+    code = r"""
+import os, signal, threading
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+bad = []
+def work(i):
+    for k in range(300):
+        p = "%s/%d-%d" % (os.environ["OUT"], i, k)
+        try:
+            with open(p, "w") as f: f.write("x")
+            os.rename(p, p + "r")
+            os.unlink(p + "r")
+            os.posix_spawn("/usr/bin/cat", ["cat", "/dev/null"], {}) if k % 100 == 0 else None
+        except Exception as e:
+            bad.append(repr(e))
+ts = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+[t.start() for t in ts]
+[t.join() for t in ts]
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(len(bad), bad[:3], os.listdir(os.environ["OUT"]))
+"""
+    with place() as d:
+        os.chmod(d, 0o777)
+        pol = policy(read="%s]\n    write: [%s]\n    env: [{set: {OUT: %s}}" % (d, d, d))
+        r = tool(lab, pol, "sh", "exec %s -I -S -c '%s'" % (L.PYTHON, code))
+        check(r.rc == 0 and r.out.strip() == "0 [] []", r.tell())
+        check(not [p for right, p, _ in seen(r) if right != "read"], files(r))
 
 
 def test_last_endpoints(lab):

@@ -1,0 +1,62 @@
+/* Watching what a command does with files and programs: the kernel holds a system call, tells it to
+ * us (seccomp user notification), and lets it go on when we say so. We always do: this is for
+ * seeing, never for refusing, since the command can change its arguments after we have looked. */
+#ifndef AGENTFW_WATCH_H
+#define AGENTFW_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agentctl/plan.h"
+#include "fw/control_msg.h"
+
+/* What a call is about to do to one path. */
+struct watch_event {
+	uint32_t pid;
+	uint32_t rights;  /* CTL_RIGHT_READ, _WRITE, _EXEC: what it needs */
+	const char *path; /* absolute, no links in it, as the command's own root has it */
+	bool exists;
+	bool
+	    directory_changes; /* a name comes or goes: what counts is the right to its directory */
+	const char *call;
+};
+
+struct watch_user {
+	/* Is it worth telling? To be answered at once, many times a second. */
+	bool (*wanted)(void *arg, const struct watch_event *e);
+	void (*tell)(void *arg, const struct watch_event *e);
+	void *arg;
+};
+
+struct watch;
+
+/* To be called before launch_start, for a plan with a STEP_WATCH. */
+int watch_open(struct launch *l, const struct watch_user *user, struct watch **ret, struct err *e);
+bool watch_works(const struct watch *w); /* after the command was started */
+void watch_free(struct watch *w);
+
+/* ---- watch_path.c ------------------------------------------------------------------------------
+ */
+
+/* Which file the text of a path means to a process. root: O_PATH, its root; dirfd: as the call has
+ * it. follow: a link at the end is followed. 0: ret_path is there, ret_mode (may be NULL) what it
+ * is; -ENOENT: only its directory is; another -errno: it cannot be told. */
+int watch_path(pid_t pid, int root, int dirfd, const char *text, bool follow, char ret_path[4097],
+	       mode_t *ret_mode);
+/* The root of a process, O_PATH. */
+int watch_root(pid_t pid);
+/* A string in the memory of a process; -errno. */
+int watch_string(pid_t pid, uint64_t at, char *ret, size_t bytes);
+/* bytes as they are there. */
+int watch_memory(pid_t pid, uint64_t at, void *ret, size_t bytes);
+
+/* ---- judge.c -----------------------------------------------------------------------------------
+ */
+
+/* Which of the rights a box of this plan refuses for a path. */
+uint32_t judge(const struct plan *p, const char *path, uint32_t rights);
+/* For a name that comes or goes. */
+uint32_t judge_name(const struct plan *p, const char *path);
+
+#endif
