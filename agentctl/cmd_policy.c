@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agentctl/ctl.h"
+#include "policy/profile.h"
 
 static int check(int n, char **files)
 {
@@ -52,6 +53,50 @@ static int groups(const char *only)
 	return 0;
 }
 
+static void show_rule(const struct policy *p, uint32_t i)
+{
+	char peer[PREFIX_STRLEN];
+	struct rule r;
+
+	policy_rule(p, i, &r);
+	printf("%5u  %-7s %s%s%s%s%s%s", r.line,
+	       r.ingress ? "ingress"
+	       : r.deny  ? "deny"
+			 : "allow",
+	       r.text, r.group ? "  from group " : "", r.group ? r.group : "",
+	       r.broad ? "  broad" : "", r.reason ? "  because: " : "", r.reason ? r.reason : "");
+	for (size_t k = 0; r.ingress && k < policy_rule_peers(p, i); k++) {
+		const struct prefix x = policy_rule_peer(p, i, k);
+
+		printf("%s%s", k ? ", " : "  from ", prefix_format(&x, peer));
+	}
+	putchar('\n');
+}
+
+/* The networks of tools, each with what it does not have in common with the agent's. */
+static void show_tools(const struct policy *p)
+{
+	for (size_t i = 1; i < policy_profiles(p); i++) {
+		struct profile tool;
+		struct policy *net;
+		size_t bytes;
+		const void *blob = profile_network(p, i, &bytes);
+
+		if (!blob || policy_open(blob, bytes, &net, NULL) < 0)
+			continue;
+		policy_profile(p, i, &tool);
+		printf("tool %s\n", tool.name);
+		for (uint32_t k = 0; k < policy_rules(net); k++) {
+			struct rule r;
+
+			policy_rule(net, k, &r);
+			if (!r.deny)
+				show_rule(net, k);
+		}
+		policy_free(net);
+	}
+}
+
 static int show(const char *file)
 {
 	struct policy_file f = {0};
@@ -62,15 +107,9 @@ static int show(const char *file)
 	printf("%s: mode %s, log in %s\n", f.path,
 	       policy_mode(f.policy) == MODE_AUDIT ? "audit" : "enforce",
 	       policy_audit_dir(f.policy));
-	for (uint32_t i = 0; i < policy_rules(f.policy); i++) {
-		struct rule r;
-
-		policy_rule(f.policy, i, &r);
-		printf("%5u  %-6s %s%s%s%s%s%s\n", r.line, r.deny ? "deny" : "allow", r.text,
-		       r.group ? "  from group " : "", r.group ? r.group : "",
-		       r.broad ? "  broad" : "", r.reason ? "  because: " : "",
-		       r.reason ? r.reason : "");
-	}
+	for (uint32_t i = 0; i < policy_rules(f.policy); i++)
+		show_rule(f.policy, i);
+	show_tools(f.policy);
 	policy_file_done(&f);
 	return 0;
 }

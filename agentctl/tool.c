@@ -120,7 +120,7 @@ static int prepare(struct tool *t, struct err *e)
 	return make_plan(t, e);
 }
 
-/* A tool with `egress` has a fence of its own. */
+/* A tool with `egress` or `ingress` has a fence of its own. */
 static int make_fence(struct tool *t, struct err *e)
 {
 	struct fence_wish wish = {.log_dir = t->call->log_dir,
@@ -132,7 +132,7 @@ static int make_fence(struct tool *t, struct err *e)
 	if (!t->profile.own_network)
 		return 0;
 	if (geteuid() != 0) {
-		err_set(e, EPERM, "the tool has `egress`: a fence needs root");
+		err_set(e, EPERM, "the tool has `egress` or `ingress`: a fence needs root");
 		return err_hint(e, "sudo agentctl tool …; the tool itself runs as you");
 	}
 	wish.blob = profile_network(t->policy, t->index, &wish.bytes);

@@ -10,7 +10,7 @@
 #include "policy/base/addr.h"
 
 #define BLOB_MAGIC   0x70776661u /* "afwp" */
-#define BLOB_VERSION 3
+#define BLOB_VERSION 4
 #define SNAPLEN_MIN  64
 #define SNAPLEN_MAX  65535
 #define BLOB_MAX     (256u << 20)
@@ -33,13 +33,14 @@ struct blob_rule {
 	uint32_t text;  /* string */
 	uint32_t extra; /* BLOB_NONE: none */
 };
-#define BLOB_RULE_BROAD 1u
-#define BLOB_RULE_ECH   2u
+#define BLOB_RULE_BROAD   1u
+#define BLOB_RULE_ECH     2u
+#define BLOB_RULE_INGRESS 4u /* an `ingress` entry: its extra addresses are the peers */
 
 /* What few rules have. */
 struct blob_extra {
 	uint32_t group, reason;          /* strings; 0: none */
-	uint32_t addresses, n_addresses; /* its `addresses:` */
+	uint32_t addresses, n_addresses; /* its `addresses:`, or `from:` */
 };
 
 /* One name at one port. Those of one name hang together; `next` is always a smaller index. */
@@ -60,6 +61,14 @@ struct blob_entry {
 struct blob_addr_rule {
 	struct prefix prefix;
 	uint8_t deny, l4proto; /* l4proto 0: every protocol and port */
+	uint16_t port;
+	uint32_t rule;
+};
+
+/* A listener inside that others may connect to. Sorted by protocol, port, prefix, rule. */
+struct blob_ingress {
+	struct prefix local;
+	uint8_t l4proto; /* IPPROTO_TCP, IPPROTO_UDP */
 	uint16_t port;
 	uint32_t rule;
 };
@@ -115,19 +124,35 @@ struct blob_header {
 	uint64_t bytes;
 	uint32_t mode, snaplen;
 	uint32_t file, audit_dir, workspace; /* strings; 0: none */
-	struct blob_section rules, extras, entries, slots, addr_rules, addresses, pins, servers,
-	    profiles, paths, env, words, nets, strings;
+	struct blob_section rules, extras, entries, slots, addr_rules, ingress, addresses, pins,
+	    servers, profiles, paths, env, words, nets, strings;
 };
+
+static inline int blob_prefix_cmp(const struct prefix *x, const struct prefix *y)
+{
+	int d = x->addr.family - y->addr.family;
+
+	d = d ? d : x->bits - y->bits;
+	return d ? d : memcmp(x->addr.b, y->addr.b, sizeof(x->addr.b));
+}
 
 /* The order of address rules, but for deny and rule. */
 static inline int blob_addr_cmp(const struct blob_addr_rule *x, const struct blob_addr_rule *y)
 {
-	int d = x->prefix.addr.family - y->prefix.addr.family;
+	int d = blob_prefix_cmp(&x->prefix, &y->prefix);
 
-	d = d ? d : x->prefix.bits - y->prefix.bits;
-	d = d ? d : memcmp(x->prefix.addr.b, y->prefix.addr.b, sizeof(x->prefix.addr.b));
 	d = d ? d : x->l4proto - y->l4proto;
 	return d ? d : x->port - y->port;
+}
+
+/* The order of listeners. */
+static inline int blob_ingress_cmp(const struct blob_ingress *x, const struct blob_ingress *y)
+{
+	int d = x->l4proto - y->l4proto;
+
+	d = d ? d : x->port - y->port;
+	d = d ? d : blob_prefix_cmp(&x->local, &y->local);
+	return d ? d : (x->rule > y->rule) - (x->rule < y->rule);
 }
 
 /* FNV-1a over the name; slots are probed one after the other. */

@@ -14,8 +14,8 @@ struct array {
 
 struct compile {
 	struct blob_header h;
-	struct array rules, extras, entries, addr_rules, addresses, pins, servers, profiles, paths,
-	    env, words, nets, strings;
+	struct array rules, extras, entries, addr_rules, ingress, addresses, pins, servers,
+	    profiles, paths, env, words, nets, strings;
 	struct blob_slot *slots;
 	size_t n_slots;
 };
@@ -69,6 +69,7 @@ int compile_new(struct compile **ret)
 	c->extras.each = sizeof(struct blob_extra);
 	c->entries.each = sizeof(struct blob_entry);
 	c->addr_rules.each = sizeof(struct blob_addr_rule);
+	c->ingress.each = sizeof(struct blob_ingress);
 	c->addresses.each = sizeof(struct prefix);
 	c->pins.each = sizeof(struct blob_pin);
 	c->servers.each = sizeof(struct blob_server);
@@ -95,6 +96,7 @@ void compile_free(struct compile *c)
 	free(c->extras.p);
 	free(c->entries.p);
 	free(c->addr_rules.p);
+	free(c->ingress.p);
 	free(c->addresses.p);
 	free(c->pins.p);
 	free(c->servers.p);
@@ -161,10 +163,11 @@ static int add_name(struct compile *c, const struct endpoint *ep, const struct c
 	return 0;
 }
 
+static const struct prefix local[] = {{{4, {127, 0, 0, 1}}, 32}, {{6, {[15] = 1}}, 128}};
+
 static int add_hosts(struct compile *c, const struct endpoint *ep, const struct compile_rule *r,
 		     uint32_t rule, uint32_t text)
 {
-	static const struct prefix local[] = {{{4, {127, 0, 0, 1}}, 32}, {{6, {[15] = 1}}, 128}};
 	static const struct prefix every[] = {{{4, {0}}, 0}, {{6, {0}}, 0}};
 	const struct prefix *two = ep->host == HOST_ANY ? every : local;
 	int e;
@@ -222,13 +225,14 @@ static int add_extra(struct compile *c, const struct compile_rule *r, uint32_t *
 	return 0;
 }
 
-int compile_rule(struct compile *c, const struct endpoint *ep, const struct compile_rule *r)
+static int add_rule(struct compile *c, const struct endpoint *ep, const struct compile_rule *r,
+		    unsigned flags, uint32_t *ret_text)
 {
 	struct blob_rule b = {.line = r->line,
 			      .col = r->col < UINT16_MAX ? (uint16_t)r->col : UINT16_MAX,
 			      .deny = r->deny,
-			      .flags = (r->broad ? BLOB_RULE_BROAD : 0) |
-				       (r->ech_allow ? BLOB_RULE_ECH : 0)};
+			      .flags = (uint8_t)(flags | (r->broad ? BLOB_RULE_BROAD : 0) |
+						 (r->ech_allow ? BLOB_RULE_ECH : 0))};
 	char text[ENDPOINT_STRLEN + 8];
 	struct blob_rule *to;
 	int e;
@@ -245,7 +249,36 @@ int compile_rule(struct compile *c, const struct endpoint *ep, const struct comp
 	if (!to)
 		return -ENOMEM;
 	*to = b;
-	return add_hosts(c, ep, r, (uint32_t)c->rules.n - 1, b.text);
+	*ret_text = b.text;
+	return 0;
+}
+
+int compile_rule(struct compile *c, const struct endpoint *ep, const struct compile_rule *r)
+{
+	uint32_t text;
+	int e = add_rule(c, ep, r, 0, &text);
+
+	return e < 0 ? e : add_hosts(c, ep, r, (uint32_t)c->rules.n - 1, text);
+}
+
+int compile_ingress(struct compile *c, const struct endpoint *ep, const struct compile_rule *r)
+{
+	size_t hosts = ep->host == HOST_LOCALHOST ? ARRAY_SIZE(local) : 1;
+	uint32_t text;
+	int e = add_rule(c, ep, r, BLOB_RULE_INGRESS, &text);
+
+	for (size_t i = 0; e == 0 && i < hosts * ep->n_ports; i++) {
+		struct blob_ingress *to = array_add(&c->ingress, 1);
+
+		if (!to)
+			return -ENOMEM;
+		*to = (struct blob_ingress){
+		    .local = ep->host == HOST_LOCALHOST ? local[i / ep->n_ports] : ep->prefix,
+		    .l4proto = scheme_l4proto(ep->scheme),
+		    .port = ep->ports[i % ep->n_ports],
+		    .rule = (uint32_t)c->rules.n - 1};
+	}
+	return e;
 }
 
 int compile_pin(struct compile *c, const struct name *name, const struct addr *a)
@@ -536,6 +569,11 @@ static int by_prefix(const void *a, const void *b)
 	return d ? d : (x->rule > y->rule) - (x->rule < y->rule);
 }
 
+static int by_listener(const void *a, const void *b)
+{
+	return blob_ingress_cmp(a, b);
+}
+
 static int by_name(const void *a, const void *b, void *strings)
 {
 	const struct blob_pin *x = a, *y = b;
@@ -615,6 +653,8 @@ int compile_finish(struct compile *c, void **ret_blob, size_t *ret_bytes)
 		return e;
 	if (c->addr_rules.n)
 		qsort(c->addr_rules.p, c->addr_rules.n, c->addr_rules.each, by_prefix);
+	if (c->ingress.n)
+		qsort(c->ingress.p, c->ingress.n, c->ingress.each, by_listener);
 	if (c->pins.n)
 		qsort_r(c->pins.p, c->pins.n, c->pins.each, by_name, c->strings.p);
 	void *slots = c->slots;
@@ -624,6 +664,7 @@ int compile_finish(struct compile *c, void **ret_blob, size_t *ret_bytes)
 	    {&c->h.entries, &c->entries.p, c->entries.n, c->entries.each},
 	    {&c->h.slots, &slots, c->n_slots, sizeof(*c->slots)},
 	    {&c->h.addr_rules, &c->addr_rules.p, c->addr_rules.n, c->addr_rules.each},
+	    {&c->h.ingress, &c->ingress.p, c->ingress.n, c->ingress.each},
 	    {&c->h.addresses, &c->addresses.p, c->addresses.n, c->addresses.each},
 	    {&c->h.pins, &c->pins.p, c->pins.n, c->pins.each},
 	    {&c->h.servers, &c->servers.p, c->servers.n, c->servers.each},

@@ -10,9 +10,9 @@ struct compile;
 struct compile_rule {
 	bool deny, broad, ech_allow;
 	unsigned line, col;
-	const char *group;  /* NULL: none */
-	const char *reason; /* NULL: none */
-	const struct prefix *addresses;
+	const char *group;              /* NULL: none */
+	const char *reason;             /* NULL: none */
+	const struct prefix *addresses; /* of an `ingress` entry: the peers */
 	size_t n_addresses;
 	bool any; /* deny: neither scheme nor port was written */
 };
@@ -21,6 +21,8 @@ int compile_new(struct compile **ret);
 void compile_free(struct compile *c);
 /* All return 0, -ENOMEM or -E2BIG. */
 int compile_rule(struct compile *c, const struct endpoint *ep, const struct compile_rule *r);
+/* A listener inside: HOST_PREFIX or HOST_LOCALHOST, tcp or udp. */
+int compile_ingress(struct compile *c, const struct endpoint *ep, const struct compile_rule *r);
 int compile_pin(struct compile *c, const struct name *name, const struct addr *a);
 int compile_server(struct compile *c, const struct addr *a, uint16_t port);
 void compile_mode(struct compile *c, enum policy_mode mode);

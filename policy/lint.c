@@ -179,6 +179,35 @@ static void addresses(struct lint *l)
 	}
 }
 
+/* Two entries for one listener may name different peers; the same ones, or none, is twice the same.
+ */
+static bool same_peers(const struct policy *p, uint32_t a, uint32_t b)
+{
+	size_t n = policy_rule_peers(p, a);
+	bool same = n == policy_rule_peers(p, b);
+
+	for (size_t i = 0; same && i < n; i++) {
+		const struct prefix x = policy_rule_peer(p, a, i), y = policy_rule_peer(p, b, i);
+
+		same = blob_prefix_cmp(&x, &y) == 0;
+	}
+	return same;
+}
+
+static void listeners(struct lint *l)
+{
+	const struct policy *p = l->p;
+
+	for (uint32_t i = 1; i < p->h->ingress.count; i++) {
+		const struct blob_ingress *g = &p->ingress[i];
+
+		if (g[-1].l4proto == g->l4proto && g[-1].port == g->port &&
+		    blob_prefix_cmp(&g[-1].local, &g->local) == 0 &&
+		    same_peers(p, g[-1].rule, g->rule))
+			duplicate(l, g->rule, g[-1].rule);
+	}
+}
+
 static void shadowed(struct lint *l)
 {
 	struct rule x, by;
@@ -206,6 +235,7 @@ int lint(const struct policy *p, const struct pins *pins, struct diags *d)
 	}
 	names(&l);
 	addresses(&l);
+	listeners(&l);
 	if (l.denier)
 		shadowed(&l);
 	free(l.seen);

@@ -93,6 +93,40 @@ bool opened_prefix_denied(const struct policy *p, const struct blob_addr_rule *r
 	return m.verdict == VERDICT_DENY;
 }
 
+static bool is_peer(const struct policy *p, uint32_t rule, const struct addr *peer)
+{
+	return policy_rule_peers(p, rule) == 0 || policy_rule_address_ok(p, rule, peer);
+}
+
+struct match policy_match_ingress(const struct policy *p, uint8_t l4proto, const struct addr *local,
+				  uint16_t port, const struct addr *peer)
+{
+	struct match m = {VERDICT_NONE, RULE_NONE};
+	uint32_t from = 0, to = p->h->ingress.count;
+
+	while (from < to) {
+		uint32_t mid = from + (to - from) / 2;
+		const struct blob_ingress *g = &p->ingress[mid];
+
+		if (g->l4proto < l4proto || (g->l4proto == l4proto && g->port < port))
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	for (; from < p->h->ingress.count; from++) {
+		const struct blob_ingress *g = &p->ingress[from];
+
+		if (g->l4proto != l4proto || g->port != port)
+			break;
+		if (!prefix_contains(&g->local, local))
+			continue;
+		if (is_peer(p, g->rule, peer))
+			return (struct match){VERDICT_ALLOW, g->rule};
+		m = (struct match){VERDICT_DENY, g->rule}; /* the last is the most specific */
+	}
+	return m;
+}
+
 /* The first entry of a name, or BLOB_NONE. Some slot is free, so probing ends. */
 static uint32_t find(const struct policy *p, const char *s, size_t n, unsigned wildcard)
 {

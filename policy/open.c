@@ -117,6 +117,21 @@ static bool addrs_ok(struct policy *p)
 	return true;
 }
 
+static bool ingress_ok(const struct policy *p)
+{
+	for (uint32_t i = 0; i < p->h->ingress.count; i++) {
+		const struct blob_ingress *g = &p->ingress[i];
+
+		if (!prefix_ok(&g->local) || !g->port ||
+		    (g->l4proto != IPPROTO_TCP && g->l4proto != IPPROTO_UDP) ||
+		    g->rule >= p->h->rules.count ||
+		    !(p->rules[g->rule].flags & BLOB_RULE_INGRESS) ||
+		    (i && blob_ingress_cmp(g - 1, g) > 0))
+			return false;
+	}
+	return true;
+}
+
 static int open_blob(const void *blob, size_t bytes, bool nested, struct policy **ret,
 		     struct err *e);
 
@@ -178,6 +193,7 @@ static bool attach(struct policy *p, const void *blob, size_t bytes, bool nested
 	p->entries = section(blob, bytes, &h->entries, sizeof(*p->entries));
 	p->slots = section(blob, bytes, &h->slots, sizeof(*p->slots));
 	p->addr_rules = section(blob, bytes, &h->addr_rules, sizeof(*p->addr_rules));
+	p->ingress = section(blob, bytes, &h->ingress, sizeof(*p->ingress));
 	p->addresses = section(blob, bytes, &h->addresses, sizeof(*p->addresses));
 	p->pins = section(blob, bytes, &h->pins, sizeof(*p->pins));
 	p->servers = section(blob, bytes, &h->servers, sizeof(*p->servers));
@@ -189,11 +205,12 @@ static bool attach(struct policy *p, const void *blob, size_t bytes, bool nested
 	p->strings = section(blob, bytes, &h->strings, 1);
 	return p->profiles && p->paths && p->env && p->words && p->nets &&
 	       h->profiles.offset % 8 == 0 && h->nets.offset % 8 == 0 && p->rules && p->extras &&
-	       p->entries && p->slots && p->addr_rules && p->addresses && p->pins && p->servers &&
-	       p->strings && h->strings.count && p->strings[h->strings.count - 1] == '\0' &&
-	       string_ok(p, h->file) && string_ok(p, h->audit_dir) && string_ok(p, h->workspace) &&
-	       h->mode <= MODE_AUDIT && h->snaplen >= SNAPLEN_MIN && h->snaplen <= SNAPLEN_MAX &&
-	       rules_ok(p) && names_ok(p) && addrs_ok(p) && pins_ok(p) && profiles_ok(p, nested);
+	       p->entries && p->slots && p->addr_rules && p->ingress && p->addresses && p->pins &&
+	       p->servers && p->strings && h->strings.count &&
+	       p->strings[h->strings.count - 1] == '\0' && string_ok(p, h->file) &&
+	       string_ok(p, h->audit_dir) && string_ok(p, h->workspace) && h->mode <= MODE_AUDIT &&
+	       h->snaplen >= SNAPLEN_MIN && h->snaplen <= SNAPLEN_MAX && rules_ok(p) &&
+	       names_ok(p) && addrs_ok(p) && ingress_ok(p) && pins_ok(p) && profiles_ok(p, nested);
 }
 
 static int open_blob(const void *blob, size_t bytes, bool nested, struct policy **ret,
@@ -312,6 +329,7 @@ void policy_rule(const struct policy *p, uint32_t i, struct rule *ret)
 	*ret = (struct rule){.deny = r->deny,
 			     .broad = r->flags & BLOB_RULE_BROAD,
 			     .ech_allow = r->flags & BLOB_RULE_ECH,
+			     .ingress = r->flags & BLOB_RULE_INGRESS,
 			     .line = r->line,
 			     .col = r->col,
 			     .text = p->strings + r->text,
@@ -327,6 +345,29 @@ bool policy_rule_address_ok(const struct policy *p, uint32_t i, const struct add
 		if (prefix_contains(&p->addresses[x.addresses + k], a))
 			return true;
 	return false;
+}
+
+size_t policy_rule_peers(const struct policy *p, uint32_t i)
+{
+	return extra(p, i).n_addresses;
+}
+
+struct prefix policy_rule_peer(const struct policy *p, uint32_t i, size_t k)
+{
+	return p->addresses[extra(p, i).addresses + k];
+}
+
+size_t policy_ingress_rules(const struct policy *p)
+{
+	return p->h->ingress.count;
+}
+
+void policy_ingress_rule(const struct policy *p, size_t i, struct ingress_rule *ret)
+{
+	const struct blob_ingress *g = &p->ingress[i];
+
+	*ret = (struct ingress_rule){
+	    .l4proto = g->l4proto, .local = g->local, .port = g->port, .rule = g->rule};
 }
 
 size_t policy_addr_rules(const struct policy *p)

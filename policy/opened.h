@@ -13,6 +13,7 @@ struct policy {
 	const struct blob_entry *entries;
 	const struct blob_slot *slots;
 	const struct blob_addr_rule *addr_rules;
+	const struct blob_ingress *ingress;
 	const struct prefix *addresses;
 	const struct blob_pin *pins;
 	const struct blob_server *servers;

@@ -133,6 +133,7 @@ struct rule {
 	bool deny;
 	bool broad;         /* broad: true was said */
 	bool ech_allow;     /* tls: {ech: allow} */
+	bool ingress;       /* an `ingress` entry: the text is the listener */
 	unsigned line, col; /* of the entry in the policy file */
 	const char *text;   /* the endpoint, canonical */
 	const char *group;  /* NULL, or the group that the entry named */
@@ -159,6 +160,35 @@ struct addr_rule {
 size_t policy_addr_rules(const struct policy *p);
 void policy_addr_rule(const struct policy *p, size_t i, struct addr_rule *ret);
 
+/* ---- ingress: who may connect to listeners inside --------------------------------------------
+ *
+ * One entry a port; HOST_LOCALHOST appears as its two addresses. Deny rules speak of egress alone.
+ */
+struct ingress_rule {
+	uint8_t l4proto; /* IPPROTO_TCP, IPPROTO_UDP */
+	struct prefix local;
+	uint16_t port;
+	uint32_t rule;
+};
+size_t policy_ingress_rules(const struct policy *p);
+/* Sorted by protocol and port. */
+void policy_ingress_rule(const struct policy *p, size_t i, struct ingress_rule *ret);
+/* The peers that an ingress rule names with `from`; none: everybody. */
+size_t policy_rule_peers(const struct policy *p, uint32_t i);
+struct prefix policy_rule_peer(const struct policy *p, uint32_t i, size_t k);
+
+/* All of one family (4 or 6) as pairs of which no two have a flow in common, for the kernel's set.
+ */
+struct ingress_pair {
+	struct prefix peer, local;
+	uint8_t l4proto;
+	uint16_t port;
+};
+#define INGRESS_PAIRS_MAX 4096 /* each is compared with the others */
+/* *ret is the caller's to free. 0, -ENOMEM, or -E2BIG: they are more than INGRESS_PAIRS_MAX. */
+int policy_ingress_pairs(const struct policy *p, unsigned family, struct ingress_pair **ret,
+			 size_t *ret_n);
+
 /* ---- matching: deny wins, then any allow ------------------------------------------------------
  */
 
@@ -176,6 +206,11 @@ struct match {
 /* Address rules alone. */
 struct match policy_match_addr(const struct policy *p, uint8_t l4proto, const struct addr *a,
 			       uint16_t port);
+
+/* May peer open a flow to a socket inside that listens on this address and port? VERDICT_DENY: a
+ * rule names the listener, but none of those that do names the peer. */
+struct match policy_match_ingress(const struct policy *p, uint8_t l4proto, const struct addr *local,
+				  uint16_t port, const struct addr *peer);
 
 /* Name rules alone: may name be reached at port by this scheme? https and tls are the same thing
  * here; a tcp:// rule does not make TLS or HTTP match, nor the other way round. */

@@ -45,12 +45,12 @@ struct profile {
 	bool confined;  /* read, write, exec or deny was written: everything else is refused. Always
 			 * for  tools; an agent that is not keeps its user's file access. */
 	bool scrub_env; /* `env` was written, or it is a tool: what is not named goes */
-	bool no_network;       /* network: none; a tool without `egress` */
-	bool own_network;      /* a tool with `egress`: profile_network() is its policy */
-	bool broad;            /* broad: true was said of the tool: its command may be a shell */
-	bool best_effort;      /* what the kernel lacks is left out */
-	const char *user;      /* NULL: as the agent */
-	const char *cwd;       /* as a path above; NULL: as the caller's */
+	bool no_network;  /* network: none; a tool without `egress` and `ingress` */
+	bool own_network; /* a tool with `egress` or `ingress`: profile_network() is its policy */
+	bool broad;       /* broad: true was said of the tool: its command may be a shell */
+	bool best_effort; /* what the kernel lacks is left out */
+	const char *user; /* NULL: as the agent */
+	const char *cwd;  /* as a path above; NULL: as the caller's */
 	const char *workspace; /* the policy's `workspace:`, absolute; the policy's directory when
 				  it says none */
 	struct profile_limits limits;
@@ -70,9 +70,9 @@ const char *profile_unprotect(const struct policy *p, size_t profile, size_t i);
 /* By its name, a shell, an interpreter, the loader: what runs whatever it is given. In a list of
  * programs it needs broad: true. */
 bool profile_is_interpreter(const char *path);
-/* The policy of a tool's own network, a blob for policy_open: its `egress`, and the file's deny,
- * dns, mode and audit. Aligned to 8 bytes inside the policy's blob. NULL when own_network is false.
- */
+/* The policy of a tool's own network, a blob for policy_open: its `egress` and `ingress`, and the
+ * file's deny, dns, mode and audit. Aligned to 8 bytes inside the policy's blob. NULL when
+ * own_network is false. */
 const void *profile_network(const struct policy *p, size_t profile, size_t *ret_bytes);
 
 /* ---- a tool's command line (command.c)

@@ -51,8 +51,6 @@ bool schema_choice(struct yaml *y, const char *const *words, size_t n, size_t *r
 	}
 REFUSED(no_size, "'size'", "leave it out: the capture grows as it needs")
 REFUSED(no_files, "'files'", "leave it out: the capture grows as it needs")
-REFUSED(no_ingress, "'ingress'",
-	"leave it out: only the fence itself may connect to listeners inside")
 
 static void on_version(struct yaml *y, void *arg)
 {
@@ -126,10 +124,10 @@ static void on_audit(struct yaml *y, void *arg)
 }
 
 static const struct yaml_key top[] = {
-    {"version", on_version},   {"mode", on_mode},       {"workspace", schema_workspace},
-    {"egress", schema_egress}, {"deny", schema_deny},   {"dns", schema_dns},
-    {"agent", schema_agent},   {"tools", schema_tools}, {"audit", on_audit},
-    {"ingress", no_ingress},
+    {"version", on_version},     {"mode", on_mode},       {"workspace", schema_workspace},
+    {"egress", schema_egress},   {"deny", schema_deny},   {"dns", schema_dns},
+    {"agent", schema_agent},     {"tools", schema_tools}, {"audit", on_audit},
+    {"ingress", schema_ingress},
 };
 
 bool schema_tool_known(const struct load *l, const char *name)
@@ -199,7 +197,36 @@ static int workspace(struct load *l)
 	return compile_workspace(l->c, dir[0] ? dir : "/");
 }
 
-static int finish_nets(struct load *l)
+/* That the kernel can hold them is said where they are written. */
+static int check_ingress(const void *blob, size_t bytes, struct diags *d)
+{
+	struct policy *p;
+	int r = policy_open(blob, bytes, &p, NULL);
+
+	if (r < 0)
+		return r;
+	for (unsigned family = 4; r == 0 && family <= 6; family += 2) {
+		_cleanup_free_ struct ingress_pair *list = NULL;
+		size_t n;
+
+		r = policy_ingress_pairs(p, family, &list, &n);
+	}
+	if (r == -E2BIG) {
+		struct ingress_rule g;
+		struct rule rule;
+
+		policy_ingress_rule(p, 0, &g);
+		policy_rule(p, g.rule, &rule);
+		diags_add(d, false, rule.line, rule.col, "use wider prefixes, or fewer entries",
+			  "'ingress' comes to more than %d pairs of peers and listeners",
+			  INGRESS_PAIRS_MAX);
+		r = -EINVAL;
+	}
+	policy_free(p);
+	return r;
+}
+
+static int finish_nets(struct load *l, struct diags *d)
 {
 	int r = 0;
 
@@ -209,7 +236,8 @@ static int finish_nets(struct load *l)
 
 		r = compile_inherit(l->nets[i].c, l->c);
 		if (r == 0 && (r = places(l, l->nets[i].c)) == 0 &&
-		    (r = compile_finish(l->nets[i].c, &blob, &bytes)) == 0)
+		    (r = compile_finish(l->nets[i].c, &blob, &bytes)) == 0 &&
+		    (r = check_ingress(blob, bytes, d)) == 0)
 			r = compile_net(l->c, l->nets[i].profile, blob, bytes);
 	}
 	return r;
@@ -217,18 +245,19 @@ static int finish_nets(struct load *l)
 
 static int finish(struct load *l, struct diags *d, void **ret_blob, size_t *ret_bytes)
 {
-	struct policy *p;
+	struct policy *p = NULL;
 	void *blob;
 	int r;
 
-	if ((r = finish_nets(l)) < 0 || (r = places(l, l->c)) < 0 || (r = workspace(l)) < 0 ||
+	if ((r = finish_nets(l, d)) < 0 || (r = places(l, l->c)) < 0 || (r = workspace(l)) < 0 ||
 	    (r = compile_finish(l->c, &blob, ret_bytes)) < 0)
 		return r;
-	r = policy_open(blob, *ret_bytes, &p, NULL);
+	r = check_ingress(blob, *ret_bytes, d);
+	if (r == 0)
+		r = policy_open(blob, *ret_bytes, &p, NULL);
 	if (r == 0)
 		r = lint(p, &l->pins, d);
-	if (r == 0)
-		policy_free(p);
+	policy_free(p);
 	if (r < 0)
 		free(blob);
 	else

@@ -30,6 +30,11 @@ bool schema_printable(const char *s);
 /* The current event is one of these words. */
 bool schema_choice(struct yaml *y, const char *const *words, size_t n, size_t *ret);
 
+/* Shorter than what is anybody's own. */
+bool schema_prefix_broad(const struct prefix *p);
+/* Did the text of an endpoint name a port? (The parser fills in the scheme's default.) */
+bool schema_port_written(const char *text, const struct endpoint *ep);
+
 bool schema_tool_known(const struct load *l, const char *name);
 /* Takes c over. */
 void schema_keep_net(struct load *l, uint32_t profile, struct compile *c);
@@ -37,6 +42,7 @@ void schema_keep_net(struct load *l, uint32_t profile, struct compile *c);
 /* Handlers of keys: arg is the struct load. */
 void schema_egress(struct yaml *y, void *arg);
 void schema_deny(struct yaml *y, void *arg);
+void schema_ingress(struct yaml *y, void *arg);
 void schema_agent(struct yaml *y, void *arg);
 void schema_tools(struct yaml *y, void *arg);
 void schema_workspace(struct yaml *y, void *arg);

@@ -59,6 +59,12 @@ static void add_group(struct load *l, const struct item *it, const struct policy
 	}
 }
 
+bool schema_prefix_broad(const struct prefix *p)
+{
+	/* fc00::/7 is the largest block that is somebody's own */
+	return p->bits < (p->addr.family == 4 ? 8 : 7);
+}
+
 /* A rule that lets more through than its writer may think. NULL: none such. */
 static const char *too_broad(const struct endpoint *ep)
 {
@@ -66,8 +72,7 @@ static const char *too_broad(const struct endpoint *ep)
 	case HOST_ANY:
 		return "'*' allows every host";
 	case HOST_PREFIX:
-		/* fc00::/7 is the largest block that is somebody's own */
-		return ep->prefix.bits < (ep->prefix.addr.family == 4 ? 8 : 7)
+		return schema_prefix_broad(&ep->prefix)
 			   ? "a prefix as short as this allows a large part of the internet"
 			   : NULL;
 	case HOST_WILDCARD:
@@ -81,8 +86,7 @@ static const char *too_broad(const struct endpoint *ep)
 	return NULL;
 }
 
-/* Did the text name a port? (The parser fills in the scheme's default.) */
-static bool port_written(const char *text, const struct endpoint *ep)
+bool schema_port_written(const char *text, const struct endpoint *ep)
 {
 	const char *host = strstr(text, "://"), *colon;
 
@@ -129,7 +133,7 @@ static void take_endpoint(struct yaml *y, struct item *it)
 	} else {
 		struct endpoint ep = it->ep;
 
-		if (!it->deny || port_written(text, &ep))
+		if (!it->deny || schema_port_written(text, &ep))
 			it->ep.n_ports = ep.n_ports;
 		else
 			it->ep.n_ports = 0;

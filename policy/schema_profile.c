@@ -22,7 +22,7 @@ struct reading {
 	const char *tool; /* NULL: the agent */
 	unsigned line, col;
 	enum path_kind kind;
-	struct compile *net; /* of a tool with `egress` */
+	struct compile *net; /* of a tool with `egress` or `ingress` */
 	bool network_none, broad, args;
 	bool interpreter; /* the command is one */
 	unsigned command_line, command_col;
@@ -519,16 +519,15 @@ static void on_unprotect(struct yaml *y, void *arg)
 	yaml_list(y, "'unprotect'", on_unprotect_item, arg);
 }
 
-static void no_ingress(struct yaml *y, void *arg)
-{
-	schema_not_yet(y, "'ingress'",
-		       "leave it out: only the fence itself may connect to listeners inside");
-	yaml_skip(y);
-}
-
 static void agent_egress(struct yaml *y, void *arg)
 {
 	yaml_error(y, 0, "write it at the top level", "the agent's `egress` is the policy's own");
+	yaml_skip(y);
+}
+
+static void agent_ingress(struct yaml *y, void *arg)
+{
+	yaml_error(y, 0, "write it at the top level", "the agent's `ingress` is the policy's own");
 	yaml_skip(y);
 }
 
@@ -541,9 +540,9 @@ static void agent_command(struct yaml *y, void *arg)
 
 /* ---- tools ----------------------------------------------------------------------------------- */
 
-static void on_tool_egress(struct yaml *y, void *arg)
+/* The list goes into the tool's own network. */
+static void own_network(struct yaml *y, struct reading *r, void (*list)(struct yaml *y, void *arg))
 {
-	struct reading *r = arg;
 	struct compile *outer = r->l->c;
 
 	if (!r->net && compile_new(&r->net) < 0) {
@@ -552,8 +551,18 @@ static void on_tool_egress(struct yaml *y, void *arg)
 		return;
 	}
 	r->l->c = r->net;
-	schema_egress(y, r->l);
+	list(y, r->l);
 	r->l->c = outer;
+}
+
+static void on_tool_egress(struct yaml *y, void *arg)
+{
+	own_network(y, arg, schema_egress);
+}
+
+static void on_tool_ingress(struct yaml *y, void *arg)
+{
+	own_network(y, arg, schema_ingress);
 }
 
 static void first_word(struct yaml *y, struct reading *r, const char *text)
@@ -620,7 +629,8 @@ static void finish_tool(struct yaml *y, struct reading *r)
 			  "{args} lets the caller give any option");
 	if (r->network_none && r->net)
 		diags_add(y->diags, false, r->line, r->col, "take one of the two out",
-			  "the tool '%s' has both `network: none` and `egress`", r->tool);
+			  "the tool '%s' has both `network: none` and `egress` or `ingress`",
+			  r->tool);
 }
 
 static void finish(struct yaml *y, struct reading *r)
@@ -647,15 +657,17 @@ static void finish(struct yaml *y, struct reading *r)
 #define FILE_KEYS                                                                                  \
 	{"user", on_user}, {"read", on_read}, {"write", on_write}, {"exec", on_exec},              \
 	    {"deny", on_deny_path}, {"env", on_env}, {"cwd", on_cwd}, {"limits", on_limits},       \
-	    {"network", on_network}, {"best_effort", on_best_effort}, {"unprotect", on_unprotect}, \
+	    {"network", on_network}, {"best_effort", on_best_effort},                              \
 	{                                                                                          \
-		"ingress", no_ingress                                                              \
+		"unprotect", on_unprotect                                                          \
 	}
 
 void schema_agent(struct yaml *y, void *arg)
 {
-	static const struct yaml_key keys[] = {
-	    FILE_KEYS, {"egress", agent_egress}, {"command", agent_command}};
+	static const struct yaml_key keys[] = {FILE_KEYS,
+					       {"egress", agent_egress},
+					       {"ingress", agent_ingress},
+					       {"command", agent_command}};
 	struct reading r = {
 	    .l = arg, .index = PROFILE_AGENT, .line = yaml_line(y), .col = yaml_col(y)};
 
@@ -671,8 +683,11 @@ static bool tool_name_ok(const char *s)
 
 static void tool(struct yaml *y, struct load *l)
 {
-	static const struct yaml_key keys[] = {
-	    FILE_KEYS, {"egress", on_tool_egress}, {"command", on_command}, {"broad", on_broad}};
+	static const struct yaml_key keys[] = {FILE_KEYS,
+					       {"egress", on_tool_egress},
+					       {"ingress", on_tool_ingress},
+					       {"command", on_command},
+					       {"broad", on_broad}};
 	struct reading r = {.l = l, .line = yaml_line(y), .col = yaml_col(y)};
 	_cleanup_free_ char *name = NULL;
 	const char *text = yaml_text(y, NULL);

@@ -41,6 +41,27 @@ static void read_all(const struct policy *p)
 	}
 }
 
+static void read_ingress(const struct policy *p)
+{
+	for (size_t i = 0; i < policy_ingress_rules(p); i++) {
+		struct ingress_rule g;
+
+		policy_ingress_rule(p, i, &g);
+		MUST(g.rule < policy_rules(p) && g.port);
+		for (size_t k = 0; k < policy_rule_peers(p, g.rule); k++)
+			sum += policy_rule_peer(p, g.rule, k).bits;
+		sum +=
+		    policy_match_ingress(p, g.l4proto, &g.local.addr, g.port, &g.local.addr).rule;
+	}
+	for (unsigned family = 4; family <= 6; family += 2) {
+		struct ingress_pair *list;
+		size_t n;
+
+		if (policy_ingress_pairs(p, family, &list, &n) == 0)
+			free(list);
+	}
+}
+
 static void match_some(const struct policy *p)
 {
 	static const char *const names[] = {"a.example", "x.y.cdn.example", "com", "db.internal",
@@ -76,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	}
 	if (policy_open(copy, n, &p, &e) == 0) {
 		read_all(p);
+		read_ingress(p);
 		match_some(p);
 		policy_free(p);
 	}

@@ -22,6 +22,30 @@ static void check_diags(const struct diags *d, int r)
 	MUST(errors <= d->n_errors);
 }
 
+/* Who may connect may, and the kernel's set says the same. */
+static void check_ingress(const struct policy *p)
+{
+	for (unsigned family = 4; family <= 6; family += 2) {
+		struct ingress_pair *list;
+		size_t n;
+
+		MUST(policy_ingress_pairs(p, family, &list, &n) == 0);
+		for (size_t i = 0; i < n; i++)
+			MUST(policy_match_ingress(p, list[i].l4proto, &list[i].local.addr,
+						  list[i].port, &list[i].peer.addr)
+				 .verdict == VERDICT_ALLOW);
+		free(list);
+	}
+	for (size_t i = 0; i < policy_ingress_rules(p); i++) {
+		struct ingress_rule g;
+		struct rule r;
+
+		policy_ingress_rule(p, i, &g);
+		policy_rule(p, g.rule, &r);
+		MUST(r.ingress && !r.deny);
+	}
+}
+
 /* A rule's text is an endpoint, in canonical form, and an allowed name is allowed or denied. */
 static void check_rule(const struct policy *p, uint32_t i)
 {
@@ -33,6 +57,11 @@ static void check_rule(const struct policy *p, uint32_t i)
 	MUST(endpoint_parse(r.text, strlen(r.text), &ep, NULL, NULL) == 0);
 	endpoint_format(&ep, text);
 	MUST(strcmp(text, r.text) == 0 || r.deny);
+	if (r.ingress) {
+		MUST(ep.host == HOST_PREFIX || ep.host == HOST_LOCALHOST);
+		MUST(ep.scheme == SCHEME_TCP || ep.scheme == SCHEME_UDP);
+		return;
+	}
 	if (ep.host == HOST_NAME && !r.deny)
 		for (size_t k = 0; k < ep.n_ports; k++)
 			MUST(policy_match_name(p, ep.scheme, &ep.name, ep.ports[k]).verdict !=
@@ -75,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		MUST(policy_open(blob, bytes, &p, NULL) == 0);
 		for (uint32_t i = 0; i < policy_rules(p); i++)
 			check_rule(p, i);
+		check_ingress(p);
 		check_openings(p, "a.example");
 		check_openings(p, "x.y.example");
 		policy_free(p);

@@ -153,7 +153,6 @@ static const struct {
     {HEAD "audit: {capture: {snaplen: -1}}\n", 2, 28, "from 64 to 65535", ""},
     {HEAD "audit: {capture: {size: 64M}}\n", 2, 25, "does not enforce 'size'", ""},
     {HEAD "audit: {capture: {files: 4}}\n", 2, 26, "does not enforce 'files'", ""},
-    {HEAD "ingress: [127.0.0.1:1]\n", 2, 10, "does not enforce 'ingress'", "leave it out"},
     {HEAD "agent: {user: \"\"}\n", 2, 15, "'user'", ""},
 };
 
