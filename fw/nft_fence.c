@@ -18,6 +18,7 @@
 #define IP6_LENGTH_OFFSET 4
 #define IP6_NEXT_OFFSET   6
 #define IP6_DADDR_OFFSET  24
+#define IP6_BYTES         40
 #define TCP_DOFF_OFFSET   12
 
 static const char *name(char buf[NAME_BYTES], const char *prefix, uint32_t fence)
@@ -103,16 +104,41 @@ static void no_payload(struct batch *b, const char *chain, bool v6)
 
 /* IPv4 options and IPv6 extension headers can name another destination (source routing): no packet
  * that has them is let through without being looked at. */
-static void not_plain(struct batch *b, const char *chain, const char *ask, bool v6)
+static void not_plain(struct batch *b, const struct nft_fence *f, const char *chain, bool v6)
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
+	char other[NAME_BYTES];
 
 	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_NEXT_OFFSET : 0, 1, NFT_REG_1);
-	if (v6)
+	if (v6) {
 		x_lookup_not(r, NFT_PLAIN_SET, NFT_REG_1);
-	else
+		x_verdict(r, NFT_JUMP, name(other, "o6_", f->id));
+	} else {
 		x_cmp_ne8(r, NFT_REG_1, 0x45);
-	x_verdict(r, NFT_GOTO, ask);
+		x_verdict(r, NFT_GOTO, name(other, "q", f->id));
+	}
+	batch_rule(b, r);
+}
+
+/* o6_<N>: extension headers. Over loopback the kernel hands on TCP segments of more than 64 kB (BIG
+ * TCP), which have a hop-by-hop header with the length, TCP right behind it, and a length of zero
+ * in the IPv6 header. That is the only one that says nothing about where the packet goes. */
+static void odd_chain(struct batch *b, const struct nft_fence *f)
+{
+	static const uint8_t zero[2], hop_by_hop, jumbo[] = {IPPROTO_TCP, 0, 194, 4};
+	char chain[NAME_BYTES], other[NAME_BYTES];
+	struct nftnl_rule *r = batch_rule_new(b, name(chain, "o6_", f->id));
+
+	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_LENGTH_OFFSET, 2, NFT_REG_1);
+	x_cmp(r, NFT_REG_1, zero, sizeof(zero));
+	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_NEXT_OFFSET, 1, NFT_REG_1);
+	x_cmp(r, NFT_REG_1, &hop_by_hop, 1);
+	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_BYTES, sizeof(jumbo), NFT_REG_1);
+	x_cmp(r, NFT_REG_1, jumbo, sizeof(jumbo));
+	x_verdict(r, NFT_RETURN, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	x_verdict(r, NFT_GOTO, name(other, "q", f->id));
 	batch_rule(b, r);
 }
 
@@ -170,7 +196,7 @@ static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bo
 
 	name(chain, v6 ? "f6_" : "f4_", f->id);
 	name(ask, "q", f->id);
-	not_plain(b, chain, ask, v6);
+	not_plain(b, f, chain, v6);
 	r = batch_rule_new(b, chain);
 	match_ct_mark(r, epoch);
 	x_verdict(r, NF_ACCEPT, NULL);
@@ -294,7 +320,7 @@ static const struct {
     {"direct4_", KEY_V4, true}, {"direct6_", KEY_V6, true},   {"open4_", KEY_V4, false},
     {"open6_", KEY_V6, false},  {"learned4_", KEY_V4, false}, {"learned6_", KEY_V6, false},
 };
-static const char *const fence_chains[] = {"q",   "p4_", "p6_", "h4_", "h6_", "f4_",
+static const char *const fence_chains[] = {"q",   "o6_", "p4_", "p6_", "h4_", "h6_", "f4_",
 					   "f6_", "f",   "i",   "a",   "n",   "z"};
 static const struct {
 	const char *map, *chain;
@@ -430,6 +456,7 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 		inspected_chain(&b, f, v6);
 		family_chain(&b, f, v6, direct_elems(&b, f, v6));
 	}
+	odd_chain(&b, f);
 	out_chain(&b, f);
 	in_chain(&b, f);
 	after_chain(&b, f);

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import lab as L
+import puppets
 import topo
 from lab import check
 
@@ -350,6 +351,20 @@ def test_row22_own_listener(lab):
     for to in ("127.0.0.1", "::1"):
         r = lab.run(L.policy(NAME, "tcp://localhost:7790"), lab.attack("own_listener", to=to, port=7790))
         check(r.json().get("back") == "hello", r.json(), r.events()[:2])
+
+
+def test_row17_large_segments(lab):
+    """Over loopback the kernel hands on TCP segments of more than 64 kB, over IPv6 with a header more."""
+    host = puppets.Outside(lab)
+    host.serve("l", "::", 7791, "host")
+    box = puppets.Inside(lab, L.policy("localhost:7791"))
+    box.serve("l", "::", 7792, "own")
+    for port, word in ((7791, "host"), (7792, "own")):
+        for to in ("127.0.0.1", "::1"):
+            box.connect("c", to, port)
+            check(box.recv("c") == word)
+            check(box.bulk("c", 5000000), to, port)
+    check(not box.result().events())
 
 
 def test_row23_leaving(lab):
