@@ -6,6 +6,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@
 #define IP6_DADDR_OFFSET  24
 #define IP6_BYTES         40
 #define TCP_DOFF_OFFSET   12
+#define TCP_FLAGS_OFFSET  13
 
 static const char *name(char buf[NAME_BYTES], const char *prefix, uint32_t fence)
 {
@@ -187,6 +189,41 @@ static void pass_set(struct batch *b, const char *chain, const struct nft_fence 
 	batch_rule(b, r);
 }
 
+static void load_syn(struct nftnl_rule *r)
+{
+	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_OFFSET, 1, NFT_REG_1);
+	x_mask(r, NFT_REG_1, TH_SYN | TH_ACK, 0);
+}
+
+/* A flow that was verified passes. But a connection that begins anew, from the same port, may get
+ * the conntrack entry of one that was reset, mark and all: what begins is judged, whatever the
+ * mark. */
+static void verified(struct batch *b, const char *chain, uint32_t epoch)
+{
+	struct nftnl_rule *r = batch_rule_new(b, chain);
+
+	match_ct_mark(r, epoch);
+	load_syn(r); /* of UDP it is a byte of the payload, or not there: see the next rule */
+	x_cmp_ne8(r, NFT_REG_1, TH_SYN);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	match_ct_mark(r, epoch);
+	x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
+	x_cmp_ne8(r, NFT_REG_1, IPPROTO_TCP);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, CT_MARK_MASK, 0);
+	x_cmp_ne32(r, NFT_REG_1, 0);
+	match_l4(r, IPPROTO_TCP);
+	load_syn(r);
+	x_cmp8(r, NFT_REG_1, TH_SYN);
+	x_ct_mark(r, CT_MARK_MASK, 0);
+	batch_rule(b, r);
+}
+
 /* f4_<N>, f6_<N>: the way out of one family, the usual things first. */
 static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bool direct)
 {
@@ -197,10 +234,7 @@ static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bo
 	name(chain, v6 ? "f6_" : "f4_", f->id);
 	name(ask, "q", f->id);
 	not_plain(b, f, chain, v6);
-	r = batch_rule_new(b, chain);
-	match_ct_mark(r, epoch);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
+	verified(b, chain, epoch);
 	r = batch_rule_new(b, chain);
 	match_ct_mark(r, epoch | CT_INSPECT);
 	x_verdict(r, NFT_GOTO, name(other, v6 ? "h6_" : "h4_", f->id));

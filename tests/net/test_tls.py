@@ -2,6 +2,7 @@
 import json
 
 import lab as L
+import puppets
 import topo
 import wire
 from lab import check
@@ -113,6 +114,38 @@ def test_row11_two_names_one_address(lab):
         ["hello", {"to": topo.ALLOWED4, "port": 443, "sni": "other.test", "token": tok}]])))
     cut_short(r.json()["results"][2])
     lab.absent(tok)
+
+
+def test_row11_port_used_again(lab):
+    """The server resets a verified connection, and the next one comes from the same port: the kernel's
+    entry may be the old one, what it says about the flow is not."""
+    for to, ends in ((topo.ALLOWED4, ("shared.test", None)), (topo.ALLOWED6, (None, "shared.test"))):
+        server = puppets.Outside(lab, lab.net.net)
+        server.listen("l", to, 8499)
+        box = puppets.Inside(lab, L.policy("tls://%s:8499" % NAME))
+        check(box.resolve(NAME, to) == to)
+        box.connect("c", to, 8499, "", 40100)
+        server.accept("l", "s")
+        box.send_hex("c", wire.client_hello(NAME).hex())
+        check(len(server.recv("s")) > 100)
+        server.close("s", True)
+        box.ask("recv", "c")
+        box.close("c")
+        for sni in ends:
+            tok = L.token()
+            box.connect("c", to, 8499, "", 40100)
+            server.accept("l", "s")
+            box.ask("send_hex", "c", (wire.client_hello(sni, tok.encode()) if sni else tok.encode()).hex())
+            got = box.ask("recv", "c")
+            check(got in ({"error": "ECONNRESET"}, {"error": "EPIPE"}), got)
+            lab.absent(tok, "%s %s" % (to, sni))
+            server.close("s", True)
+            box.close("c")
+        box.connect("c", to, 8499, "", 40100)  # and what is allowed is allowed again
+        server.accept("l", "s")
+        box.send_hex("c", wire.client_hello(NAME).hex())
+        check(len(server.recv("s")) > 100)
+        check({e["agentfw"]["code"] for e in box.result().events()} == {"other-name", "not-tls"})
 
 
 def test_row12_split_at_every_offset(lab):
