@@ -12,7 +12,7 @@ struct facts {
 	const struct names *names;
 	uint64_t now_ms;
 	uint8_t l4proto;
-	struct addr dst;
+	struct addr src, dst;
 	uint16_t port;     /* 0 where the protocol has none */
 	bool payload;      /* TCP: it carries bytes */
 	bool echo_request; /* ICMP */

@@ -9,7 +9,7 @@
 #define PORT_HTTP  80
 #define PORT_HTTPS 443
 
-/* What line for the egress list would let such a thing pass. */
+/* What line of the policy would let such a thing pass. */
 enum remedy {
 	REMEDY_NONE = 0, /* nothing that may be written */
 	REMEDY_ENDPOINT, /* the endpoint itself */
@@ -17,6 +17,7 @@ enum remedy {
 	REMEDY_NAME,     /* the name that was asked for */
 	REMEDY_ECH,
 	REMEDY_REBIND,
+	REMEDY_INGRESS, /* the listener, in another list */
 };
 
 static const struct {
@@ -51,7 +52,8 @@ static const struct {
     [DENIED_QUIC] = {"quic", "QUIC, which is refused so that TLS over TCP is used",
 		     REMEDY_ENDPOINT},
     [DENIED_MULTICAST] = {"multicast", "a multicast or broadcast address", REMEDY_ENDPOINT},
-    [DENIED_INBOUND] = {"inbound", "somebody outside connects to a listener inside", REMEDY_NONE},
+    [DENIED_INBOUND] = {"inbound", "somebody outside connects to a listener inside",
+			REMEDY_INGRESS},
     [DENIED_DNS_NAME] = {"dns-name", "no rule allows the name that was asked for", REMEDY_NAME},
     [DENIED_DNS_MALFORMED] = {"dns-malformed", "a malformed DNS message", REMEDY_NONE},
     [DENIED_DNS_REBIND] = {"dns-rebind",
@@ -101,7 +103,7 @@ static const char *destination(const struct denial *d, char *buf, size_t bytes)
 static void specific(const struct denial *d, char *buf, size_t bytes)
 {
 	const char *text = denial_code_text(d->code);
-	char to[ADDR_STRLEN + 10];
+	char to[ADDR_STRLEN + 10], peer[ADDR_STRLEN];
 
 	destination(d, to, sizeof(to));
 	if (d->code == DENIED_NO_RULE && d->endpoint[0])
@@ -120,6 +122,11 @@ static void specific(const struct denial *d, char *buf, size_t bytes)
 			 d->name);
 	else if (d->dns && d->name[0])
 		snprintf(buf, bytes, "%s: the question for %s", text, d->name);
+	else if (d->code == DENIED_INBOUND && d->src.family && has_ports(d))
+		snprintf(buf, bytes, "%s may not connect to the listener at %s: %s",
+			 addr_format(&d->src, peer), to,
+			 d->rule == RULE_NONE ? "no ingress entry names it"
+					      : "the ingress entry names other peers");
 	else if (d->inbound)
 		snprintf(buf, bytes, "%s: port %u", text, d->dport);
 	else if (d->dst.family || d->endpoint[0])
@@ -185,7 +192,7 @@ static const char *endpoint_line(const struct denial *d, char *buf, size_t bytes
 	return line(text, buf, bytes);
 }
 
-static const char *address_line(const struct denial *d, char *buf, size_t bytes)
+static const char *address_text(const struct denial *d, char text[ENDPOINT_STRLEN])
 {
 	struct endpoint ep = {.scheme = d->l4proto == IPPROTO_TCP ? SCHEME_TCP : SCHEME_UDP,
 			      .scheme_written = true,
@@ -193,11 +200,31 @@ static const char *address_line(const struct denial *d, char *buf, size_t bytes)
 			      .prefix = {d->dst, d->dst.family == 4 ? 32 : 128},
 			      .n_ports = 1,
 			      .ports = {d->dport}};
+
+	return d->dst.family && has_ports(d) ? endpoint_format(&ep, text) : NULL;
+}
+
+static const char *address_line(const struct denial *d, char *buf, size_t bytes)
+{
 	char text[ENDPOINT_STRLEN];
 
-	if (!d->dst.family || !has_ports(d))
+	return address_text(d, text) ? line(text, buf, bytes) : NULL;
+}
+
+/* To a loopback address only processes of the host connect; elsewhere it is this peer. */
+static const char *ingress_line(const struct denial *d, char *buf, size_t bytes)
+{
+	char text[ENDPOINT_STRLEN], peer[ADDR_STRLEN];
+	const char *q;
+
+	if (!address_text(d, text) || !d->src.family)
 		return NULL;
-	return line(endpoint_format(&ep, text), buf, bytes);
+	q = quote(addr_format(&d->src, peer), true);
+	if (addr_kind(&d->dst) == ADDR_LOOPBACK)
+		snprintf(buf, bytes, "ingress: [\"%s\"]", text);
+	else
+		snprintf(buf, bytes, "ingress: [{to: \"%s\", from: [%s%s%s]}]", text, q, peer, q);
+	return buf;
 }
 
 static bool address_in(const char *text, struct addr *ret)
@@ -238,7 +265,7 @@ const char *denial_suggest(const struct denial *d, const struct policy *p, char 
 
 	if (p && d->rule < policy_rules(p))
 		policy_rule(p, d->rule, &rule);
-	if (!known(d->code) || d->inbound)
+	if (!known(d->code) || (d->inbound && d->code != DENIED_INBOUND))
 		return NULL;
 	switch (codes[d->code].remedy) {
 	case REMEDY_NONE:
@@ -257,6 +284,8 @@ const char *denial_suggest(const struct denial *d, const struct policy *p, char 
 		return buf;
 	case REMEDY_REBIND:
 		return rebind_line(d, rule.text, buf, bytes);
+	case REMEDY_INGRESS:
+		return ingress_line(d, buf, bytes);
 	}
 	return NULL;
 }

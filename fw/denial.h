@@ -69,8 +69,9 @@ const char *denial_code_name(enum denial_code code);
 const char *denial_code_text(enum denial_code code);
 /* The sentence with names and addresses of this one. p may be NULL. Returns buf. */
 const char *denial_reason(const struct denial *d, const struct policy *p, char *buf, size_t bytes);
-/* The line for the policy's egress list that would let it pass ("  - evil.example"), in buf; NULL:
- * no line does, as for malformed packets. p may be NULL. For DENIED_DNS_REBIND, detail holds the
+/* The line for the policy's egress list that would let it pass ("  - evil.example"), in buf; for
+ * DENIED_INBOUND the whole key ("ingress: [...]"). NULL: no line does, as for malformed packets. p
+ * may be NULL. For DENIED_DNS_REBIND, detail holds the
  * address as a word of its own. */
 const char *denial_suggest(const struct denial *d, const struct policy *p, char *buf, size_t bytes);
 

@@ -45,10 +45,11 @@
 
 /* Conntrack mark: which generation of which fence verified the flow. The other bits are left alone.
  */
-#define CT_MARK_MASK   0x1fffff00u
+#define CT_MARK_MASK   0x3fffff00u
 #define CT_EPOCH_SHIFT 8
 #define CT_EPOCH_MAX   0xfffffu
 #define CT_INSPECT     0x10000000u
+#define CT_INBOUND     0x20000000u /* let in: answers may go out */
 
 enum em_type {
 	EM_FENCE_ADD = 1,

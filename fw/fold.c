@@ -48,6 +48,8 @@ static uint64_t hash(const struct folds *fs, const struct denial *d)
 	h = mix(h, &d->code, sizeof(d->code));
 	h = mix(h, &d->dport, sizeof(d->dport));
 	h = mix(h, d->dst.b, sizeof(d->dst.b));
+	if (d->inbound)
+		h = mix(h, d->src.b, sizeof(d->src.b));
 	h = mix(h, d->endpoint, strlen(d->endpoint));
 	return mix(h, d->name, strlen(d->name));
 }
@@ -57,8 +59,10 @@ static bool alike(const struct denial *a, const struct denial *b)
 	return a->fence == b->fence && a->code == b->code && a->would == b->would &&
 	       a->inbound == b->inbound && a->l4proto == b->l4proto && a->dns == b->dns &&
 	       a->qtype == b->qtype && a->rule == b->rule && a->dport == b->dport &&
-	       addr_equal(&a->dst, &b->dst) && strcmp(a->endpoint, b->endpoint) == 0 &&
-	       strcmp(a->name, b->name) == 0;
+	       addr_equal(&a->dst, &b->dst) &&
+	       /* from outside, who it was is the peer */
+	       (!a->inbound || addr_equal(&a->src, &b->src)) &&
+	       strcmp(a->endpoint, b->endpoint) == 0 && strcmp(a->name, b->name) == 0;
 }
 
 static const char *exe_key(const struct process_info *who)

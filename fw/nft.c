@@ -7,6 +7,7 @@
 #include <linux/icmpv6.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -138,10 +139,16 @@ static void base_rules(struct batch *b)
 
 	dispatch(r, "fences");
 	batch_rule(b, r);
-	/* Only what opens a flow is a question at the input; untracked packets open one each. */
+	/* At the input only what goes the way that its flow began is a question: the flow is let in
+	 * or was. Not only its first packet, for it may have begun with who had the port before. */
 	r = batch_rule_new(b, "in");
+	x_ct_load(r, NFT_CT_DIRECTION, NFT_REG_1);
+	x_cmp8(r, NFT_REG_1, IP_CT_DIR_ORIGINAL);
+	dispatch(r, "inside");
+	batch_rule(b, r);
+	r = batch_rule_new(b, "in"); /* untracked packets open a flow each */
 	x_ct_load(r, NFT_CT_STATE, NFT_REG_1);
-	x_mask(r, NFT_REG_1, NF_CT_STATE_BIT(IP_CT_NEW) | NF_CT_STATE_UNTRACKED_BIT, 0);
+	x_mask(r, NFT_REG_1, NF_CT_STATE_UNTRACKED_BIT, 0);
 	x_cmp_ne32(r, NFT_REG_1, 0);
 	dispatch(r, "inside");
 	batch_rule(b, r);

@@ -2,15 +2,16 @@
  *
  *     out    filter output 0    socket cgroupv2 level 2 vmap @fences        -> f<N>
  *     after  filter output 10   our mark set: socket cgroupv2 vmap @after   -> a<N>
- *     in     filter input 10    new: socket cgroupv2 level 2 vmap @inside   -> i<N>
+ *     in     filter input 10    begun by others: socket cgroupv2 vmap @inside -> i<N>
  *     in_after filter input 20  our mark set: socket cgroupv2 vmap @after   -> a<N>
  *     dns    nat output -100    port 53: socket cgroupv2 vmap @dns_fence    -> n<N>
  *     zone   filter output -300 UDP to port 53: socket cgroupv2 vmap @dns_zone -> z<N>
  *
  * f<N> (f4_<N>, f6_<N>) passes what was verified (conntrack mark), what an address rule allows, and
  * packets without payload to learned addresses; all the rest goes to the fence's own queue. a<N>
- * turns the engine's verdict (packet mark) into the conntrack mark or a reject. Everything is done
- * in single transactions over one socket, which owns the table where the kernel has that. */
+ * turns the engine's verdict (packet mark) into the conntrack mark or a reject; for i<N> see
+ * nft_ingress.c. Everything is done in single transactions over one socket, which owns the table
+ * where the kernel has that. */
 #ifndef AGENTFW_NFT_H
 #define AGENTFW_NFT_H
 

@@ -234,15 +234,20 @@ enum {
 	NFT_TYPE_BITS = 6
 };
 
-static uint32_t concat_type(uint32_t first)
+static uint32_t concat_type(uint32_t address, bool pair)
 {
+	uint32_t first = pair ? address << NFT_TYPE_BITS | address : address;
+
 	return (first << NFT_TYPE_BITS | NFT_TYPE_INET_PROTOCOL) << NFT_TYPE_BITS |
 	       NFT_TYPE_INET_SERVICE;
 }
 
 static void shape_set(struct nftnl_set *s, enum key_shape shape, bool interval)
 {
-	uint8_t fields[16] = {shape == KEY_V6 ? 16 : 4, 1, 2};
+	bool v6 = shape == KEY_V6 || shape == KEY_PAIR6;
+	bool pair = shape == KEY_PAIR4 || shape == KEY_PAIR6;
+	uint8_t address = v6 ? 16 : 4, fields[16] = {address, 1, 2},
+		pair_fields[16] = {address, address, 1, 2};
 
 	if (shape == KEY_CGROUP) {
 		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_MAP);
@@ -261,9 +266,9 @@ static void shape_set(struct nftnl_set *s, enum key_shape shape, bool interval)
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS,
 			  NFT_SET_CONCAT | (interval ? (uint32_t)NFT_SET_INTERVAL : 0));
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE,
-			  concat_type(shape == KEY_V6 ? NFT_TYPE_IP6ADDR : NFT_TYPE_IPADDR));
-	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, shape == KEY_V6 ? 24 : 12);
-	nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, fields, sizeof(fields));
+			  concat_type(v6 ? NFT_TYPE_IP6ADDR : NFT_TYPE_IPADDR, pair));
+	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, (pair ? 2u : 1u) * address + 8);
+	nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, pair ? pair_fields : fields, sizeof(fields));
 }
 
 static struct nftnl_set *set_new(struct batch *b, const char *name)

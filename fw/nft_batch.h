@@ -48,10 +48,12 @@ enum key_shape {
 	KEY_CGROUP, /* a verdict map keyed by cgroup id */
 	KEY_V4,     /* address . protocol . port */
 	KEY_V6,
+	KEY_PAIR4, /* address . address . protocol . port */
+	KEY_PAIR6,
 	KEY_PROTO, /* one protocol number */
 };
 struct set_key {
-	uint8_t b[24];
+	uint8_t b[40];
 	uint8_t n;
 };
 void batch_set(struct batch *b, const char *name, enum key_shape shape, bool interval);

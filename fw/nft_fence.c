@@ -10,32 +10,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ELEMS_PER_MESSAGE 512
-#define NAME_BYTES        24
-
-/* Places in headers: RFC 791, RFC 8200, RFC 9293. */
+/* Places in headers that only this file looks at. */
 #define IP4_LENGTH_OFFSET 2
-#define IP4_DADDR_OFFSET  16
 #define IP6_LENGTH_OFFSET 4
 #define IP6_NEXT_OFFSET   6
-#define IP6_DADDR_OFFSET  24
 #define IP6_BYTES         40
 #define TCP_DOFF_OFFSET   12
 #define TCP_FLAGS_OFFSET  13
 
-static const char *name(char buf[NAME_BYTES], const char *prefix, uint32_t fence)
+const char *nft_name(char buf[NFT_NAME_BYTES], const char *prefix, uint32_t fence)
 {
-	snprintf(buf, NAME_BYTES, "%s%u", prefix, fence);
+	snprintf(buf, NFT_NAME_BYTES, "%s%u", prefix, fence);
 	return buf;
 }
 
-static void match_family(struct nftnl_rule *r, bool v6)
+void nft_match_family(struct nftnl_rule *r, bool v6)
 {
 	x_meta_load(r, NFT_META_NFPROTO, NFT_REG_1);
 	x_cmp8(r, NFT_REG_1, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
 }
 
-static void match_l4(struct nftnl_rule *r, uint8_t l4proto)
+void nft_match_l4(struct nftnl_rule *r, uint8_t l4proto)
 {
 	x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
 	x_cmp8(r, NFT_REG_1, l4proto);
@@ -58,7 +53,7 @@ static void match_set(struct nftnl_rule *r, const char *set, bool v6)
 	x_lookup(r, set, NFT_REG32_00, false);
 }
 
-static void match_ct_mark(struct nftnl_rule *r, uint32_t bits)
+void nft_match_ct_mark(struct nftnl_rule *r, uint32_t bits)
 {
 	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
 	x_mask(r, NFT_REG_1, CT_MARK_MASK, 0);
@@ -74,7 +69,7 @@ static void own_dns(struct batch *b, const char *chain, uint16_t port, bool v6, 
 	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_DADDR_OFFSET : IP4_DADDR_OFFSET,
 		  v6 ? 16 : 4, NFT_REG_1);
 	x_cmp(r, NFT_REG_1, v6 ? lo6 : lo4, v6 ? 16 : 4);
-	match_l4(r, l4proto);
+	nft_match_l4(r, l4proto);
 	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, L4_DPORT_OFFSET, 2, NFT_REG_1);
 	x_cmp(r, NFT_REG_1, &be, sizeof(be));
 	x_verdict(r, NF_ACCEPT, NULL);
@@ -104,20 +99,18 @@ static void no_payload(struct batch *b, const char *chain, bool v6)
 	}
 }
 
-/* IPv4 options and IPv6 extension headers can name another destination (source routing): no packet
- * that has them is let through without being looked at. */
-static void not_plain(struct batch *b, const struct nft_fence *f, const char *chain, bool v6)
+void nft_not_plain(struct batch *b, const struct nft_fence *f, const char *chain, bool v6)
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
-	char other[NAME_BYTES];
+	char other[NFT_NAME_BYTES];
 
 	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_NEXT_OFFSET : 0, 1, NFT_REG_1);
 	if (v6) {
 		x_lookup_not(r, NFT_PLAIN_SET, NFT_REG_1);
-		x_verdict(r, NFT_JUMP, name(other, "o6_", f->id));
+		x_verdict(r, NFT_JUMP, nft_name(other, "o6_", f->id));
 	} else {
 		x_cmp_ne8(r, NFT_REG_1, 0x45);
-		x_verdict(r, NFT_GOTO, name(other, "q", f->id));
+		x_verdict(r, NFT_GOTO, nft_name(other, "q", f->id));
 	}
 	batch_rule(b, r);
 }
@@ -128,8 +121,8 @@ static void not_plain(struct batch *b, const struct nft_fence *f, const char *ch
 static void odd_chain(struct batch *b, const struct nft_fence *f)
 {
 	static const uint8_t zero[2], hop_by_hop, jumbo[] = {IPPROTO_TCP, 0, 194, 4};
-	char chain[NAME_BYTES], other[NAME_BYTES];
-	struct nftnl_rule *r = batch_rule_new(b, name(chain, "o6_", f->id));
+	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
+	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "o6_", f->id));
 
 	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_LENGTH_OFFSET, 2, NFT_REG_1);
 	x_cmp(r, NFT_REG_1, zero, sizeof(zero));
@@ -140,7 +133,7 @@ static void odd_chain(struct batch *b, const struct nft_fence *f)
 	x_verdict(r, NFT_RETURN, NULL);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, name(other, "q", f->id));
+	x_verdict(r, NFT_GOTO, nft_name(other, "q", f->id));
 	batch_rule(b, r);
 }
 
@@ -158,20 +151,20 @@ static void ask_chain(struct batch *b, const char *chain, uint16_t queue, bool n
 /* f<N>: the way out. */
 static void out_chain(struct batch *b, const struct nft_fence *f)
 {
-	char chain[NAME_BYTES], family[NAME_BYTES];
+	char chain[NFT_NAME_BYTES], family[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
 
-	r = batch_rule_new(b,
-			   name(chain, "f", f->id)); /* never trust a mark the sender could set */
+	r = batch_rule_new(
+	    b, nft_name(chain, "f", f->id)); /* never trust a mark the sender could set */
 	x_meta_mark(r, PKT_MARK_MASK, 0);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	match_family(r, false);
-	x_verdict(r, NFT_GOTO, name(family, "f4_", f->id));
+	nft_match_family(r, false);
+	x_verdict(r, NFT_GOTO, nft_name(family, "f4_", f->id));
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	match_family(r, true);
-	x_verdict(r, NFT_GOTO, name(family, "f6_", f->id));
+	nft_match_family(r, true);
+	x_verdict(r, NFT_GOTO, nft_name(family, "f6_", f->id));
 	batch_rule(b, r);
 }
 
@@ -179,12 +172,12 @@ static void out_chain(struct batch *b, const struct nft_fence *f)
 static void pass_set(struct batch *b, const char *chain, const struct nft_fence *f,
 		     const char *prefix, bool v6)
 {
-	char set[NAME_BYTES], passed[NAME_BYTES];
+	char set[NFT_NAME_BYTES], passed[NFT_NAME_BYTES];
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
-	match_set(r, name(set, prefix, f->id), v6);
+	match_set(r, nft_name(set, prefix, f->id), v6);
 	x_ct_mark(r, CT_MARK_MASK, f->epoch << CT_EPOCH_SHIFT);
-	x_counter_ref(r, name(passed, "c", f->id));
+	x_counter_ref(r, nft_name(passed, "c", f->id));
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 }
@@ -202,13 +195,13 @@ static void verified(struct batch *b, const char *chain, uint32_t epoch)
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
-	match_ct_mark(r, epoch);
+	nft_match_ct_mark(r, epoch);
 	load_syn(r); /* of UDP it is a byte of the payload, or not there: see the next rule */
 	x_cmp_ne8(r, NFT_REG_1, TH_SYN);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	match_ct_mark(r, epoch);
+	nft_match_ct_mark(r, epoch);
 	x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
 	x_cmp_ne8(r, NFT_REG_1, IPPROTO_TCP);
 	x_verdict(r, NF_ACCEPT, NULL);
@@ -217,7 +210,7 @@ static void verified(struct batch *b, const char *chain, uint32_t epoch)
 	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
 	x_mask(r, NFT_REG_1, CT_MARK_MASK, 0);
 	x_cmp_ne32(r, NFT_REG_1, 0);
-	match_l4(r, IPPROTO_TCP);
+	nft_match_l4(r, IPPROTO_TCP);
 	load_syn(r);
 	x_cmp8(r, NFT_REG_1, TH_SYN);
 	x_ct_mark(r, CT_MARK_MASK, 0);
@@ -228,26 +221,28 @@ static void verified(struct batch *b, const char *chain, uint32_t epoch)
 static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bool direct)
 {
 	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
-	char chain[NAME_BYTES], ask[NAME_BYTES], other[NAME_BYTES], passed[NAME_BYTES];
+	char chain[NFT_NAME_BYTES], ask[NFT_NAME_BYTES], other[NFT_NAME_BYTES],
+	    passed[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
 
-	name(chain, v6 ? "f6_" : "f4_", f->id);
-	name(ask, "q", f->id);
-	not_plain(b, f, chain, v6);
+	nft_name(chain, v6 ? "f6_" : "f4_", f->id);
+	nft_name(ask, "q", f->id);
+	nft_not_plain(b, f, chain, v6);
 	verified(b, chain, epoch);
 	r = batch_rule_new(b, chain);
-	match_ct_mark(r, epoch | CT_INSPECT);
-	x_verdict(r, NFT_GOTO, name(other, v6 ? "h6_" : "h4_", f->id));
+	nft_match_ct_mark(r, epoch | CT_INSPECT);
+	x_verdict(r, NFT_GOTO, nft_name(other, v6 ? "h6_" : "h4_", f->id));
 	batch_rule(b, r);
+	nft_answers(b, f, chain, v6);
 	own_dns(b, chain, f->dns_port, v6, IPPROTO_UDP);
 	own_dns(b, chain, f->dns_port, v6, IPPROTO_TCP);
 	if (direct) /* interval sets are dear to look into */
 		pass_set(b, chain, f, v6 ? "direct6_" : "direct4_", v6);
 	pass_set(b, chain, f, v6 ? "open6_" : "open4_", v6);
 	r = batch_rule_new(b, chain);
-	match_l4(r, IPPROTO_TCP);
-	match_set(r, name(other, v6 ? "learned6_" : "learned4_", f->id), v6);
-	x_verdict(r, NFT_JUMP, name(passed, v6 ? "p6_" : "p4_", f->id));
+	nft_match_l4(r, IPPROTO_TCP);
+	match_set(r, nft_name(other, v6 ? "learned6_" : "learned4_", f->id), v6);
+	x_verdict(r, NFT_JUMP, nft_name(passed, v6 ? "p6_" : "p4_", f->id));
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
 	x_verdict(r, NFT_GOTO, ask);
@@ -257,37 +252,18 @@ static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bo
 /* h4_<N>, h6_<N>: a flow of which every payload is looked at. */
 static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
-	char chain[NAME_BYTES], other[NAME_BYTES];
+	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
 
-	r = batch_rule_new(b, name(chain, v6 ? "h6_" : "h4_", f->id));
-	match_l4(r, IPPROTO_TCP);
-	x_verdict(r, NFT_JUMP, name(other, v6 ? "p6_" : "p4_", f->id));
+	r = batch_rule_new(b, nft_name(chain, v6 ? "h6_" : "h4_", f->id));
+	nft_match_l4(r, IPPROTO_TCP);
+	x_verdict(r, NFT_JUMP, nft_name(other, v6 ? "p6_" : "p4_", f->id));
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
 	x_meta_mark(r, PKT_MARK_MASK, PKT_INSPECTED);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, name(other, "q", f->id));
-	batch_rule(b, r);
-}
-
-/* i<N>: what comes from outside to a socket of the fence; its own flows were marked on their way
- * out. */
-static void in_chain(struct batch *b, const struct nft_fence *f)
-{
-	char chain[NAME_BYTES], ask[NAME_BYTES];
-	struct nftnl_rule *r;
-
-	r = batch_rule_new(b, name(chain, "i", f->id));
-	match_ct_mark(r, f->epoch << CT_EPOCH_SHIFT);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, name(ask, "q", f->id));
+	x_verdict(r, NFT_GOTO, nft_name(other, "q", f->id));
 	batch_rule(b, r);
 }
 
@@ -305,10 +281,10 @@ static struct nftnl_rule *on_mark(struct batch *b, const char *chain, uint32_t m
 static void after_chain(struct batch *b, const struct nft_fence *f)
 {
 	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
-	char chain[NAME_BYTES];
+	char chain[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
 
-	r = on_mark(b, name(chain, "a", f->id), PKT_ALLOW_FLOW);
+	r = on_mark(b, nft_name(chain, "a", f->id), PKT_ALLOW_FLOW);
 	x_ct_mark(r, CT_MARK_MASK, epoch);
 	x_meta_mark(r, PKT_MARK_MASK, 0);
 	x_verdict(r, NF_ACCEPT, NULL);
@@ -327,8 +303,8 @@ static void after_chain(struct batch *b, const struct nft_fence *f)
 
 static void dns_chain(struct batch *b, const struct nft_fence *f)
 {
-	char chain[NAME_BYTES];
-	struct nftnl_rule *r = batch_rule_new(b, name(chain, "n", f->id));
+	char chain[NFT_NAME_BYTES];
+	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "n", f->id));
 
 	x_redirect(r, f->dns_port);
 	batch_rule(b, r);
@@ -338,8 +314,8 @@ static void dns_chain(struct batch *b, const struct nft_fence *f)
  * one that is there would be taken, with its redirection or without one. */
 static void zone_chain(struct batch *b, const struct nft_fence *f)
 {
-	char chain[NAME_BYTES];
-	struct nftnl_rule *r = batch_rule_new(b, name(chain, "z", f->id));
+	char chain[NFT_NAME_BYTES];
+	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "z", f->id));
 
 	x_ct_original_zone(r, (uint16_t)(1 + f->epoch % UINT16_MAX));
 	batch_rule(b, r);
@@ -349,13 +325,20 @@ static void zone_chain(struct batch *b, const struct nft_fence *f)
 static const struct {
 	const char *prefix;
 	enum key_shape shape;
-	bool interval;
+	bool interval, ingress; /* ingress: only where the policy has it */
 } fence_sets[] = {
-    {"direct4_", KEY_V4, true}, {"direct6_", KEY_V6, true},   {"open4_", KEY_V4, false},
-    {"open6_", KEY_V6, false},  {"learned4_", KEY_V4, false}, {"learned6_", KEY_V6, false},
+    {"direct4_", KEY_V4, true, false},   {"direct6_", KEY_V6, true, false},
+    {"open4_", KEY_V4, false, false},    {"open6_", KEY_V6, false, false},
+    {"learned4_", KEY_V4, false, false}, {"learned6_", KEY_V6, false, false},
+    {"pairs4_", KEY_PAIR4, true, true},  {"pairs6_", KEY_PAIR6, true, true},
 };
-static const char *const fence_chains[] = {"q",   "o6_", "p4_", "p6_", "h4_", "h6_", "f4_",
-					   "f6_", "f",   "i",   "a",   "n",   "z"};
+static const struct {
+	const char *prefix;
+	bool ingress;
+} fence_chains[] = {{"q", false},   {"o6_", false}, {"k", true},    {"r4_", true},  {"r6_", true},
+		    {"i4_", true},  {"i6_", true},  {"p4_", false}, {"p6_", false}, {"h4_", false},
+		    {"h6_", false}, {"f4_", false}, {"f6_", false}, {"f", false},   {"i", false},
+		    {"a", false},   {"n", false},   {"z", false}};
 static const struct {
 	const char *map, *chain;
 } fence_maps[] = {
@@ -365,16 +348,26 @@ static const struct {
 #define N_CHAINS (sizeof(fence_chains) / sizeof(fence_chains[0]))
 #define N_MAPS   (sizeof(fence_maps) / sizeof(fence_maps[0]))
 
+static bool has_set(const struct nft_fence *f, size_t i)
+{
+	return !fence_sets[i].ingress || nft_has_ingress(f);
+}
+
+static bool has_chain(const struct nft_fence *f, size_t i)
+{
+	return !fence_chains[i].ingress || nft_has_ingress(f);
+}
+
 static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 {
 	struct set_key k = nft_cgroup_key(f->cgroup_id);
-	char chain[NAME_BYTES];
+	char chain[NFT_NAME_BYTES];
 
 	for (size_t i = 0; i < N_MAPS; i++) {
 		struct nftnl_set *s = batch_elems_new(b, fence_maps[i].map);
 
 		batch_elem(s, &k, NULL,
-			   type == NFT_MSG_NEWSETELEM ? name(chain, fence_maps[i].chain, f->id)
+			   type == NFT_MSG_NEWSETELEM ? nft_name(chain, fence_maps[i].chain, f->id)
 						      : NULL);
 		batch_elems(b, type, s);
 	}
@@ -394,7 +387,7 @@ static struct set_key addr_key(const struct addr *a, uint8_t l4proto, uint16_t p
 	return k;
 }
 
-static struct addr prefix_last(const struct prefix *p)
+struct addr nft_prefix_last(const struct prefix *p)
 {
 	struct addr a = p->addr;
 	unsigned bits = a.family == 4 ? 32 : 128;
@@ -440,7 +433,7 @@ static bool direct_elems(struct batch *b, const struct nft_fence *f, bool v6)
 {
 	size_t n = policy_addr_rules(f->policy), in_message = 0;
 	struct nftnl_set *s = NULL;
-	char set[NAME_BYTES];
+	char set[NFT_NAME_BYTES];
 	bool any = false;
 
 	for (size_t i = 0; i < n && n <= KERNEL_RULES_MAX; i++) {
@@ -452,13 +445,13 @@ static bool direct_elems(struct batch *b, const struct nft_fence *f, bool v6)
 		if ((ar.prefix.addr.family == 6) != v6 || !kernel_decides(f->policy, i, &ar))
 			continue;
 		if (!s)
-			s = batch_elems_new(b, name(set, v6 ? "direct6_" : "direct4_", f->id));
-		last = prefix_last(&ar.prefix);
+			s = batch_elems_new(b, nft_name(set, v6 ? "direct6_" : "direct4_", f->id));
+		last = nft_prefix_last(&ar.prefix);
 		from = addr_key(&ar.prefix.addr, ar.l4proto, ar.port);
 		to = addr_key(&last, ar.l4proto, ar.port);
 		batch_elem(s, &from, &to, NULL);
 		any = true;
-		if (++in_message == ELEMS_PER_MESSAGE) {
+		if (++in_message == NFT_ELEMS_PER_MESSAGE) {
 			batch_elems(b, NFT_MSG_NEWSETELEM, s);
 			s = NULL;
 			in_message = 0;
@@ -471,28 +464,35 @@ static bool direct_elems(struct batch *b, const struct nft_fence *f, bool v6)
 
 int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 {
-	char buf[NAME_BYTES];
+	char buf[NFT_NAME_BYTES];
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
 
 	if (r < 0)
 		return err_set(e, -r, "out of memory");
-	batch_counter(&b, NFT_MSG_NEWOBJ, name(buf, "c", f->id));
+	batch_counter(&b, NFT_MSG_NEWOBJ, nft_name(buf, "c", f->id));
 	for (size_t i = 0; i < N_SETS; i++)
-		batch_set(&b, name(buf, fence_sets[i].prefix, f->id), fence_sets[i].shape,
-			  fence_sets[i].interval);
+		if (has_set(f, i))
+			batch_set(&b, nft_name(buf, fence_sets[i].prefix, f->id),
+				  fence_sets[i].shape, fence_sets[i].interval);
 	for (size_t i = 0; i < N_CHAINS; i++)
-		batch_chain(&b, name(buf, fence_chains[i], f->id), -1, 0, NULL);
-	no_payload(&b, name(buf, "p4_", f->id), false);
-	no_payload(&b, name(buf, "p6_", f->id), true);
-	ask_chain(&b, name(buf, "q", f->id), f->queue, n->native_queue);
+		if (has_chain(f, i))
+			batch_chain(&b, nft_name(buf, fence_chains[i].prefix, f->id), -1, 0, NULL);
+	no_payload(&b, nft_name(buf, "p4_", f->id), false);
+	no_payload(&b, nft_name(buf, "p6_", f->id), true);
+	ask_chain(&b, nft_name(buf, "q", f->id), f->queue, n->native_queue);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		inspected_chain(&b, f, v6);
 		family_chain(&b, f, v6, direct_elems(&b, f, v6));
 	}
 	odd_chain(&b, f);
 	out_chain(&b, f);
-	in_chain(&b, f);
+	if ((r = nft_ingress(&b, f)) < 0) {
+		batch_drop(&b);
+		return err_set(e, -r, "`ingress`: %s",
+			       r == -E2BIG ? "too many pairs of peers and listeners"
+					   : strerror(-r));
+	}
 	after_chain(&b, f);
 	dns_chain(&b, f);
 	zone_chain(&b, f);
@@ -506,7 +506,7 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 int nft_fence_del(struct nft *n, const struct nft_fence *f)
 {
 	struct set_key k = nft_cgroup_key(f->cgroup_id);
-	char buf[NAME_BYTES];
+	char buf[NFT_NAME_BYTES];
 	struct nftnl_set *s;
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
@@ -518,10 +518,12 @@ int nft_fence_del(struct nft *n, const struct nft_fence *f)
 	batch_elem(s, &k, NULL, NFT_DEAD_CHAIN);
 	batch_elems(&b, NFT_MSG_NEWSETELEM, s);
 	for (size_t i = N_CHAINS; i-- > 0;)
-		batch_chain_del(&b, name(buf, fence_chains[i], f->id));
+		if (has_chain(f, i))
+			batch_chain_del(&b, nft_name(buf, fence_chains[i].prefix, f->id));
 	for (size_t i = 0; i < N_SETS; i++)
-		batch_set_del(&b, name(buf, fence_sets[i].prefix, f->id));
-	batch_counter(&b, NFT_MSG_DELOBJ, name(buf, "c", f->id));
+		if (has_set(f, i))
+			batch_set_del(&b, nft_name(buf, fence_sets[i].prefix, f->id));
+	batch_counter(&b, NFT_MSG_DELOBJ, nft_name(buf, "c", f->id));
 	return batch_commit(&b);
 }
 
@@ -543,7 +545,7 @@ int nft_forget(struct nft *n, uint64_t cgroup_id)
 int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count)
 {
 	static const char *const sets[2][2] = {{"learned4_", "learned6_"}, {"open4_", "open6_"}};
-	char buf[NAME_BYTES];
+	char buf[NFT_NAME_BYTES];
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
 
@@ -553,7 +555,7 @@ int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, si
 		const struct learn_entry *le = &entry[i];
 		struct set_key k = addr_key(&le->addr, le->l4proto, le->port);
 		struct nftnl_set *s = batch_elems_new(
-		    &b, name(buf, sets[le->set == LEARN_OPEN][le->addr.family == 6], fence));
+		    &b, nft_name(buf, sets[le->set == LEARN_OPEN][le->addr.family == 6], fence));
 
 		batch_elem(s, &k, NULL, NULL);
 		batch_elems(&b, le->add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM, s);
@@ -563,7 +565,7 @@ int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, si
 
 int nft_unlearn_all(struct nft *n, uint32_t fence)
 {
-	char buf[NAME_BYTES];
+	char buf[NFT_NAME_BYTES];
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
 
@@ -571,13 +573,13 @@ int nft_unlearn_all(struct nft *n, uint32_t fence)
 		return r;
 	for (size_t i = 0; i < N_SETS; i++)
 		if (!fence_sets[i].interval)
-			batch_set_flush(&b, name(buf, fence_sets[i].prefix, fence));
+			batch_set_flush(&b, nft_name(buf, fence_sets[i].prefix, fence));
 	return batch_commit(&b);
 }
 
 uint64_t nft_fence_passed(struct nft *n, uint32_t fence)
 {
-	char buf[NFT_REPLY_BYTES], obj_name[NAME_BYTES];
+	char buf[NFT_REPLY_BYTES], obj_name[NFT_NAME_BYTES];
 	struct nftnl_obj *o = nftnl_obj_alloc();
 	struct nlmsghdr *h;
 	uint64_t packets = 0;
@@ -587,7 +589,7 @@ uint64_t nft_fence_passed(struct nft *n, uint32_t fence)
 		return 0;
 	h = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETOBJ, NFPROTO_INET, 0, 1);
 	nftnl_obj_set_str(o, NFTNL_OBJ_TABLE, NFT_TABLE);
-	nftnl_obj_set_str(o, NFTNL_OBJ_NAME, name(obj_name, "c", fence));
+	nftnl_obj_set_str(o, NFTNL_OBJ_NAME, nft_name(obj_name, "c", fence));
 	nftnl_obj_set_u32(o, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
 	nftnl_obj_nlmsg_build_payload(h, o);
 	if (mnl_socket_sendto(n->nl, h, h->nlmsg_len) >= 0) {

@@ -6,7 +6,16 @@
 #include "fw/nft_batch.h"
 
 #define NFT_REPLY_BYTES 16384
-#define L4_DPORT_OFFSET 2 /* TCP and UDP alike */
+/* Places in headers: RFC 791, RFC 8200, RFC 9293. */
+#define IP4_SADDR_OFFSET 12
+#define IP4_DADDR_OFFSET 16
+#define IP6_SADDR_OFFSET 8
+#define IP6_DADDR_OFFSET 24
+#define L4_SPORT_OFFSET  0 /* TCP and UDP alike */
+#define L4_DPORT_OFFSET  2
+
+#define NFT_ELEMS_PER_MESSAGE 512
+#define NFT_NAME_BYTES        24
 /* The chain that rejects everything, for cgroups whose fence is over. */
 #define NFT_DEAD_CHAIN "dead"
 /* The protocols that may follow an IPv6 header at once on the fast path. */
@@ -21,5 +30,22 @@ struct nft {
 struct set_key nft_cgroup_key(uint64_t id);
 /* TCP is reset, the rest gets an ICMP error, and what cannot be answered is dropped. */
 void nft_reject_all(struct batch *b, const char *chain);
+
+/* What belongs to one fence: prefix and its number. Returns buf. */
+const char *nft_name(char buf[NFT_NAME_BYTES], const char *prefix, uint32_t fence);
+void nft_match_family(struct nftnl_rule *r, bool v6);
+void nft_match_l4(struct nftnl_rule *r, uint8_t l4proto);
+void nft_match_ct_mark(struct nftnl_rule *r, uint32_t bits);
+/* IPv4 options and IPv6 extension headers can name another destination (source routing): no packet
+ * that has them is let through without being looked at. */
+void nft_not_plain(struct batch *b, const struct nft_fence *f, const char *chain, bool v6);
+struct addr nft_prefix_last(const struct prefix *p);
+
+/* nft_ingress.c */
+bool nft_has_ingress(const struct nft_fence *f);
+/* The chains of what comes in. 0, or -errno of policy_ingress_pairs. */
+int nft_ingress(struct batch *b, const struct nft_fence *f);
+/* On the way out of one family: answers in flows that were let in. */
+void nft_answers(struct batch *b, const struct nft_fence *f, const char *chain, bool v6);
 
 #endif

@@ -167,8 +167,7 @@ static void refuse(struct fence *f, const struct facts *facts, const struct deci
 		rd.denial.sport = flow->key.sport;
 	}
 	if (w) {
-		rd.denial.src =
-		    w->pk.version == 6 ? addr_from_v6(w->pk.src) : addr_from_v4(w->pk.src);
+		rd.denial.src = w->facts.src;
 		rd.denial.sport = w->pk.sport;
 		rd.denial.uid = w->p->uid;
 		rd.denial.icmp_type = w->pk.icmp_type;
@@ -292,11 +291,8 @@ static void look(struct passage *w, struct flow *flow)
 /* A TCP payload to an address whose names want to be seen. */
 static void inspect_payload(struct passage *w)
 {
-	struct flow_key key = {.src = w->pk.version == 6 ? addr_from_v6(w->pk.src)
-							 : addr_from_v4(w->pk.src),
-			       .dst = w->facts.dst,
-			       .sport = w->pk.sport,
-			       .dport = w->pk.dport};
+	struct flow_key key = {
+	    .src = w->facts.src, .dst = w->facts.dst, .sport = w->pk.sport, .dport = w->pk.dport};
 	uint32_t seq = w->pk.seq + !!(w->pk.tcp_flags & TCP_SYN);
 	bool known = (w->p->mark & PKT_MARK_MASK) == PKT_INSPECTED;
 	struct flow *flow = flow_find(w->fence->flows, &key);
@@ -349,6 +345,7 @@ static void gather(struct passage *w)
 	f->names = w->fence->names;
 	f->now_ms = loop_now_ms(w->engine->loop);
 	f->l4proto = pk->l4proto == IPPROTO_ICMPV6 ? IPPROTO_ICMP : pk->l4proto;
+	f->src = pk->version == 6 ? addr_from_v6(pk->src) : addr_from_v4(pk->src);
 	f->dst = pk->version == 6 ? addr_from_v6(pk->dst) : addr_from_v4(pk->dst);
 	f->port = pk->dport;
 	f->payload = pk->payload.n > 0;
@@ -387,6 +384,17 @@ static bool to_own_listener(const struct passage *w)
 	return sockdiag_listeners(ENGINE_FD_SOCKDIAG, w->pk.l4proto, &w->facts.dst, w->facts.port,
 				  w->fence->cgroup_id, &all_in) == 0 &&
 	       all_in;
+}
+
+/* The kernel lets in who may come in; the others end here. An entry may name the listener, and
+ * others than this peer. */
+static void refuse_inbound(struct passage *w)
+{
+	struct match m = policy_match_ingress(w->facts.policy, w->facts.l4proto, &w->facts.dst,
+					      w->facts.port, &w->facts.src);
+
+	w->decision.rule = m.rule;
+	refuse_packet(w, DENIED_INBOUND);
 }
 
 static void outbound(struct passage *w)
@@ -439,7 +447,7 @@ void road_packet(void *arg, const struct nfq_packet *p)
 	if (code)
 		refuse_packet(&w, code);
 	else if (p->inbound)
-		refuse_packet(&w, DENIED_INBOUND);
+		refuse_inbound(&w);
 	else
 		outbound(&w);
 }

@@ -277,8 +277,59 @@ static void test_suggest(void **state)
 	check_suggest(&d, NULL);
 }
 
+/* Who came from outside is let in by another list. */
+static void test_suggest_ingress(void **state)
+{
+	struct denial d = denial("tcp://203.0.113.7:443", "");
+	char buf[1024];
+
+	d.inbound = 1;
+	d.code = DENIED_INBOUND;
+	d.rule = RULE_NONE;
+	addr_parse("192.0.2.9", 9, &d.src);
+	check_suggest(&d, "ingress: [{to: \"tcp://203.0.113.7:443\", from: [192.0.2.9]}]");
+	assert_string_equal(denial_reason(&d, NULL, buf, sizeof(buf)),
+			    "192.0.2.9 may not connect to the listener at 203.0.113.7:443: no "
+			    "ingress entry names it");
+	d.rule = 0;
+	assert_string_equal(denial_reason(&d, NULL, buf, sizeof(buf)),
+			    "192.0.2.9 may not connect to the listener at 203.0.113.7:443: the "
+			    "ingress entry names other peers");
+	d.l4proto = IPPROTO_UDP;
+	addr_parse("2001:db8::7", 11, &d.dst);
+	addr_parse("2001:db8::9", 11, &d.src);
+	check_suggest(&d, "ingress: [{to: \"udp://[2001:db8::7]:443\", from: [\"2001:db8::9\"]}]");
+	addr_parse("::1", 3, &d.dst);
+	check_suggest(&d, "ingress: [\"udp://[::1]:443\"]");
+	d.l4proto = IPPROTO_ICMPV6;
+	check_suggest(&d, NULL);
+	d.l4proto = IPPROTO_TCP;
+	d.code = DENIED_FRAGMENT;
+	check_suggest(&d, NULL);
+}
+
 /* ---- folding
  * ------------------------------------------------------------------------------------------ */
+
+/* From outside, who it was is the peer, at whatever port. */
+static void test_fold_peers(void **state)
+{
+	struct lab *lab = *state;
+	struct denial d = denial("tcp://203.0.113.7:443", "");
+
+	d.code = DENIED_INBOUND;
+	d.inbound = 1;
+	addr_parse("192.0.2.1", 9, &d.src);
+	deny(lab, &d, NULL);
+	d.sport++;
+	assert_true(record_folding(lab->r, &fence, &d));
+	addr_parse("192.0.2.2", 9, &d.src);
+	assert_false(record_folding(lab->r, &fence, &d));
+	d.inbound = 0;
+	deny(lab, &d, NULL);
+	addr_parse("192.0.2.1", 9, &d.src);
+	assert_true(record_folding(lab->r, &fence, &d));
+}
 
 static void test_fold(void **state)
 {
@@ -490,9 +541,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(test_event),       T(test_strange_bytes), T(test_dns),  T(test_suggest),
-	    T(test_fold),        T(test_many_folds),    T(test_torn), T(test_full_disk),
-	    T(test_directories), T(test_files),
+	    T(test_event),     T(test_strange_bytes),   T(test_dns),
+	    T(test_suggest),   T(test_suggest_ingress), T(test_fold_peers),
+	    T(test_fold),      T(test_many_folds),      T(test_torn),
+	    T(test_full_disk), T(test_directories),     T(test_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
