@@ -1,4 +1,4 @@
-#include "policy/compile.h"
+#include "policy/compiling.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,21 +6,7 @@
 
 #include "policy/base/cleanup.h"
 
-/* An array that grows. */
-struct array {
-	void *p;
-	size_t n, room, each;
-};
-
-struct compile {
-	struct blob_header h;
-	struct array rules, extras, entries, addr_rules, ingress, addresses, pins, servers,
-	    profiles, paths, env, words, nets, strings;
-	struct blob_slot *slots;
-	size_t n_slots;
-};
-
-static void *array_add(struct array *a, size_t n)
+void *compiling_add(struct array *a, size_t n)
 {
 	if (a->n + n > a->room) {
 		size_t room = a->room ? a->room * 2 : 64;
@@ -41,7 +27,7 @@ static void *array_add(struct array *a, size_t n)
 }
 
 /* Strings are terminated; offset 0 is the empty string that means none. */
-static int add_string(struct compile *c, const char *s, uint32_t *ret)
+int compiling_string(struct compile *c, const char *s, uint32_t *ret)
 {
 	size_t n;
 	char *to;
@@ -51,7 +37,7 @@ static int add_string(struct compile *c, const char *s, uint32_t *ret)
 		return 0;
 	n = strlen(s) + 1;
 	*ret = (uint32_t)c->strings.n;
-	to = array_add(&c->strings, n);
+	to = compiling_add(&c->strings, n);
 	if (!to)
 		return -ENOMEM;
 	memcpy(to, s, n);
@@ -80,7 +66,7 @@ int compile_new(struct compile **ret)
 	c->nets.each = 1;
 	c->strings.each = 1;
 	c->h = (struct blob_header){.magic = BLOB_MAGIC, .version = BLOB_VERSION, .snaplen = 2048};
-	if (add_string(c, "", &at) < 0 || compile_profile(c, NULL, 0, 0, &at) < 0) {
+	if (compiling_string(c, "", &at) < 0 || compile_profile(c, NULL, 0, 0, &at) < 0) {
 		compile_free(c);
 		return -ENOMEM;
 	}
@@ -119,7 +105,7 @@ static int add_prefix(struct compile *c, const struct endpoint *ep, const struct
 	size_t ports = r->any || ep->scheme == SCHEME_ICMP ? 1 : ep->n_ports;
 
 	for (size_t i = 0; i < ports; i++) {
-		struct blob_addr_rule *a = array_add(&c->addr_rules, 1);
+		struct blob_addr_rule *a = compiling_add(&c->addr_rules, 1);
 
 		if (!a)
 			return -ENOMEM;
@@ -143,7 +129,7 @@ static int add_name(struct compile *c, const struct endpoint *ep, const struct c
 
 	at = len ? strstr(s, ep->name.s) : s;
 	for (size_t i = 0; i < ports; i++) {
-		struct blob_entry *e = array_add(&c->entries, 1);
+		struct blob_entry *e = compiling_add(&c->entries, 1);
 
 		if (!e)
 			return -ENOMEM;
@@ -192,7 +178,7 @@ static int add_hosts(struct compile *c, const struct endpoint *ep, const struct 
 }
 
 /* The entries of a group follow each other and share what they have. */
-static int add_extra(struct compile *c, const struct compile_rule *r, uint32_t *ret)
+int compiling_extra(struct compile *c, const struct compile_rule *r, uint32_t *ret)
 {
 	struct blob_extra x = {.addresses = (uint32_t)c->addresses.n,
 			       .n_addresses = (uint32_t)r->n_addresses};
@@ -210,12 +196,12 @@ static int add_extra(struct compile *c, const struct compile_rule *r, uint32_t *
 		*ret = (uint32_t)c->extras.n - 1;
 		return 0;
 	}
-	if ((e = add_string(c, r->group, &x.group)) < 0 ||
-	    (e = add_string(c, r->reason, &x.reason)) < 0)
+	if ((e = compiling_string(c, r->group, &x.group)) < 0 ||
+	    (e = compiling_string(c, r->reason, &x.reason)) < 0)
 		return e;
 	if (r->n_addresses)
-		addresses = array_add(&c->addresses, r->n_addresses);
-	to = array_add(&c->extras, 1);
+		addresses = compiling_add(&c->addresses, r->n_addresses);
+	to = compiling_add(&c->extras, 1);
 	if (!to || (r->n_addresses && !addresses))
 		return -ENOMEM;
 	if (r->n_addresses)
@@ -243,9 +229,10 @@ static int add_rule(struct compile *c, const struct endpoint *ep, const struct c
 		memmove(text + 8, text, strlen(text) + 1);
 		memcpy(text, "https://", 8);
 	}
-	if ((e = add_string(c, text, &b.text)) < 0 || (e = add_extra(c, r, &b.extra)) < 0)
+	if ((e = compiling_string(c, text, &b.text)) < 0 ||
+	    (e = compiling_extra(c, r, &b.extra)) < 0)
 		return e;
-	to = array_add(&c->rules, 1);
+	to = compiling_add(&c->rules, 1);
 	if (!to)
 		return -ENOMEM;
 	*to = b;
@@ -268,7 +255,7 @@ int compile_ingress(struct compile *c, const struct endpoint *ep, const struct c
 	int e = add_rule(c, ep, r, BLOB_RULE_INGRESS, &text);
 
 	for (size_t i = 0; e == 0 && i < hosts * ep->n_ports; i++) {
-		struct blob_ingress *to = array_add(&c->ingress, 1);
+		struct blob_ingress *to = compiling_add(&c->ingress, 1);
 
 		if (!to)
 			return -ENOMEM;
@@ -284,11 +271,11 @@ int compile_ingress(struct compile *c, const struct endpoint *ep, const struct c
 int compile_pin(struct compile *c, const struct name *name, const struct addr *a)
 {
 	struct blob_pin pin = {.name_len = name->len, .addr = *a}, *to;
-	int e = add_string(c, name->s, &pin.name);
+	int e = compiling_string(c, name->s, &pin.name);
 
 	if (e < 0)
 		return e;
-	to = array_add(&c->pins, 1);
+	to = compiling_add(&c->pins, 1);
 	if (!to)
 		return -ENOMEM;
 	*to = pin;
@@ -297,7 +284,7 @@ int compile_pin(struct compile *c, const struct name *name, const struct addr *a
 
 int compile_server(struct compile *c, const struct addr *a, uint16_t port)
 {
-	struct blob_server *to = array_add(&c->servers, 1);
+	struct blob_server *to = compiling_add(&c->servers, 1);
 
 	if (!to)
 		return -ENOMEM;
@@ -317,244 +304,12 @@ void compile_snaplen(struct compile *c, uint32_t snaplen)
 
 int compile_file(struct compile *c, const char *file)
 {
-	return add_string(c, file, &c->h.file);
+	return compiling_string(c, file, &c->h.file);
 }
 
 int compile_audit_dir(struct compile *c, const char *dir)
 {
-	return add_string(c, dir, &c->h.audit_dir);
-}
-
-/* ---- profiles -----------------------------------------------------------------------------------
- */
-
-int compile_profile(struct compile *c, const char *name, unsigned line, unsigned col,
-		    uint32_t *ret_index)
-{
-	struct blob_profile p = {.line = line, .col = col}, *to;
-	int e = add_string(c, name, &p.name);
-
-	if (e < 0)
-		return e;
-	to = array_add(&c->profiles, 1);
-	if (!to)
-		return -ENOMEM;
-	*to = p;
-	*ret_index = (uint32_t)c->profiles.n - 1;
-	return 0;
-}
-
-bool compile_find_profile(const struct compile *c, const char *name)
-{
-	const struct blob_profile *p = c->profiles.p;
-
-	for (size_t i = 1; i < c->profiles.n; i++)
-		if (strcmp((const char *)c->strings.p + p[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-struct blob_profile *compile_profile_at(struct compile *c, uint32_t index)
-{
-	return (struct blob_profile *)c->profiles.p + index;
-}
-
-/* What belongs to one profile is added in a row. */
-static void extend(struct blob_range *r, size_t at)
-{
-	if (!r->n)
-		r->first = (uint32_t)at;
-	r->n++;
-}
-
-int compile_path(struct compile *c, uint32_t profile, const struct blob_path *p, const char *path)
-{
-	struct blob_path b = *p, *to;
-	int e = add_string(c, path, &b.path);
-
-	if (e < 0)
-		return e;
-	to = array_add(&c->paths, 1);
-	if (!to)
-		return -ENOMEM;
-	*to = b;
-	extend(&compile_profile_at(c, profile)->paths, c->paths.n - 1);
-	return 0;
-}
-
-int compile_env(struct compile *c, uint32_t profile, const char *name, const char *value)
-{
-	struct blob_env env = {.set = value != NULL}, *to;
-	int e = add_string(c, name, &env.name);
-
-	if (e < 0 || (e = add_string(c, value, &env.value)) < 0)
-		return e;
-	to = array_add(&c->env, 1);
-	if (!to)
-		return -ENOMEM;
-	*to = env;
-	extend(&compile_profile_at(c, profile)->env, c->env.n - 1);
-	return 0;
-}
-
-static int add_word(struct compile *c, const char *word)
-{
-	uint32_t at, *to;
-	int e = add_string(c, word, &at);
-
-	if (e < 0)
-		return e;
-	to = array_add(&c->words, 1);
-	if (!to)
-		return -ENOMEM;
-	*to = at;
-	return 0;
-}
-
-int compile_command(struct compile *c, uint32_t profile, const char *word)
-{
-	int e = add_word(c, word);
-
-	if (e == 0)
-		extend(&compile_profile_at(c, profile)->command, c->words.n - 1);
-	return e;
-}
-
-int compile_unprotect(struct compile *c, uint32_t profile, const char *name)
-{
-	int e = add_word(c, name);
-
-	if (e == 0)
-		extend(&compile_profile_at(c, profile)->unprotect, c->words.n - 1);
-	return e;
-}
-
-int compile_profile_strings(struct compile *c, uint32_t profile, const char *user, const char *cwd)
-{
-	struct blob_profile *p = compile_profile_at(c, profile);
-	int e = add_string(c, user, &p->user);
-
-	return e < 0 ? e : add_string(c, cwd, &p->cwd);
-}
-
-int compile_workspace(struct compile *c, const char *path)
-{
-	return add_string(c, path, &c->h.workspace);
-}
-
-/* ---- a tool's own network
- * ------------------------------------------------------------------------- */
-
-static const char *string_at(const struct compile *c, uint32_t at)
-{
-	return at ? (const char *)c->strings.p + at : NULL;
-}
-
-/* The rule with everything that hangs on it. map[i]: where rule i of `from` has come to. */
-static int inherit_deny_rules(struct compile *c, const struct compile *from, uint32_t *map)
-{
-	const struct blob_rule *rules = from->rules.p;
-	const struct blob_extra *extras = from->extras.p;
-
-	for (uint32_t i = 0; i < from->rules.n; i++) {
-		struct compile_rule r = {.deny = true};
-		struct blob_rule b = rules[i], *to;
-		int e;
-
-		if (!b.deny)
-			continue;
-		r.reason = b.extra == BLOB_NONE ? NULL : string_at(from, extras[b.extra].reason);
-		if ((e = add_string(c, string_at(from, b.text), &b.text)) < 0 ||
-		    (e = add_extra(c, &r, &b.extra)) < 0)
-			return e;
-		to = array_add(&c->rules, 1);
-		if (!to)
-			return -ENOMEM;
-		*to = b;
-		map[i] = (uint32_t)c->rules.n - 1;
-	}
-	return 0;
-}
-
-static int inherit_matches(struct compile *c, const struct compile *from, const uint32_t *map)
-{
-	const struct blob_rule *old = from->rules.p, *new = c->rules.p;
-	const struct blob_entry *entries = from->entries.p;
-	const struct blob_addr_rule *addrs = from->addr_rules.p;
-
-	for (size_t i = 0; i < from->entries.n; i++) {
-		struct blob_entry e = entries[i], *to;
-
-		if (!(e.bits & BLOB_DENY))
-			continue;
-		to = array_add(&c->entries, 1);
-		if (!to)
-			return -ENOMEM;
-		e.name = new[map[e.rule]].text + (e.name - old[e.rule].text);
-		e.rule = map[e.rule];
-		*to = e;
-	}
-	for (size_t i = 0; i < from->addr_rules.n; i++) {
-		struct blob_addr_rule a = addrs[i], *to;
-
-		if (!a.deny)
-			continue;
-		to = array_add(&c->addr_rules, 1);
-		if (!to)
-			return -ENOMEM;
-		a.rule = map[a.rule];
-		*to = a;
-	}
-	return 0;
-}
-
-static int inherit_dns(struct compile *c, const struct compile *from)
-{
-	const struct blob_pin *pins = from->pins.p;
-	const struct blob_server *servers = from->servers.p;
-	int e = 0;
-
-	for (size_t i = 0; e == 0 && i < from->servers.n; i++)
-		e = compile_server(c, &servers[i].addr, servers[i].port);
-	for (size_t i = 0; e == 0 && i < from->pins.n; i++) {
-		struct blob_pin pin = pins[i], *to;
-
-		if ((e = add_string(c, string_at(from, pin.name), &pin.name)) < 0)
-			break;
-		to = array_add(&c->pins, 1);
-		if (!to)
-			return -ENOMEM;
-		*to = pin;
-	}
-	return e;
-}
-
-int compile_inherit(struct compile *c, const struct compile *from)
-{
-	_cleanup_free_ uint32_t *map = calloc(from->rules.n + 1, sizeof(*map));
-	int e = map ? inherit_deny_rules(c, from, map) : -ENOMEM;
-
-	c->h.mode = from->h.mode;
-	c->h.snaplen = from->h.snaplen;
-	if (e < 0 || (e = inherit_matches(c, from, map)) < 0)
-		return e;
-	return inherit_dns(c, from);
-}
-
-int compile_net(struct compile *c, uint32_t profile, const void *blob, size_t bytes)
-{
-	size_t at = (c->nets.n + 7) & ~(size_t)7, end = at + bytes;
-	struct blob_profile *p = compile_profile_at(c, profile);
-	size_t before = c->nets.n;
-	char *to = array_add(&c->nets, end - before);
-
-	if (!to)
-		return -ENOMEM;
-	memset(to, 0, end - before);
-	memcpy((char *)c->nets.p + at, blob, bytes);
-	p->net = (uint32_t)at;
-	p->net_bytes = (uint32_t)bytes;
-	return 0;
+	return compiling_string(c, dir, &c->h.audit_dir);
 }
 
 /* ---- the blob
