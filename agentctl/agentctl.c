@@ -18,6 +18,7 @@ const struct command commands[] = {
     {"why", "ENDPOINT [-p POLICY] [--tool NAME]", "would it pass, by which rule, at which line",
      cmd_why},
     {"log", "[-f] [--denied] [--json] [--log-dir DIR | -p POLICY]", "who tried what", cmd_log},
+    {"doctor", "[--json]", "what this machine can do for agentfw, and what it lacks", cmd_doctor},
     {"help", "[COMMAND]", "this text", cmd_help},
     {NULL, NULL, NULL, NULL},
 };

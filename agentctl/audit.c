@@ -239,7 +239,7 @@ static int listen_there(struct audit *a, struct err *e)
 	a->fd = there < 0
 		    ? socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_AUDIT)
 		    : socket_there(there, e);
-	if (a->fd == -ENOTRECOVERABLE)
+	if (there >= 0 && a->fd < 0)
 		return a->fd;
 	a->ask = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT);
 	if (a->fd < 0 || a->ask < 0)
@@ -250,25 +250,8 @@ static int listen_there(struct audit *a, struct err *e)
 		   : 0;
 }
 
-static int start(struct audit *a, struct err *e)
+static int possible(struct err *e)
 {
-	struct audit_status now;
-	int r = listen_there(a, e);
-
-	if (r < 0)
-		return r;
-	if ((r = get_status(a, &now)) < 0 || (r = turn_on(a, &now)) < 0)
-		return err_set(e, -r, "cannot turn auditing on: %s", strerror(-r));
-	a->lost_before = now.lost;
-	return 0;
-}
-
-int audit_open(struct audit **ret, audit_fn *fn, void *arg, struct err *e)
-{
-	struct audit *a;
-	ssize_t n;
-	int r;
-
 	if (geteuid() != 0)
 		return err_set(e, EPERM, "only root reads the audit log");
 	if (!is_namespace("/proc/self/ns/pid", INITIAL_PID_NS) ||
@@ -278,20 +261,66 @@ int audit_open(struct audit **ret, audit_fn *fn, void *arg, struct err *e)
 		return err_set(e, ENOSYS,
 			       "this kernel's Landlock (ABI %d) does not tell what it refuses",
 			       landlock_abi());
+	return 0;
+}
+
+static int start(struct audit *a, bool on, struct audit_status *now, struct err *e)
+{
+	int r = listen_there(a, e);
+
+	if (r < 0)
+		return r;
+	if ((r = get_status(a, now)) < 0 || (on && (r = turn_on(a, now)) < 0))
+		return err_set(e, -r, "cannot turn auditing on: %s", strerror(-r));
+	a->lost_before = now->lost;
+	return 0;
+}
+
+static int make(struct audit **ret, bool on, struct audit_status *now, struct err *e)
+{
+	struct audit *a;
+	ssize_t n;
+	int r = possible(e);
+
+	if (r < 0)
+		return r;
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return err_set(e, ENOMEM, "out of memory");
 	a->fd = a->ask = a->tells_who = -1;
-	a->fn = fn;
-	a->arg = arg;
 	n = readlink("/proc/self/exe", a->self, sizeof(a->self) - 1);
 	r = n < 0 ? err_set(e, errno, "cannot read /proc/self/exe: %s", strerror(errno))
-		  : start(a, e);
+		  : start(a, on, now, e);
 	if (r < 0)
 		audit_free(a);
 	else
 		*ret = a;
 	return r;
+}
+
+int audit_open(struct audit **ret, audit_fn *fn, void *arg, struct err *e)
+{
+	struct audit_status now;
+	int r = make(ret, true, &now, e);
+
+	if (r < 0)
+		return r;
+	(*ret)->fn = fn;
+	(*ret)->arg = arg;
+	return 0;
+}
+
+int audit_possible(bool *ret_on, struct err *e)
+{
+	struct audit_status now;
+	struct audit *a;
+	int r = make(&a, false, &now, e);
+
+	if (r < 0)
+		return r;
+	*ret_on = now.enabled;
+	audit_free(a);
+	return 0;
 }
 
 void audit_free(struct audit *a)

@@ -62,6 +62,8 @@ typedef void audit_fn(void *arg, const struct audit_record *r);
  * in another network namespace. */
 int audit_open(struct audit **ret, audit_fn *fn, void *arg, struct err *e);
 void audit_free(struct audit *a);
+/* Would it work? Turns nothing on. *ret_on: it is on already. */
+int audit_possible(bool *ret_on, struct err *e);
 int audit_fd(const struct audit *a);
 /* Whose domain is ours: the process that applies Landlock. To be said before the first audit_read.
  */

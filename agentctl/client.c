@@ -50,27 +50,36 @@ static int try_connect(struct err *e)
 	return fd;
 }
 
-/* agentfwd beside ourselves, else on the way that root's programs are found. */
-static void exec_daemon(int ready)
+/* Beside ourselves, else on the way that root's programs are found. */
+bool client_find_daemon(char *ret, size_t bytes)
 {
 	static const char *const dirs[] = {"/usr/local/sbin", "/usr/sbin", "/usr/local/bin",
 					   "/usr/bin"};
-	char self[PATH_MAX], path[PATH_MAX + 16], number[16];
+	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
 
-	snprintf(number, sizeof(number), "%d", ready);
 	if (n > 0) {
 		self[n] = '\0';
-		slash = strrchr(self, '/');
-		*slash = '\0';
-		snprintf(path, sizeof(path), "%s/agentfwd", self);
-		execl(path, "agentfwd", "--idle-exit", "--ready-fd", number, (char *)NULL);
+		*strrchr(self, '/') = '\0';
+		if ((size_t)snprintf(ret, bytes, "%s/agentfwd", self) < bytes &&
+		    access(ret, X_OK) == 0)
+			return true;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		snprintf(path, sizeof(path), "%s/agentfwd", dirs[i]);
-		execl(path, "agentfwd", "--idle-exit", "--ready-fd", number, (char *)NULL);
+		snprintf(ret, bytes, "%s/agentfwd", dirs[i]);
+		if (access(ret, X_OK) == 0)
+			return true;
 	}
+	return false;
+}
+
+static void exec_daemon(int ready)
+{
+	char path[PATH_MAX + 16], number[16];
+
+	snprintf(number, sizeof(number), "%d", ready);
+	if (client_find_daemon(path, sizeof(path)))
+		execl(path, "agentfwd", "--idle-exit", "--ready-fd", number, (char *)NULL);
 	dprintf(2,
 		"agentfwd is not installed beside agentctl, nor in /usr/local/sbin or /usr/sbin\n");
 	_exit(EX_UNAVAILABLE);

@@ -49,6 +49,8 @@ int policy_memfd(const void *blob, size_t bytes, struct err *e);
 /* Connects; starts a daemon when none answers and start is true. Returns the socket; -ENOENT: none
  * runs. */
 int client_connect(bool start, struct err *e);
+/* Where agentfwd is. */
+bool client_find_daemon(char *ret, size_t bytes);
 int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd, struct err *e);
 /* Receives one message of this type and exactly this size (text: at most) into msg; an error of the
  * daemon's becomes e. */
@@ -106,6 +108,7 @@ int cmd_status(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_why(int argc, char **argv);
 int cmd_log(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
 #endif

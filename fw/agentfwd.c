@@ -10,6 +10,7 @@
 
 #include "fw/engine.h"
 #include "fw/parent.h"
+#include "fw/probe.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 #include "policy/policy.h"
@@ -18,10 +19,12 @@ static void usage(FILE *to)
 {
 	fputs("usage: agentfwd [--idle-exit] [--ready-fd N] [-v]\n"
 	      "       agentfwd -n POLICY...\n"
+	      "       agentfwd --probe\n"
 	      "\n"
 	      "The firewall daemon of agentfw; agentctl(1) starts one when it needs it.\n"
 	      "  -n           check policies and exit\n"
 	      "  --idle-exit  go when there is no fence any more\n"
+	      "  --probe      say what the kernel's netfilter can do, and exit\n"
 	      "  --ready-fd N write \"1\" to descriptor N when fences can be made\n"
 	      "  -v           say more\n",
 	      to);
@@ -105,16 +108,27 @@ static int run_parent(const struct parent_options *o)
 	return r == -EALREADY ? EX_TEMPFAIL : r < 0 ? EX_OSERR : 0;
 }
 
+static int run_probe(void)
+{
+	struct err e = {0};
+
+	if (probe_print(stdout, &e) == 0)
+		return fflush(stdout) == 0 ? 0 : EX_IOERR;
+	say(&e);
+	return EX_OSERR;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"idle-exit", no_argument, NULL, 'i'},
 	    {"ready-fd", required_argument, NULL, 'r'},
+	    {"probe", no_argument, NULL, 'p'},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
 	struct parent_options o = {.ready_fd = -1};
-	bool only_check = false, ok = true;
+	bool only_check = false, only_probe = false, ok = true;
 	int c, verbose = 0;
 
 	if (argc == 2 && strcmp(argv[1], "--engine") == 0)
@@ -124,6 +138,8 @@ int main(int argc, char **argv)
 			only_check = true;
 		else if (c == 'v')
 			verbose = 1;
+		else if (c == 'p')
+			only_probe = true;
 		else if (c == 'i')
 			o.idle_exit = true;
 		else if (c == 'r')
@@ -134,6 +150,8 @@ int main(int argc, char **argv)
 		}
 	}
 	log_init("agentfwd", verbose);
+	if (only_probe)
+		return run_probe();
 	if (only_check) {
 		for (int i = optind; i < argc; i++)
 			ok = check(argv[i]) && ok;

@@ -1,0 +1,101 @@
+/* agentctl doctor: a line for each thing that is needed or would be good to have. Nothing on the
+ * machine is changed. */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agentctl/ctl.h"
+#include "agentctl/doctor.h"
+
+struct check *check_add(struct checks *c, const char *name, bool found, bool needed,
+			const char *fmt, ...)
+{
+	struct check *k = &c->list[c->n < CHECKS_MAX ? c->n++ : CHECKS_MAX - 1];
+	va_list ap;
+
+	*k = (struct check){.name = name, .finding = found ? FOUND : LACKING, .needed = needed};
+	va_start(ap, fmt);
+	vsnprintf(k->text, sizeof(k->text), fmt, ap);
+	va_end(ap);
+	return k;
+}
+
+void check_hint(struct check *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(c->hint, sizeof(c->hint), fmt, ap);
+	va_end(ap);
+}
+
+static void print(const struct checks *c)
+{
+	const bool colour = isatty(1);
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct check *k = &c->list[i];
+		const char *on = k->finding == FOUND ? "\033[32m"
+				 : k->needed         ? "\033[31m"
+						     : "\033[33m";
+
+		printf("%s%-6s%s %-18s %s\n", colour ? on : "",
+		       k->finding == FOUND ? "ok" : "lacks", colour ? "\033[0m" : "", k->name,
+		       k->text);
+		if (k->hint[0])
+			printf("       %-18s hint: %s\n", "", k->hint);
+	}
+}
+
+static int print_json(const struct checks *c, bool works)
+{
+	json_t *list = json_array(), *root;
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct check *k = &c->list[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:s*}", "name", k->name,
+						      "state", k->finding == FOUND ? "ok" : "lacks",
+						      "needed", k->needed, "text", k->text, "hint",
+						      k->hint[0] ? k->hint : NULL));
+	}
+	root = json_pack("{s:b, s:o}", "run", works, "checks", list);
+	if (root)
+		json_dumpf(root, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(root);
+	return root ? 0 : EXIT_CTL;
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	static const struct option longs[] = {{"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
+	static struct checks c;
+	bool json = false;
+	size_t missing = 0;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (o != 'j')
+			return ctl_usage("doctor", NULL);
+		json = true;
+	}
+	if (optind != argc)
+		return ctl_usage("doctor", NULL);
+	doctor_kernel(&c);
+	doctor_net(&c);
+	for (size_t i = 0; i < c.n; i++)
+		missing += c.list[i].needed && c.list[i].finding == LACKING;
+	if (json)
+		return print_json(&c, !missing) ? EXIT_CTL : missing != 0;
+	print(&c);
+	if (missing)
+		printf("agentctl run does not work here: %zu thing%s missing\n", missing,
+		       missing == 1 ? " is" : "s are");
+	else
+		puts("agentctl run works here as root");
+	return missing != 0;
+}

@@ -1,0 +1,155 @@
+#include "fw/probe.h"
+#include "fw/nft.h"
+#include "fw/nft_batch.h"
+
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "fw/nfq.h"
+
+#define TABLE_F_PERSIST 0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
+#define PATIENCE_S      5
+
+/* What is built for it in a chain of its own. */
+struct feature {
+	const char *name;
+	void (*rule)(struct nftnl_rule *r); /* NULL: the table or chain alone */
+	uint32_t table_flags;
+	const char *type; /* of the chain */
+	int priority;
+};
+
+static void socket_cgroup(struct nftnl_rule *r)
+{
+	static const uint64_t id = 1;
+
+	x_socket_cgroup(r, NFT_CGROUP_LEVEL, NFT_REG_1);
+	x_cmp(r, NFT_REG_1, &id, sizeof(id));
+}
+
+static void queue_native(struct nftnl_rule *r)
+{
+	x_queue(r, 0, true);
+}
+
+static void queue_xt(struct nftnl_rule *r)
+{
+	x_queue(r, 0, false);
+}
+
+static void ct_mark(struct nftnl_rule *r)
+{
+	x_ct_mark(r, 0, 1);
+}
+
+static void ct_zone(struct nftnl_rule *r)
+{
+	x_ct_original_zone(r, 1);
+}
+
+static void reject(struct nftnl_rule *r)
+{
+	x_reject(r, false);
+}
+
+static void redirect(struct nftnl_rule *r)
+{
+	x_redirect(r, 53);
+}
+
+static const struct feature features[] = {
+    {"nf_tables", NULL, 0, "filter", 0},
+    {"socket", socket_cgroup, 0, "filter", 0},
+    {"queue_native", queue_native, 0, "filter", 0},
+    {"queue_xt", queue_xt, 0, "filter", 0},
+    {"ct_mark", ct_mark, 0, "filter", 0},
+    {"ct_zone", ct_zone, 0, "filter", -300},
+    {"reject", reject, 0, "filter", 0},
+    {"redirect", redirect, 0, "nat", -100},
+    {"owner", NULL, NFT_TABLE_F_OWNER, "filter", 0},
+    {"persist", NULL, NFT_TABLE_F_OWNER | TABLE_F_PERSIST, "filter", 0},
+};
+
+static int try_feature(struct mnl_socket *nl, const struct feature *f)
+{
+	struct batch b;
+	struct nftnl_rule *r;
+	int n = batch_begin(&b, nl, f->name);
+
+	if (n < 0)
+		return n;
+	batch_table_add(&b, f->table_flags);
+	batch_chain(&b, BATCH_EMPTY_CHAIN, -1, 0, NULL);
+	batch_chain(&b, "out", NF_INET_LOCAL_OUT, f->priority, f->type);
+	if (f->rule) {
+		r = batch_rule_new(&b, "out");
+		f->rule(r);
+		batch_rule(&b, r);
+	}
+	return batch_commit(&b);
+}
+
+static int try_nfqueue(struct mnl_socket *nl)
+{
+	struct nfq *q;
+	int r = nfq_new(mnl_socket_get_fd(nl), NULL, NULL, &q);
+
+	if (r < 0)
+		return r;
+	r = nfq_bind(q, 1);
+	nfq_free(q);
+	return r;
+}
+
+/* Without root, in a user namespace where the host lets ordinary users make one. */
+static int leave(struct err *e)
+{
+	if (unshare(CLONE_NEWNET) == 0 ||
+	    (errno == EPERM && unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0))
+		return 0;
+	return err_set(e, errno, "cannot make a network namespace to try in: %s", strerror(errno));
+}
+
+static struct mnl_socket *open_socket(void)
+{
+	struct timeval timeout = {.tv_sec = PATIENCE_S};
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+
+	if (!nl)
+		return NULL;
+	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == 0)
+		return nl;
+	mnl_socket_close(nl);
+	return NULL;
+}
+
+int probe_print(FILE *to, struct err *e)
+{
+	struct mnl_socket *nl;
+	int r = leave(e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i <= sizeof(features) / sizeof(features[0]); i++) {
+		bool last = i == sizeof(features) / sizeof(features[0]);
+
+		/* each its own socket: a table with an owner ends with it */
+		nl = open_socket();
+		if (!nl)
+			return err_set(e, errno, "cannot open a netlink socket to netfilter: %s",
+				       strerror(errno));
+		r = last ? try_nfqueue(nl) : try_feature(nl, &features[i]);
+		fprintf(to, "%s %s\n", last ? "nfqueue" : features[i].name,
+			r == 0 ? "yes" : strerror(-r));
+		mnl_socket_close(nl);
+	}
+	return 0;
+}
