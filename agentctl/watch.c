@@ -12,7 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -147,9 +146,8 @@ static int text_of(const struct seccomp_notif *n, const struct watched_call *c, 
 static bool interpreter(const struct held *h, const char *script, char *ret)
 {
 	char head[SCRIPT_LINE + 1], *p, *end;
-	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY,
-			       .resolve = RESOLVE_IN_ROOT};
-	_cleanup_close_ int fd = (int)syscall(SYS_openat2, h->w->root, script, &how, sizeof(how));
+	_cleanup_close_ int fd =
+	    watch_open_in(h->w->root, script, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
 	ssize_t n;
 
 	n = fd < 0 ? -1 : pread(fd, head, SCRIPT_LINE, 0);

@@ -44,6 +44,8 @@ void watch_free(struct watch *w);
  * is; -ENOENT: only its directory is; another -errno: it cannot be told. */
 int watch_path(pid_t pid, int root, int dirfd, const char *text, bool follow, char ret_path[4097],
 	       mode_t *ret_mode);
+/* openat2 within a root. */
+int watch_open_in(int root, const char *text, uint64_t flags);
 /* The root of a process, O_PATH. */
 int watch_root(pid_t pid);
 /* A string in the memory of a process; -errno. */

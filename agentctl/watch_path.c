@@ -14,6 +14,7 @@
 
 #define PAGE      4096u
 #define LINKS_MAX 4 /* of /proc/self one after the other */
+#define TRIES     100
 
 int watch_memory(pid_t pid, uint64_t at, void *ret, size_t bytes)
 {
@@ -111,11 +112,18 @@ static bool through_self(pid_t pid, char *text, size_t bytes)
 	return (size_t)snprintf(text, bytes, "%s", dir) < bytes;
 }
 
-static int open_in(int root, const char *text, uint64_t flags)
+int watch_open_in(int root, const char *text, uint64_t flags)
 {
-	struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT};
+	struct open_how how = {.flags = O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT};
+	int fd = -1;
 
-	return (int)syscall(SYS_openat2, root, text, &how, sizeof(how));
+	/* ".." beside a rename or mount anywhere on the host makes the kernel give up */
+	for (int i = 0; i < TRIES; i++) {
+		fd = (int)syscall(SYS_openat2, root, text, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return fd;
 }
 
 static int name_of(int fd, char *ret, size_t bytes)
@@ -145,7 +153,7 @@ static int of_directory(int root, char *text, char *ret, size_t bytes)
 	if (!last[1] || strcmp(last, "/.") == 0 || strcmp(last, "/..") == 0)
 		return -EINVAL;
 	*last = '\0';
-	fd = open_in(root, text[0] ? text : "/", O_DIRECTORY);
+	fd = watch_open_in(root, text[0] ? text : "/", O_PATH | O_DIRECTORY);
 	if (fd < 0)
 		return -ENOTDIR;
 	r = name_of(fd, dir, sizeof(dir));
@@ -174,7 +182,7 @@ int watch_path(pid_t pid, int root, int dirfd, const char *text, bool follow, ch
 		;
 	if (r < 0)
 		return r;
-	fd = open_in(root, full, follow ? 0 : O_NOFOLLOW);
+	fd = watch_open_in(root, full, O_PATH | (follow ? 0 : O_NOFOLLOW));
 	if (fd < 0 && errno == ENOENT)
 		return of_directory(root, full, ret_path, PATH_MAX + 1);
 	if (fd < 0 || (ret_mode && fstat(fd, &st) < 0))
