@@ -275,6 +275,16 @@ static int limit(int resource, uint64_t value, struct err *e)
 		   : 0;
 }
 
+/* A host's handler (a pipe in kernel.core_pattern) is called with a limit of 0, too, and would read
+ * what the command made of its memory; only 1 stops it. The filter keeps the 1 from being lowered.
+ */
+static int no_cores(struct err *e)
+{
+	struct rlimit now;
+
+	return limit(RLIMIT_CORE, getrlimit(RLIMIT_CORE, &now) == 0 && now.rlim_max > 0, e);
+}
+
 /* What will be mounted is taken while it can still be reached. */
 static int take_trees(struct plan *p, struct err *e)
 {
@@ -344,7 +354,7 @@ static int apply(struct applying *a, const struct step *s, struct err *e)
 	case STEP_DIRECTORY:
 		return go(s->path, e);
 	case STEP_NO_CORES:
-		return limit(RLIMIT_CORE, 0, e);
+		return no_cores(e);
 	case STEP_LIMIT:
 		return limit((int)s->arg, s->value, e);
 	case STEP_TOGETHER: /* by the cgroup */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "agentctl/plan.h"
@@ -168,6 +169,18 @@ static int arguments(scmp_filter_ctx ctx)
 	return r;
 }
 
+/* The limit of 1 that keeps cores from a handler of the host stays: who sets another is told that
+ * it was done. */
+static int core_limit(scmp_filter_ctx ctx)
+{
+	const struct scmp_arg_cmp set[] = {SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, RLIMIT_CORE),
+					   SCMP_A2(SCMP_CMP_NE, 0)};
+	int r = deny(ctx, 0, SCMP_SYS(setrlimit), 1,
+		     &SCMP_A0(SCMP_CMP_MASKED_EQ, LOW_HALF, RLIMIT_CORE));
+
+	return r < 0 ? r : deny(ctx, 0, SCMP_SYS(prlimit64), 2, set);
+}
+
 /* What a tool does without. socketpair(2) stays: it leads nowhere. */
 static int stricter(scmp_filter_ctx ctx, uint64_t bits)
 {
@@ -192,7 +205,7 @@ static int make(uint64_t bits, scmp_filter_ctx *ret)
 	if (r == 0 && (r = families(ctx, SCMP_SYS(socket))) == 0 &&
 	    (r = families(ctx, SCMP_SYS(socketpair))) == 0 && (r = inet(ctx, AF_INET)) == 0 &&
 	    (r = inet(ctx, AF_INET6)) == 0 && (r = arguments(ctx)) == 0 &&
-	    (r = stricter(ctx, bits)) == 0)
+	    (r = core_limit(ctx)) == 0 && (r = stricter(ctx, bits)) == 0)
 		/* a tree instead of a list: most calls are in none of the rules */
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return r;
