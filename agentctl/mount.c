@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -11,6 +12,8 @@
 
 #include "agentctl/plan.h"
 #include "policy/base/cleanup.h"
+
+#define NETWORKS_MAX 1024
 
 /* Whom an agent could ask to send something for it. One place for the whole list. */
 static const char *const hidden[] = {
@@ -61,9 +64,10 @@ size_t mount_hidden_paths(char paths[][4096], size_t max)
 	return n;
 }
 
-void mount_each_socket(void (*fn)(const char *path, void *arg), void *arg)
+/* As one network namespace knows them: a socket file is reached from any other, too. */
+static void sockets_of(const char *list, void (*fn)(const char *path, void *arg), void *arg)
 {
-	_cleanup_fclose_ FILE *f = fopen("/proc/net/unix", "re");
+	_cleanup_fclose_ FILE *f = fopen(list, "re");
 	_cleanup_free_ char *line = NULL;
 	size_t room = 0;
 
@@ -78,6 +82,33 @@ void mount_each_socket(void (*fn)(const char *path, void *arg), void *arg)
 		if (realpath(path, real) && stat(real, &st) == 0 && S_ISSOCK(st.st_mode))
 			fn(real, arg);
 	}
+}
+
+void mount_each_socket(void (*fn)(const char *path, void *arg), void *arg)
+{
+	ino_t seen[NETWORKS_MAX];
+	DIR *d = opendir("/proc");
+	const struct dirent *e;
+	size_t n = 0;
+
+	while (d && n < NETWORKS_MAX && (e = readdir(d))) {
+		char path[64 + NAME_MAX];
+		struct stat st;
+		bool known = false;
+
+		snprintf(path, sizeof(path), "/proc/%s/ns/net", e->d_name);
+		if (!strchr("123456789", e->d_name[0]) || stat(path, &st) < 0)
+			continue;
+		for (size_t i = 0; i < n; i++)
+			known |= seen[i] == st.st_ino;
+		if (known)
+			continue;
+		seen[n++] = st.st_ino;
+		snprintf(path, sizeof(path), "/proc/%s/net/unix", e->d_name);
+		sockets_of(path, fn, arg);
+	}
+	if (d)
+		closedir(d);
 }
 
 /* MS_SLAVE: what is mounted outside later comes in. What is mounted here stays here. */
