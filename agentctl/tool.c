@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agentctl/ctl.h"
@@ -28,7 +29,7 @@ struct tool {
 static int find(struct tool *t, struct err *e)
 {
 	size_t n = policy_profiles(t->policy), used = 0;
-	char list[300] = "";
+	char list[300] = "", shown[400];
 
 	t->index = policy_find_tool(t->policy, t->call->name);
 	policy_profile(t->policy, t->index, &t->profile);
@@ -41,13 +42,15 @@ static int find(struct tool *t, struct err *e)
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "",
 					 other.name);
 	}
-	err_set(e, ENOENT, "%s: there is no tool '%s'", t->call->policy->path, t->call->name);
+	err_set(e, ENOENT, "%s: there is no tool '%s'", t->call->policy->path,
+		str_escape(shown, sizeof(shown), t->call->name, strnlen(t->call->name, 80)));
 	return err_hint(e, n > 1 ? "there are: %s" : "the policy has no `tools`%s", list);
 }
 
 static int resolve(const char *value, const char *workspace, char *ret, size_t bytes, struct err *e)
 {
 	char text[PATH_MAX], real[PATH_MAX], root[PATH_MAX], *slash;
+	struct stat st;
 	size_t n;
 
 	if (!realpath(workspace, root))
@@ -56,6 +59,8 @@ static int resolve(const char *value, const char *workspace, char *ret, size_t b
 			     value[0] == '/' ? "" : "/", value) >= sizeof(text))
 		return err_set(e, ENAMETOOLONG, "the path is too long");
 	if (!realpath(text, real)) {
+		if (errno == ENOENT && lstat(text, &st) == 0)
+			return err_set(e, ELOOP, "%s is a symbolic link that leads nowhere", value);
 		/* a file that the tool will make: its directory must be there */
 		slash = strrchr(text, '/');
 		*slash = '\0';

@@ -284,8 +284,11 @@ static int put_value(struct build *b, const struct word *w)
 	if ((must = wrong(w, value)))
 		return bad_value(b, w, value, must);
 	if (w->holder == HOLD_PATH) {
-		if ((r = b->path(b->arg, value, b->workspace, path, sizeof(path), b->e)) < 0)
+		if ((r = b->path(b->arg, value, b->workspace, path, sizeof(path), b->e)) < 0) {
+			err_prefix(b->e, "%s: argument %zu", b->tool, b->used);
+			usage(b);
 			return r;
+		}
 		value = path;
 	}
 	if (value[0] == '-' && !w->before[0] && !b->dashes && w->holder != HOLD_INT)
