@@ -1,4 +1,4 @@
-/* From a profile to a plan: which paths there are, which mounts and rights they need. */
+/* From a profile to a plan. Files are box_files.c's. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,39 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/plan.h"
+#include "agentctl/box.h"
 #include "policy/base/cleanup.h"
 
 #define HIDDEN_MAX 48
-#define TMP_BYTES  (256ull << 20)
-
-/* What a program needs before it has done anything: the loader's cache, who and where it is. */
-static const char *const implied[] = {
-    "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/usr/lib/locale",
-    "/etc/passwd",      "/etc/group",     "/etc/nsswitch.conf",  "/etc/ssl/openssl.cnf"};
-/* … and to use a network */
-static const char *const implied_network[] = {"/etc/resolv.conf", "/etc/hosts",
-					      "/etc/host.conf",   "/etc/gai.conf",
-					      "/etc/services",    "/etc/protocols"};
-/* Empty in every box, unless the profile names them. The last ones: sockets of other programs. */
-static const char *const private_dirs[] = {"/tmp", "/var/tmp", "/run"};
-
-static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
-				      "/dev/urandom"};
 
 static const char *const cgroup_mounts[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
-
-struct build {
-	const struct box *b;
-	struct plan *p;
-	struct profile profile;
-	struct library_dirs *libs;
-	char workspace[PATH_MAX];
-	bool sockets; /* the profile names one */
-	struct err *e;
-};
-
-/* ---- paths ----------------------------------------------------------------------------------- */
 
 int box_path(const struct plan *p, const char *workspace, const char *path, char *ret, size_t bytes,
 	     struct err *e)
@@ -59,243 +32,6 @@ int box_path(const struct plan *p, const char *workspace, const char *path, char
 	return (size_t)snprintf(ret, bytes, "%s%s", base, rest) < bytes
 		   ? 0
 		   : err_set(e, ENAMETOOLONG, "the path %s is too long", path);
-}
-
-static bool below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (n == 1)
-		return true;
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
-
-static int at_path(struct build *b, const struct profile_path *path, int code, const char *what)
-{
-	static const char *const words[PATH_KINDS] = {"read", "write", "exec", "deny"};
-
-	err_set(b->e, code, "%s:%u:%u: %s: %s: %s", b->b->policy_path, path->line, path->col,
-		words[path->kind], path->path, what);
-	return -code;
-}
-
-/* A link inside the workspace is the agent's: it must not lead a right elsewhere. */
-static int resolve(struct build *b, const struct profile_path *path, char *ret)
-{
-	char text[PATH_MAX];
-	int r = box_path(b->p, b->workspace, path->path, text, sizeof(text), b->e);
-
-	if (r < 0)
-		return r;
-	if (!realpath(text, ret)) {
-		r = errno;
-		if (r == ENOENT && path->optional)
-			return 1;
-		at_path(b, path, r, strerror(r));
-		return r == ENOENT ? err_hint(b->e, "make it, or write {path: %s, optional: true}",
-					      path->path)
-				   : -r;
-	}
-	if (below(text, b->workspace) && !below(ret, b->workspace)) {
-		at_path(b, path, ELOOP, "a symbolic link leads out of the workspace");
-		return err_hint(b->e, "name the place that is meant: %s", ret);
-	}
-	return 0;
-}
-
-/* ---- mounts ---------------------------------------------------------------------------------- */
-
-static void add_bind(struct build *b, const char *path, enum bind how, bool is_implied)
-{
-	struct step *s = plan_add(b->p, STEP_BIND, path, how);
-
-	if (s)
-		s->implied = is_implied;
-}
-
-static void add_allow(struct build *b, const char *path, uint64_t bits, bool is_implied)
-{
-	struct step *s = plan_add(b->p, STEP_ALLOW, path, bits);
-
-	if (s) {
-		s->implied = is_implied;
-		s->optional = is_implied;
-	}
-}
-
-static bool in_private_dir(const char *path)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(private_dirs); i++)
-		if (below(path, private_dirs[i]))
-			return true;
-	return false;
-}
-
-/* Existing ones are mounted read-only; a program that makes a new one makes it in its own box's
- * name. */
-static void protect(struct build *b, const char *dir)
-{
-	for (size_t i = 0; i < protected_paths_n; i++) {
-		char path[PATH_MAX + 64], real[PATH_MAX];
-		bool open = false;
-
-		for (size_t k = 0; k < b->profile.n_unprotect; k++)
-			open |= strcmp(profile_unprotect(b->b->policy, b->b->profile, k),
-				       protected_paths[i].name) == 0;
-		snprintf(path, sizeof(path), "%s/%s", dir, protected_paths[i].path);
-		if (!open && realpath(path, real))
-			add_bind(b, real, BIND_READ, true);
-	}
-}
-
-static bool is_socket(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
-}
-
-static void add_mounts(struct build *b, const struct profile_path *path, const char *real)
-{
-	b->sockets |= path->kind != PATH_DENY && is_socket(real);
-	switch (path->kind) {
-	case PATH_READ:
-		if (in_private_dir(real))
-			add_bind(b, real, BIND_READ, false);
-		break;
-	case PATH_WRITE:
-		add_bind(b, real, BIND_WRITE, false);
-		protect(b, real);
-		if (below(b->b->policy_path, real))
-			add_bind(b, b->b->policy_path, BIND_READ, true);
-		break;
-	case PATH_EXEC:
-		add_bind(b, real, BIND_EXEC, false);
-		break;
-	case PATH_DENY:
-		plan_add(b->p, STEP_DENY, real, 0);
-		break;
-	case PATH_KINDS:
-		break;
-	}
-}
-
-/* Parents before what is in them; of one place the narrower first, so that the wider lies on top,
- * but for what is implied: that protects. */
-static int by_path(const void *x, const void *y)
-{
-	const struct step *a = x, *b = y;
-	int d = strcmp(a->path, b->path);
-
-	if (d)
-		return d;
-	if (a->kind != b->kind) /* what the profile names lies on top of a library directory */
-		return a->kind == STEP_LIBRARY ? -1 : 1;
-	if (a->arg != b->arg)
-		return a->arg < b->arg ? -1 : 1;
-	return (int)a->implied - (int)b->implied;
-}
-
-static void drop_step(struct plan *p, size_t i)
-{
-	free(p->step[i].path);
-	memmove(&p->step[i], &p->step[i + 1], (p->n - i - 1) * sizeof(p->step[i]));
-	p->n--;
-}
-
-/* Two mounts of one place: the last in the order stays. A protected place stays protected, and a
- * directory of programs that the profile names is open. */
-static int settle(struct build *b, size_t from)
-{
-	struct plan *p = b->p;
-
-	qsort(p->step + from, p->n - from, sizeof(*p->step), by_path);
-	for (size_t i = from; i + 1 < p->n;) {
-		const struct step *x = &p->step[i], *y = &p->step[i + 1];
-
-		if (x->kind != y->kind || strcmp(x->path, y->path) != 0) {
-			i++;
-			continue;
-		}
-		if (!x->implied && !y->implied && x->arg == BIND_WRITE && y->arg == BIND_EXEC) {
-			err_set(b->e, EINVAL, "%s: write and exec of the same place", x->path);
-			return err_hint(b->e, "what a tool can write it must not run: take one of "
-					      "the two out");
-		}
-		drop_step(p, x->implied && x->arg == BIND_READ && y->arg == BIND_WRITE ? i + 1 : i);
-	}
-	return 0;
-}
-
-static int mounts(struct build *b)
-{
-	size_t n = b->profile.n_paths, from;
-	char real[PATH_MAX];
-	struct profile_path path;
-	int r;
-
-	plan_add(b->p, STEP_PRIVATE, NULL, MS_PRIVATE);
-	plan_add(b->p, STEP_TREE, NULL, 0);
-	for (size_t i = 0; i < ARRAY_SIZE(private_dirs); i++)
-		if (realpath(private_dirs[i], real))
-			plan_add(b->p, STEP_TMPFS, real,
-				 strcmp(private_dirs[i], "/run") == 0 ? 0 : TMP_BYTES);
-	plan_add(b->p, STEP_DEVICES, NULL, 0);
-	plan_add(b->p, STEP_TMPFS, "/dev/shm", TMP_BYTES);
-	plan_add(b->p, STEP_PROC, NULL, 0);
-	from = b->p->n;
-	for (size_t i = 0; i < b->libs->n; i++)
-		plan_add(b->p, STEP_LIBRARY, b->libs->path[i], BIND_EXEC);
-	if (!b->profile.no_network && realpath("/etc/resolv.conf", real) && in_private_dir(real))
-		add_bind(b, real, BIND_READ, true);
-	for (size_t i = 0; i < n; i++) {
-		profile_path(b->b->policy, b->b->profile, i, &path);
-		r = path.kind == PATH_DENY ? 1 : resolve(b, &path, real);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			add_mounts(b, &path, real);
-	}
-	if ((r = settle(b, from)) < 0)
-		return r;
-	for (size_t i = 0; i < n; i++) { /* on top of everything */
-		profile_path(b->b->policy, b->b->profile, i, &path);
-		r = path.kind == PATH_DENY ? resolve(b, &path, real) : 1;
-		if (r < 0)
-			return r;
-		if (r == 0)
-			add_mounts(b, &path, real);
-	}
-	return 0;
-}
-
-/* Connecting to a socket file is no business of Landlock's, nor of a read-only mount's. */
-static void hide_socket(const char *path, void *arg)
-{
-	struct build *b = arg;
-	struct profile_path named;
-	char real[PATH_MAX];
-
-	if (in_private_dir(path))
-		return;
-	for (size_t i = 0; i < b->profile.n_paths; i++) {
-		profile_path(b->b->policy, b->b->profile, i, &named);
-		if (resolve(b, &named, real) == 0 && strcmp(real, path) == 0)
-			return;
-	}
-	plan_add(b->p, STEP_HIDE, path, 0);
-}
-
-/* agentfw's own files, where they do not lie in a directory that is empty anyway, as the sockets of
- * resolvers, D-Bus and container engines do. */
-static void hide(struct build *b)
-{
-	if (b->b->run_dir && b->b->run_dir[0] && !in_private_dir(b->b->run_dir))
-		plan_add(b->p, STEP_HIDE, b->b->run_dir, 0);
-	if (b->b->log_dir && b->b->log_dir[0])
-		plan_add(b->p, STEP_HIDE, b->b->log_dir, 0);
-	if (b->b->profile == PROFILE_AGENT || b->sockets)
-		mount_each_socket(hide_socket, b);
 }
 
 /* ---- limits and environment ------------------------------------------------------------------ */
@@ -413,59 +149,6 @@ static int environment(struct build *b)
 	}
 	plan_add(b->p, STEP_ENVIRONMENT, NULL, 0);
 	return r < 0 ? err_set(b->e, ENOMEM, "out of memory") : 0;
-}
-
-/* ---- rights ---------------------------------------------------------------------------------- */
-
-static void allow_implied(struct build *b)
-{
-	char real[PATH_MAX];
-
-	add_allow(b, "/proc", ALLOW_READ, true);
-	for (size_t i = 0; !b->b->namespaces && i < ARRAY_SIZE(devices); i++)
-		add_allow(b, devices[i], ALLOW_READ | ALLOW_WRITE, true);
-	if (b->b->namespaces)
-		add_allow(b, "/dev", ALLOW_READ | ALLOW_WRITE, true);
-	for (size_t i = 0; b->b->namespaces && i < ARRAY_SIZE(private_dirs); i++)
-		if (realpath(private_dirs[i], real))
-			add_allow(b, real,
-				  strcmp(private_dirs[i], "/run") == 0 ? ALLOW_READ
-								       : ALLOW_READ | ALLOW_WRITE,
-				  true);
-	for (size_t i = 0; i < b->libs->n; i++)
-		add_allow(b, b->libs->path[i], ALLOW_READ, true);
-	if (b->libs->loader[0])
-		add_allow(b, b->libs->loader, ALLOW_EXEC, true);
-	for (size_t i = 0; i < ARRAY_SIZE(implied); i++)
-		if (realpath(implied[i], real))
-			add_allow(b, real, ALLOW_READ, true);
-	for (size_t i = 0; !b->profile.no_network && i < ARRAY_SIZE(implied_network); i++)
-		if (realpath(implied_network[i], real))
-			add_allow(b, real, ALLOW_READ, true);
-}
-
-static int rights(struct build *b)
-{
-	static const uint64_t bits[] = {
-	    [PATH_READ] = ALLOW_READ, [PATH_WRITE] = ALLOW_WRITE, [PATH_EXEC] = ALLOW_EXEC};
-	struct profile_path path;
-	char real[PATH_MAX];
-
-	allow_implied(b);
-	for (size_t i = 0; i < b->profile.n_paths; i++) {
-		int r;
-
-		profile_path(b->b->policy, b->b->profile, i, &path);
-		if (path.kind == PATH_DENY)
-			continue;
-		if ((r = resolve(b, &path, real)) < 0)
-			return r;
-		if (r == 0)
-			add_allow(b, real, bits[path.kind], false);
-		b->sockets |= r == 0 && is_socket(real);
-	}
-	plan_add(b->p, STEP_LANDLOCK, NULL, LANDLOCK_FILES | LANDLOCK_SCOPE);
-	return 0;
 }
 
 /* ---- the plan -------------------------------------------------------------------------------- */
@@ -591,8 +274,9 @@ static int check_host(struct build *b)
 			 "read can be read");
 	if (!b->b->namespaces)
 		lacks(b, "no user namespaces here: no mounts of its own, no process namespace, no "
-			 "private /tmp; Landlock and the system call filter hold alone, and "
-			 "programs in readable places can be run through the loader");
+			 "private /tmp; Landlock and the system call filter hold alone, "
+			 "programs in readable places can be run through the loader, protected "
+			 "places be written and secrets be read in what is named");
 	return 0;
 }
 
@@ -609,14 +293,13 @@ static int confine(struct build *b)
 	plan_add(b->p, STEP_CGROUP, NULL, 0);
 	if (b->b->namespaces) {
 		plan_add(b->p, STEP_NAMESPACES, NULL, ns);
-		if ((r = mounts(b)) < 0)
+		if ((r = box_mounts(b)) < 0)
 			return r;
-		hide(b);
 		tools_socket(b);
 		b->p->tool = true;
 	}
 	if ((r = limits(b)) < 0 || (r = environment(b)) < 0 || (r = drop_rights(b)) < 0 ||
-	    (landlock_abi() && (r = rights(b)) < 0))
+	    (landlock_abi() && (r = box_rights(b)) < 0))
 		return r;
 	plan_add(b->p, STEP_SECCOMP, NULL,
 		 SECCOMP_NO_MEMFD |
@@ -638,9 +321,10 @@ int box_plan(const struct box *box, struct plan *p, struct err *e)
 	if (!b.libs)
 		return err_set(e, ENOMEM, "out of memory");
 	library_dirs(b.libs);
-	if (b.profile.confined)
-		r = (r = find_workspace(&b)) < 0 ? r : confine(&b);
-	else
+	if (!b.profile.confined)
 		r = leave_open(&b);
+	else if ((r = find_workspace(&b)) == 0 && (r = box_resolve(&b)) == 0)
+		r = confine(&b);
+	box_resolve_done(&b);
 	return r == 0 && p->failed ? err_set(e, ENOMEM, "out of memory") : r;
 }

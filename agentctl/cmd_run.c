@@ -10,6 +10,7 @@
 
 #include "agentctl/broker.h"
 #include "agentctl/ctl.h"
+#include "agentctl/guard.h"
 #include "agentctl/plan.h"
 #include "agentctl/refused.h"
 #include "policy/base/cleanup.h"
@@ -131,6 +132,7 @@ static int start(struct run *r, struct launch *l, int *status, struct err *e)
 					.log_dir = r->fence.made.log_dir,
 					.fence = r->fence.made.name,
 					.verbose = r->verbose};
+	guard_watch(r->plan.guard, l, "agent");
 	if (refused_begin(&r->from, l, &r->refused, e) < 0)
 		return -e->code;
 	return launch_start(l, status, e);
@@ -158,6 +160,8 @@ static int in_fence(struct run *r)
 		ctl_fail(&e);
 	else
 		status = launch_wait(&l);
+	if (guard_end(r->plan.guard))
+		status = EXIT_PROTECTED;
 	if (r->plan.tools)
 		broker_close(&r->broker);
 	launch_done(&l, "agent");

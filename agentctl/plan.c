@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agentctl/guard.h"
 #include "policy/base/cleanup.h"
 
 struct step *plan_add(struct plan *p, enum step_kind kind, const char *path, uint64_t arg)
@@ -47,6 +48,7 @@ void plan_done(struct plan *p)
 		free(p->env[i]);
 	free(p->step);
 	free(p->libraries);
+	guard_free(p->guard);
 	free(p->env);
 	*p = (struct plan){0};
 }

@@ -64,6 +64,7 @@ struct step {
 };
 
 struct library_dirs;
+struct guard;
 struct cgroup_limits;
 
 #define PLAN_LACKS_MAX 4
@@ -77,9 +78,10 @@ struct plan {
 	bool rootless; /* in a user namespace of its own; uid and gid stay */
 	bool tool;     /* an init process stands between: pid namespace */
 	struct library_dirs *libraries;
-	const char *tools; /* NULL: no tools are called from inside */
-	int watcher;       /* a socket that gets the listener of STEP_WATCH; 0: nobody watches */
-	char **env;        /* the whole environment; NULL: the caller's */
+	struct guard *guard; /* NULL: nothing that the box may write */
+	const char *tools;   /* NULL: no tools are called from inside */
+	int watcher;         /* a socket that gets the listener of STEP_WATCH; 0: nobody watches */
+	char **env;          /* the whole environment; NULL: the caller's */
 	size_t n_env;
 	const char *lacks[PLAN_LACKS_MAX]; /* what best_effort does without, for people */
 	size_t n_lacks;
@@ -216,14 +218,6 @@ void seccomp_print(uint64_t bits, FILE *to);
  * could not be had. */
 int seccomp_watch(bool all, int to, struct err *e);
 
-/* protected.c: files that others trust, read-only also inside a writable directory */
-struct protected_path {
-	const char *name; /* what `unprotect` says */
-	const char *path; /* below a writable directory */
-};
-extern const struct protected_path protected_paths[];
-extern const size_t protected_paths_n;
-
 /* descriptors.c: -EPERM where 0, 1 or 2 leads around the fence or the box */
 int descriptors_check(struct err *e);
 
@@ -253,6 +247,7 @@ struct launch {
 	int signals, out[2], end; /* end: the init process tells the status there */
 	uint64_t said;
 };
+#define EXIT_PROTECTED   123 /* it made protected places */
 #define EXIT_LIMIT       124 /* a limit ended the command */
 #define EXIT_CANNOT_EXEC 126
 #define EXIT_NOT_FOUND   127
@@ -271,8 +266,6 @@ void launch_done(struct launch *l, const char *who);
  * NULL: the agent. rights: CTL_RIGHT_… */
 const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights, const char *path,
 			 char *buf, size_t bytes);
-/* In a place that others trust: see protected.c. */
-bool suggest_protected(const char *path);
 /* path as YAML writes it inside brackets; NULL: it cannot. */
 const char *suggest_yaml(const char *path, char *buf, size_t bytes);
 

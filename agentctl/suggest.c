@@ -16,19 +16,6 @@ static bool below(const char *path, const char *dir)
 	       (path[n] == '/' || path[n] == '\0' || (n && dir[n - 1] == '/'));
 }
 
-bool suggest_protected(const char *path)
-{
-	for (size_t i = 0; i < protected_paths_n; i++) {
-		const char *name = protected_paths[i].path;
-		size_t n = strlen(name);
-
-		for (const char *at = strstr(path, name); at; at = strstr(at + 1, name))
-			if (at > path && at[-1] == '/' && (at[n] == '/' || at[n] == '\0'))
-				return true;
-	}
-	return false;
-}
-
 /* Places of the box's own, and those that it was told to keep closed. */
 static bool closed(const struct plan *p, const char *path)
 {
@@ -81,7 +68,8 @@ const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights
 	size_t n;
 
 	if (!rights || rights & ~(CTL_RIGHT_READ | CTL_RIGHT_WRITE | CTL_RIGHT_EXEC) ||
-	    !suggest_yaml(path, shown, sizeof(shown)) || suggest_protected(path) || closed(p, path))
+	    !suggest_yaml(path, shown, sizeof(shown)) || protected_place_of(path) ||
+	    closed(p, path))
 		return NULL;
 	n = (size_t)snprintf(buf, bytes, tool ? "tools: {%s: {" : "agent: {", tool);
 	for (size_t i = 0; i < ARRAY_SIZE(keys) && n < bytes; i++) {

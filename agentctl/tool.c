@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agentctl/ctl.h"
+#include "agentctl/guard.h"
 #include "agentctl/plan.h"
 #include "agentctl/refused.h"
 #include "policy/base/cleanup.h"
@@ -171,6 +172,7 @@ static int start(struct tool *t, int *status, struct err *e)
 	}
 	if (c->caller >= 0)
 		launch_watch(&t->launch, c->caller, caller_gone, t);
+	guard_watch(t->plan.guard, &t->launch, c->name);
 	if (refused_begin(&t->from, &t->launch, &t->refused, e) < 0)
 		return -e->code;
 	return launch_start(&t->launch, status, e);
@@ -191,6 +193,8 @@ static int in_box(struct tool *t)
 		ctl_fail(&e);
 	else
 		status = launch_wait(l);
+	if (guard_end(t->plan.guard))
+		status = EXIT_PROTECTED;
 	launch_done(l, t->call->name);
 	refused_end(t->refused, status);
 	if (t->fence.control >= 0)

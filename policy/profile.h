@@ -75,6 +75,27 @@ bool profile_is_interpreter(const char *path);
  * own_network is false. */
 const void *profile_network(const struct policy *p, size_t profile, size_t *ret_bytes);
 
+/* ---- places that others trust (protected.c) ---------------------------------------------------
+ */
+
+enum protected_flags {
+	PROTECTED_SECRET = 1,   /* not read either, unless a profile names it */
+	PROTECTED_ANYWHERE = 2, /* in every directory; the others in a writable place itself and in
+				   whatever has a .git */
+};
+struct protected_place {
+	const char *name; /* what `unprotect` says; NULL: nothing opens it */
+	const char *path; /* "git-data" is all of .git, "git" also what of it runs programs */
+	unsigned flags;
+};
+extern const struct protected_place protected_places[];
+extern const size_t protected_places_n;
+bool protected_name_known(const char *name);
+/* Does `unprotect: [name]` open the place? */
+bool protected_opened_by(const struct protected_place *place, const char *name);
+/* The place that path is, or lies in, wherever it lies; NULL: none. */
+const struct protected_place *protected_place_of(const char *path);
+
 /* ---- a tool's command line (command.c)
  * ---------------------------------------------------------------
  *

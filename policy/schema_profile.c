@@ -498,6 +498,22 @@ static void on_broad(struct yaml *y, void *arg)
 	take_bool(y, "broad", &r->broad);
 }
 
+static void unknown_place(struct yaml *y, const char *text)
+{
+	char hint[200] = "there are: ";
+	size_t n = strlen(hint);
+
+	for (size_t i = 0; i < protected_places_n && n < sizeof(hint); i++) {
+		const char *name = protected_places[i].name;
+
+		if (name && (!i || !protected_places[i - 1].name ||
+			     strcmp(name, protected_places[i - 1].name) != 0))
+			n += (size_t)snprintf(hint + n, sizeof(hint) - n, "%s%s",
+					      hint[n - 1] == ' ' ? "" : ", ", name);
+	}
+	yaml_error(y, 0, hint, "there is no protected place '%s'", text);
+}
+
 static void on_unprotect_item(struct yaml *y, void *arg)
 {
 	struct reading *r = arg;
@@ -507,6 +523,8 @@ static void on_unprotect_item(struct yaml *y, void *arg)
 	    strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(text))
 		yaml_error(y, 0, "the names are listed by `agentctl policy show`",
 			   "the name of a protected place is expected");
+	else if (!protected_name_known(text))
+		unknown_place(y, text);
 	else if (profile_of(r)->unprotect.n >= WORDS_MAX)
 		yaml_error(y, 0, NULL, "more than %d names", WORDS_MAX);
 	else

@@ -244,13 +244,13 @@ static void test_suggest(void **state)
 
 static void test_protected(void **state)
 {
-	assert_true(suggest_protected("/home/x/.ssh/config"));
-	assert_true(suggest_protected("/home/x/.ssh"));
-	assert_true(suggest_protected("/srv/work/.git/hooks/pre-commit"));
-	assert_true(suggest_protected("/a.ssh/.ssh"));
-	assert_false(suggest_protected("/home/x/.sshd"));
-	assert_false(suggest_protected("/home/x.ssh/y"));
-	assert_false(suggest_protected("/srv/work/.git/index"));
+	assert_non_null(protected_place_of("/home/x/.ssh/config"));
+	assert_non_null(protected_place_of("/home/x/.ssh"));
+	assert_non_null(protected_place_of("/srv/work/.git/hooks/pre-commit"));
+	assert_non_null(protected_place_of("/a.ssh/.ssh"));
+	assert_null(protected_place_of("/home/x/.sshd"));
+	assert_null(protected_place_of("/home/x.ssh/y"));
+	assert_non_null(protected_place_of("/srv/work/.git/index"));
 	suggests("t", CTL_RIGHT_WRITE, "/home/x/.ssh/config", NULL);
 }
 

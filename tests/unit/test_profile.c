@@ -70,6 +70,7 @@ static const struct {
     {AGENT "  limits: {pids: -1}\n", 3, 18, "over 0", "16"},
     {AGENT "  network: some\n", 3, 12, "none", "egress"},
     {AGENT "  unprotect: [Git]\n", 3, 15, "protected place", "policy show"},
+    {AGENT "  unprotect: [git, gti]\n", 3, 20, "no protected place 'gti'", "git, shell"},
     {HEAD "workspace: $WORKSPACE/x\n", 2, 12, "by itself", "path"},
 };
 
