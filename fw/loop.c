@@ -10,7 +10,7 @@
 struct loop {
 	int epoll_fd;
 	bool stop;
-	uint64_t now_ms;
+	uint64_t now_ms, turn;
 	struct timer **heap; /* heap[0] is the next */
 	size_t n, room;
 	struct epoll_event ready[BATCH];
@@ -124,7 +124,8 @@ int timer_set(struct loop *l, struct timer *t, uint64_t at_ms)
 		l->heap = heap;
 		l->room = room;
 	}
-	t->at_ms = at_ms;
+	t->at_ms = at_ms < l->now_ms ? l->now_ms : at_ms; /* none is more overdue than others */
+	t->turn = l->turn;
 	l->heap[l->n] = t;
 	heap_up(l, l->n++);
 	return 0;
@@ -182,7 +183,8 @@ int loop_run(struct loop *l)
 				w->fn(w, l->ready[i].events);
 		}
 		l->n_ready = 0;
-		while (l->n && l->heap[0]->at_ms <= l->now_ms) {
+		l->turn++;
+		while (l->n && l->heap[0]->at_ms <= l->now_ms && l->heap[0]->turn != l->turn) {
 			struct timer *t = l->heap[0];
 
 			timer_cancel(l, t);

@@ -22,7 +22,8 @@ struct timer {
 	uint64_t at_ms;
 	void (*fn)(struct timer *t);
 	void *arg;
-	size_t slot; /* place in the heap + 1; 0: not set */
+	size_t slot;   /* place in the heap + 1; 0: not set */
+	uint64_t turn; /* of the loop, when it was set */
 };
 
 int loop_new(struct loop **ret);
@@ -32,7 +33,8 @@ int loop_add(struct loop *l, struct watch *w, uint32_t events);
 int loop_mod(struct loop *l, struct watch *w, uint32_t events);
 void loop_del(struct loop *l,
 	      struct watch *w); /* does not close the descriptor; fine when not added */
-/* (Re)sets t to fire once at at_ms of the monotonic clock. -ENOMEM. */
+/* (Re)sets t to fire once at at_ms of the monotonic clock, the past being now. One that is set by a
+ * timer's callback fires in the next turn: descriptors come first. -ENOMEM. */
 int timer_set(struct loop *l, struct timer *t, uint64_t at_ms);
 void timer_cancel(struct loop *l, struct timer *t);
 /* The monotonic clock in ms, read once a wake-up. */

@@ -346,6 +346,38 @@ static void due_timers_do_not_wait_for_descriptors(void **state)
 	assert_int_equal(lab->n, 1);
 }
 
+static void at_once(struct lab *lab, size_t i)
+{
+	if (i == 0)
+		set(lab, 0, -5);
+}
+
+static void stop_after_turns(struct watch *w, uint32_t events)
+{
+	struct lab *lab = w->arg;
+
+	if (++lab->fired[w - lab->watch] == 3)
+		loop_stop(lab->loop);
+}
+
+/* Work in portions: a timer that sets itself for now leaves the others, and descriptors, their
+ * turns. */
+static void one_that_goes_on_at_once_holds_up_nobody(void **state)
+{
+	struct lab *lab = *state;
+
+	lab->then = at_once;
+	lab->watch[0].fn = stop_after_turns;
+	watch(lab, 0);
+	ready(lab, 0);
+	set(lab, 0, 0);
+	set(lab, 1, 0);
+	run(lab);
+	assert_int_equal(lab->fired[0], 3);
+	assert_true(lab->n >= 3);
+	assert_true(lab->order[0] == 1 || lab->order[1] == 1);
+}
+
 int main(void)
 {
 #define LAB(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -360,6 +392,7 @@ int main(void)
 	    LAB(set_from_its_own_callback),
 	    LAB(a_callback_cancels_what_is_due_too),
 	    LAB(due_timers_do_not_wait_for_descriptors),
+	    LAB(one_that_goes_on_at_once_holds_up_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
