@@ -9,9 +9,10 @@
 #include "fw/parent.h"
 #include "policy/base/log.h"
 
-#define BATCH            1024      /* records a turn of the loop: others want to be served too */
-#define DRAIN_MAX        (1 << 20) /* more than the ring holds */
-#define ATTRIBUTIONS_MAX 400       /* searches a second for refusals that repeat an open one */
+#define TURN_MS          5  /* and then others are served: fences that begin, questions */
+#define TURN_RECORDS     16 /* between two looks at the clock */
+#define DRAIN_MAX        (RING_BYTES / sizeof(struct ring_denial)) /* all that the ring can hold */
+#define ATTRIBUTIONS_MAX 400 /* a second and fence: each costs a look at all of its processes */
 
 /* The engine could be anybody's by now: nothing in its records is taken for a terminated string. */
 static bool sane(const struct ring_denial *rd, size_t bytes)
@@ -68,8 +69,8 @@ static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd
 	struct record *r = f->log->record;
 	bool folding = record_folding(r, &f->rf, d);
 
-	if (!d->more && (!folding || p->attributions < ATTRIBUTIONS_MAX)) {
-		p->attributions++;
+	if (!d->more && f->attributions < ATTRIBUTIONS_MAX) {
+		f->attributions++;
 		how = attribute(p, f, d, &who);
 	}
 	if (d->go) {
@@ -86,22 +87,21 @@ static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd
 		      how == ATTRIBUTED_NONE ? NULL : &who);
 }
 
-static void count_lost(struct parent *p)
+/* What an engine that died has lost since it gave its counts last: nobody knows whose it was. */
+void denials_lost(struct parent *p)
 {
-	uint64_t lost = ring_lost(p->ring), n = lost > p->ring_lost ? lost - p->ring_lost : 0;
+	uint64_t lost = ring_lost(p->ring);
 
+	for (struct log_dir *l = p->logs; l && lost > p->ring_lost; l = l->next)
+		record_lost(l->record, lost - p->ring_lost,
+			    "the engine died; some of these are perhaps of other logs");
 	p->ring_lost = lost;
-	if (!n)
-		return;
-	for (struct log_dir *l = p->logs; l; l = l->next)
-		record_lost(l->record, n, "the engine was faster than the log");
 }
 
-static int read_some(struct parent *p, int max)
+static size_t read_some(struct parent *p, size_t max)
 {
 	const struct ring_denial *rd;
-	size_t bytes;
-	int n = 0;
+	size_t bytes, n = 0;
 
 	while (n < max && (rd = ring_get(p->ring, &bytes))) {
 		struct pfence *f;
@@ -113,27 +113,36 @@ static int read_some(struct parent *p, int max)
 		if (f)
 			one(p, f, rd);
 	}
-	count_lost(p);
-	for (struct log_dir *l = p->logs; l && n; l = l->next)
-		record_flush(l->record);
 	return n;
+}
+
+static void write_down(struct parent *p)
+{
+	for (struct log_dir *l = p->logs; l; l = l->next)
+		record_flush(l->record);
 }
 
 void denials_read(struct parent *p)
 {
-	int n = read_some(p, BATCH);
+	uint64_t end = monotonic_ms() + TURN_MS;
+	size_t n;
 
+	do
+		n = read_some(p, TURN_RECORDS);
+	while (n == TURN_RECORDS && monotonic_ms() < end);
+	write_down(p);
 	if (ring_broken(p->ring) && p->engine_pid > 0) {
 		log_error("the engine wrote nonsense into its ring; it is started anew");
 		kill(p->engine_pid, SIGKILL); /* its end is noticed at its socket */
 		return;
 	}
-	if (n == BATCH || !ring_sleep(p->ring))
+	if (n == TURN_RECORDS || !ring_sleep(p->ring))
 		timer_set(p->loop, &p->ring_more, 0);
 }
 
+/* Not more than was there at the beginning: a flood does not end. */
 void denials_drain(struct parent *p)
 {
-	for (int i = 0; i < DRAIN_MAX / BATCH && read_some(p, BATCH) == BATCH; i++)
-		;
+	read_some(p, DRAIN_MAX);
+	write_down(p);
 }

@@ -20,6 +20,7 @@
 #define POLICY_MAX    (256u << 20)
 #define LAST_BATCHES  1024    /* more than a queue holds; other fences' packets come between */
 #define CLOSE_NS      1000000 /* packets that come within it are a stream of them */
+#define CONTROL_BATCH 1024
 
 /* ---- fences ---------------------------------------------------------------------------------- */
 
@@ -132,6 +133,7 @@ static void send_stats(const struct fence *f, bool last)
 			     .fence = f->id,
 			     .allowed = f->allowed,
 			     .queued = f->queued,
+			     .lost = f->lost,
 			     .last = last};
 
 	em_send(ENGINE_FD_CONTROL, &s, sizeof(s), NULL, 0);
@@ -153,6 +155,34 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	nfq_unbind(e->nfq, f->queue);
 	send_stats(f, true);
 	fence_free(f);
+}
+
+/* A round is over when all has been read that was there at its beginning. So a fence has no more in
+ * the ring than it put there in two rounds. */
+bool engine_tell(struct fence *f, const struct ring_denial *rd, const void *packet)
+{
+	struct engine *e = f->engine;
+	uint64_t used = ring_used(e->ring), at = ring_position(e->ring);
+	bool ok;
+
+	if (at - used >= e->round_end) {
+		e->round++;
+		e->round_end = at;
+	}
+	if (f->round != e->round) {
+		f->round = e->round;
+		f->told_bytes = 0;
+	}
+	ok = used < RING_BYTES / 2 || f->told_bytes < RING_BYTES / 4;
+	if (!ok)
+		ring_lose(e->ring);
+	else
+		ok = ring_put(e->ring, rd, sizeof(*rd), packet, rd->cap_bytes);
+	if (ok)
+		f->told_bytes += sizeof(*rd) + rd->cap_bytes;
+	else
+		f->lost++;
+	return ok;
 }
 
 /* ---- what the resolver asks for -----------------------------------------------------------------
@@ -223,8 +253,8 @@ static uint32_t dns_denied(void *arg, struct resolver_fence *rf, const struct de
 	struct engine *e = arg;
 	struct ring_denial rd = {.denial = *d};
 
-	rd.denial.go = d->would ? 0 : road_next_go(e);
-	return ring_put(e->ring, &rd, sizeof(rd), NULL, 0) ? rd.denial.go : 0;
+	rd.denial.go = d->go ? road_next_go(e) : 0;
+	return engine_tell(resolver_fence_arg(rf), &rd, NULL) ? rd.denial.go : 0;
 }
 
 static bool is_local(void *arg, const struct addr *a)
@@ -304,23 +334,29 @@ static void on_message(struct engine *e, const union em *m, int *fds, size_t n_f
 	}
 }
 
+/* Many a turn: a flood of packets or questions must not let them pile up. */
 static void on_control(struct watch *w, uint32_t events)
 {
 	struct engine *e = w->arg;
-	int fds[EM_FDS_MAX];
-	size_t n_fds;
-	union em m;
-	int r = em_recv(w->fd, &m, fds, &n_fds);
 
-	if (r == 0 || (r < 0 && r != -EAGAIN && r != -EINTR && r != -EBADMSG)) {
-		loop_stop(e->loop); /* the parent is gone: what is not verified stays in */
-		return;
+	for (int i = 0; i < CONTROL_BATCH; i++) {
+		int fds[EM_FDS_MAX];
+		size_t n_fds;
+		union em m;
+		int r = em_recv(w->fd, &m, fds, &n_fds);
+
+		if (r == -EAGAIN)
+			return;
+		if (r == 0 || (r < 0 && r != -EINTR && r != -EBADMSG)) {
+			loop_stop(e->loop); /* the parent is gone: what is not verified stays in */
+			return;
+		}
+		if (r > 0)
+			on_message(e, &m, fds, n_fds);
+		for (size_t k = 0; k < n_fds; k++)
+			if (fds[k] >= 0)
+				close(fds[k]);
 	}
-	if (r > 0)
-		on_message(e, &m, fds, n_fds);
-	for (size_t i = 0; i < n_fds; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
 }
 
 static int engine_init(struct engine *e)

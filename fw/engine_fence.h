@@ -40,7 +40,8 @@ struct engine {
 	size_t n_pending;
 	uint32_t last_go;
 	struct timer pending_timer, sweep_timer, learned_timer;
-	uint64_t *learned; /* cookies to hand back to the resolver */
+	uint64_t round, round_end; /* rounds of the ring: see engine_tell */
+	uint64_t *learned;         /* cookies to hand back to the resolver */
 	size_t n_learned, learned_room;
 };
 
@@ -59,7 +60,15 @@ struct fence {
 	struct flows *flows;
 	struct resolver_fence *resolver;
 	uint64_t allowed, queued;
+	uint64_t lost;       /* refusals that the ring did not take */
+	uint64_t told_bytes; /* since the round began: see engine_tell */
+	uint64_t round;
 };
+
+/* engine.c */
+/* A refusal into the ring. A fence that fills half of it does not take the rest from the others.
+ * false: lost, and counted. */
+bool engine_tell(struct fence *f, const struct ring_denial *rd, const void *packet);
 
 /* road.c */
 void road_packet(void *arg, const struct nfq_packet *p); /* arg: struct engine */

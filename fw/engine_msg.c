@@ -86,7 +86,7 @@ int em_recv(int fd, union em *ret, int fds[EM_FDS_MAX], size_t *ret_n_fds)
 			    .msg_iovlen = 1,
 			    .msg_control = control.buf,
 			    .msg_controllen = sizeof(control.buf)};
-	ssize_t n = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC);
+	ssize_t n = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
 	*ret_n_fds = 0;
 	if (n < 0)
@@ -94,7 +94,7 @@ int em_recv(int fd, union em *ret, int fds[EM_FDS_MAX], size_t *ret_n_fds)
 	if (n == 0)
 		return 0;
 	take_fds(&mh, fds, ret_n_fds);
-	if ((mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || (size_t)n < sizeof(ret->type) ||
+	if ((mh.msg_flags & MSG_TRUNC) || (size_t)n < sizeof(ret->type) ||
 	    (size_t)n != type_bytes(ret->type)) {
 		for (size_t i = 0; i < *ret_n_fds; i++)
 			close(fds[i]);

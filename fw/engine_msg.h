@@ -126,6 +126,7 @@ struct em_stats {
 	uint32_t fence;
 	uint64_t allowed;
 	uint64_t queued; /* packets that came to the engine */
+	uint64_t lost;   /* refusals that the ring did not take */
 	uint8_t last;    /* the answer to EM_FENCE_DEL: nothing of this fence follows */
 };
 
@@ -151,8 +152,9 @@ struct ring_denial {
 
 /* Sends one message with descriptors; 0 or -errno (-EAGAIN when non-blocking and full). */
 int em_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n_fds);
-/* Receives one; fds (all CLOEXEC) are the caller's to close. Returns its length, 0 at the end,
- * -errno; -EBADMSG: a length that does not fit its type. */
+/* Receives one, does not wait for it; fds (all CLOEXEC) are the caller's to close. Returns its
+ * length, 0 at the end, -errno; -EBADMSG: a length that does not fit its type. Fewer descriptors
+ * than were sent come where the receiver has no room for more. */
 int em_recv(int fd, union em *ret, int fds[EM_FDS_MAX], size_t *ret_n_fds);
 
 #endif

@@ -20,13 +20,39 @@
 #define SOCKET_BYTES   (8 << 20)
 #define QUEUE_BYTES    (32 << 20)
 #define QUICK_DEATH_MS 1000 /* an engine that lived no longer is not started again at once */
+#define SILENT_TICKS   15   /* seconds in which it was asked for its counts */
+#define SILENT_TEXT    "15 seconds"
+
+/* Its end is noticed at its socket; then a new one is started, and told of every fence. */
+static void engine_kill(struct parent *p, const char *why)
+{
+	if (p->engine_pid <= 0)
+		return;
+	log_error("%s; it is started anew", why);
+	kill(p->engine_pid, SIGKILL);
+}
 
 void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds)
 {
 	int r = p->engine.active ? em_send(p->engine.fd, msg, bytes, fds, n_fds) : -EPIPE;
+	uint32_t type;
 
-	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+	memcpy(&type, msg, sizeof(type));
+	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
+		return;
+	/* What fences begin and end with must not be lost: somebody waits for the answer. */
+	if (type == EM_FENCE_ADD || type == EM_FENCE_DEL)
+		engine_kill(p, "the engine does not take what it is told");
+	else if (type != EM_GO && type != EM_STATS_ASK)
 		log_warn("a message to the engine was lost: %s", strerror(-r));
+}
+
+void engine_look(struct parent *p)
+{
+	if (p->fences && p->engine.active && ++p->engine_silent > SILENT_TICKS) {
+		p->engine_silent = 0;
+		engine_kill(p, "the engine has not answered for " SILENT_TEXT);
+	}
 }
 
 static void on_want_socket(struct parent *p, const struct em_socket *m)
@@ -83,7 +109,8 @@ static void on_message(struct parent *p, const union em *m)
 		on_want_socket(p, &m->socket);
 		break;
 	case EM_STATS:
-		denials_drain(p); /* what it told before these counts */
+		if (m->stats.last)
+			denials_drain(p); /* what it told before */
 		pfence_stats(p, &m->stats);
 		break;
 	case EM_FENCE_ADD:
@@ -108,6 +135,7 @@ static void on_engine(struct watch *w, uint32_t events)
 		for (size_t i = 0; i < n_fds; i++) /* it has none to send */
 			close(fds[i]);
 		if (r > 0) {
+			p->engine_silent = 0;
 			on_message(p, &m);
 			if (!w->active)
 				return;
@@ -187,6 +215,7 @@ int engine_start(struct parent *p, struct err *e)
 			    6);
 	p->engine = (struct watch){.fd = pair[0], .fn = on_engine, .arg = p};
 	p->engine_started_ms = loop_now_ms(p->loop);
+	p->engine_silent = 0;
 	r = loop_add(p->loop, &p->engine, EPOLLIN);
 	return r < 0 ? err_set(e, -r, "cannot watch the engine: %s", strerror(-r)) : 0;
 }
@@ -204,6 +233,7 @@ static void restart(struct timer *t)
 	for (struct pfence *f = p->fences; f; f = f->next) {
 		f->queue_tries = 0;
 		f->queue_dropped = 0;
+		f->ring_lost = 0;
 		nft_unlearn_all(p->nft, f->id);
 		pfence_announce(f);
 	}
@@ -221,6 +251,7 @@ void engine_died(struct parent *p)
 	waitpid(p->engine_pid, &status, 0);
 	p->engine_pid = -1;
 	denials_drain(p);
+	denials_lost(p);
 	if (p->stopping)
 		return;
 	p->engine_restarts++;
@@ -233,7 +264,8 @@ void engine_died(struct parent *p)
 		record_state(f->log->record, &f->rf, "engine_restarted", NULL, NULL);
 		record_flush(f->log->record);
 		if (f->state == PFENCE_ENDING)
-			pfence_stats(p, &(struct em_stats){.fence = f->id, .allowed = f->allowed});
+			pfence_stats(p, &(struct em_stats){
+					    .fence = f->id, .allowed = f->allowed, .last = 1});
 	}
 	p->engine_restart = (struct timer){.fn = restart, .arg = p};
 	timer_set(p->loop, &p->engine_restart, loop_now_ms(p->loop) + (quick ? QUICK_DEATH_MS : 0));

@@ -132,7 +132,6 @@ static void finish(struct pfence *f)
 	uint64_t allowed = pfence_allowed(f);
 	int r;
 
-	denials_drain(p);
 	nft_view(f, &nf);
 	r = nft_fence_del(p->nft, &nf);
 	if (r < 0)
@@ -201,6 +200,12 @@ void pfence_stats(struct parent *p, const struct em_stats *m)
 	if (!f)
 		return;
 	f->allowed = m->allowed;
+	if (m->lost > f->ring_lost) {
+		p->ring_lost += m->lost - f->ring_lost;
+		record_lost(f->log->record, m->lost - f->ring_lost,
+			    "the engine was faster than the log");
+		f->ring_lost = m->lost;
+	}
 	if (f->state == PFENCE_ENDING && m->last)
 		finish(f);
 }

@@ -33,6 +33,14 @@ uint64_t wall_clock_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+uint64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 /* ---- timers and signals ------------------------------------------------------------------------
  */
 
@@ -40,14 +48,16 @@ static void on_tick(struct timer *t)
 {
 	struct parent *p = t->arg;
 
-	p->attributions = 0;
-	for (struct pfence *f = p->fences; f; f = f->next)
+	for (struct pfence *f = p->fences; f; f = f->next) {
+		f->attributions = 0;
 		if (f->state == PFENCE_LIVE) {
 			struct em_stats ask = {.type = EM_STATS_ASK, .fence = f->id};
 
 			engine_send(p, &ask, sizeof(ask), NULL, 0);
 			pfence_tick(f);
 		}
+	}
+	engine_look(p);
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_tick(l->record, wall_clock_ns());
 	timer_set(p->loop, t, loop_now_ms(p->loop) + TICK_MS);

@@ -54,11 +54,11 @@ struct parent {
 	pid_t engine_pid;
 	int ring_fd, ring_event_fd;
 	struct ring *ring;
-	uint64_t ring_lost;
+	uint64_t ring_lost; /* of the ring's losses: told already */
 	uint64_t engine_started_ms;
 	unsigned engine_restarts;
+	unsigned engine_silent; /* ticks since it said something */
 	bool stopping;
-	unsigned attributions; /* since the last tick */
 };
 
 enum pfence_state {
@@ -95,7 +95,9 @@ struct pfence {
 	uint64_t since_ns, ending_ms;
 	uint64_t allowed; /* as the engine said last */
 	uint64_t refused, would_deny, packets, queue_dropped;
-	uint64_t lost_before; /* what the log had lost when the fence came */
+	unsigned attributions; /* since the last tick */
+	uint64_t ring_lost;    /* as the engine said last */
+	uint64_t lost_before;  /* what the log had lost when the fence came */
 	struct ctl_last last[CTL_LAST_MAX];
 	size_t n_last;
 	struct timer timer; /* KILLING: look again; STARTING: ask the engine again */
@@ -134,12 +136,16 @@ void client_summary(struct client *c, const struct ctl_summary *s);
 int engine_start(struct parent *p, struct err *e);
 void engine_died(struct parent *p);
 void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds);
+/* Once a tick, after it was asked for counts: one that does not answer for long is started anew. */
+void engine_look(struct parent *p);
 
 /* denials.c */
 void denials_read(struct parent *p);
 void denials_drain(struct parent *p); /* all that is there, before a fence is forgotten */
+void denials_lost(struct parent *p);  /* when the engine has died */
 
 uint64_t wall_clock_ns(void);
+uint64_t monotonic_ms(void);
 void parent_check_idle(struct parent *p);
 
 #endif

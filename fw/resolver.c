@@ -157,6 +157,13 @@ static void reply_refused(struct resolver_fence *rf, const struct dns_client *c,
 /* ---- events
  * -------------------------------------------------------------------------------------- */
 
+/* A reply that may have to wait has a place for that only here and now. */
+static bool can_hold(const struct resolver_fence *rf, enum denial_code code)
+{
+	return !rf->c.audit && rf->r->n_held < HELD_MAX &&
+	       (code == DENIED_DNS_NAME || code == DENIED_BY_RULE || code == DENIED_DNS_REBIND);
+}
+
 static uint32_t deny(struct resolver_fence *rf, const struct dns_client *c, enum denial_code code,
 		     const char *name, uint16_t type, uint32_t rule, const struct addr *bad,
 		     const char *detail)
@@ -164,6 +171,7 @@ static uint32_t deny(struct resolver_fence *rf, const struct dns_client *c, enum
 	struct denial d = {.fence = rf->c.fence,
 			   .code = (uint16_t)code,
 			   .would = rf->c.audit,
+			   .go = can_hold(rf, code),
 			   .l4proto = c && c->tcp ? IPPROTO_TCP : IPPROTO_UDP,
 			   .dns = 1,
 			   .qtype = type,

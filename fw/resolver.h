@@ -25,9 +25,10 @@ struct resolver_ops {
 	 * resolver_learned(cookie); until then the reply waits. */
 	void (*learn)(void *arg, struct resolver_fence *rf, const struct name *name,
 		      const struct addr *addrs, size_t n, uint32_t ttl_s, uint64_t cookie);
-	/* A query that was refused (or in audit mode would have been); d is the caller's. Returns a
-	 * number: the refusal's reply is held until resolver_go says it, since the asking process
-	 * may end with it; 20 ms at most. 0: nobody waits. */
+	/* A query that was refused (or in audit mode would have been); d is the caller's. Where
+	 * d->go is 1 the refusal's reply can be held, since the asking process may end with it:
+	 * returns the number that resolver_go will say, 20 ms are waited for it; 0: nobody waits.
+	 */
 	uint32_t (*denied)(void *arg, struct resolver_fence *rf, const struct denial *d);
 	/* Is *a one of this host's own addresses? */
 	bool (*is_local)(void *arg, const struct addr *a);

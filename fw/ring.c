@@ -143,8 +143,7 @@ bool ring_put(struct ring *r, const void *a, size_t a_bytes, const void *b, size
 
 	if (a_bytes > RING_RECORD_MAX || b_bytes > RING_RECORD_MAX - a_bytes || used > RING_BYTES ||
 	    record_room(a_bytes + b_bytes) > RING_BYTES - used) {
-		atomic_fetch_add_explicit(&r->shared->lost, 1, memory_order_relaxed);
-		wake(r);
+		ring_lose(r);
 		return false;
 	}
 	bytes = (uint32_t)(a_bytes + b_bytes);
@@ -155,6 +154,22 @@ bool ring_put(struct ring *r, const void *a, size_t a_bytes, const void *b, size
 	atomic_store_explicit(&r->shared->head, head + record_room(bytes), memory_order_release);
 	wake(r);
 	return true;
+}
+
+void ring_lose(struct ring *r)
+{
+	atomic_fetch_add_explicit(&r->shared->lost, 1, memory_order_relaxed);
+	wake(r);
+}
+
+uint64_t ring_used(const struct ring *r)
+{
+	return ring_position(r) - atomic_load_explicit(&r->shared->tail, memory_order_relaxed);
+}
+
+uint64_t ring_position(const struct ring *r)
+{
+	return atomic_load_explicit(&r->shared->head, memory_order_relaxed);
 }
 
 static const void *broken(struct ring *r)

@@ -24,6 +24,12 @@ void ring_free(struct ring *r);
  * may be asleep. */
 bool ring_put(struct ring *r, const void *a, size_t a_bytes, const void *b, size_t b_bytes);
 
+/* Writer: a record that was not even tried is counted as lost, too. */
+void ring_lose(struct ring *r);
+/* Writer: how many bytes wait to be read, and the position behind the last of them. */
+uint64_t ring_used(const struct ring *r);
+uint64_t ring_position(const struct ring *r);
+
 /* Reader: the next record, or NULL. The record is copied into memory of the ring object (a hostile
  * writer cannot change it afterwards) and stays until the next call. */
 const void *ring_get(struct ring *r, size_t *ret_bytes);

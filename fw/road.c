@@ -81,9 +81,9 @@ static void fill(const struct fence *f, const struct facts *facts, const struct 
 		memcpy(ret->name, d->name.s, (size_t)d->name.len + 1);
 }
 
-static void tell(struct engine *e, struct ring_denial *rd, const uint8_t *bytes)
+static void tell(struct fence *f, struct ring_denial *rd, const uint8_t *bytes)
 {
-	ring_put(e->ring, rd, sizeof(*rd), bytes, rd->cap_bytes);
+	engine_tell(f, rd, bytes);
 	rd->denial.more = 1;
 	rd->denial.go = 0;
 }
@@ -179,13 +179,13 @@ static void refuse(struct fence *f, const struct facts *facts, const struct deci
 	for (size_t i = 0; flow && i < flow->n_held; i++) {
 		rd.packet_bytes = flow->held[i].wire_bytes;
 		rd.cap_bytes = flow->held[i].cap_bytes;
-		tell(f->engine, &rd, flow->held[i].bytes);
+		tell(f, &rd, flow->held[i].bytes);
 		id[n++] = flow->held[i].id;
 	}
 	if (w) {
 		rd.cap_bytes = (uint32_t)captured(w, &bytes);
 		rd.packet_bytes = (uint32_t)w->p->wire_bytes;
-		tell(f->engine, &rd, bytes);
+		tell(f, &rd, bytes);
 		id[n++] = w->p->id;
 	}
 	if (go)

@@ -869,6 +869,20 @@ def stream(a):
     return {"n": n}
 
 
+def questions(a):
+    """Asks for refused names as fast as it can, each another one, until it is killed; READY at the start."""
+    s = socket.socket(family(a["server"]), socket.SOCK_DGRAM)
+    s.connect((a["server"], 53))
+    s.setblocking(False)
+    print("READY", flush=True)
+    for n in range(1 << 40):
+        name = b"q%d" % n
+        attempt(lambda: s.send(struct.pack("!6H", n & 0xffff, 0x100, 1, 0, 0, 0) + bytes([len(name)]) + name +
+                               b"\4evil\4test\0\0\1\0\1"))
+        while n % 64 == 0 and attempt(lambda: s.recv(1000))[1] is None:
+            pass
+
+
 def queued(a):
     """Leaves data in a socket buffer of a connection that is not verified, and goes."""
     s, err, _ = attempt(lambda: tcp(a["to"], a["port"], 1.0))
