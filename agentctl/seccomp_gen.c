@@ -135,6 +135,34 @@ static int inet(scmp_filter_ctx ctx, unsigned family)
 	return r;
 }
 
+/* What leaves without a packet of the agent's own: the kernel tells the neighbours of every group
+ * that somebody joins, so the group's address says what he likes. And what chooses the device that
+ * a redirected packet leaves by. */
+static int options(scmp_filter_ctx ctx)
+{
+	static const struct {
+		unsigned level, name;
+		int error;
+	} all[] = {
+	    {SOL_SOCKET, SO_ZEROCOPY, EOPNOTSUPP}, /* then MSG_ZEROCOPY is an ordinary send */
+	    {SOL_SOCKET, SO_BINDTODEVICE, EPERM},    {SOL_SOCKET, SO_BINDTOIFINDEX, EPERM},
+	    {IPPROTO_IP, IP_ADD_MEMBERSHIP, EPERM},  {IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, EPERM},
+	    {IPPROTO_IP, MCAST_JOIN_GROUP, EPERM},   {IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP, EPERM},
+	    {IPPROTO_IPV6, IPV6_JOIN_GROUP, EPERM},  {IPPROTO_IPV6, IPV6_JOIN_ANYCAST, EPERM},
+	    {IPPROTO_IPV6, MCAST_JOIN_GROUP, EPERM}, {IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP, EPERM},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(all) / sizeof(all[0]); i++) {
+		const struct scmp_arg_cmp cmp[] = {
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, all[i].level),
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, LOW_HALF, all[i].name)};
+
+		r = deny(ctx, all[i].error, SCMP_SYS(setsockopt), 2, cmp);
+	}
+	return r;
+}
+
 static int arguments(scmp_filter_ctx ctx)
 {
 	static const unsigned long ioctls[] = {TIOCSTI, TIOCLINUX};
@@ -159,13 +187,6 @@ static int arguments(scmp_filter_ctx ctx)
 	if (r == 0)
 		r = deny(ctx, EACCES, SCMP_SYS(execveat), 1,
 			 &SCMP_A4(SCMP_CMP_MASKED_EQ, EMPTY_PATH, EMPTY_PATH));
-	if (r == 0) { /* without it MSG_ZEROCOPY is an ordinary send */
-		const struct scmp_arg_cmp zerocopy[] = {
-		    SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, SOL_SOCKET),
-		    SCMP_A2(SCMP_CMP_MASKED_EQ, LOW_HALF, SO_ZEROCOPY)};
-
-		r = deny(ctx, EOPNOTSUPP, SCMP_SYS(setsockopt), 2, zerocopy);
-	}
 	return r;
 }
 
@@ -205,7 +226,7 @@ static int make(uint64_t bits, scmp_filter_ctx *ret)
 	if (r == 0 && (r = families(ctx, SCMP_SYS(socket))) == 0 &&
 	    (r = families(ctx, SCMP_SYS(socketpair))) == 0 && (r = inet(ctx, AF_INET)) == 0 &&
 	    (r = inet(ctx, AF_INET6)) == 0 && (r = arguments(ctx)) == 0 &&
-	    (r = core_limit(ctx)) == 0 && (r = stricter(ctx, bits)) == 0)
+	    (r = options(ctx)) == 0 && (r = core_limit(ctx)) == 0 && (r = stricter(ctx, bits)) == 0)
 		/* a tree instead of a list: most calls are in none of the rules */
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return r;

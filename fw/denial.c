@@ -61,6 +61,8 @@ static const struct {
 			   REMEDY_REBIND},
     [DENIED_DNS_SPOOFED] = {"dns-spoofed", "a DNS answer that does not fit its question",
 			    REMEDY_NONE},
+    [DENIED_DEVICE] = {"device", "a loopback address by a device that does not lead there",
+		       REMEDY_NONE},
     [DENIED_STALE] = {"stale", "the fence ended, or the flow began before it", REMEDY_NONE},
 };
 

@@ -36,6 +36,7 @@ enum denial_code {
 	DENIED_DNS_MALFORMED,
 	DENIED_DNS_REBIND,  /* an allowed name answered with an address it may not have */
 	DENIED_DNS_SPOOFED, /* an answer that does not fit its question */
+	DENIED_DEVICE,      /* a loopback address, by a device that does not lead there */
 	DENIED_STALE,       /* the fence ended, or the flow began before it */
 	DENIED_CODE_COUNT,
 };

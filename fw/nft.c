@@ -252,9 +252,11 @@ static int install(struct nft *n, bool exists, const uint64_t *dead, size_t n_de
 	batch_chain(&b, "in_after", NF_INET_LOCAL_IN, 20, "filter");
 	batch_chain(&b, "dns", NF_INET_LOCAL_OUT, -100, "nat");
 	batch_chain(&b, "zone", NF_INET_LOCAL_OUT, -300, "filter");
+	batch_chain(&b, "leave", NF_INET_POST_ROUTING, 0, "filter");
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
 		batch_set(&b, maps[i], KEY_CGROUP, false);
 	plain_set(&b);
+	nft_self_leave(&b);
 	base_rules(&b);
 	probe_rule(&b, n->native_queue);
 	for (size_t i = 0; i < n_dead; i++) {

@@ -6,6 +6,7 @@
  *     in_after filter input 20  our mark set: socket cgroupv2 vmap @after   -> a<N>
  *     dns    nat output -100    port 53: socket cgroupv2 vmap @dns_fence    -> n<N>
  *     zone   filter output -300 UDP to port 53: socket cgroupv2 vmap @dns_zone -> z<N>
+ *     leave  filter postrouting 0  see nft_self.c
  *
  * f<N> (f4_<N>, f6_<N>) passes what was verified (conntrack mark), what an address rule allows, and
  * packets without payload to learned addresses; all the rest goes to the fence's own queue. a<N>
@@ -58,5 +59,8 @@ int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, si
 int nft_unlearn_all(struct nft *n, uint32_t fence);
 /* Connections that address rules let pass in the kernel. */
 uint64_t nft_fence_passed(struct nft *n, uint32_t fence);
+/* Packets of any fence that were dropped because a socket sent them to a loopback address by
+ * another device. */
+uint64_t nft_stray(struct nft *n);
 
 #endif

@@ -228,6 +228,7 @@ static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bo
 	nft_name(chain, v6 ? "f6_" : "f4_", f->id);
 	nft_name(ask, "q", f->id);
 	nft_not_plain(b, f, chain, v6);
+	nft_self(b, f, chain, v6);
 	verified(b, chain, epoch);
 	r = batch_rule_new(b, chain);
 	nft_match_ct_mark(r, epoch | CT_INSPECT);
@@ -335,10 +336,10 @@ static const struct {
 static const struct {
 	const char *prefix;
 	bool ingress;
-} fence_chains[] = {{"q", false},   {"o6_", false}, {"k", true},    {"r4_", true},  {"r6_", true},
-		    {"i4_", true},  {"i6_", true},  {"p4_", false}, {"p6_", false}, {"h4_", false},
-		    {"h6_", false}, {"f4_", false}, {"f6_", false}, {"f", false},   {"i", false},
-		    {"a", false},   {"n", false},   {"z", false}};
+} fence_chains[] = {{"q", false},   {"s", false},   {"o6_", false}, {"k", true},    {"r4_", true},
+		    {"r6_", true},  {"i4_", true},  {"i6_", true},  {"p4_", false}, {"p6_", false},
+		    {"h4_", false}, {"h6_", false}, {"f4_", false}, {"f6_", false}, {"f", false},
+		    {"i", false},   {"a", false},   {"n", false},   {"z", false}};
 static const struct {
 	const char *map, *chain;
 } fence_maps[] = {
@@ -486,6 +487,7 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 		family_chain(&b, f, v6, direct_elems(&b, f, v6));
 	}
 	odd_chain(&b, f);
+	nft_self_chain(&b, f);
 	out_chain(&b, f);
 	if ((r = nft_ingress(&b, f)) < 0) {
 		batch_drop(&b);
@@ -577,9 +579,9 @@ int nft_unlearn_all(struct nft *n, uint32_t fence)
 	return batch_commit(&b);
 }
 
-uint64_t nft_fence_passed(struct nft *n, uint32_t fence)
+static uint64_t counted(struct nft *n, const char *counter)
 {
-	char buf[NFT_REPLY_BYTES], obj_name[NFT_NAME_BYTES];
+	char buf[NFT_REPLY_BYTES];
 	struct nftnl_obj *o = nftnl_obj_alloc();
 	struct nlmsghdr *h;
 	uint64_t packets = 0;
@@ -589,7 +591,7 @@ uint64_t nft_fence_passed(struct nft *n, uint32_t fence)
 		return 0;
 	h = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETOBJ, NFPROTO_INET, 0, 1);
 	nftnl_obj_set_str(o, NFTNL_OBJ_TABLE, NFT_TABLE);
-	nftnl_obj_set_str(o, NFTNL_OBJ_NAME, nft_name(obj_name, "c", fence));
+	nftnl_obj_set_str(o, NFTNL_OBJ_NAME, counter);
 	nftnl_obj_set_u32(o, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
 	nftnl_obj_nlmsg_build_payload(h, o);
 	if (mnl_socket_sendto(n->nl, h, h->nlmsg_len) >= 0) {
@@ -600,4 +602,16 @@ uint64_t nft_fence_passed(struct nft *n, uint32_t fence)
 	}
 	nftnl_obj_free(o);
 	return packets;
+}
+
+uint64_t nft_fence_passed(struct nft *n, uint32_t fence)
+{
+	char name[NFT_NAME_BYTES];
+
+	return counted(n, nft_name(name, "c", fence));
+}
+
+uint64_t nft_stray(struct nft *n)
+{
+	return counted(n, NFT_STRAY_COUNTER);
 }

@@ -20,6 +20,8 @@
 #define NFT_DEAD_CHAIN "dead"
 /* The protocols that may follow an IPv6 header at once on the fast path. */
 #define NFT_PLAIN_SET "plain6"
+/* Packets to loopback addresses that were about to leave by another device. */
+#define NFT_STRAY_COUNTER "stray"
 
 struct nft {
 	struct mnl_socket *nl;
@@ -40,6 +42,12 @@ void nft_match_ct_mark(struct nftnl_rule *r, uint32_t bits);
  * that has them is let through without being looked at. */
 void nft_not_plain(struct batch *b, const struct nft_fence *f, const char *chain, bool v6);
 struct addr nft_prefix_last(const struct prefix *p);
+
+/* nft_self.c: packets to loopback addresses that go by another device. */
+void nft_self_leave(struct batch *b); /* of the whole table */
+void nft_self_chain(struct batch *b, const struct nft_fence *f);
+/* On the way out of one family, before anything passes. */
+void nft_self(struct batch *b, const struct nft_fence *f, const char *chain, bool v6);
 
 /* nft_ingress.c */
 bool nft_has_ingress(const struct nft_fence *f);

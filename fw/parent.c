@@ -44,6 +44,18 @@ uint64_t monotonic_ms(void)
 /* ---- timers and signals ------------------------------------------------------------------------
  */
 
+/* The kernel cannot say whose they were. */
+static void tell_stray(struct parent *p)
+{
+	uint64_t stray = p->fences ? nft_stray(p->nft) : p->stray;
+
+	for (struct log_dir *l = p->logs; l && stray > p->stray; l = l->next)
+		record_lost(l->record, stray - p->stray,
+			    "questions to the resolver of a fence were about to leave by a device "
+			    "that a socket is bound to; the packets were dropped");
+	p->stray = stray;
+}
+
 static void on_tick(struct timer *t)
 {
 	struct parent *p = t->arg;
@@ -58,6 +70,7 @@ static void on_tick(struct timer *t)
 		}
 	}
 	engine_look(p);
+	tell_stray(p);
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_tick(l->record, wall_clock_ns());
 	timer_set(p->loop, t, loop_now_ms(p->loop) + TICK_MS);

@@ -55,6 +55,7 @@ struct parent {
 	int ring_fd, ring_event_fd;
 	struct ring *ring;
 	uint64_t ring_lost; /* of the ring's losses: told already */
+	uint64_t stray;     /* of nft_stray: told already */
 	uint64_t engine_started_ms;
 	unsigned engine_restarts;
 	unsigned engine_silent; /* ticks since it said something */

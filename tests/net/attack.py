@@ -300,6 +300,43 @@ def udp_send(a):
     return {"back": hexes(v or b""), "error": err, "ms": ms}
 
 
+def by_device(a):
+    """A datagram that is told which device to leave by: for the whole socket, or for itself."""
+    index, v6 = socket.if_nametoindex("a0"), ":" in a["to"]
+
+    def go():
+        s = socket.socket(family(a["to"]), socket.SOCK_DGRAM)
+        s.settimeout(a.get("wait", 0.2))
+        if a["how"] == "bound":
+            s.setsockopt(socket.SOL_SOCKET, 25, b"a0")  # SO_BINDTODEVICE
+        if a["how"] == "option":
+            s.setsockopt(*((41, 76) if v6 else (0, 50)), struct.pack("!I", index))  # IP_UNICAST_IF
+        info = (41, 50, b"\0" * 16 + struct.pack("@I", index)) if v6 else (0, 8, struct.pack("@i8x", index))
+        s.sendmsg([a["token"].encode()], [info] if a["how"] == "message" else [], 0, (a["to"], a["port"]))
+        return s.recv(2048)
+    v, err, ms = attempt(go)
+    return {"back": hexes(v or b""), "error": err, "ms": ms}
+
+
+def join_groups(a):
+    """Multicast groups whose addresses, or the sources wanted from them, say the token."""
+    index, tok = socket.if_nametoindex("a0"), a["token"].encode()
+    err = None
+    for i in range(0, len(tok), 13):
+        part = tok[i:i + 13].ljust(13, b".")
+        s = socket.socket(family("::"), socket.SOCK_DGRAM)
+        v6 = lambda addr: struct.pack("@HHI16sI100x", 10, 0, 0, addr, 0)
+        if a["how"] == "group":
+            go = lambda: s.setsockopt(41, 20, b"\xff\x15\0" + part + struct.pack("@I", index))
+        else:
+            go = lambda: s.setsockopt(41, 46, struct.pack("@I4x", index) + v6(b"\xff\x35" + b"\0" * 13 + b"\1") +
+                                      v6(b" \1\r" + part))
+        err = attempt(go)[1] or err
+        time.sleep(0.3)
+        s.close()
+    return {"error": err}
+
+
 # ---- TLS and HTTP --------------------------------------------------------------------------------
 
 def make_hello(a):

@@ -4,6 +4,7 @@ Raw sockets twice: under agentctl run the sandbox refuses them; "as far as the r
 without the sandbox is put into the fence's cgroup before it makes a socket.
 """
 import json
+import re
 import subprocess
 import time
 
@@ -42,6 +43,9 @@ class Rules:
                           timeout=60)
         check(r.rc == 0, name, kw, r.tell())
         return r.json()
+
+    def resolver_port(self):
+        return int(re.search(r"redirect to :(\d+)", self.lab.bare(["nft", "list", "ruleset"]).out)[1])
 
     def end(self):
         self.h.stop()
@@ -199,6 +203,47 @@ def test_row18_broadcast_multicast(lab):
         r, _ = lab.batch(pol, calls)
         for _, kw in calls:
             r.event(text=kw["to"])
+
+
+def test_row18_loopback_by_another_device(lab):
+    """What a socket sends to a loopback address, or to the fence's resolver, does not leave by the device that it
+    names; nobody on the link reads it."""
+    cases = [dict(to=to, port=port, how=how) for how in ("bound", "option", "message")
+             for to, port in ((topo.DNS4, 53), (topo.DNS6, 53), ("127.0.0.1", 9999), ("::1", 9999), ("127.9.9.9", 9999))]
+    pol = L.policy(NAME, "udp://127.0.0.1:9999", "udp://[::1]:9999", user="root")
+    lab.batch_bare([("by_device", c) for c in cases])
+    r, got = lab.batch(pol, [("by_device", c) for c in cases])
+    check(all(g["error"] == "EPERM" for c, g in zip(cases, got) if c["how"] == "bound"), got)
+    for to in ("127.0.0.1", "::1", "127.9.9.9"):
+        r.event(text=to, code="device")
+    rules = Rules(lab, pol)
+    port = rules.resolver_port()
+    cases += [dict(to=to, port=port, how=how) for how in ("bound", "option", "message") for to in ("127.0.0.1", "::1")]
+    toks, cmd = lab.several([("by_device", c) for c in cases])
+    r = lab.bare([L.PYTHON, L.HERE + "/attack.py", "--cgroup", rules.cg] + cmd[2:], timeout=60)
+    check(r.rc == 0, r.tell())
+    for c, tok in zip(cases, toks):
+        lab.absent(tok, "%s in the cgroup" % c)
+    time.sleep(1.2)
+    r = rules.end()
+    check([e for e in r.lines() if e["event"]["action"] == "lost"], "what was dropped is told:", r.lines()[-3:])
+    for to in ("127.0.0.1", "::1", "127.9.9.9"):
+        r.event(text=to, code="device")
+
+
+def test_row18_groups(lab):
+    """The kernel tells the neighbours which groups are joined: no words of the agent's in that."""
+    calls = [("join_groups", dict(how=how)) for how in ("group", "source")]
+    toks, cmd = lab.several(calls)
+    lab.bare(cmd)
+    for t in toks:
+        L.wait_for(lambda: lab.rec.saw(t[:13]), 3, "the kernel does not tell of groups: nothing to refuse")
+    for pol in (POLICY, ROOTPOL):
+        toks, cmd = lab.several(calls)
+        r = lab.run(pol, cmd)
+        check([g["error"] for g in r.json()["results"]] == ["EPERM"] * 2, r.tell())
+        for t in toks:
+            lab.absent(t[:13])
 
 
 def test_row19_sockets_of_the_sandbox(lab):

@@ -206,6 +206,36 @@ static long zerocopy_high_bits(void)
 
 	return syscall(SYS_setsockopt, fd, HIGH | SOL_SOCKET, HIGH | ZEROCOPY, &on, sizeof(on));
 }
+static long by_device(void)
+{
+	return setsockopt(socket(AF_INET, SOCK_DGRAM, 0), SOL_SOCKET, SO_BINDTODEVICE, "lo", 2);
+}
+static long join_group4(void)
+{
+	const struct ip_mreqn m = {.imr_multiaddr.s_addr = htonl(0xefffffff), .imr_ifindex = 1};
+
+	return setsockopt(socket(AF_INET, SOCK_DGRAM, 0), IPPROTO_IP, IP_ADD_MEMBERSHIP, &m,
+			  sizeof(m));
+}
+static long join_group6(void)
+{
+	const struct ipv6_mreq m = {.ipv6mr_multiaddr.s6_addr = {0xff, 0x15, [15] = 9},
+				    .ipv6mr_interface = 1};
+
+	return setsockopt(socket(AF_INET6, SOCK_DGRAM, 0), IPPROTO_IPV6, IPV6_JOIN_GROUP, &m,
+			  sizeof(m));
+}
+static long join_source(void)
+{
+	struct group_source_req m = {.gsr_interface = 1};
+
+	*(struct sockaddr_in *)&m.gsr_group =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xe8010101)};
+	*(struct sockaddr_in *)&m.gsr_source =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x01020304)};
+	return setsockopt(socket(AF_INET, SOCK_DGRAM, 0), IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP, &m,
+			  sizeof(m));
+}
 static long by_sendfile(void)
 {
 	int fd[2], file = open("/bin/true", O_RDONLY | O_CLOEXEC);
@@ -260,6 +290,10 @@ static const struct {
     {"execveat of a descriptor", unnamed_program, EACCES, false},
     {"SO_ZEROCOPY", zerocopy, EOPNOTSUPP, false},
     {"SO_ZEROCOPY with high bits", zerocopy_high_bits, EOPNOTSUPP, false},
+    {"SO_BINDTODEVICE", by_device, EPERM, true},
+    {"a group of IPv4", join_group4, EPERM, true},
+    {"a group of IPv6", join_group6, EPERM, true},
+    {"a group and a source", join_source, EPERM, true},
     {"sendfile", by_sendfile, EINVAL, false},
     {"splice", by_splice, EINVAL, false},
 };
