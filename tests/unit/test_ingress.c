@@ -190,7 +190,7 @@ static void test_match(void **state)
 	    {"tcp://10.1.2.3:91", "10.0.0.1", VERDICT_NONE, 0},
 	    {"tcp://192.0.2.1:443", "192.0.2.1", VERDICT_NONE, 0},
 	};
-	_cleanup_free_ void *blob = NULL;
+	_cleanup_free_ void *blob = NULL, *least = NULL;
 	struct addr a = addr("192.0.2.1");
 	struct prefix peer;
 	struct policy *p;
@@ -216,7 +216,7 @@ static void test_match(void **state)
 	assert_int_equal(policy_match_addr(p, IPPROTO_TCP, &a, 443).verdict, VERDICT_ALLOW);
 	policy_free(p);
 
-	given_policy(HEAD "ingress: []\n", &p, &blob);
+	given_policy(HEAD "ingress: []\n", &p, &least);
 	assert_int_equal(policy_ingress_rules(p), 0);
 	policy_free(p);
 }
