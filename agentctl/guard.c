@@ -430,6 +430,37 @@ void guard_watch(struct guard *g, struct launch *l, const char *who)
 	launch_watch(l, g->inotify, on_event, g);
 }
 
+static bool counts_in(const struct guard *g, size_t place, const char *dir)
+{
+	bool inside = false;
+
+	for (size_t i = 0; i < g->n_roots; i++)
+		if (strcmp(g->root[i].path, dir) == 0)
+			return true;
+	for (size_t i = 0; i < g->n_dirs; i++)
+		inside |= path_below(dir, g->dir[i]);
+	return inside && protected_places[place].flags & PROTECTED_ANYWHERE;
+}
+
+bool guard_refuses(const struct guard *g, const char *path)
+{
+	size_t all = strlen(path);
+	char dir[PATH_MAX];
+
+	for (size_t i = 0; g && i < protected_places_n; i++) {
+		size_t n = strlen(protected_places[i].path);
+
+		if (g->may_come[i] || all <= n + 1 || all - n > sizeof(dir) ||
+		    path[all - n - 1] != '/' ||
+		    strcmp(path + all - n, protected_places[i].path) != 0)
+			continue;
+		snprintf(dir, sizeof(dir), "%.*s", (int)(all - n - 1), path);
+		if (counts_in(g, i, dir) && !find_known(g, path))
+			return true;
+	}
+	return false;
+}
+
 size_t guard_end(struct guard *g)
 {
 	char path[PATH_MAX];

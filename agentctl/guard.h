@@ -23,6 +23,9 @@ void guard_each(const struct guard *g, void (*fn)(const char *real, void *arg), 
 /* Before the command starts: from here on what is made in the writable places themselves and in
  * repositories is seen at once. g may be NULL, here and below. */
 void guard_watch(struct guard *g, struct launch *l, const char *who);
+/* Is path, without links in it, a place that the command must not make? For saying so at once; who
+ * shows one name and means another is seen by the others. */
+bool guard_refuses(const struct guard *g, const char *path);
 /* When the command and all that it started is gone. Tells on stderr what was found; returns how
  * many were moved aside or could not be. */
 size_t guard_end(struct guard *g);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "agentctl/audit.h"
+#include "agentctl/guard.h"
 #include "agentctl/watch.h"
 #include "policy/base/cleanup.h"
 
@@ -98,8 +99,18 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static uint32_t refused_rights(const struct refused *r, const struct watch_event *ev)
+/* A place that others trust is about to be made. */
+static bool refuse(void *arg, const struct watch_event *ev)
 {
+	const struct refused *r = arg;
+
+	return ev->directory_changes && !ev->goes && guard_refuses(r->from->plan->guard, ev->path);
+}
+
+static uint32_t refused_rights(struct refused *r, const struct watch_event *ev)
+{
+	if (refuse(r, ev))
+		return CTL_RIGHT_WRITE;
 	return ev->directory_changes ? judge_name(r->from->plan, ev->path)
 				     : judge(r->from->plan, ev->path, ev->rights);
 }
@@ -155,7 +166,8 @@ static bool has_step(const struct plan *p, enum step_kind kind)
 /* What cannot be had is done without. */
 static int open_both(struct refused *r, struct err *e)
 {
-	const struct watch_user user = {.wanted = wanted, .tell = on_call, .arg = r};
+	const struct watch_user user = {
+	    .wanted = wanted, .tell = on_call, .refuse = refuse, .arg = r};
 	int n =
 	    has_step(r->from->plan, STEP_WATCH) ? watch_open(r->launch, &user, &r->watch, e) : 0;
 

@@ -107,7 +107,7 @@ static bool meaning(const struct held *h, const struct watched_call *c, struct w
 		return !e->exists;
 	case CALL_REMOVE:
 		e->rights = CTL_RIGHT_WRITE;
-		e->directory_changes = true;
+		e->directory_changes = e->goes = true;
 		return e->exists;
 	case CALL_REPLACE:
 		e->rights = CTL_RIGHT_WRITE;
@@ -243,6 +243,14 @@ static void tell(struct held *h)
 	}
 }
 
+static bool refuse(const struct held *h)
+{
+	for (size_t i = 0; i < h->n_events; i++)
+		if (h->w->user.refuse(h->w->user.arg, &h->event[i]))
+			return true;
+	return false;
+}
+
 static bool serve_one(struct watch *w)
 {
 	static struct held h;
@@ -257,6 +265,8 @@ static bool serve_one(struct watch *w)
 	if (n.pid)
 		look(&h);
 	tell(&h);
+	if (refuse(&h))
+		go = (struct seccomp_notif_resp){.error = -EPERM};
 	go.id = n.id;
 	(void)ioctl(w->listener, SECCOMP_IOCTL_NOTIF_SEND, &go);
 	return true;

@@ -1,6 +1,7 @@
 /* Watching what a command does with files and programs: the kernel holds a system call, tells it to
- * us (seccomp user notification), and lets it go on when we say so. We always do: this is for
- * seeing, never for refusing, since the command can change its arguments after we have looked. */
+ * us (seccomp user notification), and lets it go on when we say so. The command can change its
+ * arguments after we have looked: so this is for seeing, and for saying at once to those who mean
+ * no harm what another mechanism (guard.h) sees to in any case. */
 #ifndef AGENTFW_WATCH_H
 #define AGENTFW_WATCH_H
 
@@ -19,6 +20,7 @@ struct watch_event {
 	bool exists;
 	bool
 	    directory_changes; /* a name comes or goes: what counts is the right to its directory */
+	bool goes;
 	const char *call;
 };
 
@@ -26,6 +28,8 @@ struct watch_user {
 	/* Is it worth telling? To be answered at once, many times a second. */
 	bool (*wanted)(void *arg, const struct watch_event *e);
 	void (*tell)(void *arg, const struct watch_event *e);
+	/* Shall the call fail with EPERM? */
+	bool (*refuse)(void *arg, const struct watch_event *e);
 	void *arg;
 };
 

@@ -155,7 +155,7 @@ class Box:
         self.mode = mode
         self.dir = "%s/%d" % (BASE, number)
         self.work = self.dir + "/work"
-        self.held = []
+        self.held, self.prefix = [], []
         for d in (self.dir, self.work):
             os.mkdir(d)
             os.chown(d, UID, GID)
@@ -246,7 +246,7 @@ class Box:
 
     def ctl(self, *args, **kw):
         kw.setdefault("uid", self.starter)
-        return self.call([CTL, *args], **kw)
+        return self.call([*self.prefix, CTL, *args], **kw)
 
     def tool(self, profile, *args, options=(), policy=None, **kw):
         """agentctl tool with this one profile; in mode agent the same profile is the agent's."""
@@ -254,6 +254,12 @@ class Box:
             return self.agent(profile, args, **kw)
         path = policy or self.policy({"t": profile})
         return self.ctl("tool", "-p", path, *options, "t", "--", *args, **kw)
+
+    def unwatched(self):
+        """From here on the kernel holds no system call for agentctl: it has no listeners."""
+        if self.mode == "agent" and not self.prefix:
+            self.boxed("exit_with", status=0)  # the daemon starts with all that it needs
+        self.prefix = [PYTHON, os.path.join(ROOT, "tests/net/nosys.py"), "317"]  # seccomp(2)
 
     def agent(self, profile, args, **kw):
         """agentctl run in a network namespace of its own, where its daemon is."""
@@ -265,7 +271,7 @@ class Box:
         kw["env"] = dict(kw.get("env") or {}, AGENTFW_RUN_DIR=self.directory("run", 0))
         self.new_network()
         kw["setup"] = self.enter_network
-        return self.call([CTL, "run", "-p", path, "--log-dir", self.path("log"), "--", *command, *args],
+        return self.call([*self.prefix, CTL, "run", "-p", path, "--log-dir", self.path("log"), "--", *command, *args],
                          uid=0, **kw)
 
     # -- attacks

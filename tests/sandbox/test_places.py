@@ -88,7 +88,17 @@ def test_nested_repositories(box):
 
 
 def made(box, profile, calls, expected, left=()):
-    """What the calls make is moved aside and told, also where the command is killed for it."""
+    """What the calls make is refused. Where no call can be watched, and for who shows one name and means
+    another, it is moved aside and told."""
+    before = box.path("before")
+    subprocess.run(["cp", "-a", box.work, before], check=True)
+    r = box.tool(profile, *box.words("several", {"list": calls}))
+    came = r.report()["came"]
+    check("EPERM" in came or r.rc == PROTECTED, "exit status:", r.tell())
+    for path in expected:
+        check(not os.path.lexists(box.work + "/" + path), path, "is there:", tree(box.work), r.tell())
+    subprocess.run("rm -rf %s; mv %s %s" % (box.work, before, box.work), shell=True, check=True)
+    box.unwatched()
     r = box.tool(profile, *box.words("several", {"list": calls}))
     check(r.rc == PROTECTED, "exit status:", r.tell())
     for path in expected:
@@ -108,6 +118,10 @@ def test_made_in_the_place_itself(box):
     calls = [["write", {"path": box.work + "/" + path, "parents": True}] for path in paths]
     box.succeeds_bare("several", list=calls)
     subprocess.run("rm -rf %s/.[a-zA-Z]* %s/*" % (box.work, box.work), shell=True, check=True)
+    r = box.tool(p, *box.words("several", {"list": calls}))
+    check(r.rc == 0 and not r.report()["done"], "with watched calls:", r.tell())
+    check(not any(os.path.exists(box.work + "/" + path) for path in paths), tree(box.work))
+    box.unwatched()
     r = box.tool(p, *box.words("several", {"list": calls}))
     check(r.rc == PROTECTED, r.tell())
     for path in paths:
@@ -181,6 +195,7 @@ def test_links_that_were_there(box):
 @modes(*ALL)
 def test_seen_at_once(box):
     """Not only at the end: the user's editor is at work in the same directory."""
+    box.unwatched()
     p = project(box, "a/.git/config")
     for path in (".vscode/tasks.json", ".config/autostart/x", "a/.claude/settings.json", ".mcp.json"):
         real = box.work + "/" + path
@@ -190,9 +205,56 @@ def test_seen_at_once(box):
         check(r.rc == PROTECTED and r.report()["came"][2] == "ENOENT", path, r.tell())
 
 
+RACE = """
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+static volatile uint64_t name;
+static uint64_t harmless, meant;
+static void *flip(void *arg)
+{
+	for (;;) {
+		name = meant;
+		for (int i = 0; i < 300; i++)
+			name = harmless;
+	}
+}
+int main(int argc, char **argv)
+{
+	time_t end = time(NULL) + 4;
+	pthread_t t;
+	struct stat st;
+	memcpy(&harmless, "harmles", 8);
+	memcpy(&meant, ".vscode", 8);
+	name = harmless;
+	chdir(argv[1]);
+	pthread_create(&t, NULL, flip, NULL);
+	while (time(NULL) < end) {
+		if (mkdir((const char *)&name, 0755) == 0 && rmdir("harmles") < 0)
+			return 7; /* it was the other one */
+	}
+	return 0;
+}
+"""
+
+
+@modes("root", "user")
+def test_one_name_shown_and_another_meant(box):
+    """Between our look and the kernel's a thread writes another name: it comes to nothing."""
+    racer = B.compiled("racer", RACE, "-pthread")
+    r = box.tool(dict(project(box), command=[racer, box.work]), timeout=50)
+    check(not os.path.exists(box.work + "/.vscode"), r.tell())
+    # it was made, and moved aside; or it never came through
+    check(r.rc == (PROTECTED if os.path.exists(box.work + "/.vscode" + ASIDE) else 0), r.tell())
+
+
 @modes("root", "user")
 def test_flood(box):
     """A command that makes it over and over is ended."""
+    box.unwatched()
     p = project(box)
     p["command"] = [B.PYTHON, "-BIS", "-c", (
         "import os\nfor i in range(100000):\n  try: os.mkdir('%s/.vscode')\n  except OSError: pass\n" % box.work
@@ -205,6 +267,7 @@ def test_flood(box):
 @modes(*ALL)
 def test_hidden_from_the_look(box):
     """In a directory that the command closed."""
+    box.unwatched()
     p = project(box)
     r = box.tool(p, *box.words("several", {"list": [
         ["write", {"path": box.work + "/a/.git/config", "parents": True}],
@@ -216,6 +279,7 @@ def test_hidden_from_the_look(box):
 
 @modes("root", "user")
 def test_too_deep(box):
+    box.unwatched()
     p = project(box)
     p["command"] = [B.PYTHON, "-BIS", "-c", (
         "import os\nos.chdir('%s')\nfor i in range(300):\n  os.mkdir('d')\n  os.chdir('d')\nos.mkdir('.git')\n" % box.work)]
@@ -257,7 +321,7 @@ def test_unprotect_of_another_tool(box):
     r = box.tool(None, *box.words("write", {"path": box.work + "/sub/.git/config", "parents": True}), policy=path)
     check(r.rc == 0 and os.path.exists(box.work + "/sub/.git/config"), r.tell())
     r = box.tool(None, *box.words("write", {"path": box.work + "/.vscode/x", "parents": True}), policy=path)
-    check(r.rc == PROTECTED, r.tell())
+    check(not r.report()["done"] and not os.path.exists(box.work + "/.vscode"), r.tell())
 
 
 @modes("root", "user")
