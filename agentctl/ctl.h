@@ -39,7 +39,11 @@ struct policy_file {
 /* Reads, compiles and opens path (NULL: ./agentfw.yaml, /etc/agentfw/policy.yaml). Everything that
  * is wrong with the policy has been printed when it returns -EINVAL with e->code 0. */
 int policy_file_load(const char *path, struct policy_file *ret, struct err *e);
+/* Prints what was found in it, with the lines. */
+void policy_file_show(const struct policy_file *f, const struct diags *d);
 void policy_file_done(struct policy_file *f);
+/* `policy show` (policy_show.c): rules, profiles, protected places. Returns the exit status. */
+int policy_show(const char *file);
 /* A sealed memfd that holds the blob: what the daemon takes. */
 int policy_memfd(const void *blob, size_t bytes, struct err *e);
 

@@ -54,7 +54,7 @@ static void show_line(const struct policy_file *f, const struct diag *d)
 		fprintf(stderr, "    %s\n    %*s^\n", shown, (int)d->col - 1, "");
 }
 
-static void show(const struct policy_file *f, const struct diags *d)
+void policy_file_show(const struct policy_file *f, const struct diags *d)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag *x = &d->list[i];
@@ -94,7 +94,7 @@ int policy_file_load(const char *path, struct policy_file *ret, struct err *e)
 	r = f.path ? read_text(&f, e) : err_set(e, ENOMEM, "out of memory");
 	if (r == 0) {
 		r = policy_compile(f.path, f.text, f.text_bytes, &d, &f.blob, &f.blob_bytes);
-		show(&f, &d);
+		policy_file_show(&f, &d);
 		if (r == -EINVAL)
 			e->code = 0;
 		else if (r < 0)
