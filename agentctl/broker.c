@@ -189,6 +189,9 @@ static void start(struct broker *b, int slot, int conn, pid_t caller)
 			_exit(EXIT_CTL);
 		close(b->listen);
 		close(b->epoll);
+		for (int i = 0; i < BROKER_CALLS_MAX; i++)
+			if (b->pid[i])
+				close(b->pidfd[i]);
 		serve(b, conn, caller);
 	}
 	if (pid < 0)
@@ -218,13 +221,20 @@ static void accept_call(struct broker *b)
 	start(b, slot, conn, caller);
 }
 
-static void reap(struct broker *b, uint32_t slot)
+/* Closing does not end the watching: a call that was forked meanwhile holds the same pidfd. */
+static void forget(struct broker *b, uint32_t slot)
 {
-	if (waitpid(b->pid[slot], NULL, WNOHANG) != b->pid[slot])
-		return;
+	epoll_ctl(b->epoll, EPOLL_CTL_DEL, b->pidfd[slot], NULL);
 	close(b->pidfd[slot]);
 	b->pid[slot] = 0;
 	b->pidfd[slot] = -1;
+}
+
+/* A number of 0 would stand for any child, the command itself among them. */
+static void reap(struct broker *b, uint32_t slot)
+{
+	if (b->pid[slot] && waitpid(b->pid[slot], NULL, WNOHANG) != 0)
+		forget(b, slot);
 }
 
 void broker_serve(struct launch_watch *w)
@@ -288,7 +298,7 @@ void broker_close(struct broker *b)
 		if (b->pid[i]) {
 			kill(b->pid[i], SIGKILL);
 			waitpid(b->pid[i], NULL, 0);
-			close(b->pidfd[i]);
+			forget(b, (uint32_t)i);
 		}
 	if (b->path[0])
 		unlink(b->path);

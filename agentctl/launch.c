@@ -75,6 +75,8 @@ void launch_prepare(struct launch *l)
 		sigaddset(&set, passed[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGTTOU, SIG_IGN);
+	signal(SIGCHLD,
+	       SIG_DFL); /* ignored by who started us, it would take the command's status */
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -229,11 +231,15 @@ static int ended(struct launch *l)
 {
 	unsigned char code;
 	int status;
+	pid_t pid;
 
 	if (l->plan->tool && poll(&(struct pollfd){.fd = l->end, .events = POLLIN}, 1, 0) > 0 &&
 	    read(l->end, &code, 1) == 1)
 		return code;
-	if (waitpid(l->pid, &status, WNOHANG) != l->pid)
+	pid = waitpid(l->pid, &status, WNOHANG);
+	if (pid < 0)
+		return EXIT_CTL; /* no child of ours any more: there is nothing to wait for */
+	if (pid == 0)
 		return -1;
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }

@@ -77,7 +77,8 @@ def test_each_its_own_network(lab):
     e = [e for e in r.events(text="other.test") if e["agentfw"].get("tool") == "fetch"]
     check(e and e[0]["agentfw"]["fence"].endswith(".fetch"), "no event names the tool:", r.events())
     check([e for e in r.events(text="other.test") if "tool" not in e["agentfw"]], "the agent's own event")
-    check(not [e for e in r.events(text="alone") if e["event"]["category"] == ["network"]], "an empty network has no fence")
+    check(not [e for e in r.events() if e["agentfw"].get("tool") == "alone" and e["event"]["category"] == ["network"]],
+          "an empty network has no fence")
 
 
 def test_at_the_same_time(lab):
@@ -90,6 +91,12 @@ def test_at_the_same_time(lab):
     for tool in ("fetch", "other"):
         n = len([l for l in r.out.splitlines() if l.startswith(tool + ":") and "hello" in l])
         check(n == 10, tool, n, "of 10", r.tell())
+
+
+def test_call_that_ends_while_another_runs(lab):
+    """A call has ended, one that began beside it still runs, and the agent ends: that is its status."""
+    r = lab.run(policy(lab), script(call("sleep", "1") + " &", "sleep 0.3", call("sleep", "93") + " &", "sleep 1.5", "exit 5"))
+    check(r.rc == 5, r.tell())
 
 
 def test_streams_status_environment(lab):
