@@ -142,9 +142,9 @@ check-includes:
 check-man:
 	$(Q)mandoc -T lint -W warning docs/*.[158]
 check-sandbox: all
-	$(Q)BUILD=$(BUILD) tests/sandbox/run
+	$(Q)BUILD=$(BUILD) tools/reachable tests/sandbox/run
 check-net: all $(BUILD)/tests/bench/load
-	$(Q)BUILD=$(BUILD) tests/net/run
+	$(Q)BUILD=$(BUILD) tools/reachable tests/net/run
 check-vm: all
 	$(Q)BUILD=$(BUILD) tests/vm/run
 format:
