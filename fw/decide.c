@@ -97,7 +97,9 @@ void decide_flow(const struct facts *f, struct decision *ret)
 		return;
 	}
 	if (m.verdict == VERDICT_ALLOW || f->own_listener) {
-		ret->what = DECIDED_FLOW;
+		/* Who has a UDP port may change from one datagram to the next. */
+		ret->what = m.verdict != VERDICT_ALLOW && f->l4proto == IPPROTO_UDP ? DECIDED_EACH
+										    : DECIDED_FLOW;
 		ret->rule = m.rule;
 		return;
 	}

@@ -23,6 +23,7 @@ enum decided {
 	DECIDED_DENY = 0,
 	DECIDED_FLOW,    /* the flow is allowed */
 	DECIDED_ONCE,    /* this packet is: it carries nothing yet */
+	DECIDED_EACH,    /* this packet is, and the next one is asked about again */
 	DECIDED_INSPECT, /* the payload must say the name */
 };
 

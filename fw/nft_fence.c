@@ -250,7 +250,7 @@ static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bo
 	batch_rule(b, r);
 }
 
-/* h4_<N>, h6_<N>: a flow of which every payload is looked at. */
+/* h4_<N>, h6_<N>: a flow of which every payload is looked at, or every datagram. */
 static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];

@@ -187,6 +187,10 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 	nft_match_ct_mark(r, f->epoch << CT_EPOCH_SHIFT);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	nft_match_ct_mark(r, f->epoch << CT_EPOCH_SHIFT | CT_INSPECT);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
 	if (ingress) {
 		r = batch_rule_new(b, chain);
 		nft_match_ct_mark(r, let_in(f));

@@ -418,6 +418,10 @@ static void outbound(struct passage *w)
 		w->fence->allowed++;
 		verdict(w->fence, w->p->id, PKT_ALLOW_FLOW);
 		break;
+	case DECIDED_EACH:
+		w->fence->allowed += (w->p->mark & PKT_MARK_MASK) != PKT_INSPECTED;
+		verdict(w->fence, w->p->id, PKT_ALLOW_INSPECT);
+		break;
 	case DECIDED_ONCE:
 		verdict(w->fence, w->p->id, PKT_ALLOW_ONCE);
 		break;

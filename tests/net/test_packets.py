@@ -398,6 +398,34 @@ def test_row22_own_listener(lab):
         check(r.json().get("back") == "hello", r.json(), r.events()[:2])
 
 
+def test_row22_own_port_taken_over(lab):
+    """Datagrams to a listener of the fence's own: they are for him, not for who has the port after him, outside."""
+    for there in ("127.0.0.1", "::1"):
+        box = puppets.Inside(lab, POLICY)
+        host = puppets.Outside(lab)
+        box.udp("l", there, 7792)
+        box.connect("c", there, 7792, there, 40060, "udp")
+        for i in range(3):
+            box.send("c", "ask%d" % i)
+            check(box.recv_from("l") == ["ask%d" % i, there, 40060])
+            box.send_to("l", "answer%d" % i, there, 40060)
+            check(box.recv("c") == "answer%d" % i)
+        box.close("l")
+        host.udp("s", there, 7792, 1.0)
+        box.ask("send", "c", L.token())
+        check(host.ask("recv", "s") == {"error": "TIMEOUT"}, "it arrived outside")
+        host.stop()
+        box.udp("l", there, 7792)
+        box.close("c")
+        host = puppets.Outside(lab)
+        host.udp("s", there, 40060, 1.0)
+        box.ask("send_to", "l", L.token(), there, 40060)
+        check(host.ask("recv", "s") == {"error": "TIMEOUT"}, "the answer arrived outside")
+        r = box.result()
+        r.event(code="no-rule", text="udp://")
+        check({e["destination"]["port"] for e in r.events(code="no-rule")} == {7792, 40060}, r.events())
+
+
 def test_row17_large_segments(lab):
     """Over loopback the kernel hands on TCP segments of more than 64 kB, over IPv6 with a header more."""
     host = puppets.Outside(lab)
