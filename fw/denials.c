@@ -4,15 +4,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "fw/attribute.h"
 #include "fw/parent.h"
 #include "policy/base/log.h"
 
-#define TURN_MS          5  /* and then others are served: fences that begin, questions */
-#define TURN_RECORDS     16 /* between two looks at the clock */
-#define DRAIN_MAX        (RING_BYTES / sizeof(struct ring_denial)) /* all that the ring can hold */
-#define ATTRIBUTIONS_MAX 400 /* a second and fence: each costs a look at all of its processes */
+#define TURN_MS      5  /* and then others are served: fences that begin, questions */
+#define TURN_RECORDS 16 /* between two looks at the clock */
+#define DRAIN_MAX    (RING_BYTES / sizeof(struct ring_denial)) /* all that the ring can hold */
+/* A second and fence: each costs a look at all of its processes. */
+#define ATTRIBUTIONS_MAX 400
+#define ATTRIBUTIONS_NS  100000000u /* of processor time */
 
 /* The engine could be anybody's by now: nothing in its records is taken for a terminated string. */
 static bool sane(const struct ring_denial *rd, size_t bytes)
@@ -60,6 +63,14 @@ static void remember(struct pfence *f, const struct denial *d)
 	f->last[f->n_last - 1] = l;
 }
 
+static uint64_t spent_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd)
 {
 	static struct process_info who;
@@ -69,9 +80,12 @@ static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd
 	struct record *r = f->log->record;
 	bool folding = record_folding(r, &f->rf, d);
 
-	if (!d->more && f->attributions < ATTRIBUTIONS_MAX) {
-		f->attributions++;
+	if (!d->more && f->attributions < ATTRIBUTIONS_MAX && f->attribution_ns < ATTRIBUTIONS_NS) {
+		uint64_t begin = spent_ns();
+
 		how = attribute(p, f, d, &who);
+		f->attributions++;
+		f->attribution_ns += spent_ns() - begin;
 	}
 	if (d->go) {
 		struct em_go go = {.type = EM_GO, .go = d->go};

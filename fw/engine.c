@@ -18,7 +18,7 @@
 #define SWEEP_MS      5000
 #define SWEEP_BATCHES 128 /* of LEARN_MAX a fence: all it can hold goes within half a minute */
 #define POLICY_MAX    (256u << 20)
-#define LAST_BATCHES  1024    /* more than a queue holds; other fences' packets come between */
+#define LAST_BATCHES  512     /* more than a queue holds */
 #define CLOSE_NS      1000000 /* packets that come within it are a stream of them */
 #define CONTROL_BATCH 1024
 
@@ -39,7 +39,10 @@ static void fence_free(struct fence *f)
 		return;
 	if (f->resolver)
 		resolver_fence_del(f->resolver);
+	road_forget(f);
 	road_refuse_all(f);
+	loop_del(f->engine->loop, &f->packets);
+	nfq_free(f->nfq);
 	names_free(f->names);
 	policy_free(f->policy);
 	if (f->blob)
@@ -61,7 +64,7 @@ static int fence_policy(struct fence *f, int fd, uint64_t bytes)
 	return policy_open(blob, bytes, &f->policy, NULL);
 }
 
-/* The descriptors behind the policy: DNS sockets, those that are there in this order. */
+/* The descriptors behind policy and queue: DNS sockets, those that are there in this order. */
 static int fence_resolver(struct engine *e, struct fence *f, const struct em_fence_add *m, int *fds,
 			  size_t n_fds)
 {
@@ -84,6 +87,37 @@ static int fence_resolver(struct engine *e, struct fence *f, const struct em_fen
 	return resolver_fence_add(e->resolver, &c, &f->resolver);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* While packets come close upon each other, those who send them go first where they wait for the
+ * same processor: more packets a turn, fewer turns. */
+static void on_packets(struct watch *w, uint32_t events)
+{
+	struct fence *f = w->arg;
+	struct engine *e = f->engine;
+
+	if (now_ns() - e->packets_ns < CLOSE_NS)
+		sched_yield();
+	nfq_receive(f->nfq);
+	e->packets_ns = now_ns();
+}
+
+static int fence_queue(struct engine *e, struct fence *f, uint16_t queue, int *fd)
+{
+	int r = nfq_new(steal_fd(fd), queue, road_packet, f, &f->nfq);
+
+	if (r < 0)
+		return r;
+	f->packets = (struct watch){.fd = nfq_descriptor(f->nfq), .fn = on_packets, .arg = f};
+	return loop_add(e->loop, &f->packets, EPOLLIN);
+}
+
 static int fence_make(struct engine *e, const struct em_fence_add *m, int *fds, size_t n_fds,
 		      struct fence **ret)
 {
@@ -95,16 +129,15 @@ static int fence_make(struct engine *e, const struct em_fence_add *m, int *fds, 
 	f->engine = e;
 	f->id = m->fence;
 	f->cgroup_id = m->cgroup_id;
-	f->queue = m->queue;
 	f->dns_port = m->dns_port;
 	f->audit = m->audit;
-	if (!n_fds || fence_find(e, m->fence) || e->by_queue[m->queue])
+	if (n_fds < 2 || fence_find(e, m->fence))
 		r = -EINVAL;
 	else if ((r = fence_policy(f, fds[0], m->policy_bytes)) == 0 &&
 		 (r = names_new(f->policy, &f->names)) == 0 &&
 		 (r = flows_new(e->loop, road_flow_gone, &f->flows)) == 0 &&
-		 (r = fence_resolver(e, f, m, fds + 1, n_fds - 1)) == 0)
-		r = nfq_bind(e->nfq, f->queue);
+		 (r = fence_resolver(e, f, m, fds + 2, n_fds - 2)) == 0)
+		r = fence_queue(e, f, m->queue, &fds[1]);
 	if (r < 0) {
 		fence_free(f);
 		return r;
@@ -122,7 +155,6 @@ static void on_fence_add(struct engine *e, const struct em_fence_add *m, int *fd
 	if (f) {
 		f->next = e->fences;
 		e->fences = f;
-		e->by_queue[f->queue] = f;
 	}
 	em_send(ENGINE_FD_CONTROL, &ready, sizeof(ready), NULL, 0);
 }
@@ -148,11 +180,9 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	f = *at;
 	if (!f)
 		return;
-	for (int i = 0; i < LAST_BATCHES && nfq_receive(e->nfq) == 0; i++)
+	for (int i = 0; i < LAST_BATCHES && nfq_receive(f->nfq) == 0; i++)
 		; /* what it tried last shall be in the log */
 	*at = f->next;
-	e->by_queue[f->queue] = NULL;
-	nfq_unbind(e->nfq, f->queue);
 	send_stats(f, true);
 	fence_free(f);
 }
@@ -281,26 +311,6 @@ static void sweep_timer(struct timer *t)
 	timer_set(e->loop, t, loop_now_ms(e->loop) + SWEEP_MS);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-/* While packets come close upon each other, those who send them go first where they wait for the
- * same processor: more packets a turn, fewer turns. */
-static void on_packets(struct watch *w, uint32_t events)
-{
-	struct engine *e = w->arg;
-
-	if (now_ns() - e->packets_ns < CLOSE_NS)
-		sched_yield();
-	nfq_receive(e->nfq);
-	e->packets_ns = now_ns();
-}
-
 static void on_message(struct engine *e, const union em *m, int *fds, size_t n_fds)
 {
 	struct fence *f;
@@ -366,16 +376,13 @@ static int engine_init(struct engine *e)
 	int r = loop_new(&e->loop);
 
 	if (r < 0 || (r = ring_map(ENGINE_FD_RING, ENGINE_FD_RING_EV, &e->ring)) < 0 ||
-	    (r = nfq_new(ENGINE_FD_NFQUEUE, road_packet, e, &e->nfq)) < 0 ||
 	    (r = resolver_new(e->loop, &ops, e, &e->resolver)) < 0)
 		return r;
 	e->control = (struct watch){.fd = ENGINE_FD_CONTROL, .fn = on_control, .arg = e};
-	e->packets = (struct watch){.fd = ENGINE_FD_NFQUEUE, .fn = on_packets, .arg = e};
 	e->pending_timer = (struct timer){.fn = road_pending_timer, .arg = e};
 	e->sweep_timer = (struct timer){.fn = sweep_timer, .arg = e};
 	e->learned_timer = (struct timer){.fn = learned_timer, .arg = e};
-	if ((r = loop_add(e->loop, &e->control, EPOLLIN)) < 0 ||
-	    (r = loop_add(e->loop, &e->packets, EPOLLIN)) < 0)
+	if ((r = loop_add(e->loop, &e->control, EPOLLIN)) < 0)
 		return r;
 	return timer_set(e->loop, &e->sweep_timer, loop_now_ms(e->loop) + SWEEP_MS);
 }

@@ -8,11 +8,11 @@
 #include "fw/loop.h"
 #include "fw/names.h"
 #include "fw/nfq.h"
+#include "fw/own.h"
 #include "fw/resolver.h"
 #include "fw/ring.h"
 #include "policy/policy.h"
 
-#define QUEUES 65536
 #define PENDING_MAX                                                                                \
 	32 /* refusals that wait to be attributed; over it the verdict goes out at once */
 #define GO_WAIT_MS 50 /* and no longer: a refusal comes within 100 ms */
@@ -21,7 +21,7 @@
  * process may be gone. */
 struct pending {
 	uint32_t go; /* 0: free */
-	uint16_t queue;
+	struct fence *fence;
 	uint32_t id[FLOW_HELD_MAX + 1];
 	size_t n;
 	uint64_t deadline_ms;
@@ -29,13 +29,11 @@ struct pending {
 
 struct engine {
 	struct loop *loop;
-	struct nfq *nfq;
 	struct ring *ring;
 	struct resolver *resolver;
-	struct watch control, packets;
+	struct watch control;
 	uint64_t packets_ns; /* when the last ones were done with; CLOCK_MONOTONIC */
 	struct fence *fences;
-	struct fence *by_queue[QUEUES];
 	struct pending pending[PENDING_MAX];
 	size_t n_pending;
 	uint32_t last_go;
@@ -50,7 +48,8 @@ struct fence {
 	struct engine *engine;
 	uint32_t id;
 	uint64_t cgroup_id;
-	uint16_t queue;
+	struct nfq *nfq;
+	struct watch packets;
 	uint16_t dns_port;
 	bool audit;
 	void *blob;
@@ -59,6 +58,7 @@ struct fence {
 	struct names *names;
 	struct flows *flows;
 	struct resolver_fence *resolver;
+	struct own own;
 	uint64_t allowed, queued;
 	uint64_t lost;       /* refusals that the ring did not take */
 	uint64_t told_bytes; /* since the round began: see engine_tell */
@@ -71,10 +71,11 @@ struct fence {
 bool engine_tell(struct fence *f, const struct ring_denial *rd, const void *packet);
 
 /* road.c */
-void road_packet(void *arg, const struct nfq_packet *p); /* arg: struct engine */
+void road_packet(void *arg, const struct nfq_packet *p); /* arg: struct fence */
 void road_flow_gone(struct flow *f);                     /* a flow had to make room */
 void road_refuse_all(struct fence *f);                   /* the fence ends: nothing stays held */
 void road_go(struct engine *e, uint32_t go);
+void road_forget(const struct fence *f); /* its refusals that wait for that */
 void road_pending_timer(struct timer *t);
 /* A number to wait for, or 0 when too many wait already. */
 uint32_t road_next_go(struct engine *e);

@@ -4,7 +4,7 @@
  * packet behind it.
  *
  *     parent                                     engine
- *     EM_FENCE_ADD (+ policy, DNS sockets)  ->   binds the fence's queue
+ *     EM_FENCE_ADD (+ policy, sockets)      ->   binds the fence's queue
  *                                           <-   EM_FENCE_READY
  *     EM_FENCE_DEL                          ->
  *                                           <-   EM_STATS (the last one of this fence)
@@ -28,10 +28,9 @@
 #define ENGINE_FD_CONTROL    3
 #define ENGINE_FD_RING       4
 #define ENGINE_FD_RING_EV    5
-#define ENGINE_FD_NFQUEUE    6
-#define ENGINE_FD_SOCKDIAG   7
-#define ENGINE_FD_ROUTE      8
-#define ENGINE_FD_FIRST_FREE 9
+#define ENGINE_FD_SOCKDIAG   6
+#define ENGINE_FD_ROUTE      7
+#define ENGINE_FD_FIRST_FREE 8
 
 /* Packet mark: the verdict on its way from the queue to the `after` chains. Washed on entry. */
 #define PKT_MARK_MASK  0x70000000u
@@ -63,7 +62,9 @@ enum em_type {
 	EM_STATS,
 };
 
-struct em_fence_add { /* descriptors: policy memfd, then the present ones of udp4 tcp4 udp6 tcp6 */
+/* Descriptors: policy memfd, netlink socket for the queue, then the present ones of udp4 tcp4 udp6
+ * tcp6. */
+struct em_fence_add {
 	uint32_t type;
 	uint32_t fence;
 	uint64_t cgroup_id;
@@ -148,7 +149,7 @@ struct ring_denial {
 	uint32_t cap_bytes;
 };
 
-#define EM_FDS_MAX 5
+#define EM_FDS_MAX 6
 
 /* Sends one message with descriptors; 0 or -errno (-EAGAIN when non-blocking and full). */
 int em_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n_fds);

@@ -147,7 +147,7 @@ static void on_engine(struct watch *w, uint32_t events)
 	}
 }
 
-static int queue_socket(void)
+int engine_queue_socket(void)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	int bytes = QUEUE_BYTES, on = 1;
@@ -191,11 +191,10 @@ static void exec_engine(const int *fds, size_t n)
 
 int engine_start(struct parent *p, struct err *e)
 {
-	_cleanup_close_ int theirs = -1, nfq = queue_socket(), diag = sockdiag_open(),
-			    route = route_open();
+	_cleanup_close_ int theirs = -1, diag = sockdiag_open(), route = route_open();
 	int pair[2] = {-1, -1}, bytes = SOCKET_BYTES, r = 0;
 
-	if (nfq < 0 || diag < 0 || route < 0)
+	if (diag < 0 || route < 0)
 		return err_set(e, EIO, "cannot open the engine's netlink sockets");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set(e, errno, "cannot make a socket pair: %s", strerror(errno));
@@ -211,8 +210,7 @@ int engine_start(struct parent *p, struct err *e)
 		return err_set(e, errno, "cannot fork: %s", strerror(errno));
 	}
 	if (p->engine_pid == 0)
-		exec_engine((const int[]){theirs, p->ring_fd, p->ring_event_fd, nfq, diag, route},
-			    6);
+		exec_engine((const int[]){theirs, p->ring_fd, p->ring_event_fd, diag, route}, 5);
 	p->engine = (struct watch){.fd = pair[0], .fn = on_engine, .arg = p};
 	p->engine_started_ms = loop_now_ms(p->loop);
 	p->engine_silent = 0;

@@ -334,11 +334,18 @@ void pfence_announce(struct pfence *f)
 				 .n_servers = (uint8_t)f->n_servers,
 				 .dns_port = f->dns.port};
 	const int sockets[] = {f->dns.udp4, f->dns.tcp4, f->dns.udp6, f->dns.tcp6};
-	int fds[EM_FDS_MAX] = {f->policy_fd};
-	size_t n = 1;
+	_cleanup_close_ int queue =
+	    engine_queue_socket(); /* the engine's alone: its end is the queue's */
+	int fds[EM_FDS_MAX] = {f->policy_fd, queue};
+	size_t n = 2;
+
+	if (queue < 0) { /* the engine says that it has none */
+		log_error("fence %s: no netlink socket: %s", f->name, strerror(-queue));
+		n = 1;
+	}
 
 	for (size_t i = 0; i < 4; i++)
-		if (sockets[i] >= 0)
+		if (queue >= 0 && sockets[i] >= 0)
 			fds[n++] = sockets[i];
 	engine_send(f->parent, &m, sizeof(m), fds, n);
 }

@@ -11,60 +11,51 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define RECEIVE_BATCH    32
 #define MESSAGE_BYTES    (65536 + 1024) /* the largest packet and its attributes */
 #define VERDICT_BYTES    64             /* one verdict message takes 48 */
+#define OUT_VERDICTS     64
 #define QUEUE_PACKETS    8192 /* waiting in the kernel a fence; the rest is dropped and counted */
 #define CONFIG_WAIT_MS   2000
 #define LOOPBACK_IFINDEX 1 /* in every network namespace (net/core/dev.c) */
 
 struct nfq {
 	int fd;
+	uint16_t queue;
 	uint32_t seq;
 	nfq_fn fn;
 	void *arg;
-	struct mmsghdr msgs[RECEIVE_BATCH];
-	struct iovec iov[RECEIVE_BATCH];
 	size_t out_n;
-	char out[256 * VERDICT_BYTES];
-	char *in; /* RECEIVE_BATCH times MESSAGE_BYTES */
+	char out[OUT_VERDICTS * VERDICT_BYTES];
 };
 
-int nfq_new(int fd, nfq_fn fn, void *arg, struct nfq **ret)
-{
-	struct nfq *q = calloc(1, sizeof(*q));
+/* What is received, for all of them: there is one thread. */
+static struct {
+	struct mmsghdr msgs[RECEIVE_BATCH];
+	struct iovec iov[RECEIVE_BATCH];
+	char *in; /* RECEIVE_BATCH times MESSAGE_BYTES */
+} inbox;
 
-	if (!q)
+static int inbox_make(void)
+{
+	if (inbox.in)
+		return 0;
+	inbox.in = calloc(RECEIVE_BATCH, MESSAGE_BYTES);
+	if (!inbox.in)
 		return -ENOMEM;
-	q->in = calloc(RECEIVE_BATCH, MESSAGE_BYTES);
-	if (!q->in) {
-		free(q);
-		return -ENOMEM;
-	}
-	q->fd = fd;
-	q->fn = fn;
-	q->arg = arg;
 	for (size_t i = 0; i < RECEIVE_BATCH; i++) {
-		q->iov[i] = (struct iovec){q->in + i * MESSAGE_BYTES, MESSAGE_BYTES};
-		q->msgs[i].msg_hdr.msg_iov = &q->iov[i];
-		q->msgs[i].msg_hdr.msg_iovlen = 1;
+		inbox.iov[i] = (struct iovec){inbox.in + i * MESSAGE_BYTES, MESSAGE_BYTES};
+		inbox.msgs[i].msg_hdr.msg_iov = &inbox.iov[i];
+		inbox.msgs[i].msg_hdr.msg_iovlen = 1;
 	}
-	*ret = q;
 	return 0;
 }
 
-void nfq_free(struct nfq *q)
+static struct nlmsghdr *message(struct nfq *q, char *buf, int type)
 {
-	if (!q)
-		return;
-	free(q->in);
-	free(q);
-}
-
-static struct nlmsghdr *message(struct nfq *q, char *buf, int type, uint16_t queue)
-{
-	struct nlmsghdr *h = nfq_nlmsg_put(buf, type, queue);
+	struct nlmsghdr *h = nfq_nlmsg_put(buf, type, q->queue);
 
 	h->nlmsg_seq = ++q->seq;
 	return h;
@@ -72,16 +63,17 @@ static struct nlmsghdr *message(struct nfq *q, char *buf, int type, uint16_t que
 
 static void hand_on(struct nfq *q, const struct nlmsghdr *h)
 {
+	static const struct nlattr nothing = {.nla_len = sizeof(nothing)};
 	struct nlattr *attr[NFQA_MAX + 1] = {0};
-	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
 	const struct nfqnl_msg_packet_hdr *ph;
 	struct nfq_packet p;
 
-	if (nfq_nlmsg_parse(h, attr) < 0 || !attr[NFQA_PACKET_HDR] || !attr[NFQA_PAYLOAD])
+	if (nfq_nlmsg_parse(h, attr) < 0 || !attr[NFQA_PACKET_HDR])
 		return;
 	ph = mnl_attr_get_payload(attr[NFQA_PACKET_HDR]);
+	if (!attr[NFQA_PAYLOAD]) /* it was queued before the queue was set up */
+		attr[NFQA_PAYLOAD] = (struct nlattr *)&nothing;
 	p = (struct nfq_packet){
-	    .queue = ntohs(g->res_id),
 	    .id = ntohl(ph->packet_id),
 	    .inbound = ph->hook == NF_INET_LOCAL_IN,
 	    .to_self = attr[NFQA_IFINDEX_OUTDEV] &&
@@ -118,74 +110,92 @@ static bool walk(struct nfq *q, char *buf, size_t n, uint32_t seq, int *ret_erro
 
 int nfq_receive(struct nfq *q)
 {
-	int n = recvmmsg(q->fd, q->msgs, RECEIVE_BATCH, MSG_DONTWAIT, NULL), error;
+	int n = recvmmsg(q->fd, inbox.msgs, RECEIVE_BATCH, MSG_DONTWAIT, NULL), error;
 
 	if (n < 0)
 		return -errno;
 	for (int i = 0; i < n; i++)
-		walk(q, q->iov[i].iov_base, q->msgs[i].msg_len, 0, &error);
+		walk(q, inbox.iov[i].iov_base, inbox.msgs[i].msg_len, 0, &error);
 	nfq_flush(q);
 	return 0;
 }
 
-/* Sends a configuration message and waits for its acknowledgement; packets of other queues that
- * come first are handled as they come. */
+/* Sends a configuration message and waits for its acknowledgement; packets that come first are
+ * handled as they come. */
 static int configure(struct nfq *q, struct nlmsghdr *h)
 {
 	uint32_t seq = h->nlmsg_seq;
 	struct pollfd pfd = {.fd = q->fd, .events = POLLIN};
+	bool acked = false;
 	int error = 0;
 
 	h->nlmsg_flags |= NLM_F_ACK;
 	if (send(q->fd, h, h->nlmsg_len, 0) < 0)
 		return -errno;
-	for (;;) {
+	while (!acked) {
 		ssize_t n;
 
 		if (poll(&pfd, 1, CONFIG_WAIT_MS) <= 0)
 			return -ETIMEDOUT;
-		n = recv(q->fd, q->in, MESSAGE_BYTES, MSG_DONTWAIT);
+		n = recv(q->fd, inbox.in, MESSAGE_BYTES, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
 			continue;
 		if (n < 0)
 			return -errno;
-		if (walk(q, q->in, (size_t)n, seq, &error)) {
-			nfq_flush(q);
-			return error;
-		}
+		acked = walk(q, inbox.in, (size_t)n, seq, &error);
 		nfq_flush(q);
 	}
+	return error;
 }
 
-int nfq_bind(struct nfq *q, uint16_t queue)
+/* One message, or the first packets would come without their bytes. */
+static int bind_queue(struct nfq *q)
 {
 	const uint32_t flags = NFQA_CFG_F_GSO | NFQA_CFG_F_UID_GID;
 	char buf[256];
-	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG, queue);
-	int r;
+	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG);
 
 	nfq_nlmsg_cfg_put_cmd(h, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
-	r = configure(q, h);
-	if (r < 0)
-		return r;
-	h = message(q, buf, NFQNL_MSG_CONFIG, queue);
 	nfq_nlmsg_cfg_put_params(h, NFQNL_COPY_PACKET, 0xffff);
 	nfq_nlmsg_cfg_put_qmaxlen(h, QUEUE_PACKETS);
 	mnl_attr_put_u32(h, NFQA_CFG_FLAGS, htonl(flags));
 	mnl_attr_put_u32(h, NFQA_CFG_MASK, htonl(flags | NFQA_CFG_F_FAIL_OPEN));
-	r = configure(q, h);
-	if (r < 0)
-		nfq_unbind(q, queue);
-	return r;
+	return configure(q, h);
 }
 
-int nfq_unbind(struct nfq *q, uint16_t queue)
+int nfq_new(int fd, uint16_t queue, nfq_fn fn, void *arg, struct nfq **ret)
 {
-	char buf[256];
-	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG, queue);
+	struct nfq *q = inbox_make() == 0 ? calloc(1, sizeof(*q)) : NULL;
+	int r;
 
-	nfq_nlmsg_cfg_put_cmd(h, AF_UNSPEC, NFQNL_CFG_CMD_UNBIND);
-	return configure(q, h);
+	if (!q) {
+		close(fd);
+		return -ENOMEM;
+	}
+	q->fd = fd;
+	q->queue = queue;
+	q->fn = fn;
+	q->arg = arg;
+	r = bind_queue(q);
+	if (r < 0) {
+		nfq_free(q);
+		return r;
+	}
+	*ret = q;
+	return 0;
+}
+
+void nfq_free(struct nfq *q)
+{
+	if (!q)
+		return;
+	close(q->fd);
+	free(q);
+}
+
+int nfq_descriptor(const struct nfq *q)
+{
+	return q->fd;
 }
 
 void nfq_flush(struct nfq *q)
@@ -195,13 +205,13 @@ void nfq_flush(struct nfq *q)
 	q->out_n = 0;
 }
 
-void nfq_verdict(struct nfq *q, uint16_t queue, uint32_t id, uint32_t mark)
+void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark)
 {
 	struct nlmsghdr *h;
 
 	if (q->out_n + VERDICT_BYTES > sizeof(q->out))
 		nfq_flush(q);
-	h = message(q, q->out + q->out_n, NFQNL_MSG_VERDICT, queue);
+	h = message(q, q->out + q->out_n, NFQNL_MSG_VERDICT);
 	nfq_nlmsg_verdict_put(h, (int)id, NF_ACCEPT);
 	nfq_nlmsg_verdict_put_mark(h, mark);
 	q->out_n += NLMSG_ALIGN(h->nlmsg_len);

@@ -1,4 +1,5 @@
-/* Packets from the kernel's queues and verdicts back: one netlink socket, one queue a fence. */
+/* Packets from a queue of the kernel's and verdicts back: each fence has a queue, and a netlink
+ * socket of its own for it, so that nobody waits behind the packets of another. */
 #ifndef AGENTFW_NFQ_H
 #define AGENTFW_NFQ_H
 
@@ -9,7 +10,6 @@
 struct nfq;
 
 struct nfq_packet {
-	uint16_t queue;
 	uint32_t id;
 	bool inbound;          /* from the input hook */
 	bool to_self;          /* leaves by the loopback device: to an address of this host */
@@ -23,18 +23,18 @@ struct nfq_packet {
 
 typedef void (*nfq_fn)(void *arg, const struct nfq_packet *p);
 
-/* fd: a bound NETLINK_NETFILTER socket, not owned. */
-int nfq_new(int fd, nfq_fn fn, void *arg, struct nfq **ret);
+/* fd: a bound NETLINK_NETFILTER socket that nothing else uses, owned from now on, also in an error.
+ * Takes the queue number: whole packets, GSO, with uid; never fail-open. -EBUSY, -EPERM: somebody
+ * has it. */
+int nfq_new(int fd, uint16_t queue, nfq_fn fn, void *arg, struct nfq **ret);
+/* Gives the queue back: what waits in it is dropped. */
 void nfq_free(struct nfq *q);
-/* Takes a queue number: whole packets, GSO, with uid; never fail-open. -EBUSY: somebody has it.
- * Packets that arrive meanwhile are handled. */
-int nfq_bind(struct nfq *q, uint16_t queue);
-int nfq_unbind(struct nfq *q, uint16_t queue);
+int nfq_descriptor(const struct nfq *q); /* readable: packets */
 /* Receives and hands on what is there, up to a batch; verdicts given meanwhile go out together at
  * its end. 0, -EAGAIN: nothing there; -ENOBUFS: packets were lost (dropped); -errno. */
 int nfq_receive(struct nfq *q);
 /* Accepts with this packet mark: the chains after the queue turn it into what it says. */
-void nfq_verdict(struct nfq *q, uint16_t queue, uint32_t id, uint32_t mark);
+void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark);
 void nfq_flush(struct nfq *q);
 
 #endif

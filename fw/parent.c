@@ -62,6 +62,7 @@ static void on_tick(struct timer *t)
 
 	for (struct pfence *f = p->fences; f; f = f->next) {
 		f->attributions = 0;
+		f->attribution_ns = 0;
 		if (f->state == PFENCE_LIVE) {
 			struct em_stats ask = {.type = EM_STATS_ASK, .fence = f->id};
 

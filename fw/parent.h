@@ -96,9 +96,10 @@ struct pfence {
 	uint64_t since_ns, ending_ms;
 	uint64_t allowed; /* as the engine said last */
 	uint64_t refused, would_deny, packets, queue_dropped;
-	unsigned attributions; /* since the last tick */
-	uint64_t ring_lost;    /* as the engine said last */
-	uint64_t lost_before;  /* what the log had lost when the fence came */
+	unsigned attributions;   /* since the last tick */
+	uint64_t attribution_ns; /* and what they cost */
+	uint64_t ring_lost;      /* as the engine said last */
+	uint64_t lost_before;    /* what the log had lost when the fence came */
 	struct ctl_last last[CTL_LAST_MAX];
 	size_t n_last;
 	struct timer timer; /* KILLING: look again; STARTING: ask the engine again */
@@ -136,6 +137,7 @@ void client_summary(struct client *c, const struct ctl_summary *s);
 /* engine_process.c */
 int engine_start(struct parent *p, struct err *e);
 void engine_died(struct parent *p);
+int engine_queue_socket(void); /* for one fence's queue; -errno */
 void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds);
 /* Once a tick, after it was asked for counts: one that does not answer for long is started anew. */
 void engine_look(struct parent *p);

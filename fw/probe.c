@@ -3,6 +3,7 @@
 #include "fw/nft_batch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <sched.h>
@@ -98,13 +99,14 @@ static int try_feature(struct mnl_socket *nl, const struct feature *f)
 
 static int try_nfqueue(struct mnl_socket *nl)
 {
+	int fd = fcntl(mnl_socket_get_fd(nl), F_DUPFD_CLOEXEC, 0), r;
 	struct nfq *q;
-	int r = nfq_new(mnl_socket_get_fd(nl), NULL, NULL, &q);
 
-	if (r < 0)
-		return r;
-	r = nfq_bind(q, 1);
-	nfq_free(q);
+	if (fd < 0)
+		return -errno;
+	r = nfq_new(fd, 1, NULL, NULL, &q);
+	if (r == 0)
+		nfq_free(q);
 	return r;
 }
 

@@ -58,7 +58,7 @@ static size_t captured(const struct passage *w, const uint8_t **ret)
 
 static void verdict(struct fence *f, uint32_t id, uint32_t mark)
 {
-	nfq_verdict(f->engine->nfq, f->queue, id, mark);
+	nfq_verdict(f->nfq, id, mark);
 }
 
 static void fill(const struct fence *f, const struct facts *facts, const struct decision *d,
@@ -100,7 +100,8 @@ uint32_t road_next_go(struct engine *e)
 static void give_up_waiting(struct engine *e, struct pending *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		nfq_verdict(e->nfq, p->queue, p->id[i], PKT_DENY);
+		nfq_verdict(p->fence->nfq, p->id[i], PKT_DENY);
+	nfq_flush(p->fence->nfq);
 	p->go = 0;
 	e->n_pending--;
 }
@@ -110,7 +111,6 @@ void road_go(struct engine *e, uint32_t go)
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (e->pending[i].go == go && go) {
 			give_up_waiting(e, &e->pending[i]);
-			nfq_flush(e->nfq);
 			return;
 		}
 	resolver_go(e->resolver, go);
@@ -129,9 +129,19 @@ void road_pending_timer(struct timer *t)
 		else if (p->go && (!next || p->deadline_ms < next))
 			next = p->deadline_ms;
 	}
-	nfq_flush(e->nfq);
 	if (next)
 		timer_set(e->loop, t, next);
+}
+
+void road_forget(const struct fence *f)
+{
+	struct engine *e = f->engine;
+
+	for (size_t i = 0; i < PENDING_MAX; i++)
+		if (e->pending[i].go && e->pending[i].fence == f) {
+			e->pending[i].go = 0;
+			e->n_pending--;
+		}
 }
 
 /* The packets get their refusal when the parent has seen who sent them, or after GO_WAIT_MS. */
@@ -143,7 +153,7 @@ static void wait_for_go(struct fence *f, uint32_t go, const uint32_t *id, size_t
 	while (p->go)
 		p++;
 	p->go = go;
-	p->queue = f->queue;
+	p->fence = f;
 	p->n = n;
 	memcpy(p->id, id, n * sizeof(*id));
 	p->deadline_ms = loop_now_ms(e->loop) + GO_WAIT_MS;
@@ -216,7 +226,7 @@ static void refuse_held(struct flow *flow, enum denial_code code)
 	struct decision d = {.code = code, .rule = RULE_NONE, .scheme = SCHEME_TCP};
 
 	refuse(f, &facts, &d, flow, NULL);
-	nfq_flush(f->engine->nfq);
+	nfq_flush(f->nfq);
 }
 
 static void hold_timer(struct timer *t)
@@ -379,13 +389,16 @@ static enum denial_code unfit(const struct passage *w, enum wire_result parsed)
  */
 static bool to_own_listener(const struct passage *w)
 {
-	bool all_in = false;
+	const struct own_query q = {.l4proto = w->pk.l4proto,
+				    .src = w->facts.src,
+				    .dst = w->facts.dst,
+				    .sport = w->pk.sport,
+				    .dport = w->pk.dport,
+				    .cgroup_id = w->fence->cgroup_id};
 
-	if (!w->p->to_self || (w->pk.l4proto != IPPROTO_TCP && w->pk.l4proto != IPPROTO_UDP))
+	if (!w->p->to_self || (q.l4proto != IPPROTO_TCP && q.l4proto != IPPROTO_UDP))
 		return false;
-	return sockdiag_listeners(ENGINE_FD_SOCKDIAG, w->pk.l4proto, &w->facts.dst, w->facts.port,
-				  w->fence->cgroup_id, &all_in) == 0 &&
-	       all_in;
+	return own_listener(&w->fence->own, ENGINE_FD_SOCKDIAG, &q, w->facts.now_ms);
 }
 
 /* The kernel lets in who may come in; the others end here. An entry may name the listener, and
@@ -436,15 +449,11 @@ static void outbound(struct passage *w)
 
 void road_packet(void *arg, const struct nfq_packet *p)
 {
-	struct passage w = {.engine = arg, .p = p};
+	struct passage w = {.fence = arg, .p = p};
 	enum wire_result parsed;
 	enum denial_code code;
 
-	w.fence = w.engine->by_queue[p->queue];
-	if (!w.fence) {
-		nfq_verdict(w.engine->nfq, p->queue, p->id, PKT_DENY);
-		return;
-	}
+	w.engine = w.fence->engine;
 	w.fence->queued++;
 	parsed = packet_parse(p->bytes, p->n, &w.pk);
 	w.parsed = parsed == WIRE_OK;

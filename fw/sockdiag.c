@@ -225,18 +225,26 @@ static int consider(void *arg, const struct inet_diag_msg *m, const struct socke
 	return 1;
 }
 
-static int find_exact(int fd, uint8_t family, uint8_t l4proto, const struct addr *src,
-		      uint16_t sport, const struct addr *dst, uint16_t dport, struct search *s)
+/* The socket whose own end is src:sport. */
+static void query_exact(struct query *q, uint8_t family, uint8_t l4proto, const struct addr *src,
+			uint16_t sport, const struct addr *dst, uint16_t dport)
 {
-	struct query q;
-	struct inet_diag_sockid *id = &q.req.id;
+	struct inet_diag_sockid *id = &q->req.id;
 	bool swap = l4proto == IPPROTO_UDP; /* udp_diag takes its own end for the destination */
 
-	query_init(&q, family, l4proto, ALL_STATES);
+	query_init(q, family, l4proto, ALL_STATES);
 	put_addr(family, src, swap ? id->idiag_dst : id->idiag_src);
 	put_addr(family, dst, swap ? id->idiag_src : id->idiag_dst);
 	id->idiag_sport = htons(swap ? dport : sport);
 	id->idiag_dport = htons(swap ? sport : dport);
+}
+
+static int find_exact(int fd, uint8_t family, uint8_t l4proto, const struct addr *src,
+		      uint16_t sport, const struct addr *dst, uint16_t dport, struct search *s)
+{
+	struct query q;
+
+	query_exact(&q, family, l4proto, src, sport, dst, dport);
 	return run(fd, &q, consider, s);
 }
 
@@ -291,6 +299,28 @@ static int count_listener(void *arg, const struct inet_diag_msg *m, const struct
 	if (si->cgroup_id != l->cgroup_id)
 		l->others = true;
 	return 0;
+}
+
+static int in_cgroup(void *arg, const struct inet_diag_msg *m, const struct socket_info *si,
+		     bool v6only)
+{
+	const uint64_t *id = arg;
+
+	return si->cgroup_id == *id;
+}
+
+int sockdiag_receiver(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
+		      const struct addr *dst, uint16_t dport, uint64_t cgroup_id)
+{
+	struct query q;
+	int r;
+
+	if ((l4proto != IPPROTO_TCP && l4proto != IPPROTO_UDP) || dst->family != src->family)
+		return -EINVAL;
+	/* IPv4 finds sockets of both families */
+	query_exact(&q, families[dst->family == 6], l4proto, dst, dport, src, sport);
+	r = run(fd, &q, in_cgroup, &cgroup_id);
+	return r == -ENOENT ? 0 : r;
 }
 
 int sockdiag_listeners(int fd, uint8_t l4proto, const struct addr *a, uint16_t port,

@@ -920,6 +920,20 @@ def questions(a):
             pass
 
 
+def datagrams(a):
+    """Sends datagrams as fast as it can until it is killed, with so many bound sockets beside it; READY before."""
+    beside = []
+    for _ in range(a.get("sockets", 0)):
+        beside.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        beside[-1].bind(("127.0.0.1", 0))
+    s = socket.socket(family(a["to"]), socket.SOCK_DGRAM)
+    s.setblocking(False)
+    data = a["token"].encode().ljust(a.get("size", 0), b".")
+    print("READY", flush=True)
+    while True:
+        attempt(lambda: s.sendto(data, (a["to"], a["port"])))
+
+
 def queued(a):
     """Leaves data in a socket buffer of a connection that is not verified, and goes."""
     s, err, _ = attempt(lambda: tcp(a["to"], a["port"], 1.0))

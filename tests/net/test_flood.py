@@ -28,6 +28,15 @@ def test_row24_questions(lab):
     beside(lab, lab.start(L.policy(NAME), lab.attack("questions", server=topo.DNS4)))
 
 
+def test_row24_loopback(lab):
+    """Refused datagrams to loopback, among many sockets: who listens there is asked for each."""
+    beside(lab, lab.start(L.policy(NAME), lab.attack("datagrams", to="127.0.0.1", port=9, sockets=900, token="x")))
+
+
+def test_row24_large_datagrams(lab):
+    beside(lab, lab.start(L.policy(NAME), lab.attack("datagrams", to=topo.EVIL4, port=9, size=60000, token="x")))
+
+
 def test_row24_engine_dies_at_the_end(lab):
     """The engine dies with the question for its last counts unanswered: the fence ends all the same."""
     h = lab.start(L.policy(NAME), ["/bin/sh", "-c", "echo READY; read x"])
