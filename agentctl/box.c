@@ -122,11 +122,23 @@ static bool env_named(const struct build *b, const char *name)
 	return false;
 }
 
+/* Programs keep settings and caches in their home directory, and many give up where they may not:
+ * one that the profile says nothing of is /tmp. */
+static const char *home(const struct build *b)
+{
+	for (size_t i = 0; i < b->n_entries; i++)
+		if (b->entry[i].real && (path_below(b->entry[i].real, b->p->home) ||
+					 path_below(b->p->home, b->entry[i].real)))
+			return b->p->home;
+	return b->profile.confined && b->b->namespaces ? "/tmp" : b->p->home;
+}
+
 /* What is named, and what no program does without. */
 static int environment(struct build *b)
 {
 	const char *const given[][2] = {{"PATH", "/usr/local/bin:/usr/bin:/bin"},
-					{"HOME", b->p->home},
+					{"HOME", home(b)},
+					{"LANG", "C.UTF-8"},
 					{"USER", b->p->user},
 					{"LOGNAME", b->p->user}};
 	struct profile_env env;

@@ -54,6 +54,18 @@ bool box_is_private(const char *path);
 int box_entry_error(struct build *b, const struct profile_path *path, int code, const char *fmt,
 		    ...) __attribute__((format(printf, 4, 5)));
 
+/* ---- companions.c ------------------------------------------------------------------------------
+ */
+
+enum part {
+	PART_READ,
+	PART_MAP, /* libraries of its own: mapped, not run */
+	PART_EXEC,
+};
+/* The parts of a well-known program that are there. program: a real path. */
+void companions(const char *program, void (*fn)(const char *real, enum part part, void *arg),
+		void *arg);
+
 /* ---- box_deny.c --------------------------------------------------------------------------------
  */
 

@@ -14,12 +14,23 @@
 
 /* What a program needs before it has done anything: the loader's cache, who and where it is. */
 static const char *const implied[] = {
-    "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/usr/lib/locale",
-    "/etc/passwd",      "/etc/group",     "/etc/nsswitch.conf",  "/etc/ssl/openssl.cnf"};
+    "/etc/ld.so.cache",       "/etc/localtime",       "/usr/share/zoneinfo",
+    "/usr/lib/locale",        "/etc/passwd",          "/etc/group",
+    "/etc/nsswitch.conf",     "/etc/ssl/openssl.cnf", "/etc/os-release",
+    "/etc/lsb-release",       "/etc/debian_version",  "/etc/locale.alias",
+    "/sys/devices/system/cpu"};
 /* … and to use a network */
-static const char *const implied_network[] = {"/etc/resolv.conf", "/etc/hosts",
-					      "/etc/host.conf",   "/etc/gai.conf",
-					      "/etc/services",    "/etc/protocols"};
+static const char *const implied_network[] = {"/etc/resolv.conf",
+					      "/etc/hosts",
+					      "/etc/host.conf",
+					      "/etc/gai.conf",
+					      "/etc/services",
+					      "/etc/protocols",
+					      "/etc/ssl/certs",
+					      "/usr/share/ca-certificates",
+					      "/etc/pki",
+					      "/etc/ca-certificates",
+					      "/usr/local/share/ca-certificates"};
 /* Empty in every box, unless the profile names them. The last ones: sockets of other programs. */
 static const char *const private_dirs[] = {"/tmp", "/var/tmp", "/run"};
 
@@ -57,6 +68,16 @@ static void add_bind(struct build *b, const char *path, enum bind how, bool is_i
 
 	if (s)
 		s->implied = is_implied;
+}
+
+static void add_allow(struct build *b, const char *path, uint64_t bits, bool is_implied)
+{
+	struct step *s = plan_add(b->p, STEP_ALLOW, path, bits);
+
+	if (s) {
+		s->implied = is_implied;
+		s->optional = is_implied;
+	}
 }
 
 static bool is_directory(const char *path)
@@ -132,6 +153,41 @@ static int add_mount(struct build *b, const struct entry *x)
 	return 0;
 }
 
+static bool may_be_written(const struct build *b, const char *path)
+{
+	for (size_t i = 0; i < b->n_writable; i++)
+		if (path_below(path, b->writable[i]) || path_below(b->writable[i], path))
+			return true;
+	return false;
+}
+
+/* What a named program brings. */
+static void mount_part(const char *real, enum part part, void *arg)
+{
+	if (part != PART_READ && !may_be_written(arg, real))
+		add_bind(arg, real, BIND_EXEC, true);
+}
+
+static void allow_part(const char *real, enum part part, void *arg)
+{
+	if (!may_be_written(arg, real))
+		add_allow(arg, real, part == PART_EXEC ? ALLOW_EXEC : ALLOW_READ, true);
+}
+
+static void each_part(struct build *b, void (*fn)(const char *real, enum part part, void *arg))
+{
+	for (size_t i = 0; i < b->n_entries; i++)
+		if (b->entry[i].real && b->entry[i].path.kind == PATH_EXEC)
+			companions(b->entry[i].real, fn, b);
+}
+
+/* Tools are called with agentctl. */
+static bool ctl_path(const struct build *b, char ret[PATH_MAX])
+{
+	return b->b->profile == PROFILE_AGENT && policy_profiles(b->b->policy) > 1 &&
+	       realpath("/proc/self/exe", ret) && !may_be_written(b, ret);
+}
+
 /* The directories between a writable place and path: mounted on themselves, so that none can be
  * moved away with what it holds, and another one made in its place. */
 static void pin(struct build *b, const char *path)
@@ -170,7 +226,7 @@ static void pin_all(struct build *b, size_t from)
 static int rank(const struct step *s)
 {
 	if (s->implied)
-		return s->arg == BIND_READ ? 9 : 0;
+		return s->arg == BIND_READ ? 9 : s->arg == BIND_EXEC ? 3 : 0;
 	return s->arg == BIND_READ ? 1 : s->arg == BIND_WRITE ? 2 : 3;
 }
 
@@ -274,6 +330,9 @@ int box_mounts(struct build *b)
 			r = add_mount(b, &b->entry[i]);
 	if (r < 0)
 		return r;
+	each_part(b, mount_part);
+	if (ctl_path(b, real))
+		add_bind(b, real, BIND_EXEC, true);
 	protect(b->b->policy_path, b);
 	if (b->p->guard)
 		guard_each(b->p->guard, protect, b);
@@ -286,16 +345,6 @@ int box_mounts(struct build *b)
 
 /* ---- rights ------------------------------------------------------------------------------------
  */
-
-static void add_allow(struct build *b, const char *path, uint64_t bits, bool is_implied)
-{
-	struct step *s = plan_add(b->p, STEP_ALLOW, path, bits);
-
-	if (s) {
-		s->implied = is_implied;
-		s->optional = is_implied;
-	}
-}
 
 static void allow_implied(struct build *b)
 {
@@ -356,9 +405,13 @@ int box_rights(struct build *b)
 {
 	static const uint64_t bits[] = {
 	    [PATH_READ] = ALLOW_READ, [PATH_WRITE] = ALLOW_WRITE, [PATH_EXEC] = ALLOW_EXEC};
+	char real[PATH_MAX];
 	int r = 0;
 
 	allow_implied(b);
+	each_part(b, allow_part);
+	if (ctl_path(b, real))
+		add_allow(b, real, ALLOW_EXEC, true);
 	for (size_t i = 0; r == 0 && i < b->n_entries; i++) {
 		const struct entry *x = &b->entry[i];
 

@@ -97,7 +97,7 @@ static void print_allow(const struct step *s, FILE *to)
 		s->arg & ALLOW_READ && s->arg & ALLOW_WRITE ? ", " : "",
 		s->arg & ALLOW_WRITE ? "write" : "",
 		s->arg & ALLOW_EXEC && s->arg != ALLOW_EXEC ? ", " : "",
-		s->arg & ALLOW_EXEC ? "run" : "", s->path, s->implied ? "  (every program)" : "");
+		s->arg & ALLOW_EXEC ? "run" : "", s->path, s->implied ? "  (implied)" : "");
 }
 
 static void print_environment(const struct plan *p, FILE *to)

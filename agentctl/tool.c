@@ -110,6 +110,26 @@ static int make_plan(struct tool *t, struct err *e)
 	return box_plan(&box, &t->plan, e);
 }
 
+/* The program's path may begin with ~ or $WORKSPACE. */
+static int place_program(struct tool *t, struct err *e)
+{
+	char root[PATH_MAX], path[PATH_MAX], *copy;
+	int r;
+
+	if (!realpath(t->profile.workspace, root))
+		return err_set(e, errno, "workspace: %s: %s", t->profile.workspace,
+			       strerror(errno));
+	r = box_path(&t->plan, root, t->argv[0], path, sizeof(path), e);
+	if (r < 0)
+		return r;
+	copy = strdup(path);
+	if (!copy)
+		return err_set(e, ENOMEM, "out of memory");
+	free(t->argv[0]);
+	t->argv[0] = copy;
+	return 0;
+}
+
 static int prepare(struct tool *t, struct err *e)
 {
 	const char *user;
@@ -121,7 +141,7 @@ static int prepare(struct tool *t, struct err *e)
 	if ((r = user_find(&t->plan, user, e)) < 0 ||
 	    (r = command_build(t->policy, t->index, t->call->values, t->call->n_values,
 			       workspace_path, t, &t->argv, e)) < 0 ||
-	    (r = descriptors_check(e)) < 0)
+	    (r = place_program(t, e)) < 0 || (r = descriptors_check(e)) < 0)
 		return r;
 	return make_plan(t, e);
 }
