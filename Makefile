@@ -167,6 +167,7 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/agentctl.1
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/agentfw-policy.5
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/agentfwd.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/agentfw/examples docs/examples/*.yaml
 
 clean:
 	rm -rf $(BUILD)
