@@ -181,13 +181,6 @@ static void each_part(struct build *b, void (*fn)(const char *real, enum part pa
 			companions(b->entry[i].real, fn, b);
 }
 
-/* Tools are called with agentctl. */
-static bool ctl_path(const struct build *b, char ret[PATH_MAX])
-{
-	return b->b->profile == PROFILE_AGENT && policy_profiles(b->b->policy) > 1 &&
-	       realpath("/proc/self/exe", ret) && !may_be_written(b, ret);
-}
-
 /* The directories between a writable place and path: mounted on themselves, so that none can be
  * moved away with what it holds, and another one made in its place. */
 static void pin(struct build *b, const char *path)
@@ -331,8 +324,6 @@ int box_mounts(struct build *b)
 	if (r < 0)
 		return r;
 	each_part(b, mount_part);
-	if (ctl_path(b, real))
-		add_bind(b, real, BIND_EXEC, true);
 	protect(b->b->policy_path, b);
 	if (b->p->guard)
 		guard_each(b->p->guard, protect, b);
@@ -405,13 +396,10 @@ int box_rights(struct build *b)
 {
 	static const uint64_t bits[] = {
 	    [PATH_READ] = ALLOW_READ, [PATH_WRITE] = ALLOW_WRITE, [PATH_EXEC] = ALLOW_EXEC};
-	char real[PATH_MAX];
 	int r = 0;
 
 	allow_implied(b);
 	each_part(b, allow_part);
-	if (ctl_path(b, real))
-		add_allow(b, real, ALLOW_EXEC, true);
 	for (size_t i = 0; r == 0 && i < b->n_entries; i++) {
 		const struct entry *x = &b->entry[i];
 
