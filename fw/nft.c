@@ -94,17 +94,16 @@ void nft_reject_all(struct batch *b, const char *chain)
 	batch_rule(b, r);
 }
 
-/* See z<N> in nft_fence.c. UDP only: TCP begins a new connection with a SYN. */
-static void zone_rules(struct batch *b)
+/* The port first: it is seldom. */
+static void dns_rule(struct batch *b, const char *chain, uint8_t l4proto, const char *map)
 {
 	uint16_t port = htons(DNS_PORT);
-	struct nftnl_rule *r = batch_rule_new(b, "zone");
+	struct nftnl_rule *r = batch_rule_new(b, chain);
 
-	x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
-	x_cmp8(r, NFT_REG_1, IPPROTO_UDP);
 	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, L4_DPORT_OFFSET, sizeof(port), NFT_REG_1);
 	x_cmp(r, NFT_REG_1, &port, sizeof(port));
-	dispatch(r, "dns_zone");
+	nft_match_l4(r, l4proto);
+	dispatch(r, map);
 	batch_rule(b, r);
 }
 
@@ -117,10 +116,9 @@ static void unwanted_answers(struct batch *b, bool v6)
 {
 	const uint32_t ip_bytes = v6 ? 40 : 20, proto_offset = v6 ? 6 : 9;
 	uint16_t port = htons(DNS_PORT);
-	struct nftnl_rule *r = batch_rule_new(b, "after");
+	struct nftnl_rule *r = batch_rule_new(b, "out"); /* what is of no fence */
 
-	x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
-	x_cmp8(r, NFT_REG_1, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	nft_match_l4(r, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
 	x_cmp8(r, NFT_REG_1, v6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH);
 	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, ICMP_HEADER_BYTES + proto_offset, 1, NFT_REG_1);
@@ -141,11 +139,16 @@ static void base_rules(struct batch *b)
 	batch_rule(b, r);
 	/* At the input only what goes the way that its flow began is a question: the flow is let in
 	 * or was. Not only its first packet, for it may have begun with who had the port before. */
-	r = batch_rule_new(b, "in");
-	x_ct_load(r, NFT_CT_DIRECTION, NFT_REG_1);
-	x_cmp8(r, NFT_REG_1, IP_CT_DIR_ORIGINAL);
-	dispatch(r, "inside");
-	batch_rule(b, r);
+	for (unsigned i = 0; i < 2; i++) {
+		r = batch_rule_new(b, "in");
+		x_ct_load(r, NFT_CT_DIRECTION, NFT_REG_1);
+		x_cmp8(r, NFT_REG_1, i ? IP_CT_DIR_ORIGINAL : IP_CT_DIR_REPLY);
+		if (i)
+			dispatch(r, "inside");
+		else
+			x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
 	r = batch_rule_new(b, "in"); /* untracked packets open a flow each */
 	x_ct_load(r, NFT_CT_STATE, NFT_REG_1);
 	x_mask(r, NFT_REG_1, NF_CT_STATE_UNTRACKED_BIT, 0);
@@ -160,20 +163,13 @@ static void base_rules(struct batch *b)
 		dispatch(r, "after_fence");
 		batch_rule(b, r);
 	}
-	for (size_t i = 0; i < 2; i++) {
-		uint16_t port = htons(DNS_PORT);
-
-		r = batch_rule_new(b, "dns");
-		x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
-		x_cmp8(r, NFT_REG_1, i ? IPPROTO_TCP : IPPROTO_UDP);
-		x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, L4_DPORT_OFFSET, 2, NFT_REG_1);
-		x_cmp(r, NFT_REG_1, &port, sizeof(port));
-		dispatch(r, "dns_fence");
-		batch_rule(b, r);
+	dns_rule(b, "dns", IPPROTO_UDP, "dns_fence");
+	dns_rule(b, "dns", IPPROTO_TCP, "dns_fence");
+	dns_rule(b, "zone", IPPROTO_UDP, "dns_zone"); /* see z<N>; TCP begins anew with a SYN */
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		unwanted_answers(b, v6);
+		nft_no_payload(b, v6);
 	}
-	zone_rules(b);
-	unwanted_answers(b, false);
-	unwanted_answers(b, true);
 	nft_reject_all(b, NFT_DEAD_CHAIN);
 }
 
@@ -246,6 +242,8 @@ static int install(struct nft *n, bool exists, const uint64_t *dead, size_t n_de
 	batch_table_add(&b, n->table_flags);
 	batch_chain(&b, BATCH_EMPTY_CHAIN, -1, 0, NULL);
 	batch_chain(&b, NFT_DEAD_CHAIN, -1, 0, NULL);
+	batch_chain(&b, NFT_EMPTY4_CHAIN, -1, 0, NULL);
+	batch_chain(&b, NFT_EMPTY6_CHAIN, -1, 0, NULL);
 	batch_chain(&b, "out", NF_INET_LOCAL_OUT, 0, "filter");
 	batch_chain(&b, "after", NF_INET_LOCAL_OUT, 10, "filter");
 	batch_chain(&b, "in", NF_INET_LOCAL_IN, 10, "filter");

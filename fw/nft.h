@@ -8,7 +8,7 @@
  *     zone   filter output -300 UDP to port 53: socket cgroupv2 vmap @dns_zone -> z<N>
  *     leave  filter postrouting 0  see nft_self.c
  *
- * f<N> (f4_<N>, f6_<N>) passes what was verified (conntrack mark), what an address rule allows, and
+ * f<N> (IPv6: f6_<N>) passes what was verified (conntrack mark), what an address rule allows, and
  * packets without payload to learned addresses; all the rest goes to the fence's own queue. a<N>
  * turns the engine's verdict (packet mark) into the conntrack mark or a reject; for i<N> see
  * nft_ingress.c. Everything is done in single transactions over one socket, which owns the table

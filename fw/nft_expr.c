@@ -92,6 +92,11 @@ void x_cmp(struct nftnl_rule *r, uint32_t reg, const void *data, uint32_t len)
 	cmp(r, NFT_CMP_EQ, reg, data, len);
 }
 
+void x_cmp_gt(struct nftnl_rule *r, uint32_t reg, const void *data, uint32_t len)
+{
+	cmp(r, NFT_CMP_GT, reg, data, len);
+}
+
 void x_cmp_ne32(struct nftnl_rule *r, uint32_t reg, uint32_t value)
 {
 	cmp(r, NFT_CMP_NEQ, reg, &value, sizeof(value));

@@ -6,17 +6,8 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Places in headers that only this file looks at. */
-#define IP4_LENGTH_OFFSET 2
-#define IP6_LENGTH_OFFSET 4
-#define IP6_NEXT_OFFSET   6
-#define IP6_BYTES         40
-#define TCP_DOFF_OFFSET   12
-#define TCP_FLAGS_OFFSET  13
 
 const char *nft_name(char buf[NFT_NAME_BYTES], const char *prefix, uint32_t fence)
 {
@@ -36,270 +27,11 @@ void nft_match_l4(struct nftnl_rule *r, uint8_t l4proto)
 	x_cmp8(r, NFT_REG_1, l4proto);
 }
 
-/* daddr . l4proto . dport into the registers of a set's key */
-static void load_key(struct nftnl_rule *r, bool v6)
-{
-	uint32_t next = NFT_REG32_00 + (v6 ? 4 : 1);
-
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_DADDR_OFFSET : IP4_DADDR_OFFSET,
-		  v6 ? 16 : 4, NFT_REG32_00);
-	x_meta_load(r, NFT_META_L4PROTO, next);
-	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, L4_DPORT_OFFSET, 2, next + 1);
-}
-
-static void match_set(struct nftnl_rule *r, const char *set, bool v6)
-{
-	load_key(r, v6);
-	x_lookup(r, set, NFT_REG32_00, false);
-}
-
 void nft_match_ct_mark(struct nftnl_rule *r, uint32_t bits)
 {
 	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
 	x_mask(r, NFT_REG_1, CT_MARK_MASK, 0);
 	x_cmp32(r, NFT_REG_1, bits);
-}
-
-static void own_dns(struct batch *b, const char *chain, uint16_t port, bool v6, uint8_t l4proto)
-{
-	static const uint8_t lo6[16] = {[15] = 1}, lo4[4] = {127, 0, 0, 1};
-	struct nftnl_rule *r = batch_rule_new(b, chain);
-	uint16_t be = htons(port);
-
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_DADDR_OFFSET : IP4_DADDR_OFFSET,
-		  v6 ? 16 : 4, NFT_REG_1);
-	x_cmp(r, NFT_REG_1, v6 ? lo6 : lo4, v6 ? 16 : 4);
-	nft_match_l4(r, l4proto);
-	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, L4_DPORT_OFFSET, 2, NFT_REG_1);
-	x_cmp(r, NFT_REG_1, &be, sizeof(be));
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
-}
-
-/* TCP without payload: one rule a data offset, the usual ones (SYN, bare ACK) first. No IP options,
- * no extension headers: what is not plain goes to the queue. */
-static void no_payload(struct batch *b, const char *chain, bool v6)
-{
-	static const uint8_t doffs[] = {10, 8, 5, 7, 6, 9, 11, 12, 13, 14, 15};
-
-	for (size_t i = 0; i < sizeof(doffs); i++) {
-		struct nftnl_rule *r = batch_rule_new(b, chain);
-		uint16_t len = htons((uint16_t)((v6 ? 0 : 20) + 4 * doffs[i]));
-
-		x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_LENGTH_OFFSET : IP4_LENGTH_OFFSET,
-			  2, NFT_REG_1);
-		x_cmp(r, NFT_REG_1, &len, sizeof(len));
-		x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_NEXT_OFFSET : 0, 1, NFT_REG_1);
-		x_cmp8(r, NFT_REG_1, v6 ? IPPROTO_TCP : 0x45);
-		x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_DOFF_OFFSET, 1, NFT_REG_1);
-		x_mask(r, NFT_REG_1, 0xf0, 0);
-		x_cmp32(r, NFT_REG_1, (uint32_t)doffs[i] << 4);
-		x_verdict(r, NF_ACCEPT, NULL);
-		batch_rule(b, r);
-	}
-}
-
-void nft_not_plain(struct batch *b, const struct nft_fence *f, const char *chain, bool v6)
-{
-	struct nftnl_rule *r = batch_rule_new(b, chain);
-	char other[NFT_NAME_BYTES];
-
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_NEXT_OFFSET : 0, 1, NFT_REG_1);
-	if (v6) {
-		x_lookup_not(r, NFT_PLAIN_SET, NFT_REG_1);
-		x_verdict(r, NFT_JUMP, nft_name(other, "o6_", f->id));
-	} else {
-		x_cmp_ne8(r, NFT_REG_1, 0x45);
-		x_verdict(r, NFT_GOTO, nft_name(other, "q", f->id));
-	}
-	batch_rule(b, r);
-}
-
-/* o6_<N>: extension headers. Over loopback the kernel hands on TCP segments of more than 64 kB (BIG
- * TCP), which have a hop-by-hop header with the length, TCP right behind it, and a length of zero
- * in the IPv6 header. That is the only one that says nothing about where the packet goes. */
-static void odd_chain(struct batch *b, const struct nft_fence *f)
-{
-	static const uint8_t zero[2], hop_by_hop, jumbo[] = {IPPROTO_TCP, 0, 194, 4};
-	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
-	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "o6_", f->id));
-
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_LENGTH_OFFSET, 2, NFT_REG_1);
-	x_cmp(r, NFT_REG_1, zero, sizeof(zero));
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_NEXT_OFFSET, 1, NFT_REG_1);
-	x_cmp(r, NFT_REG_1, &hop_by_hop, 1);
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_BYTES, sizeof(jumbo), NFT_REG_1);
-	x_cmp(r, NFT_REG_1, jumbo, sizeof(jumbo));
-	x_verdict(r, NFT_RETURN, NULL);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, nft_name(other, "q", f->id));
-	batch_rule(b, r);
-}
-
-static void ask_chain(struct batch *b, const char *chain, uint16_t queue, bool native)
-{
-	struct nftnl_rule *r = batch_rule_new(b, chain);
-
-	x_queue(r, queue, native);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_verdict(r, NF_DROP, NULL);
-	batch_rule(b, r);
-}
-
-/* f<N>: the way out. */
-static void out_chain(struct batch *b, const struct nft_fence *f)
-{
-	char chain[NFT_NAME_BYTES], family[NFT_NAME_BYTES];
-	struct nftnl_rule *r;
-
-	r = batch_rule_new(
-	    b, nft_name(chain, "f", f->id)); /* never trust a mark the sender could set */
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	nft_match_family(r, false);
-	x_verdict(r, NFT_GOTO, nft_name(family, "f4_", f->id));
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	nft_match_family(r, true);
-	x_verdict(r, NFT_GOTO, nft_name(family, "f6_", f->id));
-	batch_rule(b, r);
-}
-
-/* What is in the set goes its way without the engine, and is counted. */
-static void pass_set(struct batch *b, const char *chain, const struct nft_fence *f,
-		     const char *prefix, bool v6)
-{
-	char set[NFT_NAME_BYTES], passed[NFT_NAME_BYTES];
-	struct nftnl_rule *r = batch_rule_new(b, chain);
-
-	match_set(r, nft_name(set, prefix, f->id), v6);
-	x_ct_mark(r, CT_MARK_MASK, f->epoch << CT_EPOCH_SHIFT);
-	x_counter_ref(r, nft_name(passed, "c", f->id));
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
-}
-
-static void load_syn(struct nftnl_rule *r)
-{
-	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_OFFSET, 1, NFT_REG_1);
-	x_mask(r, NFT_REG_1, TH_SYN | TH_ACK, 0);
-}
-
-/* A flow that was verified passes. But a connection that begins anew, from the same port, may get
- * the conntrack entry of one that was reset, mark and all: what begins is judged, whatever the
- * mark. */
-static void verified(struct batch *b, const char *chain, uint32_t epoch)
-{
-	struct nftnl_rule *r = batch_rule_new(b, chain);
-
-	nft_match_ct_mark(r, epoch);
-	load_syn(r); /* of UDP it is a byte of the payload, or not there: see the next rule */
-	x_cmp_ne8(r, NFT_REG_1, TH_SYN);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	nft_match_ct_mark(r, epoch);
-	x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
-	x_cmp_ne8(r, NFT_REG_1, IPPROTO_TCP);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, CT_MARK_MASK, 0);
-	x_cmp_ne32(r, NFT_REG_1, 0);
-	nft_match_l4(r, IPPROTO_TCP);
-	load_syn(r);
-	x_cmp8(r, NFT_REG_1, TH_SYN);
-	x_ct_mark(r, CT_MARK_MASK, 0);
-	batch_rule(b, r);
-}
-
-/* f4_<N>, f6_<N>: the way out of one family, the usual things first. */
-static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bool direct)
-{
-	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
-	char chain[NFT_NAME_BYTES], ask[NFT_NAME_BYTES], other[NFT_NAME_BYTES],
-	    passed[NFT_NAME_BYTES];
-	struct nftnl_rule *r;
-
-	nft_name(chain, v6 ? "f6_" : "f4_", f->id);
-	nft_name(ask, "q", f->id);
-	nft_not_plain(b, f, chain, v6);
-	nft_self(b, f, chain, v6);
-	verified(b, chain, epoch);
-	r = batch_rule_new(b, chain);
-	nft_match_ct_mark(r, epoch | CT_INSPECT);
-	x_verdict(r, NFT_GOTO, nft_name(other, v6 ? "h6_" : "h4_", f->id));
-	batch_rule(b, r);
-	nft_answers(b, f, chain, v6);
-	own_dns(b, chain, f->dns_port, v6, IPPROTO_UDP);
-	own_dns(b, chain, f->dns_port, v6, IPPROTO_TCP);
-	if (direct) /* interval sets are dear to look into */
-		pass_set(b, chain, f, v6 ? "direct6_" : "direct4_", v6);
-	pass_set(b, chain, f, v6 ? "open6_" : "open4_", v6);
-	r = batch_rule_new(b, chain);
-	nft_match_l4(r, IPPROTO_TCP);
-	match_set(r, nft_name(other, v6 ? "learned6_" : "learned4_", f->id), v6);
-	x_verdict(r, NFT_JUMP, nft_name(passed, v6 ? "p6_" : "p4_", f->id));
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, ask);
-	batch_rule(b, r);
-}
-
-/* h4_<N>, h6_<N>: a flow of which every payload is looked at, or every datagram. */
-static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)
-{
-	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
-	struct nftnl_rule *r;
-
-	r = batch_rule_new(b, nft_name(chain, v6 ? "h6_" : "h4_", f->id));
-	nft_match_l4(r, IPPROTO_TCP);
-	x_verdict(r, NFT_JUMP, nft_name(other, v6 ? "p6_" : "p4_", f->id));
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_meta_mark(r, PKT_MARK_MASK, PKT_INSPECTED);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, nft_name(other, "q", f->id));
-	batch_rule(b, r);
-}
-
-static struct nftnl_rule *on_mark(struct batch *b, const char *chain, uint32_t mark)
-{
-	struct nftnl_rule *r = batch_rule_new(b, chain);
-
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_MARK_MASK, 0);
-	x_cmp32(r, NFT_REG_1, mark);
-	return r;
-}
-
-/* a<N>: the engine's verdict takes effect. The mark is washed off what passes. */
-static void after_chain(struct batch *b, const struct nft_fence *f)
-{
-	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
-	char chain[NFT_NAME_BYTES];
-	struct nftnl_rule *r;
-
-	r = on_mark(b, nft_name(chain, "a", f->id), PKT_ALLOW_FLOW);
-	x_ct_mark(r, CT_MARK_MASK, epoch);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
-	r = on_mark(b, chain, PKT_ALLOW_INSPECT);
-	x_ct_mark(r, CT_MARK_MASK, epoch | CT_INSPECT);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
-	r = on_mark(b, chain, PKT_ALLOW_ONCE);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
-	nft_reject_all(b, chain);
 }
 
 static void dns_chain(struct batch *b, const struct nft_fence *f)
@@ -337,9 +69,9 @@ static const struct {
 	const char *prefix;
 	bool ingress;
 } fence_chains[] = {{"q", false},   {"s", false},   {"o6_", false}, {"k", true},    {"r4_", true},
-		    {"r6_", true},  {"i4_", true},  {"i6_", true},  {"p4_", false}, {"p6_", false},
-		    {"h4_", false}, {"h6_", false}, {"f4_", false}, {"f6_", false}, {"f", false},
-		    {"i", false},   {"a", false},   {"n", false},   {"z", false}};
+		    {"r6_", true},  {"i4_", true},  {"i6_", true},  {"h4_", false}, {"h6_", false},
+		    {"l4_", false}, {"l6_", false}, {"m", false},   {"m6_", false}, {"f6_", false},
+		    {"f", false},   {"i", false},   {"a", false},   {"n", false},   {"z", false}};
 static const struct {
 	const char *map, *chain;
 } fence_maps[] = {
@@ -466,6 +198,7 @@ static bool direct_elems(struct batch *b, const struct nft_fence *f, bool v6)
 int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 {
 	char buf[NFT_NAME_BYTES];
+	bool direct[2];
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
 
@@ -479,23 +212,15 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 	for (size_t i = 0; i < N_CHAINS; i++)
 		if (has_chain(f, i))
 			batch_chain(&b, nft_name(buf, fence_chains[i].prefix, f->id), -1, 0, NULL);
-	no_payload(&b, nft_name(buf, "p4_", f->id), false);
-	no_payload(&b, nft_name(buf, "p6_", f->id), true);
-	ask_chain(&b, nft_name(buf, "q", f->id), f->queue, n->native_queue);
-	for (unsigned v6 = 0; v6 < 2; v6++) {
-		inspected_chain(&b, f, v6);
-		family_chain(&b, f, v6, direct_elems(&b, f, v6));
-	}
-	odd_chain(&b, f);
-	nft_self_chain(&b, f);
-	out_chain(&b, f);
+	for (unsigned v6 = 0; v6 < 2; v6++)
+		direct[v6] = direct_elems(&b, f, v6);
+	nft_out(&b, f, n->native_queue, direct);
 	if ((r = nft_ingress(&b, f)) < 0) {
 		batch_drop(&b);
 		return err_set(e, -r, "`ingress`: %s",
 			       r == -E2BIG ? "too many pairs of peers and listeners"
 					   : strerror(-r));
 	}
-	after_chain(&b, f);
 	dns_chain(&b, f);
 	zone_chain(&b, f);
 	map_elems(&b, f, NFT_MSG_NEWSETELEM);

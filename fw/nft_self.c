@@ -3,7 +3,7 @@
  * socket can name the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO),
  * and then they leave by it, with whatever they carry, for the next router to see.
  *
- *     from f4_<N>, f6_<N>   to a loopback address by another device                    -> s<N>
+ *     from f<N>, f6_<N>     to a loopback address by another device                    -> s<N>
  *     s<N>                  the device was chosen before the address was changed: goes on; else:
  * ask leave  filter postrouting   an address that was changed, by another device: dropped, counted
  *
@@ -45,6 +45,13 @@ static void match_changed(struct nftnl_rule *r)
 
 void nft_self_leave(struct batch *b)
 {
+	struct nftnl_rule *first = batch_rule_new(b, "leave"); /* nearly everything */
+
+	x_ct_load(first, NFT_CT_STATUS, NFT_REG_1);
+	x_mask(first, NFT_REG_1, IPS_DST_NAT, 0);
+	x_cmp32(first, NFT_REG_1, 0);
+	x_verdict(first, NF_ACCEPT, NULL);
+	batch_rule(b, first);
 	batch_counter(b, NFT_MSG_NEWOBJ, NFT_STRAY_COUNTER);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		struct nftnl_rule *r = batch_rule_new(b, "leave");

@@ -18,6 +18,9 @@
 #define NFT_NAME_BYTES        24
 /* The chain that rejects everything, for cgroups whose fence is over. */
 #define NFT_DEAD_CHAIN "dead"
+/* TCP without payload is accepted, the rest returns. Only for plain TCP. */
+#define NFT_EMPTY4_CHAIN "p4"
+#define NFT_EMPTY6_CHAIN "p6"
 /* The protocols that may follow an IPv6 header at once on the fast path. */
 #define NFT_PLAIN_SET "plain6"
 /* Packets to loopback addresses that were about to leave by another device. */
@@ -42,6 +45,11 @@ void nft_match_ct_mark(struct nftnl_rule *r, uint32_t bits);
  * that has them is let through without being looked at. */
 void nft_not_plain(struct batch *b, const struct nft_fence *f, const char *chain, bool v6);
 struct addr nft_prefix_last(const struct prefix *p);
+
+/* nft_out.c */
+void nft_no_payload(struct batch *b, bool v6); /* of the whole table */
+/* The chains of the way out. direct[v6]: the set of address rules holds something. */
+void nft_out(struct batch *b, const struct nft_fence *f, bool native_queue, const bool direct[2]);
 
 /* nft_self.c: packets to loopback addresses that go by another device. */
 void nft_self_leave(struct batch *b); /* of the whole table */
