@@ -6,7 +6,8 @@
 
 #include "fw/hash.h"
 
-#define BUCKETS_MIN 64 /* doubled as flows come: there can be a thousand fences */
+#define BUCKETS_MIN    64 /* doubled as flows come: there can be a thousand fences */
+#define BUCKETS_A_FLOW 4  /* a new flow meets an empty one, and no other flow's memory, mostly */
 
 struct flows {
 	struct loop *loop;
@@ -127,7 +128,7 @@ struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t firs
 	f->hash = hash(key);
 	f->owner = owner;
 	f->next_seq = first_seq;
-	if (t->n == t->n_buckets)
+	if (t->n * BUCKETS_A_FLOW == t->n_buckets)
 		grow(t);
 	f->next = *bucket(t, f->hash);
 	*bucket(t, f->hash) = f;

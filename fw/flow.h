@@ -55,10 +55,9 @@ struct flow {
 	struct timer timer;         /* silence while packets are held */
 	void *owner;
 	enum flow_state state;
-	bool verified;             /* a request of it was allowed: counted */
-	struct name verified_name; /* for that name */
-	uint32_t next_seq;         /* of the byte behind buf */
-	uint8_t *buf;              /* bytes not yet consumed by the parser */
+	bool verified;     /* a request of it was allowed: counted */
+	uint32_t next_seq; /* of the byte behind buf */
+	uint8_t *buf;      /* bytes not yet consumed by the parser */
 	size_t n, room;
 	uint64_t body_left;
 	struct http_chunks chunks;
@@ -66,6 +65,7 @@ struct flow {
 	size_t n_later;
 	struct held_packet *held; /* FLOW_HELD_MAX of them, made when the first one comes */
 	size_t n_held;
+	struct name verified_name; /* last: of many idle flows, little is touched */
 };
 
 struct flows;
