@@ -1,22 +1,25 @@
 /* Load for the benchmarks: a server and clients as bare as they can be.
  *
- * load serve PORT                   HTTP answers on PORT, a byte sink on PORT+1 (until killed)
- * load connect HOST PORT SECONDS N  N parallel clients: connect, one request, answer, close
- * load latency HOST PORT COUNT      one after the other; p50 of connect to answer, in us
- * load bulk HOST PORT SECONDS       one stream
+ * load serve PORT                   HTTP answers on PORT and PORT+2, a byte sink on PORT+1 (until
+ * killed) load connect HOST PORT SECONDS N  N parallel clients: connect, one request, answer,
+ * close; also tells their processor time a connection, in us load latency HOST PORT COUNT      one
+ * after the other; p50 of connect to answer, in us load bulk HOST PORT SECONDS       one stream
  * load refused HOST PORT SECONDS N [LEAST]  UDP datagrams from N sockets as fast as the kernel
  * takes them, and no fewer than LEAST
  *
- * Results are one number on stdout. */
+ * Results are numbers on stdout. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -64,21 +67,24 @@ static void sink(int listen_fd)
 
 static void serve(uint16_t port)
 {
-	int http = listener(port), bulk = listener((uint16_t)(port + 1)), ep = epoll_create1(0);
-	struct epoll_event ev = {.events = EPOLLIN, .data.fd = http}, got[64];
+	int listening[] = {listener(port), listener((uint16_t)(port + 2))}, ep = epoll_create1(0);
+	struct epoll_event ev = {.events = EPOLLIN}, got[64];
 	char buf[4096];
 
 	if (fork() == 0)
-		sink(bulk);
-	epoll_ctl(ep, EPOLL_CTL_ADD, http, &ev);
+		sink(listener((uint16_t)(port + 1)));
+	for (int i = 0; i < 2; i++) {
+		ev.data.fd = listening[i];
+		epoll_ctl(ep, EPOLL_CTL_ADD, listening[i], &ev);
+	}
 	for (;;) {
 		int n = epoll_wait(ep, got, 64, -1);
 
 		for (int i = 0; i < n; i++) {
 			int fd = got[i].data.fd;
 
-			if (fd == http) {
-				ev.data.fd = accept4(http, NULL, NULL, SOCK_NONBLOCK);
+			if (fd == listening[0] || fd == listening[1]) {
+				ev.data.fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
 				if (ev.data.fd >= 0)
 					epoll_ctl(ep, EPOLL_CTL_ADD, ev.data.fd, &ev);
 			} else {
@@ -129,12 +135,60 @@ static size_t request_text(char *buf, size_t max, const char *host)
 				host);
 }
 
-static void connect_rate(const char *host, const char *port, double seconds, int clients)
+static uint8_t *put(uint8_t *p, const void *bytes, size_t n)
+{
+	memcpy(p, bytes, n);
+	return p + n;
+}
+
+/* A length of 2 bytes for what is behind it. */
+static void put_length(uint8_t *at, const uint8_t *end)
+{
+	size_t n = (size_t)(end - at - 2);
+
+	at[0] = (uint8_t)(n >> 8);
+	at[1] = (uint8_t)n;
+}
+
+/* A ClientHello (RFC 8446, 4.1.2) as small as can be, with the name (RFC 6066, 3). */
+static size_t hello_bytes(uint8_t *buf, const char *host)
+{
+	static const uint8_t record[] = {22, 3, 1, 0, 0}, hello[] = {1, 0, 0, 0, 3, 3},
+			     rest[] = {0, 0, 2, 0x13, 1, 1, 0, 0, 0},
+			     sni[] = {0, 0, 0, 0, 0, 0, 0, 0, 0};
+	uint8_t *p = put(buf, record, sizeof(record)), *extensions;
+
+	p = put(p, hello, sizeof(hello));
+	memset(p, 7, 32); /* "random" */
+	p = put(p + 32, rest, sizeof(rest));
+	extensions = p - 2;
+	p = put(p, sni, sizeof(sni));
+	p = put(p, host, strlen(host));
+	for (int i = 0; i < 3; i++) /* of the extension, of the list, of the name */
+		put_length(extensions + (const int[]){4, 6, 9}[i], p);
+	put_length(extensions, p);
+	put_length(buf + 7, p);
+	put_length(buf + 3, p);
+	return (size_t)(p - buf);
+}
+
+/* Of the children that have ended. */
+static double processor_seconds(void)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_CHILDREN, &ru);
+	return (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
+	       (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
+}
+
+static void connect_rate(const char *host, const char *port, double seconds, int clients, bool tls)
 {
 	struct addrinfo *ai = find(host, port, SOCK_STREAM);
 	unsigned long total = 0;
 	char text[512];
-	size_t len = request_text(text, sizeof(text), host);
+	size_t len =
+	    tls ? hello_bytes((uint8_t *)text, host) : request_text(text, sizeof(text), host);
 	int out[2];
 
 	if (pipe(out) < 0)
@@ -157,7 +211,7 @@ static void connect_rate(const char *host, const char *port, double seconds, int
 		if (read(out[0], &n, sizeof(n)) == sizeof(n))
 			total += n;
 	}
-	printf("%.0f\n", (double)total / seconds);
+	printf("%.0f %.2f\n", (double)total / seconds, processor_seconds() * 1e6 / (double)total);
 }
 
 static int by_value(const void *a, const void *b)
@@ -228,8 +282,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 3 && !strcmp(argv[1], "serve"))
 		serve((uint16_t)atoi(argv[2]));
-	else if (argc == 6 && !strcmp(argv[1], "connect"))
-		connect_rate(argv[2], argv[3], atof(argv[4]), atoi(argv[5]));
+	else if (argc == 6 && (!strcmp(argv[1], "connect") || !strcmp(argv[1], "tls")))
+		connect_rate(argv[2], argv[3], atof(argv[4]), atoi(argv[5]), argv[1][0] == 't');
 	else if (argc == 5 && !strcmp(argv[1], "latency"))
 		latency(argv[2], argv[3], atoi(argv[4]));
 	else if (argc == 5 && !strcmp(argv[1], "bulk"))
