@@ -39,8 +39,9 @@
 #define PKT_ALLOW_INSPECT                                                                          \
 	0x30000000u /* this packet; every further payload comes to the queue again */
 #define PKT_DENY 0x40000000u
-#define PKT_INSPECTED                                                                              \
-	0x50000000u /* to the queue: the flow was let through with PKT_ALLOW_INSPECT */
+/* On the way to the queue: the flow was let through with PKT_ALLOW_INSPECT. As a verdict: this
+ * packet too. */
+#define PKT_INSPECTED 0x50000000u
 
 /* Conntrack mark: which generation of which fence verified the flow. The other bits are left alone.
  */

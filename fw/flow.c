@@ -276,7 +276,8 @@ void flow_consume(struct flow *f, size_t n)
 	f->room = 0;
 }
 
-bool flow_hold(struct flow *f, uint32_t id, const uint8_t *bytes, size_t wire_bytes, size_t cap)
+bool flow_hold(struct flow *f, uint32_t id, uint32_t mark, const uint8_t *bytes, size_t wire_bytes,
+	       size_t cap)
 {
 	struct held_packet *h;
 
@@ -289,6 +290,7 @@ bool flow_hold(struct flow *f, uint32_t id, const uint8_t *bytes, size_t wire_by
 		return false;
 	memcpy(h->bytes, bytes, cap);
 	h->id = id;
+	h->mark = mark;
 	h->wire_bytes = (uint32_t)wire_bytes;
 	h->cap_bytes = (uint32_t)cap;
 	f->n_held++;

@@ -29,6 +29,7 @@ struct flow_key {
 
 struct held_packet {
 	uint32_t id;
+	uint32_t mark; /* as it came to the queue */
 	uint32_t wire_bytes, cap_bytes;
 	uint8_t *bytes;
 };
@@ -89,7 +90,8 @@ enum flow_result flow_segment(struct flow *f, uint32_t seq, struct slice payload
 void flow_consume(struct flow *f, size_t n);
 /* Keeps a packet waiting, with a copy of its first cap bytes. false: over the limit or no memory.
  */
-bool flow_hold(struct flow *f, uint32_t id, const uint8_t *bytes, size_t wire_bytes, size_t cap);
+bool flow_hold(struct flow *f, uint32_t id, uint32_t mark, const uint8_t *bytes, size_t wire_bytes,
+	       size_t cap);
 void flow_release(struct flow *f); /* forgets the held packets */
 
 #endif

@@ -249,6 +249,10 @@ static void learned_chain(struct batch *b, const struct nft_fence *f, bool v6, b
 	pass_set(b, chain, f, v6 ? "open6_" : "open4_", v6); /* by another rule */
 	if (direct)
 		pass_set(b, chain, f, v6 ? "direct6_" : "direct4_", v6);
+	/* Not a verdict yet, but most likely the one: see verdict() of road.c. */
+	r = batch_rule_new(b, chain);
+	x_meta_mark(r, PKT_MARK_MASK, PKT_ALLOW_FLOW);
+	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
 	x_verdict(r, NFT_GOTO, nft_name(ask, "q", f->id));
 	batch_rule(b, r);
@@ -281,10 +285,12 @@ static void after_chain(struct batch *b, const struct nft_fence *f)
 	x_meta_mark(r, PKT_MARK_MASK, 0);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
-	r = on_mark(b, chain, PKT_ALLOW_ONCE);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
+	for (size_t i = 0; i < 2; i++) {
+		r = on_mark(b, chain, i ? PKT_ALLOW_ONCE : PKT_INSPECTED);
+		x_meta_mark(r, PKT_MARK_MASK, 0);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
 	nft_reject_all(b, chain);
 }
 

@@ -56,9 +56,13 @@ static size_t captured(const struct passage *w, const uint8_t **ret)
 	return n < snaplen ? n : snaplen;
 }
 
-static void verdict(struct fence *f, uint32_t id, uint32_t mark)
+/* was: the mark that the packet came with. Its other bits are not ours; and the kernel looks up the
+ * route anew for a packet whose mark is changed. */
+static void verdict(struct fence *f, uint32_t id, uint32_t was, uint32_t mark)
 {
-	nfq_verdict(f->nfq, id, mark);
+	if (mark == PKT_ALLOW_INSPECT && (was & PKT_MARK_MASK) == PKT_INSPECTED)
+		mark = PKT_INSPECTED;
+	nfq_verdict(f->nfq, id, (was & ~PKT_MARK_MASK) | mark);
 }
 
 static void fill(const struct fence *f, const struct facts *facts, const struct decision *d,
@@ -167,7 +171,7 @@ static void refuse(struct fence *f, const struct facts *facts, const struct deci
 		   struct flow *flow, const struct passage *w)
 {
 	struct ring_denial rd = {0};
-	uint32_t id[FLOW_HELD_MAX + 1], go;
+	uint32_t id[FLOW_HELD_MAX + 1], mark[FLOW_HELD_MAX + 1], go;
 	const uint8_t *bytes;
 	size_t n = 0;
 
@@ -190,18 +194,20 @@ static void refuse(struct fence *f, const struct facts *facts, const struct deci
 		rd.packet_bytes = flow->held[i].wire_bytes;
 		rd.cap_bytes = flow->held[i].cap_bytes;
 		tell(f, &rd, flow->held[i].bytes);
+		mark[n] = flow->held[i].mark;
 		id[n++] = flow->held[i].id;
 	}
 	if (w) {
 		rd.cap_bytes = (uint32_t)captured(w, &bytes);
 		rd.packet_bytes = (uint32_t)w->p->wire_bytes;
 		tell(f, &rd, bytes);
+		mark[n] = w->p->mark;
 		id[n++] = w->p->id;
 	}
 	if (go)
 		wait_for_go(f, go, id, n);
 	for (size_t i = 0; !go && i < n; i++)
-		verdict(f, id[i], f->audit ? PKT_ALLOW_FLOW : PKT_DENY);
+		verdict(f, id[i], mark[i], f->audit ? PKT_ALLOW_FLOW : PKT_DENY);
 	if (flow)
 		flow_drop(f->flows, flow);
 }
@@ -239,7 +245,7 @@ void road_flow_gone(struct flow *flow)
 	struct fence *f = flow->owner;
 
 	for (size_t i = 0; i < flow->n_held; i++)
-		verdict(f, flow->held[i].id, PKT_DENY);
+		verdict(f, flow->held[i].id, flow->held[i].mark, PKT_DENY);
 }
 
 void road_refuse_all(struct fence *f)
@@ -253,10 +259,10 @@ void road_refuse_all(struct fence *f)
 static void release(struct passage *w, struct flow *flow, uint32_t mark)
 {
 	for (size_t i = 0; i < flow->n_held; i++)
-		verdict(w->fence, flow->held[i].id, mark);
+		verdict(w->fence, flow->held[i].id, flow->held[i].mark, mark);
 	flow_release(flow);
 	timer_cancel(w->engine->loop, &flow->timer);
-	verdict(w->fence, w->p->id, mark);
+	verdict(w->fence, w->p->id, w->p->mark, mark);
 }
 
 static void hold(struct passage *w, struct flow *flow)
@@ -264,7 +270,7 @@ static void hold(struct passage *w, struct flow *flow)
 	const uint8_t *bytes;
 	size_t cap = captured(w, &bytes);
 
-	if (!flow_hold(flow, w->p->id, bytes, w->p->wire_bytes, cap)) {
+	if (!flow_hold(flow, w->p->id, w->p->mark, bytes, w->p->wire_bytes, cap)) {
 		w->decision.code = DENIED_TOO_LARGE;
 		refuse(w->fence, &w->facts, &w->decision, flow, w);
 		return;
@@ -329,7 +335,7 @@ static void inspect_payload(struct passage *w)
 		break;
 	case FLOW_SAME: /* sent again, or ahead of its turn */
 		if (flow->verified && !flow->n && !flow->n_later)
-			verdict(w->fence, w->p->id, PKT_ALLOW_INSPECT);
+			verdict(w->fence, w->p->id, w->p->mark, PKT_ALLOW_INSPECT);
 		else
 			hold(w, flow);
 		break;
@@ -421,7 +427,7 @@ static void outbound(struct passage *w)
 		if (w->facts.payload)
 			inspect_payload(w);
 		else
-			verdict(w->fence, w->p->id, PKT_ALLOW_INSPECT);
+			verdict(w->fence, w->p->id, w->p->mark, PKT_ALLOW_INSPECT);
 		return;
 	}
 	w->facts.own_listener = to_own_listener(w);
@@ -429,14 +435,14 @@ static void outbound(struct passage *w)
 	switch (w->decision.what) {
 	case DECIDED_FLOW:
 		w->fence->allowed++;
-		verdict(w->fence, w->p->id, PKT_ALLOW_FLOW);
+		verdict(w->fence, w->p->id, w->p->mark, PKT_ALLOW_FLOW);
 		break;
 	case DECIDED_EACH:
 		w->fence->allowed += (w->p->mark & PKT_MARK_MASK) != PKT_INSPECTED;
-		verdict(w->fence, w->p->id, PKT_ALLOW_INSPECT);
+		verdict(w->fence, w->p->id, w->p->mark, PKT_ALLOW_INSPECT);
 		break;
 	case DECIDED_ONCE:
-		verdict(w->fence, w->p->id, PKT_ALLOW_ONCE);
+		verdict(w->fence, w->p->id, w->p->mark, PKT_ALLOW_ONCE);
 		break;
 	case DECIDED_INSPECT:
 		inspect_payload(w);

@@ -302,6 +302,25 @@ def test_row20_marks_tcp(lab):
         lab.absent(tok, "%s %s" % (to, kw))
 
 
+def test_row25_marks_of_others(lab):
+    """Another program's mark goes through the queue as it came: it may say which route the packet takes."""
+    lab.bare(["nft", "add table inet afwtest; "
+              "add chain inet afwtest first { type filter hook output priority -150; }; "
+              "add chain inet afwtest last { type filter hook postrouting priority 0; }; "
+              "add rule inet afwtest first tcp dport { 443, 80 } meta mark set 0x8000b1; "
+              "add rule inet afwtest last tcp dport { 443, 80 } meta mark != 0x8000b1 counter; "
+              "add rule inet afwtest last tcp dport { 443, 80 } counter"])
+    try:
+        for url in ("https://api.allowed.test/", "http://api.allowed.test/"):
+            r = lab.run(L.policy("api.allowed.test", "http://api.allowed.test"), ["/usr/bin/curl", "-sS", url, url])
+            check(r.rc == 0, r.tell())
+        seen = lab.bare(["nft", "list", "table", "inet", "afwtest"])
+        other, all_ = (int(n) for n in re.findall(r"counter packets (\d+)", seen.out))
+        check(all_ > 10 and other == 0, other, "packets of", all_, "have lost their mark")
+    finally:
+        lab.bare(["nft", "delete", "table", "inet", "afwtest"])
+
+
 def test_row20_lone_segments(lab):
     """ACK, FIN, RST and the rest that belong to no connection, with data in them."""
     cases = [{"to": to, "from": SELF[to], "port": port} for to in EVIL for port in (443, 9000)]

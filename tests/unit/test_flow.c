@@ -113,8 +113,8 @@ static void bounded(void **state)
 	assert_int_equal(flow_segment(f, 80000, text("x")), FLOW_OVER_LIMIT);
 	assert_int_equal(flow_segment(f, 0x40000000, text("x")), FLOW_OVER_LIMIT);
 	for (uint32_t i = 0; i < FLOW_HELD_MAX; i++)
-		assert_true(flow_hold(f, i, big, 100, 100));
-	assert_false(flow_hold(f, 99, big, 100, 100));
+		assert_true(flow_hold(f, i, 0, big, 100, 100));
+	assert_false(flow_hold(f, 99, 0, big, 100, 100));
 	flow_release(f);
 	assert_int_equal(f->n_held, 0);
 	flow_drop(lab->flows, f);
