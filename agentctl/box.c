@@ -254,6 +254,8 @@ static int leave_open(struct build *b)
 		return r;
 	plan_add(b->p, STEP_LANDLOCK, NULL, LANDLOCK_SCOPE);
 	plan_add(b->p, STEP_SECCOMP, NULL, 0);
+	if (b->b->mode == BOX_AUDIT)
+		plan_add(b->p, STEP_WATCH, NULL, 1);
 	return 0;
 }
 
@@ -333,7 +335,7 @@ int box_plan(const struct box *box, struct plan *p, struct err *e)
 	if (!b.libs)
 		return err_set(e, ENOMEM, "out of memory");
 	library_dirs(b.libs);
-	if (!b.profile.confined)
+	if (box->mode == BOX_AUDIT || (!b.profile.confined && box->mode != BOX_REFERENCE))
 		r = leave_open(&b);
 	else if ((r = find_workspace(&b)) == 0 && (r = box_resolve(&b)) == 0)
 		r = confine(&b);

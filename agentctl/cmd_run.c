@@ -20,7 +20,7 @@ struct run {
 	bool audit, verbose, dry_run;
 	char **command;
 	struct policy_file policy;
-	struct plan plan;
+	struct plan plan, reference; /* audit mode: what would be enforced */
 	struct fence fence;
 	struct broker broker;
 	struct refused_from from;
@@ -81,14 +81,20 @@ static int make_plan(struct run *r, struct err *e)
 	char log_dir[CTL_PATH_MAX];
 	int ret = path_absolute(r->log_dir ? r->log_dir : policy_audit_dir(r->policy.policy),
 				log_dir, sizeof(log_dir), e);
-	const struct box box = {.policy = r->policy.policy,
-				.profile = PROFILE_AGENT,
-				.policy_path = r->policy.path,
-				.run_dir = run_dir(),
-				.log_dir = log_dir,
-				.namespaces = true};
+	struct box box = {.policy = r->policy.policy,
+			  .profile = PROFILE_AGENT,
+			  .policy_path = r->policy.path,
+			  .run_dir = run_dir(),
+			  .log_dir = log_dir,
+			  .namespaces = true,
+			  .mode = r->audit ? BOX_AUDIT : BOX_ENFORCE};
 
-	return ret < 0 ? ret : box_plan(&box, &r->plan, e);
+	if (ret < 0 || (ret = box_plan(&box, &r->plan, e)) < 0 || !r->audit)
+		return ret;
+	box.mode = BOX_REFERENCE;
+	if ((ret = user_find(&r->reference, policy_agent_user(r->policy.policy), e)) < 0)
+		return ret;
+	return box_plan(&box, &r->reference, e);
 }
 
 static int prepare(struct run *r, struct err *e)
@@ -98,6 +104,7 @@ static int prepare(struct run *r, struct err *e)
 	if (ret < 0 || (ret = user_find(&r->plan, policy_agent_user(r->policy.policy), e)) < 0 ||
 	    (ret = descriptors_check(e)) < 0)
 		return ret;
+	r->audit |= policy_mode(r->policy.policy) == MODE_AUDIT;
 	set_environment(&r->plan);
 	return make_plan(r, e);
 }
@@ -128,6 +135,7 @@ static int start(struct run *r, struct launch *l, int *status, struct err *e)
 	}
 	r->from = (struct refused_from){.policy = r->policy.policy,
 					.plan = &r->plan,
+					.reference = r->audit ? &r->reference : NULL,
 					.policy_path = r->policy.path,
 					.log_dir = r->fence.made.log_dir,
 					.fence = r->fence.made.name,
@@ -192,6 +200,7 @@ int cmd_run(int argc, char **argv)
 		ret = in_fence(&r);
 	}
 	plan_done(&r.plan);
+	plan_done(&r.reference);
 	policy_file_done(&r.policy);
 	return ret;
 }

@@ -12,6 +12,24 @@ static bool below(const char *path, const char *dir)
 	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
+/* Where a step mounts something; NULL: it does not. */
+static const char *mount_point(const struct step *s)
+{
+	switch ((int)s->kind) {
+	case STEP_BIND:
+	case STEP_LIBRARY:
+	case STEP_TMPFS:
+	case STEP_DENY:
+		return s->path;
+	case STEP_DEVICES:
+		return "/dev";
+	case STEP_PROC:
+		return "/proc";
+	default:
+		return NULL;
+	}
+}
+
 /* The mount on which it lies: the last of the longest, since steps are applied in their order. */
 static const struct step *mount_of(const struct plan *p, const char *path)
 {
@@ -19,16 +37,12 @@ static const struct step *mount_of(const struct plan *p, const char *path)
 	size_t longest = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
-		const struct step *s = &p->step[i];
-		size_t n;
+		const char *at = mount_point(&p->step[i]);
+		size_t n = at ? strlen(at) : 0;
 
-		if (s->kind != STEP_BIND && s->kind != STEP_LIBRARY && s->kind != STEP_TMPFS &&
-		    s->kind != STEP_DENY)
+		if (!at || n < longest || !below(path, at))
 			continue;
-		n = strlen(s->path);
-		if (n < longest || !below(path, s->path))
-			continue;
-		found = s;
+		found = &p->step[i];
 		longest = n;
 	}
 	return found;
@@ -46,8 +60,8 @@ static bool mount_lets(const struct plan *p, const char *path, uint32_t right)
 		return right != CTL_RIGHT_EXEC;
 	switch (right) {
 	case CTL_RIGHT_WRITE:
-		return s &&
-		       ((s->kind == STEP_BIND && s->arg == BIND_WRITE) || s->kind == STEP_TMPFS);
+		return s && ((s->kind == STEP_BIND && s->arg == BIND_WRITE) ||
+			     s->kind == STEP_TMPFS || s->kind == STEP_DEVICES);
 	case CTL_RIGHT_EXEC:
 		return s &&
 		       ((s->kind == STEP_BIND && s->arg == BIND_EXEC) ||
@@ -82,6 +96,18 @@ uint32_t judge(const struct plan *p, const char *path, uint32_t rights)
 	    (!(bits & ALLOW_EXEC) || !mount_lets(p, path, CTL_RIGHT_EXEC)))
 		refused |= CTL_RIGHT_EXEC;
 	return refused;
+}
+
+bool judge_maps(const struct plan *p, const char *path)
+{
+	return mount_lets(p, path, CTL_RIGHT_EXEC);
+}
+
+bool judge_private(const struct plan *p, const char *path)
+{
+	const struct step *s = mount_of(p, path);
+
+	return s && s->kind == STEP_TMPFS && strcmp(path, s->path) != 0;
 }
 
 uint32_t judge_name(const struct plan *p, const char *path)

@@ -104,12 +104,20 @@ void plan_done(struct plan *p);
 /* ---- box.c: the plan of a profile --------------------------------------------------------------
  */
 
+enum box_mode {
+	BOX_ENFORCE = 0,
+	BOX_AUDIT,     /* files are not limited, all of them are watched */
+	BOX_REFERENCE, /* as if the profile named files: never applied, what a box of it would
+			  refuse */
+};
+
 struct box {
 	const struct policy *policy;
 	size_t profile;
 	const char *policy_path; /* protected; absolute */
 	const char *run_dir, *log_dir;
 	const char *cwd; /* the caller's; NULL: ours */
+	enum box_mode mode;
 	bool namespaces; /* false: the host forbids them, Landlock and seccomp stand alone */
 };
 int box_plan(const struct box *b, struct plan *p, struct err *e);

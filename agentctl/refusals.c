@@ -8,8 +8,9 @@
 #include "agentctl/refused.h"
 #include "policy/base/cleanup.h"
 
-#define ENTRIES_MAX 4096 /* different ones; what comes then is counted only */
-#define BUCKETS     1024
+#define ENTRIES_MAX 4096  /* different ones; what comes then is counted only */
+#define WOULD_MAX   16384 /* in audit mode, which is for learning */
+#define BUCKETS     4096
 #define SHOWN       5
 #define PATIENCE_S  2 /* the daemon takes what it is told at once, or is in trouble */
 
@@ -124,6 +125,7 @@ static struct refusal_entry *entry_new(struct refusals *rs, const struct refusal
 	e->what = (struct refusal){.rights = what->rights,
 				   .time_ns = what->time_ns,
 				   .name = what->name,
+				   .directory = what->directory,
 				   .would = what->would,
 				   .uid = what->uid,
 				   .path = strdup(what->path),
@@ -141,16 +143,28 @@ static struct refusal_entry *entry_new(struct refusals *rs, const struct refusal
 	return e;
 }
 
-struct refusal_entry *refusals_add(struct refusals *rs, const struct refusal *what, bool *ret_new)
+static struct refusal_entry *find(const struct refusals *rs, const struct refusal *what, uint32_t h)
 {
-	uint32_t h = hash(what);
 	struct refusal_entry *e = rs->bucket[h % BUCKETS];
 
 	while (e && (e->hash != h || e->what.rights != what->rights ||
 		     strcmp(e->what.path, what->path) != 0))
 		e = e->next_hash;
+	return e;
+}
+
+bool refusals_known(const struct refusals *rs, const struct refusal *what)
+{
+	return find(rs, what, hash(what)) != NULL;
+}
+
+struct refusal_entry *refusals_add(struct refusals *rs, const struct refusal *what, bool *ret_new)
+{
+	uint32_t h = hash(what);
+	struct refusal_entry *e = find(rs, what, h);
+
 	*ret_new = !e;
-	if (!e && rs->n < ENTRIES_MAX)
+	if (!e && rs->n < (what->would ? WOULD_MAX : ENTRIES_MAX))
 		e = entry_new(rs, what, h);
 	if (!e) {
 		rs->over++;
@@ -209,7 +223,8 @@ static void send_message(struct refusals *rs, const struct refusal_entry *e, uin
 	const struct refusal *w = e ? &e->what : NULL;
 
 	m = (struct ctl_denied_file){
-	    .flags = flags | (w && w->would ? CTL_DENIED_WOULD : 0),
+	    .flags = flags | (w && w->would ? CTL_DENIED_WOULD : 0) |
+		     (w && w->directory ? CTL_DENIED_DIR : 0),
 	    .count = count,
 	    .uid = UINT32_MAX,
 	    .snaplen = policy_snaplen(f->policy),
@@ -272,8 +287,7 @@ static void say_one(const struct refusals *rs, const struct refusal_entry *e)
 
 	if (e->count > 1)
 		snprintf(times, sizeof(times), " (%llu times)", (unsigned long long)e->count);
-	fprintf(stderr, "agentctl: %s: %s %s%s%s%s\n",
-		e->what.would ? "not in the profile" : "refused",
+	fprintf(stderr, "agentctl: refused: %s %s%s%s%s\n",
 		right_words(e->what.rights, words, sizeof(words)),
 		str_escape(path, sizeof(path), e->what.path, strlen(e->what.path)), times,
 		help ? "; to allow it: " : "", help ? help : "");
@@ -295,10 +309,24 @@ static void say(const struct refusals *rs)
 		    (unsigned long long)(left_out + rs->over), q, rs->from->log_dir, q);
 }
 
+/* What was let through is no reason for a failure. */
+static void say_would(const struct refusals *rs)
+{
+	const char *q = strpbrk(rs->from->log_dir, " '\"$\\") ? "'" : "";
+
+	if (rs->n)
+		fprintf(stderr,
+			"agentctl: %llu files and programs are not in the profile; see: agentctl "
+			"policy learn --log-dir %s%s%s\n",
+			(unsigned long long)(rs->n + rs->over), q, rs->from->log_dir, q);
+}
+
 void refusals_finish(struct refusals *rs, uint64_t lost, int status)
 {
 	tell_rest(rs, lost + rs->over);
-	if (status != 0)
+	if (rs->from->reference)
+		say_would(rs);
+	else if (status != 0)
 		say(rs);
 	if (lost)
 		fprintf(

@@ -1,9 +1,14 @@
 #include "agentctl/refused.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agentctl/audit.h"
 #include "agentctl/guard.h"
@@ -18,12 +23,24 @@ struct refused {
 	struct audit *audit; /* NULL: not to be had */
 	struct watch *watch;
 	struct refusals *list;
+	uint64_t start_ns; /* by the clock of files */
 	struct {
 		uint64_t serial;
 		struct refusal_entry *entry;
 	} recent[RECENT];
 	size_t n_recent;
 };
+
+/* Landlock names the directory for what is made or removed in it. */
+static bool of_directory(const struct audit_record *a)
+{
+	static const char *const begins[] = {"fs.read_dir", "fs.make_", "fs.remove_", "fs.refer"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(begins); i++)
+		if (strncmp(a->access, begins[i], strlen(begins[i])) == 0)
+			return true;
+	return false;
+}
 
 /* As long as there is one process only, it was that one. */
 static void only_process(struct refused *r, struct refusal_entry *e)
@@ -42,6 +59,7 @@ static void access_refused(struct refused *r, const struct audit_record *a)
 				     .time_ns = a->time_ns,
 				     .path = a->path,
 				     .access = a->access,
+				     .directory = of_directory(a),
 				     .uid = r->from->plan->uid};
 	struct refusal_entry *e;
 	bool is_new;
@@ -91,24 +109,78 @@ static void on_record(void *arg, const struct audit_record *a)
 		access_refused(arg, a);
 }
 
-static uint64_t now_ns(void)
+static uint64_t now_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* ---- what is watched ---------------------------------------------------------------------------
+ */
+
+static void directory_of(const char *path, char ret[PATH_MAX + 1])
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(ret, PATH_MAX + 1, "%.*s", (int)(slash - path), path);
+	if (!ret[0])
+		snprintf(ret, PATH_MAX + 1, "/");
+}
+
+/* What lies in a directory that a box has for itself, since before the run, is not in that box. */
+static bool left_outside(const struct refused *r, const struct watch_event *ev)
+{
+	char dir[PATH_MAX + 1];
+
+	if (ev->born_ns > r->start_ns)
+		return false;
+	directory_of(ev->path, dir);
+	return judge_private(r->from->reference, ev->exists ? ev->path : dir);
+}
+
+static bool is_library(const struct watch_event *ev)
+{
+	const char *name = strrchr(ev->path, '/'), *so = strstr(name, ".so");
+
+	return ev->rights & CTL_RIGHT_READ && ev->exists && S_ISREG(ev->mode) &&
+	       ((so && (!so[3] || (so[3] == '.' && isdigit((unsigned char)so[4])))) ||
+		(strlen(name) > 5 && strcmp(name + strlen(name) - 5, ".node") == 0));
+}
+
 /* A place that others trust is about to be made. */
+static bool makes_protected(const struct plan *p, const struct watch_event *ev)
+{
+	return ev->directory_changes && !ev->goes && guard_refuses(p->guard, ev->path);
+}
+
+/* What the profile would refuse of it, in audit mode. */
+static uint32_t would_refuse(const struct refused *r, const struct watch_event *ev)
+{
+	const struct plan *p = r->from->reference;
+
+	if (strncmp(ev->path, "/proc/", 6) == 0) /* nothing that a profile could say */
+		return 0;
+	if (is_library(ev))
+		return judge_maps(p, ev->path) ? judge(p, ev->path, CTL_RIGHT_READ)
+					       : CTL_RIGHT_EXEC;
+	if (left_outside(r, ev) || makes_protected(p, ev))
+		return ev->rights;
+	return ev->directory_changes ? judge_name(p, ev->path) : judge(p, ev->path, ev->rights);
+}
+
 static bool refuse(void *arg, const struct watch_event *ev)
 {
 	const struct refused *r = arg;
 
-	return ev->directory_changes && !ev->goes && guard_refuses(r->from->plan->guard, ev->path);
+	return makes_protected(r->from->plan, ev);
 }
 
-static uint32_t refused_rights(struct refused *r, const struct watch_event *ev)
+static uint32_t refused_rights(const struct refused *r, const struct watch_event *ev)
 {
+	if (r->from->reference)
+		return would_refuse(r, ev);
 	if (refuse(r, ev))
 		return CTL_RIGHT_WRITE;
 	return ev->directory_changes ? judge_name(r->from->plan, ev->path)
@@ -120,30 +192,66 @@ static bool wanted(void *arg, const struct watch_event *ev)
 	return refused_rights(arg, ev) != 0;
 }
 
-static void on_call(void *arg, const struct watch_event *ev)
+/* What is not there for us may be there in the box. */
+static bool may(const char *path, int mode)
+{
+	return faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0 ||
+	       (errno != EACCES && errno != EPERM && errno != EROFS);
+}
+
+/* Would the user's own rights let it pass? What fails anyway need not be in a profile, and looking
+ * for a program in places that are closed to the user tries nothing. */
+static bool user_may(const struct refused *r, const struct watch_event *ev, uint32_t rights)
+{
+	int mode = (rights & CTL_RIGHT_READ ? R_OK : 0) | (rights & CTL_RIGHT_WRITE ? W_OK : 0) |
+		   (rights & CTL_RIGHT_EXEC ? (is_library(ev) ? R_OK : X_OK) : 0);
+	struct user_rights borrowed;
+	char dir[PATH_MAX + 1];
+	struct err e;
+	bool ok;
+
+	directory_of(ev->path, dir);
+	if (user_borrow(r->from->plan, &borrowed, &e) < 0)
+		return true;
+	ok = ev->directory_changes ? may(dir, W_OK | X_OK) : may(ev->path, mode);
+	ok &= !ev->by || may(ev->by, X_OK);
+	user_return(&borrowed);
+	return ok;
+}
+
+static void who_called(const struct watch_event *ev, struct refusal_entry *e)
 {
 	static struct box_process who;
+
+	if (box_process_read((pid_t)ev->pid, &who))
+		refusals_who(e, &(struct refusal){.pid = ev->pid,
+						  .uid = who.uid,
+						  .exact = true,
+						  .exe = who.exe,
+						  .comm = who.comm});
+}
+
+static void on_call(void *arg, const struct watch_event *ev)
+{
 	struct refused *r = arg;
-	struct refusal what = {.rights = refused_rights(r, ev),
-			       .path = ev->path,
-			       .access = ev->call,
-			       .time_ns = now_ns(),
-			       .name = ev->directory_changes,
-			       .uid = r->from->plan->uid};
+	const struct refusal what = {.rights = refused_rights(r, ev),
+				     .path = ev->path,
+				     .access = is_library(ev) ? "map" : ev->call,
+				     .time_ns = now_ns(CLOCK_REALTIME),
+				     .name = ev->directory_changes,
+				     .directory = ev->exists && S_ISDIR(ev->mode),
+				     .would = r->from->reference != NULL,
+				     .uid = r->from->plan->uid};
 	struct refusal_entry *e;
 	bool is_new;
 
+	if ((what.would || what.rights & CTL_RIGHT_EXEC) && !refusals_known(r->list, &what) &&
+	    !user_may(r, ev, what.rights))
+		return;
 	e = refusals_add(r->list, &what, &is_new);
 	if (!e || !is_new)
 		return;
-	if (box_process_read((pid_t)ev->pid, &who)) {
-		what.pid = ev->pid;
-		what.uid = who.uid;
-		what.exact = true;
-		what.exe = who.exe;
-		what.comm = who.comm;
-		refusals_who(e, &what);
-	}
+	who_called(ev, e);
 	refusals_tell(r->list, e);
 }
 
@@ -154,6 +262,9 @@ static void on_readable(struct launch_watch *w)
 	audit_follow(r->audit, r->launch->pid);
 	audit_read(r->audit);
 }
+
+/* ---- begin and end -----------------------------------------------------------------------------
+ */
 
 static bool has_step(const struct plan *p, enum step_kind kind)
 {
@@ -171,7 +282,7 @@ static int open_both(struct refused *r, struct err *e)
 	int n =
 	    has_step(r->from->plan, STEP_WATCH) ? watch_open(r->launch, &user, &r->watch, e) : 0;
 
-	if (n < 0)
+	if (n < 0 || r->from->reference)
 		return n;
 	n = audit_open(&r->audit, on_record, r, e);
 	if (n == 0)
@@ -190,13 +301,14 @@ int refused_begin(const struct refused_from *from, struct launch *l, struct refu
 	int n;
 
 	*ret = NULL;
-	if (!has_step(from->plan, STEP_ALLOW))
+	if (!has_step(from->reference ? from->reference : from->plan, STEP_ALLOW))
 		return 0;
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return err_set(e, ENOMEM, "out of memory");
 	r->from = from;
 	r->launch = l;
+	r->start_ns = now_ns(CLOCK_REALTIME_COARSE);
 	n = refusals_new(from, &r->list, &why);
 	if (n == 0)
 		n = open_both(r, &why);

@@ -8,6 +8,7 @@
 struct refused_from { /* lives as long as the struct refused */
 	const struct policy *policy;
 	const struct plan *plan;
+	const struct plan *reference;      /* audit mode: what would be enforced; else NULL */
 	const char *policy_path, *log_dir; /* absolute */
 	const char *tool;                  /* NULL: the agent */
 	const char *fence;                 /* its name; NULL or "": none */
@@ -32,7 +33,7 @@ struct refusal {
 	uint64_t time_ns;
 	const char *path, *access;
 	bool name; /* it comes or goes: what counts is the right to its directory */
-	bool would;
+	bool would, directory;
 	/* who; exe NULL: not known */
 	uint32_t pid, uid;
 	bool exact;
@@ -57,6 +58,7 @@ void refusals_free(struct refusals *rs);
 /* Counts it; NULL: no memory, or too many already, and that is counted too. *ret_new: the first of
  * its kind, which is told with refusals_tell when all is known of it. */
 struct refusal_entry *refusals_add(struct refusals *rs, const struct refusal *what, bool *ret_new);
+bool refusals_known(const struct refusals *rs, const struct refusal *what);
 /* Another, better word of who it was. */
 void refusals_who(struct refusal_entry *e, const struct refusal *who);
 /* To the daemon, if one runs; else it waits for refusals_finish. */

@@ -34,16 +34,16 @@ struct watch {
 	int ends[2]; /* the listener comes over these */
 	int listener;
 	int root; /* of all processes: none of them may change it */
+	bool all; /* every file that is opened: then it may take longer, and more is told */
 };
 
 /* One call, while the kernel holds it. */
 struct held {
 	struct watch *w;
 	const struct seccomp_notif *n;
-	mode_t mode;
 	char path[2][PATH_MAX + 1]; /* what was found */
-	struct watch_event event[2 + SCRIPTS_MAX];
-	char script[SCRIPTS_MAX][PATH_MAX + 1];
+	struct watch_event event[3 + SCRIPTS_MAX];
+	char script[1 + SCRIPTS_MAX][PATH_MAX + 1];
 	size_t n_events;
 };
 
@@ -100,7 +100,7 @@ static bool meaning(const struct held *h, const struct watched_call *c, struct w
 		return true;
 	case CALL_EXEC:
 		e->rights = CTL_RIGHT_EXEC;
-		return e->exists && S_ISREG(h->mode) && h->mode & 0111;
+		return e->exists && S_ISREG(e->mode) && e->mode & 0111;
 	case CALL_NEW:
 		e->rights = CTL_RIGHT_WRITE;
 		e->directory_changes = true;
@@ -118,7 +118,7 @@ static bool meaning(const struct held *h, const struct watched_call *c, struct w
 		return e->exists;
 	case CALL_CONNECT:
 		e->rights = CTL_RIGHT_READ;
-		return e->exists && S_ISSOCK(h->mode);
+		return e->exists && S_ISSOCK(e->mode);
 	}
 	return false;
 }
@@ -160,24 +160,42 @@ static bool interpreter(const struct held *h, const char *script, char *ret)
 	return *p && snprintf(ret, PATH_MAX + 1, "%s", p) <= PATH_MAX;
 }
 
-static void add_interpreters(struct held *h, const char *script)
+static bool add_program(struct held *h, const char *by, const char *text, char *path)
 {
-	char text[PATH_MAX + 1];
+	struct watch_event *e = &h->event[h->n_events];
 
-	for (int i = 0; i < SCRIPTS_MAX && interpreter(h, script, text); i++) {
-		struct watch_event *e = &h->event[h->n_events];
+	*e = (struct watch_event){.pid = h->n->pid,
+				  .rights = CTL_RIGHT_EXEC,
+				  .path = path,
+				  .exists = true,
+				  .mode = S_IFREG | 0755,
+				  .by = by,
+				  .call = "execve"};
+	if (watch_path((pid_t)h->n->pid, h->w->root, AT_FDCWD, text, true, path, NULL) < 0)
+		return false;
+	h->n_events++;
+	return true;
+}
 
-		*e = (struct watch_event){.pid = h->n->pid,
-					  .rights = CTL_RIGHT_EXEC,
-					  .path = h->script[i],
-					  .exists = true,
-					  .call = "execve"};
-		if (watch_path((pid_t)h->n->pid, h->w->root, AT_FDCWD, text, true, h->script[i],
-			       NULL) < 0)
+/* Programs that run a program: of scripts, and what loads its libraries. */
+static void add_interpreters(struct held *h, const char *called)
+{
+	const char *program = called;
+	char text[PATH_MAX + 1], self[48];
+	_cleanup_close_ int fd = -1;
+	int n = 0;
+
+	while (n < SCRIPTS_MAX && interpreter(h, program, text)) {
+		if (!add_program(h, called, text, h->script[n]))
 			return;
-		script = h->script[i];
-		h->n_events++;
+		program = h->script[n++];
 	}
+	if (!h->w->all)
+		return;
+	fd = watch_open_in(h->w->root, program, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (fd >= 0 && library_loader(self, text, sizeof(text)) == 0 && text[0])
+		add_program(h, called, text, h->script[n]);
 }
 
 static const char *call_name(enum call_kind kind)
@@ -195,6 +213,8 @@ static void look_at_path(struct held *h, const struct watched_call *c, char *pat
 	const struct seccomp_notif *n = h->n;
 	struct watch_event *e = &h->event[h->n_events];
 	bool follow = c->kind != CALL_REMOVE && c->kind != CALL_REPLACE && c->kind != CALL_NEW;
+	bool looked_at = h->w->all || c->kind == CALL_EXEC || c->kind == CALL_CONNECT;
+	struct watch_stat st = {0};
 	char text[PATH_MAX + 1];
 	int r = text_of(n, c, text);
 
@@ -202,11 +222,12 @@ static void look_at_path(struct held *h, const struct watched_call *c, char *pat
 	if (r == 0)
 		r = watch_path((pid_t)n->pid, h->w->root,
 			       c->dirfd == AT_CWD ? AT_FDCWD : (int)n->data.args[c->dirfd], text,
-			       follow, path,
-			       c->kind == CALL_EXEC || c->kind == CALL_CONNECT ? &h->mode : NULL);
+			       follow, path, looked_at ? &st : NULL);
 	if (r < 0 && r != -ENOENT)
 		return;
 	e->exists = r == 0;
+	e->mode = st.mode;
+	e->born_ns = st.born_ns;
 	if (!meaning(h, c, e))
 		return;
 	h->n_events++;
@@ -322,6 +343,8 @@ int watch_open(struct launch *l, const struct watch_user *user, struct watch **r
 	if (!w)
 		return err_set(e, ENOMEM, "out of memory");
 	*w = (struct watch){.user = *user, .listener = -1, .root = -1};
+	for (size_t i = 0; i < l->plan->n; i++)
+		w->all |= l->plan->step[i].kind == STEP_WATCH && l->plan->step[i].arg;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, w->ends) < 0) {
 		free(w);
 		return err_set(e, errno, "cannot make a socket: %s", strerror(errno));

@@ -18,10 +18,13 @@ struct watch_event {
 	uint32_t rights;  /* CTL_RIGHT_READ, _WRITE, _EXEC: what it needs */
 	const char *path; /* absolute, no links in it, as the command's own root has it */
 	bool exists;
-	bool
-	    directory_changes; /* a name comes or goes: what counts is the right to its directory */
+	bool directory_changes; /* a name comes or goes: what counts is the directory */
 	bool goes;
 	const char *call;
+	const char *by; /* EXEC: the script or program that it is run for; NULL: called itself */
+	/* of the file, or of the directory where there is no file; only where all is watched */
+	mode_t mode;
+	uint64_t born_ns; /* 0: not known */
 };
 
 struct watch_user {
@@ -40,14 +43,19 @@ int watch_open(struct launch *l, const struct watch_user *user, struct watch **r
 bool watch_works(const struct watch *w); /* after the command was started */
 void watch_free(struct watch *w);
 
+struct watch_stat {
+	mode_t mode;
+	uint64_t born_ns;
+};
+
 /* ---- watch_path.c ------------------------------------------------------------------------------
  */
 
 /* Which file the text of a path means to a process. root: O_PATH, its root; dirfd: as the call has
- * it. follow: a link at the end is followed. 0: ret_path is there, ret_mode (may be NULL) what it
+ * it. follow: a link at the end is followed. 0: ret_path is there, ret_stat (may be NULL) what it
  * is; -ENOENT: only its directory is; another -errno: it cannot be told. */
 int watch_path(pid_t pid, int root, int dirfd, const char *text, bool follow, char ret_path[4097],
-	       mode_t *ret_mode);
+	       struct watch_stat *ret_stat);
 /* openat2 within a root. */
 int watch_open_in(int root, const char *text, uint64_t flags);
 /* The root of a process, O_PATH. */
@@ -62,6 +70,10 @@ int watch_memory(pid_t pid, uint64_t at, void *ret, size_t bytes);
 
 /* Which of the rights a box of this plan refuses for a path. */
 uint32_t judge(const struct plan *p, const char *path, uint32_t rights);
+/* Could it be mapped as a library? */
+bool judge_maps(const struct plan *p, const char *path);
+/* Inside a directory that each box has for itself: what the host has there is not in it. */
+bool judge_private(const struct plan *p, const char *path);
 /* For a name that comes or goes. */
 uint32_t judge_name(const struct plan *p, const char *path);
 

@@ -139,8 +139,21 @@ static int name_of(int fd, char *ret, size_t bytes)
 	return ret[0] == '/' ? 0 : -ENOENT;
 }
 
+static int look(int fd, struct watch_stat *ret)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MODE | STATX_TYPE | STATX_BTIME, &st) < 0)
+		return -errno;
+	ret->mode = st.stx_mode;
+	ret->born_ns = st.stx_mask & STATX_BTIME
+			   ? (uint64_t)st.stx_btime.tv_sec * 1000000000u + st.stx_btime.tv_nsec
+			   : 0;
+	return 0;
+}
+
 /* What is not there has a directory. */
-static int of_directory(int root, char *text, char *ret, size_t bytes)
+static int of_directory(int root, char *text, char *ret, size_t bytes, struct watch_stat *ret_stat)
 {
 	char dir[PATH_MAX + 1], *last;
 	_cleanup_close_ int fd = -1;
@@ -154,7 +167,7 @@ static int of_directory(int root, char *text, char *ret, size_t bytes)
 		return -EINVAL;
 	*last = '\0';
 	fd = watch_open_in(root, text[0] ? text : "/", O_PATH | O_DIRECTORY);
-	if (fd < 0)
+	if (fd < 0 || (ret_stat && look(fd, ret_stat) < 0))
 		return -ENOTDIR;
 	r = name_of(fd, dir, sizeof(dir));
 	return r < 0 ? r : join(dir, last + 1, ret, bytes) < 0 ? -ENAMETOOLONG : -ENOENT;
@@ -171,11 +184,10 @@ int watch_root(pid_t pid)
 }
 
 int watch_path(pid_t pid, int root, int dirfd, const char *text, bool follow, char ret_path[4097],
-	       mode_t *ret_mode)
+	       struct watch_stat *ret_stat)
 {
 	char full[2 * PATH_MAX];
 	_cleanup_close_ int fd = -1;
-	struct stat st;
 	int r = absolute(pid, dirfd, text, full, sizeof(full));
 
 	for (int i = 0; r == 0 && i < LINKS_MAX && through_self(pid, full, sizeof(full)); i++)
@@ -184,10 +196,10 @@ int watch_path(pid_t pid, int root, int dirfd, const char *text, bool follow, ch
 		return r;
 	fd = watch_open_in(root, full, O_PATH | (follow ? 0 : O_NOFOLLOW));
 	if (fd < 0 && errno == ENOENT)
-		return of_directory(root, full, ret_path, PATH_MAX + 1);
-	if (fd < 0 || (ret_mode && fstat(fd, &st) < 0))
+		return of_directory(root, full, ret_path, PATH_MAX + 1, ret_stat);
+	if (fd < 0)
 		return errno == ENOENT ? -ENOTDIR : -errno;
-	if (ret_mode)
-		*ret_mode = st.st_mode;
+	if (ret_stat && (r = look(fd, ret_stat)) < 0)
+		return r;
 	return name_of(fd, ret_path, PATH_MAX + 1);
 }

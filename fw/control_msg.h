@@ -103,6 +103,7 @@ struct ctl_summary {
 
 #define CTL_DENIED_WOULD  1u /* audit mode: it was let through */
 #define CTL_DENIED_REPEAT 2u /* count more of what was told before */
+#define CTL_DENIED_DIR    8u /* the path is a directory */
 #define CTL_DENIED_LOST   4u /* count refusals, or more, are not known: the rest is of no matter */
 
 /* A file or program that a box refused (agentctl sees it, the daemon writes the record). Strings
@@ -154,11 +155,12 @@ struct ctl_error {
  *  "user":{"id":"1000"},
  *  "source":{"ip":"…","port":1},"destination":{"ip":"…","port":1,"domain":"…"},
  *  "network":{"transport":"tcp","type":"ipv4"}, "dns":{"question":{"name":"…","type":"A"}}}
- * Files and programs: category "file", "file":{"path":"/etc/x"}, and under agentfw "tool" (the
- * agent: none), "code":"file-read|file-write|file-exec|socket|signal|other", "right":"read, write",
- * "access":"fs.read_file", "suggest":"tools: {NAME: {read: [/etc/x]}}"; no endpoint.
- * Lines of another kind ("event":{"kind":"metric"|"state"}) tell of starts, ends and losses:
- * action "fence_started", "fence_ended" (with counts under agentfw.summary), "lost" (agentfw.lost).
+ * Files and programs: category "file", "file":{"path":"/etc/x","type":"dir"}, and under agentfw
+ * "tool" (the agent: none), "code":"file-read|file-write|file-exec|socket|signal|other",
+ * "right":"read, write", "access":"fs.read_file", "suggest":"tools: {NAME: {read: [/etc/x]}}"; no
+ * endpoint. Lines of another kind ("event":{"kind":"metric"|"state"}) tell of starts, ends and
+ * losses: action "fence_started", "fence_ended" (with counts under agentfw.summary), "lost"
+ * (agentfw.lost).
  */
 
 #endif

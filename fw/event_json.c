@@ -380,7 +380,7 @@ json_t *event_file(const struct ctl_denied_file *m, const char *id)
 	bool repeat = m->flags & CTL_DENIED_REPEAT;
 	const char *action = m->flags & CTL_DENIED_WOULD ? "would_deny" : "denied";
 	char reason[200], uid[16];
-	json_t *ev, *o, *p;
+	json_t *ev, *o, *p, *f;
 
 	o = head(repeat ? m->until_ns : m->time_ns, id, "event", "file", action, &ev);
 	put(ev, "reason", json_string(file_reason(m, reason, sizeof(reason))));
@@ -390,7 +390,10 @@ json_t *event_file(const struct ctl_denied_file *m, const char *id)
 		put(ev, "end", timestamp(m->until_ns));
 	}
 	put_file_agentfw(o, m);
-	put(sub(o, "file"), "path", text(m->path));
+	f = sub(o, "file");
+	put(f, "path", text(m->path));
+	if (m->flags & CTL_DENIED_DIR)
+		put(f, "type", json_string("dir"));
 	if (m->exe[0]) {
 		p = sub(o, "process");
 		put_number(p, "pid", m->pid);

@@ -43,8 +43,8 @@ static int teardown(void **state)
 static void leads(int dirfd, const char *text, bool follow, int want, const char *below)
 {
 	char got[PATH_MAX + 1] = "", path[PATH_MAX + 1];
-	mode_t mode;
-	int r = watch_path(getpid(), root, dirfd, text, follow, got, &mode);
+	struct watch_stat st;
+	int r = watch_path(getpid(), root, dirfd, text, follow, got, &st);
 
 	if (r != want)
 		fail_msg("%s: %d, not %d", text, r, want);
@@ -146,6 +146,11 @@ static void test_judge(void **state)
 
 	add_library(&p);
 	plan_add(&p, STEP_TMPFS, "/tmp", 1);
+	plan_add(&p, STEP_DEVICES, NULL, 0);
+	plan_add(&p, STEP_PROC, NULL, 0);
+	plan_add(&p, STEP_ALLOW, "/dev", ALLOW_READ | ALLOW_WRITE);
+	plan_add(&p, STEP_ALLOW, "/proc", ALLOW_READ);
+	plan_add(&p, STEP_BIND, "/tmp/given", BIND_READ);
 	plan_add(&p, STEP_BIND, "/srv/out", BIND_WRITE);
 	plan_add(&p, STEP_BIND, "/srv/out/.git/config", BIND_READ);
 	plan_add(&p, STEP_BIND, "/usr/bin/curl", BIND_EXEC);
@@ -170,6 +175,16 @@ static void test_judge(void **state)
 	assert_int_equal(judge(&p, "/tmp/x", R | W | X), X);
 	assert_int_equal(judge(&p, "/usr/bin/curl", R | W | X), W);
 	assert_int_equal(judge(&p, "/usr/lib/x.so", R), 0);
+	assert_int_equal(judge(&p, "/dev/null", R | W), 0);
+	assert_int_equal(judge(&p, "/proc/self/status", R), 0);
+	assert_int_equal(judge(&p, "/proc/self/comm", W), W);
+	assert_true(judge_private(&p, "/tmp/x"));
+	assert_false(judge_private(&p, "/tmp"));
+	assert_false(judge_private(&p, "/tmp/given/x"));
+	assert_true(judge_maps(&p, "/usr/lib/x.so"));
+	assert_true(judge_maps(&p, "/usr/lib/gconv/x.so"));
+	assert_false(judge_maps(&p, "/usr/lib/gcc/x.so"));
+	assert_false(judge_maps(&p, "/srv/in/x.so"));
 	/* a name needs the right to its directory, not one to itself */
 	assert_int_equal(judge_name(&p, "/srv/out"), W);
 	assert_int_equal(judge_name(&p, "/srv/out/x"), 0);
