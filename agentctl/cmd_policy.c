@@ -76,5 +76,7 @@ int cmd_policy(int argc, char **argv)
 		return groups(argc == 3 ? argv[2] : NULL);
 	if ((argc == 2 || argc == 3) && strcmp(argv[1], "show") == 0)
 		return policy_show(argc == 3 ? argv[2] : NULL);
+	if (argc >= 2 && strcmp(argv[1], "learn") == 0)
+		return policy_learn(argc - 1, argv + 1);
 	return ctl_usage("policy", NULL);
 }

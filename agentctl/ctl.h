@@ -106,6 +106,8 @@ struct tool_call {
 /* Runs it in its box; every error has been printed. Returns its exit status. */
 int tool_run(const struct tool_call *call);
 
+int policy_learn(int argc, char **argv); /* learn.c */
+
 int cmd_run(int argc, char **argv);
 int cmd_tool(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -181,7 +181,7 @@ static uint32_t refused_rights(const struct refused *r, const struct watch_event
 {
 	if (r->from->reference)
 		return would_refuse(r, ev);
-	if (refuse(r, ev))
+	if (makes_protected(r->from->plan, ev))
 		return CTL_RIGHT_WRITE;
 	return ev->directory_changes ? judge_name(r->from->plan, ev->path)
 				     : judge(r->from->plan, ev->path, ev->rights);

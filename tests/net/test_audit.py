@@ -329,6 +329,7 @@ def test_watched_and_busy(lab):
     code = r"""
 import os, signal, threading
 signal.signal(signal.SIGALRM, lambda *_: None)
+signal.siginterrupt(signal.SIGALRM, False)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
 bad = []
 def work(i):

@@ -257,8 +257,8 @@ print(b.recv(100).decode())
 def test_audit_holds_for_tools(lab):
     r = lab.run(policy(lab), script(call("other", "--", "https://%s/" % NAME)), options=("--audit",))
     check(r.rc == 0 and "hello" in r.out, r.tell())
-    e = r.event(action="would_deny")
-    check(e["agentfw"]["tool"] == "other", e)
+    e = r.event(action="would_deny", text='"tool": "other"')
+    check(e["agentfw"]["name"] == NAME, e)
 
 
 def test_limits_as_root(lab):

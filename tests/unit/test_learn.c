@@ -1,0 +1,400 @@
+/* From what was seen to the lists of a profile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agentctl/learn.h"
+#include "policy/base/cleanup.h"
+
+static const char *gone, *directory; /* all else exists and is a file */
+
+static bool exists(const char *path)
+{
+	return !gone || strcmp(path, gone) != 0;
+}
+
+static bool is_directory(const char *path)
+{
+	return directory && strcmp(path, directory) == 0;
+}
+
+static const struct learn_host host = {
+    .home = "/home/alice", .exists = exists, .is_directory = is_directory};
+
+static struct seen s;
+static struct proposals ps;
+
+static void saw(enum path_kind kind, const char *path)
+{
+	assert_int_equal(
+	    seen_add_path(&s, &(struct seen_path){.path = (char *)path, .kind = kind, .count = 2}),
+	    0);
+}
+
+static struct seen_path *last(void)
+{
+	return &s.path[s.n_paths - 1];
+}
+
+/* want: "read /a", "-write /b" (not proposed), … in the order of kinds and paths; ends with NULL.
+ */
+static void proposes(const char *const *want)
+{
+	size_t n = 0;
+	char got[400];
+
+	assert_int_equal(learn_files(&s, &host, &ps), 0);
+	for (size_t i = 0; i < ps.n; i++) {
+		static const char *const kinds[] = {"read", "write", "exec"};
+		const struct proposal *p = &ps.list[i];
+
+		snprintf(got, sizeof(got), "%s%s %s%s%s", p->why_not ? "-" : "", kinds[p->kind],
+			 p->path, p->broad ? " broad" : "", p->optional ? " optional" : "");
+		if (!want[n] || strcmp(want[n], got) != 0)
+			fail_msg("proposes '%s', not '%s'", got, want[n] ? want[n] : "");
+		n++;
+	}
+	if (want[n])
+		fail_msg("does not propose '%s'", want[n]);
+	proposals_done(&ps);
+	for (size_t i = 0; i < s.n_paths; i++)
+		free(s.path[i].path);
+	free(s.path);
+	s = (struct seen){0};
+	gone = directory = NULL;
+}
+#define PROPOSES(...) proposes((const char *const[]){__VA_ARGS__, NULL})
+
+static void test_single_files(void **state)
+{
+	saw(PATH_READ, "/etc/foo");
+	saw(PATH_READ, "/srv/data/x");
+	saw(PATH_READ, "/srv/data/y");
+	PROPOSES("read /etc/foo", "read /srv/data/x", "read /srv/data/y");
+}
+
+static void test_directory(void **state)
+{
+	saw(PATH_READ, "/usr/lib/python3/a.py");
+	saw(PATH_READ, "/usr/lib/python3/b.py");
+	saw(PATH_READ, "/usr/lib/python3/c.py");
+	saw(PATH_READ, "/usr/lib/python3x");
+	PROPOSES("read /usr/lib/python3", "read /usr/lib/python3x");
+	/* what was listed, with what is in it; neighbours by name are not in it */
+	saw(PATH_READ, "/srv/data");
+	last()->directory = true;
+	saw(PATH_READ, "/srv/data/deep/down/x");
+	saw(PATH_READ, "/srv/data-2");
+	saw(PATH_READ, "/srv/data.old/x");
+	PROPOSES("read /srv/data", "read /srv/data-2", "read /srv/data.old/x");
+	/* directories of directories */
+	for (char d = 'a'; d < 'd'; d++)
+		for (char f = 'a'; f < 'd'; f++) {
+			char path[40];
+
+			snprintf(path, sizeof(path), "/opt/lib/py/%c/%c", d, f);
+			saw(PATH_READ, path);
+		}
+	PROPOSES("read /opt/lib/py");
+}
+
+static void test_never_everything(void **state)
+{
+	for (char f = 'a'; f < 'g'; f++) {
+		char path[40];
+
+		snprintf(path, sizeof(path), "/etc/%c", f);
+		saw(PATH_READ, path);
+		snprintf(path, sizeof(path), "/home/alice/%c", f);
+		saw(PATH_READ, path);
+	}
+	PROPOSES("read /etc/a", "read /etc/b", "read /etc/c", "read /etc/d", "read /etc/e",
+		 "read /etc/f", "read /home/alice/a", "read /home/alice/b", "read /home/alice/c",
+		 "read /home/alice/d", "read /home/alice/e", "read /home/alice/f");
+	saw(PATH_READ, "/");
+	last()->directory = true;
+	saw(PATH_READ, "/home/alice");
+	last()->directory = true;
+	saw(PATH_READ, "/home/alice/x");
+	saw(PATH_READ, "/home/bob");
+	last()->directory = true;
+	saw(PATH_READ, "/usr");
+	last()->directory = true;
+	PROPOSES("-read /", "-read /home/alice", "read /home/alice/x", "-read /home/bob",
+		 "-read /usr");
+	/* three directories of /usr/lib are not /usr/lib */
+	for (char d = 'a'; d < 'd'; d++) {
+		char path[40];
+
+		snprintf(path, sizeof(path), "/usr/lib/%c", d);
+		saw(PATH_READ, path);
+		last()->directory = true;
+	}
+	PROPOSES("read /usr/lib/a", "read /usr/lib/b", "read /usr/lib/c");
+}
+
+static void test_protected(void **state)
+{
+	saw(PATH_READ, "/home/alice/.ssh/id_rsa");
+	saw(PATH_READ, "/srv/work/.git/config"); /* no secret */
+	saw(PATH_WRITE, "/srv/work/.git/hooks/pre-commit");
+	last()->name = true;
+	saw(PATH_WRITE, "/home/alice/.bashrc");
+	saw(PATH_READ, "/srv/a\nb");
+	saw(PATH_READ, "/srv/*");
+	PROPOSES("-read /home/alice/.ssh/id_rsa", "-read /srv/*", "-read /srv/a\nb",
+		 "read /srv/work/.git/config", "-write /home/alice/.bashrc",
+		 "-write /srv/work/.git/hooks/pre-commit");
+}
+
+static void test_write(void **state)
+{
+	/* a file that is there, and one that came */
+	saw(PATH_WRITE, "/srv/log");
+	saw(PATH_WRITE, "/srv/out/new");
+	last()->name = true;
+	PROPOSES("write /srv/log", "write /srv/out");
+	/* in a home only the file itself, if it is still there */
+	saw(PATH_WRITE, "/home/alice/new");
+	last()->name = true;
+	PROPOSES("write /home/alice/new");
+	gone = "/home/alice/tmp";
+	saw(PATH_WRITE, "/home/alice/tmp");
+	last()->name = true;
+	PROPOSES("-write /home/alice/tmp optional");
+	/* a directory that was made and has stayed is open; else what it was made in */
+	directory = "/srv/work/out";
+	saw(PATH_WRITE, "/srv/work/out");
+	last()->name = last()->made = true;
+	saw(PATH_WRITE, "/srv/work/out/x");
+	last()->name = true;
+	PROPOSES("write /srv/work/out");
+	saw(PATH_WRITE, "/srv/work/tmp");
+	last()->name = last()->made = true;
+	saw(PATH_WRITE, "/srv/work/tmp/x");
+	last()->name = true;
+	PROPOSES("write /srv/work");
+	/* what is read back is read in the whole place */
+	saw(PATH_WRITE, "/srv/out/new");
+	last()->name = true;
+	saw(PATH_READ, "/srv/out/new");
+	saw(PATH_READ, "/srv/other");
+	PROPOSES("read /srv/other", "read /srv/out", "write /srv/out");
+}
+
+static void test_exec(void **state)
+{
+	saw(PATH_EXEC, "/usr/bin/curl");
+	saw(PATH_EXEC, "/usr/bin/git");
+	saw(PATH_EXEC, "/usr/bin/id");
+	saw(PATH_EXEC, "/usr/bin/python3.11");
+	saw(PATH_READ, "/usr/bin/git");
+	PROPOSES("exec /usr/bin/curl", "exec /usr/bin/git", "exec /usr/bin/id",
+		 "exec /usr/bin/python3.11 broad");
+	/* libraries as directories, when there are several */
+	for (char f = 'a'; f < 'd'; f++) {
+		char path[40];
+
+		snprintf(path, sizeof(path), "/usr/lib/py/dyn/%c.so", f);
+		saw(PATH_EXEC, path);
+		last()->map = true;
+	}
+	saw(PATH_EXEC, "/opt/x/y.so");
+	last()->map = true;
+	saw(PATH_READ, "/usr/lib/py/dyn/text");
+	PROPOSES("exec /opt/x/y.so", "exec /usr/lib/py/dyn");
+	/* built and run */
+	saw(PATH_WRITE, "/srv/build/a.out");
+	last()->name = true;
+	saw(PATH_EXEC, "/srv/build/a.out");
+	PROPOSES("write /srv/build", "-exec /srv/build/a.out");
+	gone = "/srv/gone";
+	saw(PATH_READ, "/srv/gone");
+	PROPOSES("read /srv/gone optional");
+}
+
+static void test_log(void **state)
+{
+	static const char text[] =
+	    "{\"event\":{\"action\":\"fence_started\"},\"agentfw\":{\"fence\":\"a-1\"}}\n"
+	    "{\"event\":{\"action\":\"would_deny\",\"count\":1},\"agentfw\":{\"fence\":\"a-1\","
+	    "\"right\":\"read, write\",\"access\":\"open\",\"policy\":\"/p.yaml\"},"
+	    "\"file\":{\"path\":\"/srv/a\\\\x0ab\\\\\\\\\"}}\n"
+	    "{\"event\":{\"action\":\"would_deny\",\"count\":3},\"agentfw\":{\"fence\":\"a-1\","
+	    "\"right\":\"read\",\"access\":\"open\",\"policy\":\"/p.yaml\"},"
+	    "\"file\":{\"path\":\"/srv/a\\\\x0ab\\\\\\\\\"}}\n"
+	    "{\"event\":{\"action\":\"denied\",\"count\":1},\"agentfw\":{\"fence\":\"a-1\","
+	    "\"right\":\"read\",\"access\":\"open\"},\"file\":{\"path\":\"/refused\"}}\n"
+	    "{\"event\":{\"action\":\"would_deny\",\"count\":1},\"agentfw\":{\"fence\":\"a-1.t\","
+	    "\"tool\":\"t\",\"code\":\"no-rule\",\"endpoint\":\"https://x.test\",\"suggest\":\"  - "
+	    "x.test\",\"name\":\"x.test\"},\"network\":{}}\n"
+	    "{\"event\":{\"action\":\"would_deny\",\"count\":1},\"agentfw\":{\"fence\":\"b-2\","
+	    "\"right\":\"read\"},\"file\":{\"path\":\"/other/fence\"}}\n"
+	    "{\"event\":{\"action\":\"would_deny\"},\"file\":7}\nno json\n[]\n7\n"
+	    "{\"event\":{\"action\":\"would_deny\"},\"agentfw\":{\"right\":\"read\",\"fence\":\"a-"
+	    "1\"},"
+	    "\"file\":{\"path\":\"\\\\q\"}}\n";
+	char file[] = "/tmp/agentfw-learn-XXXXXX";
+	int fd = mkstemp(file);
+	struct seen_all all = {0};
+	struct err e;
+
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	assert_int_equal(seen_read(file, "a-1", NULL, &all, &e), 0);
+	assert_int_equal(all.n, 2);
+	assert_int_equal(all.fences, 1);
+	assert_string_equal(all.policy, "/p.yaml");
+	assert_int_equal(all.by[0].n_paths, 2);
+	assert_string_equal(all.by[0].path[0].path, "/srv/a\nb\\");
+	assert_int_equal(all.by[0].path[0].kind, PATH_READ);
+	assert_int_equal(all.by[0].path[0].count, 4);
+	assert_int_equal(all.by[0].path[1].kind, PATH_WRITE);
+	assert_string_equal(all.by[1].tool, "t");
+	assert_int_equal(all.by[1].n_endpoints, 1);
+	assert_string_equal(all.by[1].endpoint[0].suggest, "x.test");
+	seen_done(&all);
+	assert_int_equal(seen_read(file, "a", NULL, &all, &e), 0);
+	assert_int_equal(all.by[0].n_paths, 0);
+	seen_done(&all);
+	unlink(file);
+	assert_true(seen_read(file, NULL, NULL, &all, &e) < 0);
+	assert_non_null(strstr(e.hint, "audit mode"));
+}
+
+/* ---- the policy --------------------------------------------------------------------------------
+ */
+
+static void endpoint(struct seen *to, const char *suggest, const char *name, bool dns)
+{
+	to->endpoint = realloc(to->endpoint, (to->n_endpoints + 1) * sizeof(*to->endpoint));
+	to->endpoint[to->n_endpoints++] =
+	    (struct seen_endpoint){.suggest = suggest ? strdup(suggest) : NULL,
+				   .name = strdup(name),
+				   .text = strdup("tcp://[::1]:1"),
+				   .dns = dns,
+				   .count = 3};
+}
+
+/* The proposal for what is in all; it must be a policy. */
+static char *write_policy(const char *base, struct seen_all *all)
+{
+	struct proposals files[2] = {0};
+	struct diags d;
+	void *blob = NULL;
+	size_t bytes;
+	char *text;
+
+	for (size_t i = 0; i < all->n; i++)
+		assert_int_equal(learn_files(&all->by[i], &host, &files[i]), 0);
+	assert_int_equal(learn_policy(base, strlen(base), all, files, "# head\n", &text, NULL), 0);
+	if (policy_compile("/p.yaml", text, strlen(text), &d, &blob, &bytes) < 0)
+		fail_msg("%s: line %u: %s", text, d.list[0].line, d.list[0].msg);
+	diags_done(&d);
+	free(blob);
+	for (size_t i = 0; i < all->n; i++)
+		proposals_done(&files[i]);
+	seen_done(all);
+	return text;
+}
+
+static void has(const char *text, const char *line)
+{
+	char want[300];
+
+	snprintf(want, sizeof(want), "\n%s\n", line);
+	if (!strstr(text, want))
+		fail_msg("no line '%s' in:\n%s", line, text);
+}
+
+static void path(struct seen *to, enum path_kind kind, const char *name)
+{
+	assert_int_equal(
+	    seen_add_path(to, &(struct seen_path){.path = (char *)name, .kind = kind, .count = 1}),
+	    0);
+}
+
+static void test_new_policy(void **state)
+{
+	struct seen_all all = {.n = 1};
+	char *text;
+
+	endpoint(&all.by[0], "a.test", "a.test", false);
+	endpoint(&all.by[0], "b.test", "b.test", true);
+	endpoint(&all.by[0], "\"[2001:db8::1]:443\"", "", false);
+	endpoint(&all.by[0], "{to: c.test, addresses: [10.0.0.1/32]}", "c.test", false);
+	endpoint(&all.by[0], "http://d.test:8080", "d.test", false);
+	endpoint(&all.by[0], "d.test", "d.test", true); /* that was only the way there */
+	endpoint(&all.by[0], NULL, "", false);
+	path(&all.by[0], PATH_READ, "/srv/a: b");
+	path(&all.by[0], PATH_READ, "/srv/#x");
+	path(&all.by[0], PATH_EXEC, "/bin/sh");
+	text = write_policy("", &all);
+	has(text, "version: 1");
+	has(text, "- a.test  # 3 times");
+	has(text, "- b.test  # 3 times");
+	has(text, "- {to: c.test, addresses: [10.0.0.1/32]}  # 3 times");
+	has(text, "- http://d.test:8080  # 3 times");
+	has(text, "  - {path: /bin/sh, broad: true}  # 1 time");
+	has(text, "#   egress tcp://[::1]:1: nothing that a rule allows");
+	assert_null(strstr(text, "- d.test"));
+	assert_null(strstr(text, "_agentfw"));
+	free(text);
+}
+
+static void test_policy_that_held(void **state)
+{
+	static const char base[] =
+	    "# mine\nversion: 1\nmode: audit\negress: [a.test, {to: \"*.b.test\"}]   # flow\n"
+	    "deny: [x.a.test]\ndns: {servers: [10.0.0.2], hosts: {db.test: 10.1.2.7}}\n"
+	    "agent: {user: nobody, read: [/etc/ssl]}\n"
+	    "tools:\n  t:\n    command: [/usr/bin/curl, \"{url}\", \"10\"]\n    limits: {time: "
+	    "20s}\n";
+	struct seen_all all = {.n = 2};
+	char *text;
+
+	all.by[1].tool = strdup("t");
+	endpoint(&all.by[0], "a.test", "a.test", false); /* is there */
+	endpoint(&all.by[0], "{to: a.test, addresses: [10.0.0.1/32]}", "a.test", false);
+	endpoint(&all.by[0], "new.test", "new.test", false);
+	endpoint(&all.by[1], "t.test", "t.test", false);
+	path(&all.by[0], PATH_READ, "/srv/x");
+	text = write_policy(base, &all);
+	has(text, "mode: enforce");
+	has(text, "- {to: a.test, addresses: [10.0.0.1/32]}  # 3 times");
+	has(text, "- new.test  # 3 times");
+	has(text, "- {to: \"*.b.test\"}");
+	has(text, "deny: [x.a.test]");
+	has(text, "dns: {servers: [10.0.0.2], hosts: {db.test: 10.1.2.7}}");
+	has(text, "  user: nobody");
+	has(text, "  - /etc/ssl");
+	has(text, "  - /srv/x  # 1 time");
+	has(text, "    command: [/usr/bin/curl, \"{url}\", \"10\"]");
+	has(text, "    - t.test  # 3 times");
+	assert_null(strstr(text, "- a.test"));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_single_files),
+	    cmocka_unit_test(test_directory),
+	    cmocka_unit_test(test_never_everything),
+	    cmocka_unit_test(test_protected),
+	    cmocka_unit_test(test_write),
+	    cmocka_unit_test(test_exec),
+	    cmocka_unit_test(test_log),
+	    cmocka_unit_test(test_new_policy),
+	    cmocka_unit_test(test_policy_that_held),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
