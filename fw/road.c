@@ -384,7 +384,7 @@ static enum denial_code unfit(const struct passage *w, enum wire_result parsed)
 		return DENIED_FRAGMENT;
 	if (w->pk.options)
 		return DENIED_IP_OPTIONS;
-	if (!w->p->inbound && !w->p->to_self && addr_kind(&w->facts.dst) == ADDR_LOOPBACK)
+	if (!w->p->inbound && !w->p->to_self && addr_is_loopback(&w->facts.dst))
 		return DENIED_DEVICE;
 	if (!w->p->inbound && !w->p->checksum_pending && !packet_checksums_ok(&w->pk))
 		return DENIED_CHECKSUM;

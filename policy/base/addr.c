@@ -247,6 +247,13 @@ enum addr_kind addr_kind(const struct addr *a)
 	return a->family == 4 || (a->b[0] & 0xe0) == 0x20 ? ADDR_GLOBAL : ADDR_RESERVED;
 }
 
+bool addr_is_loopback(const struct addr *a)
+{
+	static const uint8_t self[16] = {[15] = 1};
+
+	return a->family == 4 ? a->b[0] == 127 : memcmp(a->b, self, sizeof(self)) == 0;
+}
+
 const char *addr_kind_name(enum addr_kind kind)
 {
 	switch (kind) {

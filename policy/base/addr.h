@@ -61,6 +61,7 @@ bool prefix_contains(const struct prefix *p, const struct addr *a);
 /* The IPv4 address that *a embeds (see enum addr_kind); false: none. */
 bool addr_embedded_v4(const struct addr *a, struct addr *ret);
 enum addr_kind addr_kind(const struct addr *a);
+bool addr_is_loopback(const struct addr *a);     /* the same as the kind, for every packet */
 const char *addr_kind_name(enum addr_kind kind); /* "loopback", "a cloud metadata address", … */
 
 #endif

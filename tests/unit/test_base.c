@@ -168,6 +168,9 @@ static void test_kinds(void **state)
 
 		if (addr_kind(&a) != cases[i].kind)
 			fail_msg("%s is %s", cases[i].text, addr_kind_name(addr_kind(&a)));
+		assert_int_equal(addr_is_loopback(&a),
+				 cases[i].kind == ADDR_LOOPBACK &&
+				     !addr_embedded_v4(&a, &(struct addr){0}));
 	}
 }
 
