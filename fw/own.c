@@ -17,14 +17,19 @@ static struct own_place *place(struct own *o, const struct own_query *q)
 	return &o->place[(q->dport ^ q->dport >> 8 ^ q->l4proto) % OWN_PLACES];
 }
 
-/* The one that gets it first, which is cheap to find and most often the wrong one; then all of
- * them, for the next one could get the next packet. */
+/* The one that gets it first, which is cheap to find and most often the wrong one. */
+static bool is_receiver(int fd, const struct own_query *q)
+{
+	return sockdiag_receiver(fd, q->l4proto, &q->src, q->sport, &q->dst, q->dport,
+				 q->cgroup_id) == 1;
+}
+
+/* And all the others, for the next one could get the next packet. */
 static bool ask(int fd, const struct own_query *q)
 {
 	bool all_in = false;
 
-	return sockdiag_receiver(fd, q->l4proto, &q->src, q->sport, &q->dst, q->dport,
-				 q->cgroup_id) == 1 &&
+	return is_receiver(fd, q) &&
 	       sockdiag_listeners(fd, q->l4proto, &q->dst, q->dport, q->cgroup_id, &all_in) == 0 &&
 	       all_in;
 }
@@ -36,8 +41,8 @@ bool own_listener(struct own *o, int fd, const struct own_query *q, uint64_t now
 	bool found;
 
 	if (p->until_ms > now_ms && p->port == q->dport && p->l4proto == q->l4proto &&
-	    addr_equal(&p->a, &q->dst))
-		return true;
+	    addr_equal(&p->a, &q->dst)) /* unless the port was given up since */
+		return is_receiver(fd, q);
 	if (o->window != now_ms / OWN_WINDOW_MS) {
 		o->window = now_ms / OWN_WINDOW_MS;
 		o->spent_us = 0;

@@ -1,7 +1,7 @@
 /* Does a packet that stays on this machine go to a listener of the fence itself? The kernel is
- * asked (sock_diag), and asking costs the more the more sockets there are, so it is bounded: what
- * was found holds for some milliseconds, and a fence that has many listeners asked for gets "no"
- * for the rest of a tenth of a second. */
+ * asked (sock_diag) who would get it, each time. Asking for everybody that listens there costs the
+ * more the more sockets there are, so that is bounded: what was found holds for some milliseconds,
+ * and a fence that has many listeners asked for gets "no" for the rest of a tenth of a second. */
 #ifndef AGENTFW_OWN_H
 #define AGENTFW_OWN_H
 

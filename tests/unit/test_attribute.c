@@ -232,7 +232,8 @@ static void test_receiver(void **state)
 			 0);
 }
 
-/* What was found holds for a while; asking has its price, and an end. */
+/* That all are of the fence holds for a while, not that somebody is there; asking has its price,
+ * and an end. */
 static void test_own(void **state)
 {
 	struct own o = {0};
@@ -246,9 +247,11 @@ static void test_own(void **state)
 	assert_false(own_listener(&o, diag, &q, 1000));
 	q.cgroup_id = si.cgroup_id;
 	assert_true(own_listener(&o, diag, &q, 1000));
-	close(u);
+	o.spent_us = OWN_WINDOW_US + 1;
 	assert_true(own_listener(&o, diag, &q, 1000 + OWN_HOLDS_MS - 1));
 	assert_false(own_listener(&o, diag, &q, 1000 + OWN_HOLDS_MS));
+	close(u);
+	assert_false(own_listener(&o, diag, &q, 1000 + OWN_HOLDS_MS - 1));
 	u = bound(AF_INET, SOCK_DGRAM, &lo4, &q.dport);
 	o.spent_us = OWN_WINDOW_US + 1;
 	assert_false(own_listener(&o, diag, &q, 1000 + OWN_HOLDS_MS));
