@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,6 +20,7 @@
 #include "policy/base/cleanup.h"
 
 #define REQUEST_MS 5000
+#define STOP_MS    3000
 #define LISTENING  BROKER_CALLS_MAX /* the epoll number of the socket; below: a call's */
 
 #ifndef SO_PEERPIDFD
@@ -33,14 +36,14 @@ static bool in_fence(pid_t pid, const char *fence)
 	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
 	size_t room = 0, n;
-	const char *at;
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
 	n = (size_t)snprintf(want, sizeof(want), "/" CTL_CGROUP_DIR "/%s", fence);
 	f = fopen(path, "re");
 	while (f && getline(&line, &room, f) > 0)
 		if (strncmp(line, "0::", 3) == 0)
-			return (at = strstr(line, want)) && (at[n] == '\n' || at[n] == '/');
+			return strncmp(line + 3, want, n) == 0 &&
+			       (line[3 + n] == '\n' || line[3 + n] == '/');
 	return false;
 }
 
@@ -55,15 +58,12 @@ static bool alive(int conn)
 	return syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0;
 }
 
-static bool may_call(const struct broker *b, int conn, pid_t *ret_pid)
+static bool may_call(const struct broker *b, int conn, struct ucred *ret)
 {
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
+	socklen_t len = sizeof(*ret);
 
-	if (getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.pid <= 0)
-		return false;
-	*ret_pid = cred.pid;
-	return in_fence(cred.pid, b->fence) && alive(conn);
+	return getsockopt(conn, SOL_SOCKET, SO_PEERCRED, ret, &len) == 0 && ret->pid > 0 &&
+	       in_fence(ret->pid, b->fence) && alive(conn);
 }
 
 /* ---- one call, in its own process ------------------------------------------------------------ */
@@ -122,20 +122,40 @@ static void read_cwd(pid_t pid, char *ret, size_t bytes)
 		snprintf(ret, bytes, "/");
 }
 
-static void take_streams(int conn, int fds[3])
+/* The caller's are kept, and are not our own: what we say is kept, too, and is his in the end. */
+static int take_streams(int conn, int fds[3])
 {
-	/* none of the three may stand where another is going to be put */
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC),
+	    said = memfd_create("agentctl-stderr", MFD_CLOEXEC);
+
 	for (int i = 0; i < 3; i++)
 		if ((fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 10)) < 0)
 			answer(conn, "error", "the descriptors could not be taken");
-	for (int i = 0; i < 3; i++)
-		if (dup2(fds[i], i) < 0)
-			answer(conn, "error", "the descriptors could not be taken");
-	for (int i = 0; i < 3; i++)
-		close(fds[i]);
+	if (said < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(said, 2) < 0)
+		answer(conn, "error", "the descriptors could not be taken");
+	return said;
 }
 
-static _Noreturn void serve(const struct broker *b, int conn, pid_t caller)
+/* Does anybody wait for it? */
+static bool wanted(const struct tool_call *c)
+{
+	struct pollfd pfd[2] = {{.fd = c->caller, .events = POLLIN}, {.fd = c->stop}};
+
+	return poll(pfd, 2, 0) == 0;
+}
+
+/* All else is done: this may wait until he reads it. */
+static void pass_on_messages(const struct tool_call *c, int said)
+{
+	if (lseek(said, 0, SEEK_CUR) == 0 || !wanted(c) || become(&c->who) < 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_IGN);
+	lseek(said, 0, SEEK_SET);
+	carry(said, c->streams[2]);
+}
+
+static _Noreturn void serve(const struct broker *b, int conn, const struct ucred *caller)
 {
 	static char buf[BROKER_MESSAGE_MAX], cwd[CTL_PATH_MAX];
 	static char *words[BROKER_ARGS_MAX];
@@ -149,8 +169,9 @@ static _Noreturn void serve(const struct broker *b, int conn, pid_t caller)
 			    .msg_control = control.bytes,
 			    .msg_controllen = sizeof(control.bytes)};
 	const struct timeval wait = {.tv_sec = REQUEST_MS / 1000};
-	struct tool_call call = {.cwd = cwd, .caller = conn, .agent = b->fence};
-	int fds[3], n;
+	struct tool_call call = {
+	    .cwd = cwd, .who = *caller, .caller = conn, .stop = b->stop[0], .agent = b->fence};
+	int n, said;
 	ssize_t got;
 	char status[16];
 
@@ -161,24 +182,25 @@ static _Noreturn void serve(const struct broker *b, int conn, pid_t caller)
 	if (mh.msg_flags & MSG_TRUNC)
 		answer(conn, "error",
 		       "the arguments are longer than 64 KB: hand them over on stdin");
-	if ((mh.msg_flags & MSG_CTRUNC) || take_descriptors(&mh, fds) != 3)
+	if ((mh.msg_flags & MSG_CTRUNC) || take_descriptors(&mh, call.streams) != 3)
 		answer(conn, "error", "a call comes with three descriptors: stdin, stdout, stderr");
 	n = split(buf, (size_t)got, words);
 	if (n < 1)
 		answer(conn, "error",
 		       "a call is the tool's name and its arguments, each ended by NUL");
-	take_streams(conn, fds);
-	read_cwd(caller, cwd, sizeof(cwd));
+	said = take_streams(conn, call.streams);
+	read_cwd(caller->pid, cwd, sizeof(cwd));
 	call.name = words[0];
 	call.values = words + 1;
 	call.n_values = (size_t)n - 1;
 	snprintf(status, sizeof(status), "%d", b->call(b->arg, &call));
+	pass_on_messages(&call, said);
 	answer(conn, "exit", status);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static void start(struct broker *b, int slot, int conn, pid_t caller)
+static void start(struct broker *b, int slot, int conn, const struct ucred *caller)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = (uint32_t)slot};
 	pid_t us = getpid(), pid = fork();
@@ -189,6 +211,7 @@ static void start(struct broker *b, int slot, int conn, pid_t caller)
 			_exit(EXIT_CTL);
 		close(b->listen);
 		close(b->epoll);
+		close(b->stop[1]);
 		for (int i = 0; i < BROKER_CALLS_MAX; i++)
 			if (b->pid[i])
 				close(b->pidfd[i]);
@@ -205,7 +228,7 @@ static void start(struct broker *b, int slot, int conn, pid_t caller)
 static void accept_call(struct broker *b)
 {
 	_cleanup_close_ int conn = accept4(b->listen, NULL, NULL, SOCK_CLOEXEC);
-	pid_t caller;
+	struct ucred caller;
 	int slot = 0;
 
 	if (conn < 0 || !may_call(b, conn, &caller))
@@ -218,7 +241,7 @@ static void accept_call(struct broker *b)
 		(void)!send(conn, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		return;
 	}
-	start(b, slot, conn, caller);
+	start(b, slot, conn, &caller);
 }
 
 /* Closing does not end the watching: a call that was forked meanwhile holds the same pidfd. */
@@ -280,10 +303,11 @@ int broker_open(struct broker *b, const char *run_dir, const char *fence,
 	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = LISTENING};
 	int r;
 
-	*b = (struct broker){.fence = fence, .call = call, .arg = arg, .listen = -1};
+	*b = (struct broker){
+	    .fence = fence, .call = call, .arg = arg, .listen = -1, .stop = {-1, -1}};
 	b->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (b->epoll < 0)
-		return err_set(e, errno, "cannot make an epoll: %s", strerror(errno));
+	if (b->epoll < 0 || pipe2(b->stop, O_CLOEXEC) < 0)
+		return err_set(e, errno, "cannot make an epoll or a pipe: %s", strerror(errno));
 	r = make_socket(b, run_dir, e);
 	if (r == 0 && epoll_ctl(b->epoll, EPOLL_CTL_ADD, b->listen, &ev) < 0)
 		r = err_set(e, errno, "cannot wait for calls: %s", strerror(errno));
@@ -292,14 +316,31 @@ int broker_open(struct broker *b, const char *run_dir, const char *fence,
 	return r;
 }
 
+/* A call takes down what it has made, when it is told in time. */
+static void wait_for_calls(struct broker *b)
+{
+	struct pollfd pfd = {.events = POLLIN};
+
+	for (int i = 0; i < BROKER_CALLS_MAX; i++) {
+		if (!b->pid[i])
+			continue;
+		pfd.fd = b->pidfd[i];
+		if (poll(&pfd, 1, b->late ? 0 : STOP_MS) <= 0) {
+			b->late = true;
+			kill(b->pid[i], SIGKILL);
+		}
+		waitpid(b->pid[i], NULL, 0);
+		forget(b, (uint32_t)i);
+	}
+}
+
 void broker_close(struct broker *b)
 {
-	for (int i = 0; i < BROKER_CALLS_MAX; i++)
-		if (b->pid[i]) {
-			kill(b->pid[i], SIGKILL);
-			waitpid(b->pid[i], NULL, 0);
-			forget(b, (uint32_t)i);
-		}
+	if (b->stop[1] >= 0)
+		close(b->stop[1]);
+	wait_for_calls(b);
+	if (b->stop[0] >= 0)
+		close(b->stop[0]);
 	if (b->path[0])
 		unlink(b->path);
 	if (b->listen >= 0)

@@ -97,12 +97,14 @@ static int make_plan(struct run *r, struct err *e)
 	return box_plan(&box, &r->reference, e);
 }
 
+static const int own_streams[3] = {0, 1, 2};
+
 static int prepare(struct run *r, struct err *e)
 {
 	int ret = policy_file_load(r->policy_path, &r->policy, e);
 
 	if (ret < 0 || (ret = user_find(&r->plan, policy_agent_user(r->policy.policy), e)) < 0 ||
-	    (ret = descriptors_check(e)) < 0)
+	    (ret = descriptors_check(own_streams, e)) < 0)
 		return ret;
 	r->audit |= policy_mode(r->policy.policy) == MODE_AUDIT;
 	set_environment(&r->plan);
@@ -148,7 +150,10 @@ static int start(struct run *r, struct launch *l, int *status, struct err *e)
 
 static int in_fence(struct run *r)
 {
-	struct launch l = {.plan = &r->plan, .cgroup = r->fence.made.cgroup, .argv = r->command};
+	struct launch l = {.plan = &r->plan,
+			   .cgroup = r->fence.made.cgroup,
+			   .argv = r->command,
+			   .streams = {0, 1, 2}};
 	const struct fence_wish wish = {.blob = r->policy.blob,
 					.bytes = r->policy.blob_bytes,
 					.log_dir = r->log_dir,

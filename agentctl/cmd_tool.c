@@ -57,7 +57,7 @@ static int here(struct tool_call *c, const char *policy_path)
 
 int cmd_tool(int argc, char **argv)
 {
-	struct tool_call call = {.caller = -1};
+	struct tool_call call = {.streams = {0, 1, 2}, .caller = -1, .stop = -1};
 	const char *policy = NULL;
 	int r = options(&call, &policy, argc, argv);
 

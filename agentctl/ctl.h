@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "agentctl/plan.h"
@@ -100,7 +101,10 @@ struct tool_call {
 	const char *log_dir; /* NULL: the policy's */
 	const char *cwd;     /* of the caller; NULL: ours */
 	const char *agent;   /* name of the fence that calls; NULL: none */
+	int streams[3];      /* the tool's, as struct launch has them */
+	struct ucred who;    /* called, where caller is not -1 */
 	int caller;          /* -1, or a socket: when it is closed the tool is killed */
+	int stop;            /* the same, of who serves the call */
 	bool audit, verbose, dry_run;
 };
 /* Runs it in its box; every error has been printed. Returns its exit status. */

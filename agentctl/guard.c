@@ -185,9 +185,9 @@ static void is_new(struct guard *g, size_t place, int dirfd, const char *path)
 	} else if (!g->launch) {
 		tell(g, path,
 		     "made by the command, others would obey it, and it cannot be moved aside");
-	} else if (g->launch->pid > 0 && !g->killed) {
+	} else if (g->launch->pid > 0 && !g->launch->over && !g->killed) {
 		g->killed = true; /* what is left is moved at the end */
-		kill(g->launch->pid, SIGKILL);
+		launch_kill(g->launch);
 	}
 }
 

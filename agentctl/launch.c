@@ -33,15 +33,16 @@ static void die_with_us(int tell)
 		_exit(EXIT_CTL);
 }
 
-static _Noreturn void child(struct launch *l, bool inside, int tell, int end)
+static _Noreturn void child(struct launch *l, const int streams[3], bool inside, int tell, int end)
 {
 	struct sigaction dfl = {.sa_handler = SIG_DFL};
 	struct err e = {0};
 	sigset_t none;
 	int code;
 
-	for (int i = 0; i < 2 && l->limits.output; i++)
-		dup2(l->out[i], i + 1);
+	for (int i = 0; i < 3; i++)
+		if (streams[i] != i)
+			dup2(streams[i], i);
 	if (plan_apply(l->plan, inside ? NULL : l->cgroup, &l->cgroups, &e) < 0)
 		give_up(tell, &e, EXIT_CTL);
 	die_with_us(tell); /* a change of user would have cleared it */
@@ -75,6 +76,7 @@ void launch_prepare(struct launch *l)
 		sigaddset(&set, passed[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGTTOU, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN); /* there is something to take down first */
 	signal(SIGCHLD,
 	       SIG_DFL); /* ignored by who started us, it would take the command's status */
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -85,19 +87,18 @@ void launch_watch(struct launch *l, int fd, void (*fn)(struct launch_watch *w), 
 	l->watch[l->n_watches++] = (struct launch_watch){fd, fn, arg};
 }
 
-/* What the command says goes through us where it is counted. */
-static int make_pipes(struct launch *l, int ret_read[2])
+/* What the command says goes through us where it is counted. ret_streams: what it gets. */
+static int make_pipes(struct launch *l, int ret_streams[3])
 {
-	ret_read[0] = ret_read[1] = l->out[0] = l->out[1] = -1;
-	for (int i = 0; i < 2 && l->limits.output; i++) {
-		int fds[2];
+	int r = 0;
 
-		if (pipe2(fds, O_CLOEXEC) < 0)
-			return -errno;
-		ret_read[i] = fds[0];
-		l->out[i] = fds[1];
-	}
-	return 0;
+	memcpy(ret_streams, l->streams, sizeof(l->streams));
+	l->left = l->limits.output;
+	for (int i = 0; i < 2; i++)
+		l->out[i].from = -1;
+	for (int i = 0; r == 0 && i < 2 && l->limits.output; i++)
+		r = output_open(&l->out[i], l->streams[i + 1], &ret_streams[i + 1]);
+	return r;
 }
 
 static void call_watches(struct launch *l, const struct pollfd *pfd)
@@ -132,7 +133,7 @@ static bool failed(struct launch *l, int in, struct err *e)
 int launch_start(struct launch *l, int *ret_exit, struct err *e)
 {
 	_cleanup_close_ int in = -1, out = -1, end = -1;
-	int pipe_fd[2], end_fd[2], from[2], status;
+	int pipe_fd[2], end_fd[2], streams[3], status;
 	bool inside;
 
 	*ret_exit = EXIT_CTL;
@@ -142,7 +143,7 @@ int launch_start(struct launch *l, int *ret_exit, struct err *e)
 	out = pipe_fd[1];
 	end = end_fd[1];
 	l->end = end_fd[0];
-	if (make_pipes(l, from) < 0)
+	if (make_pipes(l, streams) < 0)
 		return err_set(e, errno, "cannot make a pipe: %s", strerror(errno));
 	if (cgroup_make(&l->cgroups, l->plan, l->cgroup, e) < 0)
 		return -EIO;
@@ -155,13 +156,11 @@ int launch_start(struct launch *l, int *ret_exit, struct err *e)
 				   "for an ordinary user see sysctl user.max_user_namespaces");
 	}
 	if (l->pid == 0)
-		child(l, inside, out, end);
+		child(l, streams, inside, out, end);
 	close(steal_fd(&out));
-	for (int i = 0; i < 2; i++) {
-		if (l->out[i] >= 0)
-			close(l->out[i]);
-		l->out[i] = from[i];
-	}
+	for (int i = 1; i < 3; i++)
+		if (streams[i] != l->streams[i])
+			close(streams[i]);
 	if (!failed(l, in, e))
 		return 0;
 	e->msg[sizeof(e->msg) - 1] = e->hint[sizeof(e->hint) - 1] = '\0';
@@ -177,7 +176,9 @@ static void pass_on(struct launch *l)
 	struct signalfd_siginfo si;
 
 	while (read(l->signals, &si, sizeof(si)) == sizeof(si))
-		if (si.ssi_signo != SIGCHLD && si.ssi_code <= 0)
+		if (l->over) /* and somebody does not read its output */
+			l->deserted |= si.ssi_signo == SIGINT || si.ssi_signo == SIGTERM;
+		else if (si.ssi_signo != SIGCHLD && si.ssi_code <= 0)
 			kill(l->pid, (int)si.ssi_signo);
 }
 
@@ -187,43 +188,6 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static void write_all(int fd, const char *buf, size_t n)
-{
-	while (n) {
-		ssize_t done = write(fd, buf, n);
-
-		if (done < 0 && errno != EINTR && errno != EAGAIN)
-			return;
-		if (done > 0) {
-			buf += done;
-			n -= (size_t)done;
-		}
-	}
-}
-
-/* False: this one has come to its end. */
-static bool relay(struct launch *l, int which)
-{
-	char buf[65536];
-	ssize_t n = read(l->out[which], buf, sizeof(buf));
-	size_t left = l->limits.output - l->said;
-
-	if (n < 0 && errno == EINTR)
-		return true;
-	if (n <= 0) {
-		close(l->out[which]);
-		l->out[which] = -1;
-		return false;
-	}
-	write_all(which + 1, buf, (size_t)n < left ? (size_t)n : left);
-	l->said += (size_t)n < left ? (size_t)n : left;
-	if ((size_t)n > left && !l->over_output) {
-		l->over_output = true;
-		kill(l->pid, SIGKILL);
-	}
-	return true;
 }
 
 /* The status that the init process told, or that of a command without one; -1: it still runs. */
@@ -244,40 +208,58 @@ static int ended(struct launch *l)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static void look(struct launch *l, uint64_t deadline)
+void launch_kill(struct launch *l)
 {
-	struct pollfd pfd[4 + LAUNCH_WATCHES] = {
-	    {.fd = l->signals, .events = POLLIN},
-	    {.fd = l->plan->tool ? l->end : -1, .events = POLLIN},
-	    {.fd = l->out[0], .events = POLLIN},
-	    {.fd = l->out[1], .events = POLLIN}};
-	uint64_t now = now_ms();
-	int wait = !deadline ? -1 : deadline > now ? (int)(deadline - now) : 0;
-
-	if (deadline && deadline <= now && !l->over_time) {
-		l->over_time = true;
+	if (l->pid > 0 && !l->over)
 		kill(l->pid, SIGKILL);
-	}
-	add_watches(l, pfd + 4);
-	if (poll(pfd, 4 + l->n_watches, l->over_time ? -1 : wait) <= 0)
+}
+
+/* Waits for whatever comes first, and does it. */
+static void look(struct launch *l, int wait)
+{
+	struct pollfd pfd[6 + LAUNCH_WATCHES] = {
+	    {.fd = l->signals, .events = POLLIN},
+	    {.fd = l->plan->tool && !l->over ? l->end : -1, .events = POLLIN}};
+
+	for (int i = 0; i < 2; i++)
+		output_poll(&l->out[i], pfd + 2 + 2 * i);
+	add_watches(l, pfd + 6);
+	if (poll(pfd, 6 + l->n_watches, wait) <= 0)
 		return;
 	pass_on(l);
 	for (int i = 0; i < 2; i++)
-		if (pfd[2 + i].revents)
-			relay(l, i);
-	call_watches(l, pfd + 4);
+		if (!output_step(&l->out[i], pfd + 2 + 2 * i, &l->left) && !l->over_output) {
+			l->over_output = true;
+			launch_kill(l);
+		}
+	call_watches(l, pfd + 6);
+}
+
+static int run_to_end(struct launch *l)
+{
+	uint64_t deadline = l->limits.time_ms ? now_ms() + l->limits.time_ms : 0, now;
+	int status;
+
+	while ((status = ended(l)) < 0) {
+		now = deadline ? now_ms() : 0;
+		if (deadline && deadline <= now && !l->over_time) {
+			l->over_time = true;
+			launch_kill(l);
+		}
+		look(l, !deadline || l->over_time ? -1 : (int)(deadline - now));
+	}
+	l->over = true;
+	return status;
 }
 
 int launch_wait(struct launch *l)
 {
-	uint64_t deadline = l->limits.time_ms ? now_ms() + l->limits.time_ms : 0;
-	int status;
+	int status = run_to_end(l);
 
-	while ((status = ended(l)) < 0)
-		look(l, deadline);
+	while (!l->deserted && !(output_over(&l->out[0]) && output_over(&l->out[1])))
+		look(l, -1);
 	for (int i = 0; i < 2; i++)
-		while (l->out[i] >= 0 && relay(l, i))
-			;
+		output_close(&l->out[i]);
 	for (int i = 0; i < CGROUP_KINDS; i++)
 		l->met[i] = cgroup_met(&l->cgroups, (enum cgroup_kind)i);
 	if (l->over_time || l->over_output || (l->met[CGROUP_MEMORY] && status == 128 + SIGKILL))
@@ -307,6 +289,6 @@ static void tell_limits(const struct launch *l, const char *who)
 
 void launch_done(struct launch *l, const char *who)
 {
-	tell_limits(l, who);
 	cgroup_remove(&l->cgroups);
+	tell_limits(l, who);
 }

@@ -4,6 +4,7 @@
 #ifndef AGENTFW_PLAN_H
 #define AGENTFW_PLAN_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -227,7 +228,7 @@ void seccomp_print(uint64_t bits, FILE *to);
 int seccomp_watch(bool all, int to, struct err *e);
 
 /* descriptors.c: -EPERM where 0, 1 or 2 leads around the fence or the box */
-int descriptors_check(struct err *e);
+int descriptors_check(const int streams[3], struct err *e);
 
 /* launch.c: starts a command by its plan and waits for it */
 
@@ -238,22 +239,42 @@ struct launch_watch {
 	void (*fn)(struct launch_watch *w);
 	void *arg;
 };
-#define LAUNCH_WATCHES 6
+#define LAUNCH_WATCHES 8
+
+/* output.c: what the command says, on its way through us. */
+#define OUTPUT_BYTES 65536
+struct output {
+	int from, to;  /* from -1: no more comes */
+	unsigned type; /* of to: S_IF… */
+	char *buf;
+	size_t at, have; /* not written yet */
+};
+int output_open(struct output *o, int to, int *ret_command); /* the end that the command gets */
+void output_close(struct output *o);
+bool output_over(const struct output *o); /* all has gone */
+void output_poll(const struct output *o, struct pollfd pfd[2]);
+/* After poll. left: so many bytes more may be said; false: more than that was. */
+bool output_step(struct output *o, const struct pollfd pfd[2], uint64_t *left);
+
 struct launch {
 	struct plan *plan;
 	const char *cgroup; /* NULL: stays where it is */
 	char **argv;
 	struct profile_limits limits; /* of time and output; the others are the plan's */
+	int streams[3];               /* the command's; over 2, or 0, 1 and 2 in that order */
 	struct launch_watch watch[LAUNCH_WATCHES];
 	size_t n_watches;
 	/* afterwards */
 	pid_t pid;
+	bool over; /* it has ended: its number may be another's by now */
 	bool over_time, over_output;
+	bool deserted; /* may be set by a watch: nobody waits for the output any more */
 	/* its own */
 	struct cgroup_limits cgroups;
 	uint64_t met[CGROUP_KINDS];
-	int signals, out[2], end; /* end: the init process tells the status there */
-	uint64_t said;
+	int signals, end; /* end: the init process tells the status there */
+	struct output out[2];
+	uint64_t left; /* of limits.output */
 };
 #define EXIT_PROTECTED   123 /* it made protected places */
 #define EXIT_LIMIT       124 /* a limit ended the command */
@@ -264,6 +285,7 @@ void launch_prepare(struct launch *l);
 void launch_watch(struct launch *l, int fd, void (*fn)(struct launch_watch *w), void *arg);
 /* An error before the command's first instruction: e, and *ret_exit is the exit status for it. */
 int launch_start(struct launch *l, int *ret_exit, struct err *e);
+void launch_kill(struct launch *l);
 /* The command's exit status, 128 and its number where a signal ended it. */
 int launch_wait(struct launch *l);
 /* After launch_start, also one that failed. Tells on stderr which limits were met. */

@@ -1,14 +1,19 @@
 /* One tool of the agent, in its own box: found in the policy, its command line built, started and
  * waited for. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/broker.h"
 #include "agentctl/guard.h"
 #include "agentctl/plan.h"
 #include "agentctl/refused.h"
@@ -22,6 +27,7 @@ struct tool {
 	struct plan plan;
 	char **argv;
 	struct launch launch;
+	pid_t ferry[3];
 	struct fence fence;
 	struct refused_from from;
 	struct refused *refused;
@@ -141,7 +147,7 @@ static int prepare(struct tool *t, struct err *e)
 	if ((r = user_find(&t->plan, user, e)) < 0 ||
 	    (r = command_build(t->policy, t->index, t->call->values, t->call->n_values,
 			       workspace_path, t, &t->argv, e)) < 0 ||
-	    (r = place_program(t, e)) < 0 || (r = descriptors_check(e)) < 0)
+	    (r = place_program(t, e)) < 0 || (r = descriptors_check(t->call->streams, e)) < 0)
 		return r;
 	return make_plan(t, e);
 }
@@ -171,7 +177,8 @@ static void caller_gone(struct launch_watch *w)
 	struct tool *t = w->arg;
 
 	w->fd = -1;
-	kill(t->launch.pid, SIGKILL);
+	t->launch.deserted = true;
+	launch_kill(&t->launch);
 }
 
 static int start(struct tool *t, int *status, struct err *e)
@@ -192,10 +199,72 @@ static int start(struct tool *t, int *status, struct err *e)
 	}
 	if (c->caller >= 0)
 		launch_watch(&t->launch, c->caller, caller_gone, t);
+	if (c->stop >= 0)
+		launch_watch(&t->launch, c->stop, caller_gone, t);
 	guard_watch(t->plan.guard, &t->launch, c->name);
 	if (refused_begin(&t->from, &t->launch, &t->refused, e) < 0)
 		return -e->code;
+	if (c->stop >= 0) /* from here on its end is noticed, and there is something to take down */
+		prctl(PR_SET_PDEATHSIG, 0);
 	return launch_start(&t->launch, status, e);
+}
+
+/* ---- the streams of a call --------------------------------------------------------------------
+ */
+
+/* A file could be run or mapped past the profile (a memfd is in no directory that Landlock knows);
+ * and root writes what is counted to pipes and sockets only. */
+static bool needs_ferry(const struct tool *t, int i)
+{
+	struct stat st;
+
+	if (t->call->caller < 0 || fstat(t->call->streams[i], &st) < 0)
+		return false;
+	return S_ISREG(st.st_mode) ||
+	       (i && t->profile.limits.output && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode));
+}
+
+static int take_ferries(struct tool *t, struct err *e)
+{
+	int *streams = t->launch.streams;
+
+	for (int i = 0; i < 3; i++) {
+		int ours = i ? 1 : 0, fds[2]; /* our end, and the command's */
+
+		if (!needs_ferry(t, i))
+			continue;
+		if (pipe2(fds, O_CLOEXEC) < 0)
+			return err_set(e, errno, "cannot make a pipe: %s", strerror(errno));
+		t->ferry[i] = i ? ferry(fds[0], streams[i], &t->call->who)
+				: ferry(streams[i], fds[1], &t->call->who);
+		close(fds[!ours]);
+		streams[i] = fds[ours];
+		if (t->ferry[i] < 0)
+			return err_set(e, errno, "cannot fork: %s", strerror(errno));
+	}
+	return 0;
+}
+
+/* What the tool said is there before its status is told, unless nobody waits for that. */
+static void end_ferries(struct tool *t)
+{
+	for (int i = 0; i < 3; i++) {
+		struct pollfd pfd[3] = {{.fd = t->call->caller, .events = POLLIN},
+					{.fd = t->call->stop},
+					{.events = POLLIN}};
+
+		if (t->ferry[i] <= 0)
+			continue;
+		close(t->launch.streams[i]);
+		pfd[2].fd = (int)syscall(SYS_pidfd_open, t->ferry[i], 0);
+		if (i && pfd[2].fd >= 0)
+			while (poll(pfd, 3, -1) < 0 && errno == EINTR)
+				;
+		kill(t->ferry[i], SIGKILL);
+		waitpid(t->ferry[i], NULL, 0);
+		if (pfd[2].fd >= 0)
+			close(pfd[2].fd);
+	}
 }
 
 static int in_box(struct tool *t)
@@ -206,13 +275,15 @@ static int in_box(struct tool *t)
 
 	plan_print_lacks(&t->plan, stderr);
 	*l = (struct launch){.plan = &t->plan, .argv = t->argv, .limits = t->profile.limits};
+	memcpy(l->streams, t->call->streams, sizeof(l->streams));
 	launch_prepare(l);
 	if (make_fence(t, &e) < 0)
 		return ctl_fail(&e);
-	if (start(t, &status, &e) < 0)
+	if (take_ferries(t, &e) < 0 || start(t, &status, &e) < 0)
 		ctl_fail(&e);
 	else
 		status = launch_wait(l);
+	end_ferries(t);
 	if (guard_end(t->plan.guard))
 		status = EXIT_PROTECTED;
 	launch_done(l, t->call->name);
