@@ -10,7 +10,7 @@
 static bool works(const struct policy_file *f)
 {
 	struct diags d = {0};
-	bool ok = profile_check(f->policy, &d) == 0 && !d.n_errors;
+	bool ok = profile_check(f, &d) == 0 && !d.n_errors;
 
 	policy_file_show(f, &d);
 	diags_done(&d);

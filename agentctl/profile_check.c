@@ -18,6 +18,7 @@
 
 struct check {
 	const struct policy *policy;
+	const char *path; /* of its file */
 	size_t index;
 	struct profile profile;
 	struct plan plan; /* whose home "~" is */
@@ -27,15 +28,13 @@ struct check {
 	bool no_memory;
 };
 
-static void __attribute__((format(printf, 5, 6)))
-found(struct check *c, unsigned line, unsigned col, const char *hint, const char *fmt, ...)
+static void add(struct check *c, const struct diag *diag)
 {
 	struct diag *more;
-	va_list ap;
 
 	if (c->d->n >= DIAGS_MAX) {
 		c->d->left_out++;
-		c->d->n_errors++;
+		c->d->n_errors += !diag->warning;
 		return;
 	}
 	more = reallocarray(c->d->list, c->d->n + 1, sizeof(*more));
@@ -44,13 +43,35 @@ found(struct check *c, unsigned line, unsigned col, const char *hint, const char
 		return;
 	}
 	c->d->list = more;
-	more = &c->d->list[c->d->n++];
-	*more = (struct diag){.line = line, .col = col};
+	c->d->list[c->d->n++] = *diag;
+	c->d->n_errors += !diag->warning;
+}
+
+static void __attribute__((format(printf, 5, 6)))
+found(struct check *c, unsigned line, unsigned col, const char *hint, const char *fmt, ...)
+{
+	struct diag diag = {.line = line, .col = col};
+	va_list ap;
+
 	va_start(ap, fmt);
-	vsnprintf(more->msg, sizeof(more->msg), fmt, ap);
+	vsnprintf(diag.msg, sizeof(diag.msg), fmt, ap);
 	va_end(ap);
-	snprintf(more->hint, sizeof(more->hint), "%s", hint ? hint : "");
-	c->d->n_errors++;
+	snprintf(diag.hint, sizeof(diag.hint), "%s", hint ? hint : "");
+	add(c, &diag);
+}
+
+/* It works, but hardly as it is meant. */
+static void __attribute__((format(printf, 5, 6)))
+doubtful(struct check *c, unsigned line, unsigned col, const char *hint, const char *fmt, ...)
+{
+	struct diag diag = {.line = line, .col = col, .warning = true};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(diag.msg, sizeof(diag.msg), fmt, ap);
+	va_end(ap);
+	snprintf(diag.hint, sizeof(diag.hint), "%s", hint);
+	add(c, &diag);
 }
 
 /* Where the path of the policy leads; 0, or an errno. */
@@ -75,6 +96,36 @@ static bool named(const struct check *c, enum path_kind kind, const char *path)
 			return true;
 	}
 	return false;
+}
+
+struct part_search {
+	const char *path;
+	bool found;
+};
+
+static void compare_part(const char *real, enum part part, void *arg)
+{
+	struct part_search *s = arg;
+
+	s->found |= part != PART_READ && path_below(s->path, real);
+}
+
+/* Can it be mapped: by an entry of the profile, or as a part that a named program brings? */
+static bool maps(const struct check *c, const char *path)
+{
+	struct part_search s = {.path = path};
+
+	if (named(c, PATH_EXEC, path))
+		return true;
+	for (size_t i = 0; i < c->profile.n_paths && !s.found; i++) {
+		struct profile_path p;
+		char real[PATH_MAX];
+
+		profile_path(c->policy, c->index, i, &p);
+		if (p.kind == PATH_EXEC && look_up(c, p.path, real) == 0)
+			companions(real, compare_part, &s);
+	}
+	return s.found;
 }
 
 /* ---- libraries ------------------------------------------------------------------------------- */
@@ -160,7 +211,7 @@ static void need(void *arg, const char *name, bool path)
 			if (strcmp(l->c->libs->path[i], dir) == 0)
 				return;
 		snprintf(file, sizeof(file), "%.2000s/%.1000s", dir, name);
-		if (named(l->c, PATH_EXEC, file) || named(l->c, PATH_EXEC, dir))
+		if (maps(l->c, file) || maps(l->c, dir))
 			return;
 		snprintf(hint, sizeof(hint), "add %.300s to exec", dir);
 		found(l->c, l->program->line, l->program->col, hint,
@@ -265,6 +316,34 @@ static void check_program(struct check *c, const struct profile_path *p, const c
 		check_elf(c, p, program);
 }
 
+/* The name of a profile that may write path, other than this one; NULL: none. */
+static const char *writer_of(const struct check *c, const char *path)
+{
+	for (size_t i = 0; i < policy_profiles(c->policy); i++) {
+		struct check other = {.policy = c->policy, .index = i, .plan.home = ""};
+
+		if (i == c->index)
+			continue;
+		policy_profile(c->policy, i, &other.profile);
+		snprintf(other.plan.home, sizeof(other.plan.home), "%s", c->plan.home);
+		snprintf(other.workspace, sizeof(other.workspace), "%s", c->workspace);
+		if (named(&other, PATH_WRITE, path))
+			return other.profile.name ? other.profile.name : "agent";
+	}
+	return NULL;
+}
+
+/* Who writes a program decides what runs in this box, with this box's files and network. */
+static void check_writers(struct check *c, const struct profile_path *p, const char *program)
+{
+	const char *writer = p->broad || c->profile.broad ? NULL : writer_of(c, program);
+
+	if (writer)
+		doubtful(c, p->line, p->col,
+			 "if that is meant: {path: ..., broad: true}, or broad: true of the tool",
+			 "'%s' may write %.250s: it decides what runs here", writer, p->path);
+}
+
 /* ---- paths ----------------------------------------------------------------------------------- */
 
 static void check_path(struct check *c, const struct profile_path *p)
@@ -289,6 +368,12 @@ static void check_path(struct check *c, const struct profile_path *p)
 			      "%.300s may be written, too", p->path);
 		else
 			check_program(c, p, real);
+		check_writers(c, p, real);
+	} else if (p->kind == PATH_WRITE && !named(c, PATH_READ, real)) {
+		doubtful(c, p->line, p->col,
+			 "add it to read, unless things are only put there and never looked at",
+			 "%.300s may be written, but not read: write alone is a letter box",
+			 p->path);
 	}
 }
 
@@ -303,6 +388,46 @@ static void check_cwd(struct check *c)
 	if (r || stat(real, &st) < 0 || !S_ISDIR(st.st_mode))
 		found(c, c->profile.line, c->profile.col, NULL, "cwd: %.300s is no directory",
 		      c->profile.cwd);
+	else if (!named(c, PATH_READ, real) && !named(c, PATH_EXEC, real) && !box_is_private(real))
+		doubtful(c, c->profile.line, c->profile.col, "add it to read",
+			 "cwd: %.300s cannot be read in the box", c->profile.cwd);
+}
+
+/* "POLICY:LINE:COL: " before the message is where it belongs. */
+static void place_of(const struct check *c, const struct err *e, unsigned *line, unsigned *col,
+		     const char **ret_text)
+{
+	size_t n = strlen(c->path);
+	int used = 0;
+
+	*line = c->profile.line ? c->profile.line : 1;
+	*col = c->profile.col ? c->profile.col : 1;
+	*ret_text = e->msg;
+	if (strncmp(e->msg, c->path, n) == 0 &&
+	    sscanf(e->msg + n, ":%u:%u: %n", line, col, &used) == 2 && used)
+		*ret_text = e->msg + n + used;
+}
+
+/* The box is planned as if it were to be started. */
+static void check_box(struct check *c)
+{
+	const char *user = c->profile.user ? c->profile.user : policy_agent_user(c->policy), *text;
+	const struct box box = {.policy = c->policy,
+				.profile = c->index,
+				.policy_path = c->path,
+				.run_dir = run_dir(),
+				.log_dir = policy_audit_dir(c->policy),
+				.namespaces = namespaces_allowed(c->profile.best_effort)};
+	struct plan plan = {0};
+	unsigned line, col;
+	struct err e = {0};
+
+	/* who starts it may be somebody else than who checks it */
+	if (user_find(&plan, user, &e) == 0 && box_plan(&box, &plan, &e) < 0) {
+		place_of(c, &e, &line, &col, &text);
+		found(c, line, col, e.hint[0] ? e.hint : NULL, "%s", text);
+	}
+	plan_done(&plan);
 }
 
 static void check_user(struct check *c)
@@ -329,6 +454,7 @@ static void check_user(struct check *c)
 
 static void check_profile(struct check *c)
 {
+	size_t errors = c->d->n_errors;
 	char text[PATH_MAX];
 
 	check_user(c);
@@ -342,10 +468,13 @@ static void check_profile(struct check *c)
 		check_path(c, &p);
 	}
 	check_cwd(c);
+	if (c->d->n_errors == errors && c->profile.confined)
+		check_box(c);
 }
 
-int profile_check(const struct policy *p, struct diags *d)
+int profile_check(const struct policy_file *f, struct diags *d)
 {
+	const struct policy *p = f->policy;
 	_cleanup_free_ struct library_dirs *libs = calloc(1, sizeof(*libs));
 	_cleanup_free_ struct check *c = calloc(1, sizeof(*c));
 
@@ -353,7 +482,7 @@ int profile_check(const struct policy *p, struct diags *d)
 		return -ENOMEM;
 	library_dirs(libs);
 	for (size_t i = 0; i < policy_profiles(p); i++) {
-		*c = (struct check){.policy = p, .index = i, .libs = libs, .d = d};
+		*c = (struct check){.policy = p, .path = f->path, .index = i, .libs = libs, .d = d};
 		policy_profile(p, i, &c->profile);
 		check_profile(c);
 		if (c->no_memory)

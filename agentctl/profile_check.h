@@ -7,7 +7,7 @@
 
 /* Adds what is wrong to d, as the compiler does. What the caller may not look at is passed over.
  * -ENOMEM. */
-int profile_check(const struct policy *p, struct diags *d);
+int profile_check(const struct policy_file *f, struct diags *d);
 
 /* ---- elf_needs.c ---- */
 

@@ -39,7 +39,7 @@ tools:
   link:
     command: [/usr/bin/id]
     deny: [/nosuch3]
-""", (4, "/nosuch is not there"), (6, "bash"), (6, "cannot be executed"), (9, "nosuchprogram"), (10, "nosuchuser"), (13, "no directory"),
+""", (4, "/nosuch is not there"), (5, "but not read"), (6, "bash"), (6, "cannot be executed"), (9, "nosuchprogram"), (10, "nosuchuser"), (13, "no directory"),
             (18, "/nosuch3"))
     check("hint: add it to exec: {path: /bin/bash, broad: true}" in r.err, r.err)
     check("optional: true" in r.err, r.err)
