@@ -20,6 +20,7 @@
 #define POLICY_MAX    (256u << 20)
 #define LAST_BATCHES  512     /* more than a queue holds */
 #define CLOSE_NS      1000000 /* packets that come within it are a stream of them */
+#define TRY_AGAIN     8       /* turns of one packet, until it is seen whether there can be more */
 #define CONTROL_BATCH 1024
 
 /* ---- fences ---------------------------------------------------------------------------------- */
@@ -95,17 +96,20 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* While packets come close upon each other, those who send them go first where they wait for the
- * same processor: more packets a turn, fewer turns. */
+/* While packets come close upon each other, and more than one a turn, those who send them go first
+ * where they wait for the same processor: more packets a turn, fewer turns. */
 static void on_packets(struct watch *w, uint32_t events)
 {
 	struct fence *f = w->arg;
 	struct engine *e = f->engine;
 
-	if (now_ns() - e->packets_ns < CLOSE_NS)
+	uint64_t now = now_ns();
+	bool stream = now - e->packets_ns < CLOSE_NS;
+
+	if (stream && (e->packets_last > 1 || ++e->alone % TRY_AGAIN == 0))
 		sched_yield();
-	nfq_receive(f->nfq);
-	e->packets_ns = now_ns();
+	e->packets_last = nfq_receive(f->nfq);
+	e->packets_ns = now;
 }
 
 static int fence_queue(struct engine *e, struct fence *f, uint16_t queue, int *fd)
@@ -180,7 +184,7 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	f = *at;
 	if (!f)
 		return;
-	for (int i = 0; i < LAST_BATCHES && nfq_receive(f->nfq) == 0; i++)
+	for (int i = 0; i < LAST_BATCHES && nfq_receive(f->nfq) > 0; i++)
 		; /* what it tried last shall be in the log */
 	*at = f->next;
 	send_stats(f, true);

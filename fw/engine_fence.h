@@ -32,7 +32,9 @@ struct engine {
 	struct ring *ring;
 	struct resolver *resolver;
 	struct watch control;
-	uint64_t packets_ns; /* when the last ones were done with; CLOCK_MONOTONIC */
+	uint64_t packets_ns; /* when the last turn with packets began; CLOCK_MONOTONIC */
+	int packets_last;    /* how many it had */
+	unsigned alone;      /* turns that had one */
 	struct fence *fences;
 	struct pending pending[PENDING_MAX];
 	size_t n_pending;

@@ -117,7 +117,7 @@ int nfq_receive(struct nfq *q)
 	for (int i = 0; i < n; i++)
 		walk(q, inbox.iov[i].iov_base, inbox.msgs[i].msg_len, 0, &error);
 	nfq_flush(q);
-	return 0;
+	return n;
 }
 
 /* Sends a configuration message and waits for its acknowledgement; packets that come first are

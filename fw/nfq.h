@@ -31,7 +31,8 @@ int nfq_new(int fd, uint16_t queue, nfq_fn fn, void *arg, struct nfq **ret);
 void nfq_free(struct nfq *q);
 int nfq_descriptor(const struct nfq *q); /* readable: packets */
 /* Receives and hands on what is there, up to a batch; verdicts given meanwhile go out together at
- * its end. 0, -EAGAIN: nothing there; -ENOBUFS: packets were lost (dropped); -errno. */
+ * its end. Returns how many; -EAGAIN: nothing there; -ENOBUFS: packets were lost (dropped); -errno.
+ */
 int nfq_receive(struct nfq *q);
 /* Accepts with this packet mark: the chains after the queue turn it into what it says. */
 void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark);
