@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#define IN_MARKED_CHAIN   "in_marked"
 #define DNS_PORT          53
 #define ICMP_HEADER_BYTES 8    /* and then the packet that it is about: RFC 792, RFC 4443 */
 #define TABLE_F_PERSIST   0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
@@ -130,9 +131,39 @@ static void unwanted_answers(struct batch *b, bool v6)
 	batch_rule(b, r);
 }
 
+static void on_any_mark(struct nftnl_rule *r)
+{
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, PKT_MARK_MASK, 0);
+	x_cmp_ne32(r, NFT_REG_1, 0);
+}
+
+/* The way out begins with our bits of the mark washed off, so what is there comes from the engine.
+ * The way in begins so only for what goes to the engine; the rest may have a mark of the host's own
+ * rules, which often put the connection's mark there, and with it our bits of that. */
+static void verdict_rules(struct batch *b)
+{
+	struct nftnl_rule *r = batch_rule_new(b, "after");
+
+	on_any_mark(r);
+	dispatch(r, "after_fence");
+	batch_rule(b, r);
+	r = batch_rule_new(b, "in_after");
+	on_any_mark(r);
+	x_verdict(r, NFT_JUMP, IN_MARKED_CHAIN);
+	batch_rule(b, r);
+	r = batch_rule_new(b, IN_MARKED_CHAIN);
+	x_ct_load(r, NFT_CT_DIRECTION, NFT_REG_1);
+	x_cmp8(r, NFT_REG_1, IP_CT_DIR_REPLY);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, IN_MARKED_CHAIN);
+	dispatch(r, "after_fence");
+	batch_rule(b, r);
+}
+
 static void base_rules(struct batch *b)
 {
-	static const char *const marked[] = {"after", "in_after"};
 	struct nftnl_rule *r = batch_rule_new(b, "out");
 
 	dispatch(r, "fences");
@@ -155,14 +186,7 @@ static void base_rules(struct batch *b)
 	x_cmp_ne32(r, NFT_REG_1, 0);
 	dispatch(r, "inside");
 	batch_rule(b, r);
-	for (size_t i = 0; i < 2; i++) {
-		r = batch_rule_new(b, marked[i]);
-		x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-		x_mask(r, NFT_REG_1, PKT_MARK_MASK, 0);
-		x_cmp_ne32(r, NFT_REG_1, 0);
-		dispatch(r, "after_fence");
-		batch_rule(b, r);
-	}
+	verdict_rules(b);
 	dns_rule(b, "dns", IPPROTO_UDP, "dns_fence");
 	dns_rule(b, "dns", IPPROTO_TCP, "dns_fence");
 	dns_rule(b, "zone", IPPROTO_UDP, "dns_zone"); /* see z<N>; TCP begins anew with a SYN */
@@ -244,6 +268,7 @@ static int install(struct nft *n, bool exists, const uint64_t *dead, size_t n_de
 	batch_chain(&b, NFT_DEAD_CHAIN, -1, 0, NULL);
 	batch_chain(&b, NFT_EMPTY4_CHAIN, -1, 0, NULL);
 	batch_chain(&b, NFT_EMPTY6_CHAIN, -1, 0, NULL);
+	batch_chain(&b, IN_MARKED_CHAIN, -1, 0, NULL);
 	batch_chain(&b, "out", NF_INET_LOCAL_OUT, 0, "filter");
 	batch_chain(&b, "after", NF_INET_LOCAL_OUT, 10, "filter");
 	batch_chain(&b, "in", NF_INET_LOCAL_IN, 10, "filter");

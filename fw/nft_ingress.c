@@ -183,6 +183,9 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 	bool ingress = nft_has_ingress(f);
 	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "i", f->id));
 
+	x_meta_mark(r, PKT_MARK_MASK, 0); /* what is there is not the engine's */
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
 	/* the fence's own flows were marked on their way out */
 	nft_match_ct_mark(r, f->epoch << CT_EPOCH_SHIFT);
 	x_verdict(r, NF_ACCEPT, NULL);
@@ -198,9 +201,6 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 		batch_rule(b, r);
 	}
 	related_errors(b, chain);
-	r = batch_rule_new(b, chain);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	batch_rule(b, r);
 	for (unsigned v6 = 0; ingress && v6 < 2; v6++) {
 		r = batch_rule_new(b, chain);
 		nft_match_family(r, v6);

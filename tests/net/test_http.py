@@ -130,3 +130,31 @@ def test_http_rule_is_not_tls(lab):
     r, got = send(lab, topo.ALLOWED4, GOOD, tok, pol=L.policy(NAME))
     check(got["connect"] == "ECONNREFUSED", got)
     lab.absent(tok)
+
+
+def test_row25_marks_of_the_host(lab):
+    """Rules of the host put each connection's mark on its packets, as guides to several uplinks say: what stands
+    there is no word of the engine's, and the second request is looked at as the first."""
+    lab.bare(["nft", "-f", "-"], stdin="""table inet host {
+chain a { type filter hook prerouting priority mangle; meta mark set ct mark
+}
+chain b { type filter hook input priority mangle; meta mark set ct mark
+}
+chain c { type filter hook output priority mangle; meta mark set ct mark
+}
+}
+""")
+    check("meta mark set ct mark" in lab.bare(["nft", "list", "ruleset"]).out)
+    try:
+        for to in (topo.ALLOWED4, topo.ALLOWED6):
+            tok = L.token()
+            first, second = (b"GET /%s HTTP/1.1\r\nHost: %s\r\n\r\n" % (p, h.encode()) for p, h in
+                             ((b"one", NAME), (b"TOKEN", "evil.test")))
+            r = lab.run(POLICY, lab.attack("several", list=json.dumps([["resolve", {"name": NAME}], ["raw_bytes", dict(
+                to=to, port=80, hex=first.hex(), then_hex=second.hex(), token=tok)]])))
+            got = r.json()["results"][1]
+            check(got["back"], "the first one is answered:", got)
+            lab.absent(tok)
+            r.event(code="other-name", text="evil.test")
+    finally:
+        lab.bare(["nft", "delete", "table", "inet", "host"])
