@@ -127,7 +127,7 @@ struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t firs
 	f->key = *key;
 	f->hash = hash(key);
 	f->owner = owner;
-	f->next_seq = first_seq;
+	f->next_seq = f->first_seq = first_seq;
 	if (t->n * BUCKETS_A_FLOW == t->n_buckets)
 		grow(t);
 	f->next = *bucket(t, f->hash);
@@ -243,6 +243,17 @@ static enum flow_result take_later(struct flow *f)
 		i = 0;
 	}
 	return FLOW_MORE;
+}
+
+bool flow_continues(struct flow *f, uint32_t seq, bool has_ack, uint32_t ack)
+{
+	if (f->acked)
+		return has_ack && ack == f->ack;
+	if (seq != f->first_seq)
+		return false;
+	f->acked = has_ack;
+	f->ack = ack;
+	return true;
 }
 
 enum flow_result flow_segment(struct flow *f, uint32_t seq, struct slice payload)

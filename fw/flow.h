@@ -56,9 +56,11 @@ struct flow {
 	struct timer timer;         /* silence while packets are held */
 	void *owner;
 	enum flow_state state;
-	bool verified;     /* a request of it was allowed: counted */
-	uint32_t next_seq; /* of the byte behind buf */
-	uint8_t *buf;      /* bytes not yet consumed by the parser */
+	bool verified;           /* a request of it was allowed: counted */
+	uint32_t next_seq;       /* of the byte behind buf */
+	uint32_t first_seq, ack; /* see flow_continues */
+	bool acked;
+	uint8_t *buf; /* bytes not yet consumed by the parser */
 	size_t n, room;
 	uint64_t body_left;
 	struct http_chunks chunks;
@@ -85,6 +87,12 @@ enum flow_result {
 	FLOW_CONFLICT,   /* differs from what was there */
 	FLOW_OVER_LIMIT, /* or out of memory */
 };
+/* Is a segment of the connection whose bytes are here? What waits to be whole has not been
+ * answered, so every segment acknowledges the same byte of the server's, and that differs from
+ * connection to connection, also of one port; the numbers of our own bytes grow with time from one
+ * to the next, and would fit together. Before the handshake (has_ack false) there is only its first
+ * byte. */
+bool flow_continues(struct flow *f, uint32_t seq, bool has_ack, uint32_t ack);
 /* Takes a segment's payload. Bytes from before buf's beginning were consumed: they are known. */
 enum flow_result flow_segment(struct flow *f, uint32_t seq, struct slice payload);
 void flow_consume(struct flow *f, size_t n);

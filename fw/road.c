@@ -304,6 +304,20 @@ static void look(struct passage *w, struct flow *flow)
 	}
 }
 
+/* NULL: an earlier connection had the same ports, and what was kept of it is gone. */
+static struct flow *of_this_connection(struct passage *w, struct flow *flow, uint32_t seq,
+				       bool known)
+{
+	if (flow->verified ? known
+			   : flow_continues(flow, seq, w->pk.tcp_flags & TCP_ACK, w->pk.ack))
+		return flow;
+	if (flow->verified)
+		flow_drop(w->fence->flows, flow);
+	else
+		refuse_held(flow, DENIED_SILENCE); /* it ended before it had said all */
+	return NULL;
+}
+
 /* A TCP payload to an address whose names want to be seen. */
 static void inspect_payload(struct passage *w)
 {
@@ -313,18 +327,18 @@ static void inspect_payload(struct passage *w)
 	bool known = (w->p->mark & PKT_MARK_MASK) == PKT_INSPECTED;
 	struct flow *flow = flow_find(w->fence->flows, &key);
 
+	flow = flow ? of_this_connection(w, flow, seq, known) : NULL;
 	/* What the server may read otherwise than we do, or never get. */
 	if (w->pk.tcp_flags & TCP_URG || (w->pk.ttl < TTL_MIN && !w->p->to_self)) {
 		w->decision.code = w->pk.tcp_flags & TCP_URG ? DENIED_URGENT : DENIED_TTL;
 		refuse(w->fence, &w->facts, &w->decision, flow, w);
 		return;
 	}
-	if (flow && flow->verified && !known) { /* an earlier connection had the same ports */
-		flow_drop(w->fence->flows, flow);
-		flow = NULL;
-	}
-	if (!flow && !known)
+	if (!flow && !known) {
 		flow = flow_new(w->fence->flows, &key, seq, w->fence);
+		if (flow)
+			flow_continues(flow, seq, w->pk.tcp_flags & TCP_ACK, w->pk.ack);
+	}
 	if (!flow) {
 		refuse_packet(w, known ? DENIED_STALE : DENIED_TOO_LARGE);
 		return;

@@ -438,6 +438,41 @@ def fastopen(a):
     return {"back": hexes(v or b""), "error": err, "ms": ms}
 
 
+def stitched(a):
+    """Half an allowed hello, broken off; at once from the same port another connection with a refused one, for
+    a["seconds"]. The numbers of its bytes may go on just where the half ended: together they read as the allowed
+    hello, with the refused one in its padding."""
+    evil, whole = wire.client_hello(a["evil"], a["token"].encode()), wire.client_hello(a["sni"], pad=14000)
+    linger, begin = struct.pack("ii", 1, 0), whole.index(b"\0" * 200)
+    half, gaps, open_, tries = 4000, [], [], 0
+    end = time.monotonic() + a.get("seconds", 8)
+    while time.monotonic() < end:
+        tries += 1
+
+        def go():
+            two = [socket.socket(family(a["to"]), socket.SOCK_STREAM) for _ in range(2)]
+            for s in two:
+                s.settimeout(1)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                s.bind(("", 20000 + tries % 12000))
+            first = time.monotonic_ns()
+            two[0].connect((a["to"], a["port"]))
+            two[0].send(whole[:half])
+            two[0].close()
+            gaps.append((time.monotonic_ns() - first) // 64)  # as Linux counts: 64 ns a byte
+            two[1].connect((a["to"], a["port"]))
+            two[1].send(evil + b"\0" * (len(whole) - half - len(evil)))
+            open_.append(two[1])
+            if len(open_) > 600:
+                open_.pop(0).close()
+        attempt(go)
+        if tries % 100 == 0 and gaps:
+            half = max(begin + 1, min(13000, sorted(gaps[-100:])[len(gaps[-100:]) // 2]))
+    return {"tries": tries, "half": half}
+
+
 def urgent(a):
     """Bytes of the hello as urgent data in the middle."""
     def go():

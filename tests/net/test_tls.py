@@ -188,6 +188,16 @@ def test_row12_fastopen(lab):
         lab.absent(tok)
 
 
+def test_row12_two_connections(lab):
+    """The second connection from a port is not read as the end of the first one's hello."""
+    tok = L.token()
+    r, (got,) = learned(lab, POLICY, ("stitched", dict(to=topo.ALLOWED4, port=443, sni=NAME, evil="evil.test",
+                                                       token=tok, seconds=8)), timeout=60)
+    check(got["tries"] > 500, "too slow to show anything:", got)
+    lab.absent(tok)
+    check("evil.test" not in lab.far.snis, "the server was asked for it")
+
+
 def test_row12_urgent(lab):
     for to in BOTH:
         tok = L.token()

@@ -69,6 +69,29 @@ static void in_order_and_found_again(void **state)
 	assert_null(flow_find(lab->flows, &key));
 }
 
+/* Two connections from one port, the second a moment after the first was broken off: its bytes may
+ * come just where those of the first ended. */
+static void another_connection_is_not_continued(void **state)
+{
+	struct lab *lab = *state;
+	struct flow *f = flow_new(lab->flows, &key, 100, NULL);
+
+	assert_true(flow_continues(f, 100, true, 7000));
+	assert_true(flow_continues(f, 103, true, 7000));
+	assert_true(flow_continues(f, 100, true, 7000)); /* sent again */
+	assert_false(flow_continues(f, 106, true, 7006));
+	assert_false(flow_continues(f, 106, false, 7000));
+	flow_drop(lab->flows, f);
+	/* a hello in the SYN: sent again in it, or from its beginning once there is a connection */
+	f = flow_new(lab->flows, &key, 100, NULL);
+	assert_true(flow_continues(f, 100, false, 0));
+	assert_true(flow_continues(f, 100, false, 0));
+	assert_false(flow_continues(f, 103, true, 7000));
+	assert_true(flow_continues(f, 100, true, 7000));
+	assert_true(flow_continues(f, 103, true, 7000));
+	assert_false(flow_continues(f, 103, true, 7001));
+}
+
 static void reversed_across_the_wrap(void **state)
 {
 	struct lab *lab = *state;
@@ -142,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(in_order_and_found_again, setup, teardown),
+	    cmocka_unit_test_setup_teardown(another_connection_is_not_continued, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reversed_across_the_wrap, setup, teardown),
 	    cmocka_unit_test_setup_teardown(repeats_are_fine_contradiction_is_not, setup, teardown),
 	    cmocka_unit_test_setup_teardown(bounded, setup, teardown),
