@@ -90,7 +90,8 @@ static void pfence_free(struct pfence *f)
 		log_close(p, f->log);
 	if (f->cgroup_fd >= 0) {
 		close(f->cgroup_fd);
-		rmdir(f->cgroup);
+		if (rmdir(f->cgroup) == 0 && f->buried)
+			graves_add(p, f->cgroup_id);
 	}
 	policy_free(f->policy);
 	if (f->blob)
@@ -134,6 +135,7 @@ static void finish(struct pfence *f)
 
 	nft_view(f, &nf);
 	r = nft_fence_del(p->nft, &nf);
+	f->buried = r == 0;
 	if (r < 0)
 		log_error("cannot take down the rules of fence %s: %s", f->name, strerror(-r));
 	record_state(f->log->record, &f->rf, "fence_ended", &allowed, &f->refused);

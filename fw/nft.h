@@ -51,8 +51,8 @@ bool nft_owned(const struct nft *n);
 int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e);
 /* Takes the fence's chains away; its cgroup stays fenced off whole until nft_forget. */
 int nft_fence_del(struct nft *n, const struct nft_fence *f);
-/* No socket of that cgroup is left. */
-int nft_forget(struct nft *n, uint64_t cgroup_id);
+/* No socket of those cgroups is left. */
+int nft_forget(struct nft *n, const uint64_t *cgroup_ids, size_t count);
 /* New entries of the fence's learned sets, and ones to take out. */
 int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count);
 /* A new engine knows nothing: empties the learned sets of a fence. */

@@ -254,9 +254,8 @@ int nft_fence_del(struct nft *n, const struct nft_fence *f)
 	return batch_commit(&b);
 }
 
-int nft_forget(struct nft *n, uint64_t cgroup_id)
+int nft_forget(struct nft *n, const uint64_t *cgroup_ids, size_t count)
 {
-	struct set_key k = nft_cgroup_key(cgroup_id);
 	struct nftnl_set *s;
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
@@ -264,7 +263,11 @@ int nft_forget(struct nft *n, uint64_t cgroup_id)
 	if (r < 0)
 		return r;
 	s = batch_elems_new(&b, "fences");
-	batch_elem(s, &k, NULL, NULL);
+	for (size_t i = 0; i < count; i++) {
+		struct set_key k = nft_cgroup_key(cgroup_ids[i]);
+
+		batch_elem(s, &k, NULL, NULL);
+	}
 	batch_elems(&b, NFT_MSG_DELSETELEM, s);
 	return batch_commit(&b);
 }

@@ -72,6 +72,7 @@ static void on_tick(struct timer *t)
 	}
 	engine_look(p);
 	tell_stray(p);
+	graves_tick(p);
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_tick(l->record, wall_clock_ns());
 	timer_set(p->loop, t, loop_now_ms(p->loop) + TICK_MS);

@@ -50,6 +50,9 @@ struct parent {
 	struct log_dir *logs;
 	uint32_t last_fence, epoch;
 	uint16_t last_queue;
+	struct grave *graves; /* of fences that are over: see graves.c */
+	size_t n_graves, graves_room;
+	unsigned graves_ticks;
 	/* engine process */
 	pid_t engine_pid;
 	int ring_fd, ring_event_fd;
@@ -87,6 +90,7 @@ struct pfence {
 	struct name_server servers[RESOLVER_SERVERS_MAX];
 	size_t n_servers;
 	bool audit;
+	bool buried; /* in the kernel's map its cgroup points to the dead chain */
 	int policy_fd;
 	void *blob;
 	size_t blob_bytes;
@@ -141,6 +145,10 @@ int engine_queue_socket(void); /* for one fence's queue; -errno */
 void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds);
 /* Once a tick, after it was asked for counts: one that does not answer for long is started anew. */
 void engine_look(struct parent *p);
+
+/* graves.c */
+void graves_add(struct parent *p, uint64_t cgroup_id); /* its rules point to the dead chain */
+void graves_tick(struct parent *p);
 
 /* denials.c */
 void denials_read(struct parent *p);

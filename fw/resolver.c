@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -18,7 +19,9 @@
 #define TTL_MAX_S        3600
 #define FAILURE_TTL_S    5 /* RFC 2308 §7: short */
 #define ADDRS_MAX        DNS_ANSWER_MAX_ADDRS
-#define WAITERS_MAX      1024 /* clients that wait for one question */
+#define WAITERS_MAX      1024  /* clients that wait for one question */
+#define WAITERS_ALL      32768 /* of a fence: ten thousand look-ups of both kinds, and room */
+#define FILES_RESERVED   1024  /* that no question's socket takes */
 #define HELD_MAX         64
 #define QUESTION_BUCKETS 1024
 #define HELD_MS          20 /* libraries ask two or three times before they give up */
@@ -60,6 +63,7 @@ struct resolver {
 	struct held held[HELD_MAX];
 	size_t n_held;
 	struct timer held_timer;
+	size_t n_questions, questions_max; /* of all fences: each has a socket */
 };
 
 struct resolver_fence {
@@ -69,6 +73,7 @@ struct resolver_fence {
 	struct upstream *upstream;
 	struct dns_cache *cache;
 	struct question *questions[QUESTION_BUCKETS];
+	size_t n_waiters; /* of all of them */
 };
 
 /* ---- replies
@@ -331,6 +336,8 @@ static void question_free(struct question *q)
 	while (*at != q)
 		at = &(*at)->next;
 	*at = q->next;
+	q->rf->r->n_questions--;
+	q->rf->n_waiters -= q->n_waiters;
 	while (q->waiters) {
 		struct waiter *w = q->waiters;
 
@@ -446,12 +453,14 @@ static struct waiter *waiter_new(const struct dns_client *c, const struct dns_qu
 static void ask(struct resolver_fence *rf, const struct dns_client *c, const struct dns_query *dq,
 		bool refused)
 {
-	struct waiter *w = waiter_new(c, dq);
+	struct resolver *r = rf->r;
+	struct waiter *w = rf->n_waiters < WAITERS_ALL ? waiter_new(c, dq) : NULL;
 	struct question **bucket = question_bucket(rf, &dq->name, dq->type), *q = *bucket;
 
 	while (q && !(q->type == dq->type && name_equal(&q->name, &dq->name)))
 		q = q->next;
-	if (w && !q && (q = calloc(1, sizeof(*q)))) {
+	if (w && !q && r->n_questions < r->questions_max && (q = calloc(1, sizeof(*q)))) {
+		r->n_questions++;
 		*q = (struct question){.next = *bucket,
 				       .rf = rf,
 				       .name = dq->name,
@@ -474,6 +483,7 @@ static void ask(struct resolver_fence *rf, const struct dns_client *c, const str
 	w->next = q->waiters;
 	q->waiters = w;
 	q->n_waiters++;
+	rf->n_waiters++;
 }
 
 /* Pins are answered from the policy alone. false: the name has none. */
@@ -611,6 +621,7 @@ int resolver_new(struct loop *loop, const struct resolver_ops *ops, void *arg,
 		 struct resolver **ret)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
+	struct rlimit files;
 
 	if (!r)
 		return -ENOMEM;
@@ -618,6 +629,10 @@ int resolver_new(struct loop *loop, const struct resolver_ops *ops, void *arg,
 	r->ops = *ops;
 	r->arg = arg;
 	r->held_timer = (struct timer){.fn = held_timer, .arg = r};
+	r->questions_max =
+	    getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 2 * FILES_RESERVED
+		? files.rlim_cur - FILES_RESERVED
+		: FILES_RESERVED / 2;
 	*ret = r;
 	return 0;
 }

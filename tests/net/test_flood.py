@@ -37,6 +37,20 @@ def test_row24_large_datagrams(lab):
     beside(lab, lab.start(L.policy(NAME), lab.attack("datagrams", to=topo.EVIL4, port=9, size=60000, token="x")))
 
 
+def test_row24_questions_without_answer(lab):
+    """Allowed names whose server is silent: what waits is bounded, and others get their answers."""
+    lab.zone.dead = True
+    h = lab.start(L.policy("*.evil.test"), lab.attack("questions", server=topo.DNS4))
+    engine, = lab.daemons(engine=True)
+    size = lambda: int(open("/proc/%d/status" % engine).read().split("VmRSS:")[1].split()[0]) // 1024
+    before = size()
+    time.sleep(6)
+    grown = size() - before
+    lab.zone.dead = False
+    check(grown < 120, "the engine grew by %d MB" % grown)
+    beside(lab, h)
+
+
 def test_row24_engine_dies_at_the_end(lab):
     """The engine dies with the question for its last counts unanswered: the fence ends all the same."""
     h = lab.start(L.policy(NAME), ["/bin/sh", "-c", "echo READY; read x"])

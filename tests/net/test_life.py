@@ -5,6 +5,7 @@ Processes are ended by their pid, and only those of this test's own network name
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -443,3 +444,46 @@ def test_status(lab):
     doc = json.loads(r.out)
     check(os.path.basename(h.cgroup()) in json.dumps(doc), doc)
     h.stop()
+
+
+def closed_cgroups(lab):
+    return lab.bare(["nft", "list", "ruleset"]).out.count("goto dead")
+
+
+def test_ended_fences_are_forgotten(lab):
+    """A cgroup whose fence is over stays closed in the kernel as long as a socket of it may live, no longer: one that
+    somebody outside was handed stays closed, too."""
+    keep = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; read x"])
+    before = closed_cgroups(lab)
+    for _ in range(10):
+        check(lab.run(POLICY, ["/bin/true"]).rc == 0)
+    code = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 0))
+socket.send_fds(socket.socket(fileno=0), [b"here"], [s.fileno()])
+"""
+    here, there = socket.socketpair()
+    _, argv = lab.argv(POLICY, [L.PYTHON, "-c", code])
+    p = subprocess.Popen(argv, stdin=there, env=lab.env(), cwd="/")
+    there.close()
+    _, (fd,), _, _ = socket.recv_fds(here, 100, 1)
+    p.wait(15)
+    passed = socket.socket(fileno=fd)
+    check(closed_cgroups(lab) >= before + 11, "they are not closed at first:", closed_cgroups(lab))
+
+    def refused():
+        tok = L.token()
+        try:
+            passed.sendto(tok.encode(), (topo.EVIL4, 9999))
+        except OSError:
+            pass
+        lab.absent(tok)
+    refused()
+    L.wait_for(lambda: closed_cgroups(lab) <= before + 1, 40, lambda: "still closed: %d" % closed_cgroups(lab))
+    time.sleep(11)
+    check(closed_cgroups(lab) == 1, closed_cgroups(lab))
+    refused()
+    passed.close()
+    L.wait_for(lambda: not closed_cgroups(lab), 40, "the last one is never forgotten")
+    keep.stop()
