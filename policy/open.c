@@ -161,7 +161,7 @@ static bool profiles_ok(const struct policy *p, bool nested)
 		const struct blob_profile *f = &p->profiles[i];
 
 		if (!string_ok(p, f->name) || !string_ok(p, f->user) || !string_ok(p, f->cwd) ||
-		    (i && !f->name) || !range_ok(&f->paths, p->h->paths.count) ||
+		    (i == 0) != (f->name == 0) || !range_ok(&f->paths, p->h->paths.count) ||
 		    !range_ok(&f->env, p->h->env.count) ||
 		    !range_ok(&f->command, p->h->words.count) ||
 		    !range_ok(&f->unprotect, p->h->words.count) || !net_ok(p, f, nested))

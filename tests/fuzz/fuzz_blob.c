@@ -1,8 +1,10 @@
 /* A compiled policy from a stranger: it does not open, or everything in it can be read and matched.
  */
 #include <netinet/in.h>
+#include <stdio.h>
 
 #include "policy/policy.h"
+#include "policy/profile.h"
 #include "tests/fuzz/fuzz.h"
 
 static size_t sum; /* so that nothing is optimised away */
@@ -82,6 +84,73 @@ static void match_some(const struct policy *p)
 	}
 }
 
+/* What a caller could say; a path stays what it is. */
+static int any_path(void *arg, const char *value, const char *workspace, char *ret, size_t bytes,
+		    struct err *e)
+{
+	touch(workspace);
+	snprintf(ret, bytes, "/w/%s", value);
+	return 0;
+}
+
+static void read_profile(const struct policy *p, size_t i)
+{
+	static char *const values[] = {"12", "https://a.example/", "-x"};
+	struct profile f;
+	struct profile_path path;
+	struct profile_env env;
+	char **argv;
+	struct err e;
+
+	policy_profile(p, i, &f);
+	touch(f.name);
+	touch(f.user);
+	touch(f.cwd);
+	touch(f.workspace);
+	MUST((i == 0) == (f.name == NULL));
+	for (size_t k = 0; k < f.n_paths; k++) {
+		profile_path(p, i, k, &path);
+		MUST(path.kind < PATH_KINDS);
+		touch(path.path);
+	}
+	for (size_t k = 0; k < f.n_env; k++) {
+		profile_env(p, i, k, &env);
+		touch(env.name);
+		touch(env.value);
+	}
+	for (size_t k = 0; k < f.n_command; k++)
+		touch(profile_command(p, i, k));
+	for (size_t k = 0; k < f.n_unprotect; k++)
+		touch(profile_unprotect(p, i, k));
+	for (size_t n = 0; f.n_command && n <= 3; n++)
+		if (command_build(p, i, values, n, any_path, NULL, &argv, &e) == 0)
+			command_free(argv);
+}
+
+static void read_profiles(const struct policy *p, bool nested)
+{
+	for (size_t i = 0; i < policy_profiles(p); i++) {
+		struct profile f;
+		struct policy *net;
+		size_t bytes;
+		const void *blob = profile_network(p, i, &bytes);
+
+		read_profile(p, i);
+		policy_profile(p, i, &f);
+		MUST(f.own_network == (blob != NULL));
+		if (f.name)
+			MUST(policy_find_tool(p, f.name) != 0);
+		if (!blob)
+			continue;
+		MUST(!nested && policy_open(blob, bytes, &net, NULL) == 0);
+		read_all(net);
+		read_ingress(net);
+		match_some(net);
+		read_profiles(net, true);
+		policy_free(net);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	uint8_t *copy = fuzz_copy(data, n);
@@ -99,6 +168,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		read_all(p);
 		read_ingress(p);
 		match_some(p);
+		read_profiles(p, false);
 		policy_free(p);
 	}
 	free(copy);
