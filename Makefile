@@ -15,6 +15,11 @@ PKGS      = libnetfilter_queue libnfnetlink libmnl libnftnl yaml-0.1 libpcap lib
             libcrypto jansson
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+# agentctl is started anew for every call of a tool: the few libraries that it needs are linked in,
+# where they can be had so. As shared ones they are a quarter of a millisecond of each start.
+CTL_DIRECT := yaml jansson cap-ng
+CTL_LIBS   := $(if $(SANITIZE)$(filter-out /%,$(foreach l,$(CTL_DIRECT),$(shell $(CC) -print-file-name=lib$(l).a))),\
+                $(PKG_LIBS),-Wl,-Bstatic $(addprefix -l,$(CTL_DIRECT)) -Wl,-Bdynamic)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -I. $(WARN) $(WERROR) $(HARDEN) $(CFLAGS) $(PKG_CFLAGS) $(EXTRA_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 
@@ -80,10 +85,12 @@ $(BUILD)/lib%.a:
 
 $(BUILD)/agentfwd: $(BUILD)/obj/fw/agentfwd.o $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
 $(BUILD)/agentctl: $(BUILD)/obj/agentctl/agentctl.o $(CTL_LIB) $(POLICY_LIB)
+$(BUILD)/agentfwd: LIBS = $(PKG_LIBS)
+$(BUILD)/agentctl: LIBS = $(CTL_LIBS)
 $(BUILD)/agentfwd $(BUILD)/agentctl:
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # Unit tests: cmocka, one program a module, linked with the libraries whole.
 $(BUILD)/tests/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $(FW_LIB) $(CTL_LIB) $(WIRE_LIB) $(POLICY_LIB)

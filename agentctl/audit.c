@@ -45,7 +45,7 @@ struct audit {
 	uint64_t overruns;
 	uint32_t lost_before, lost;
 	int tells_who; /* -1: not asked yet */
-	char buf[AUDIT_RECORD_MAX];
+	char *buf;     /* of AUDIT_RECORD_MAX bytes, as they come */
 };
 
 /* ---- questions --------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ static ssize_t answer(struct audit *a, uint16_t *ret_type)
 {
 	struct pollfd pfd = {.fd = a->ask, .events = POLLIN};
 	struct nlmsghdr h;
-	struct iovec iov[] = {{&h, sizeof(h)}, {a->buf, sizeof(a->buf)}};
+	struct iovec iov[] = {{&h, sizeof(h)}, {a->buf, AUDIT_RECORD_MAX}};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
 	ssize_t n;
 
@@ -106,10 +106,16 @@ static int command(struct audit *a, uint16_t type, const void *body, size_t byte
 	return (int)n;
 }
 
-static int get_status(struct audit *a, struct audit_status *ret)
+/* The kernel starts a thread to answer: there is time for something else. */
+static int ask_status(struct audit *a)
+{
+	return ask(a, AUDIT_GET, 0, NULL, 0);
+}
+
+static int read_status(struct audit *a, struct audit_status *ret)
 {
 	uint16_t got;
-	ssize_t n = ask(a, AUDIT_GET, 0, NULL, 0);
+	ssize_t n = 0;
 
 	*ret = (struct audit_status){0};
 	while (n >= 0) {
@@ -264,19 +270,16 @@ static int possible(struct err *e)
 	return 0;
 }
 
-static int start(struct audit *a, bool on, struct audit_status *now, struct err *e)
+static int start(struct audit *a, struct err *e)
 {
 	int r = listen_there(a, e);
 
-	if (r < 0)
-		return r;
-	if ((r = get_status(a, now)) < 0 || (on && (r = turn_on(a, now)) < 0))
-		return err_set(e, -r, "cannot turn auditing on: %s", strerror(-r));
-	a->lost_before = now->lost;
-	return 0;
+	if (r == 0 && (r = ask_status(a)) < 0)
+		err_set(e, -r, "cannot ask for the state of auditing: %s", strerror(-r));
+	return r;
 }
 
-static int make(struct audit **ret, bool on, struct audit_status *now, struct err *e)
+int audit_open(struct audit **ret, struct err *e)
 {
 	struct audit *a;
 	ssize_t n;
@@ -288,9 +291,11 @@ static int make(struct audit **ret, bool on, struct audit_status *now, struct er
 	if (!a)
 		return err_set(e, ENOMEM, "out of memory");
 	a->fd = a->ask = a->tells_who = -1;
+	a->buf = malloc(AUDIT_RECORD_MAX);
 	n = readlink("/proc/self/exe", a->self, sizeof(a->self) - 1);
-	r = n < 0 ? err_set(e, errno, "cannot read /proc/self/exe: %s", strerror(errno))
-		  : start(a, on, now, e);
+	r = !a->buf ? err_set(e, ENOMEM, "out of memory")
+	    : n < 0 ? err_set(e, errno, "cannot read /proc/self/exe: %s", strerror(errno))
+		    : start(a, e);
 	if (r < 0)
 		audit_free(a);
 	else
@@ -298,15 +303,16 @@ static int make(struct audit **ret, bool on, struct audit_status *now, struct er
 	return r;
 }
 
-int audit_open(struct audit **ret, audit_fn *fn, void *arg, struct err *e)
+int audit_begin(struct audit *a, audit_fn *fn, void *arg, struct err *e)
 {
 	struct audit_status now;
-	int r = make(ret, true, &now, e);
+	int r = read_status(a, &now);
 
-	if (r < 0)
-		return r;
-	(*ret)->fn = fn;
-	(*ret)->arg = arg;
+	if (r < 0 || (r = turn_on(a, &now)) < 0)
+		return err_set(e, -r, "cannot turn auditing on: %s", strerror(-r));
+	a->lost_before = now.lost;
+	a->fn = fn;
+	a->arg = arg;
 	return 0;
 }
 
@@ -314,13 +320,14 @@ int audit_possible(bool *ret_on, struct err *e)
 {
 	struct audit_status now;
 	struct audit *a;
-	int r = make(&a, false, &now, e);
+	int r = audit_open(&a, e);
 
 	if (r < 0)
 		return r;
-	*ret_on = now.enabled;
+	r = read_status(a, &now);
 	audit_free(a);
-	return 0;
+	*ret_on = r == 0 && now.enabled;
+	return r < 0 ? err_set(e, -r, "cannot read the state of auditing: %s", strerror(-r)) : 0;
 }
 
 void audit_free(struct audit *a)
@@ -333,6 +340,7 @@ void audit_free(struct audit *a)
 		close(a->fd);
 	if (a->ask >= 0)
 		close(a->ask);
+	free(a->buf);
 	free(a);
 }
 
@@ -429,7 +437,7 @@ static bool read_some(struct audit *a)
 	for (int i = 0; i < TURN; i++) {
 		struct nlmsghdr h;
 		struct sockaddr_nl from;
-		struct iovec iov[] = {{&h, sizeof(h)}, {a->buf, sizeof(a->buf)}};
+		struct iovec iov[] = {{&h, sizeof(h)}, {a->buf, AUDIT_RECORD_MAX}};
 		struct msghdr m = {.msg_name = &from,
 				   .msg_namelen = sizeof(from),
 				   .msg_iov = iov,
@@ -460,7 +468,9 @@ void audit_drain(struct audit *a)
 	struct audit_status now = {.backlog = 1};
 
 	audit_read(a);
-	for (int i = 0; i < DRAIN_TRIES && get_status(a, &now) == 0 && now.backlog; i++) {
+	for (int i = 0;
+	     i < DRAIN_TRIES && ask_status(a) == 0 && read_status(a, &now) == 0 && now.backlog;
+	     i++) {
 		audit_read(a);
 		usleep(1000);
 	}

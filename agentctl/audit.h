@@ -56,11 +56,12 @@ struct audit;
 /* Called for each ACCESS of our domain, and for a SYSCALL that belongs to one. */
 typedef void audit_fn(void *arg, const struct audit_record *r);
 
-/* Listens, and turns auditing on if it is off: first with a rule that gives no process an audit
- * context, since that would cost each of their system calls time. Needs root of the initial user
- * and pid namespaces. -errno with e: what is missing. -ENOTRECOVERABLE: give up altogether, we are
- * in another network namespace. */
-int audit_open(struct audit **ret, audit_fn *fn, void *arg, struct err *e);
+/* Listens. Needs root of the initial user and pid namespaces. -errno with e: what is missing.
+ * -ENOTRECOVERABLE: give up altogether, we are in another network namespace. */
+int audit_open(struct audit **ret, struct err *e);
+/* Turns auditing on if it is off: first with a rule that gives no process an audit context, since
+ * that would cost each of their system calls time. To be called once, a while after audit_open. */
+int audit_begin(struct audit *a, audit_fn *fn, void *arg, struct err *e);
 void audit_free(struct audit *a);
 /* Would it work? Turns nothing on. *ret_on: it is on already. */
 int audit_possible(bool *ret_on, struct err *e);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agentctl/box.h"
 #include "policy/base/cleanup.h"
@@ -150,7 +151,10 @@ static void deny_where_shown(struct build *b, const struct mounts *x, const char
 static void deny_secrets_in(struct build *b, const char *dir)
 {
 	char path[2 * PATH_MAX], real[PATH_MAX];
+	struct stat st;
 
+	if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode))
+		return;
 	for (size_t i = 0; i < protected_places_n; i++) {
 		const struct protected_place *x = &protected_places[i];
 		bool open = false;
@@ -159,7 +163,8 @@ static void deny_secrets_in(struct build *b, const char *dir)
 			open |= protected_opened_by(
 			    x, profile_unprotect(b->b->policy, b->b->profile, k));
 		snprintf(path, sizeof(path), "%s/%s", dir, x->path);
-		if (open || !(x->flags & PROTECTED_SECRET) || !realpath(path, real))
+		if (open || !(x->flags & PROTECTED_SECRET) || lstat(path, &st) < 0 ||
+		    !realpath(path, real))
 			continue;
 		for (size_t k = 0; k < b->n_entries; k++)
 			open |= b->entry[k].real && b->entry[k].path.kind != PATH_DENY &&

@@ -1,9 +1,11 @@
 /* The first process of a pid namespace: the kernel spares it the signals that it does not handle,
  * and orphans come to it. So the command is its child. */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,22 +52,37 @@ static _Noreturn void watch(pid_t command, const sigset_t *set, int tell)
 	}
 }
 
-int init_fork(int tell, struct err *e)
+/* What the C library needs to look for a program, and to run a script without an interpreter, which
+ * copies the arguments. Only what is touched takes memory. */
+#define STACK_BYTES (16u << 20)
+#define GUARD_BYTES 65536u
+
+static void *make_stack(void)
 {
-	sigset_t set, before;
+	char *p =
+	    mmap(NULL, STACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED || mprotect(p + GUARD_BYTES, STACK_BYTES - GUARD_BYTES,
+					   PROT_READ | PROT_WRITE) < 0
+		   ? NULL
+		   : p + STACK_BYTES;
+}
+
+int init_run(int tell, int (*fn)(void *arg), void *arg, struct err *e)
+{
+	void *stack = make_stack();
+	sigset_t set;
 	pid_t pid;
 
+	if (!stack)
+		return err_set(e, errno, "cannot get a stack: %s", strerror(errno));
 	sigfillset(&set);
-	sigprocmask(SIG_BLOCK, &set, &before);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	/* nobody looks into what it still holds of its life before */
 	prctl(PR_SET_DUMPABLE, 0);
-	pid = fork();
+	pid = clone(fn, stack, CLONE_VM | CLONE_VFORK | SIGCHLD, arg);
 	if (pid < 0)
 		return err_set(e, errno, "cannot fork: %s", strerror(errno));
-	if (pid == 0) {
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		return 0;
-	}
 	tell = dup2(tell, 0);
 	close_range(1, ~0U, 0);
 	watch(pid, &set, tell);

@@ -33,23 +33,25 @@ static void die_with_us(int tell)
 		_exit(EXIT_CTL);
 }
 
-static _Noreturn void child(struct launch *l, const int streams[3], bool inside, int tell, int end)
+/* What the child has of ours. */
+struct start {
+	struct launch *l;
+	int streams[3];
+	bool inside;            /* the cgroup */
+	int tell, end, lookups; /* an error; the command's status; lookup_receive */
+};
+
+static int run(void *arg)
 {
+	const struct start *s = arg;
+	const struct launch *l = s->l;
 	struct sigaction dfl = {.sa_handler = SIG_DFL};
 	struct err e = {0};
 	sigset_t none;
 	int code;
 
-	for (int i = 0; i < 3; i++)
-		if (streams[i] != i)
-			dup2(streams[i], i);
-	if (plan_apply(l->plan, inside ? NULL : l->cgroup, &l->cgroups, &e) < 0)
-		give_up(tell, &e, EXIT_CTL);
-	die_with_us(tell); /* a change of user would have cleared it */
-	if (l->plan->tool && init_fork(end, &e) < 0)
-		give_up(tell, &e, EXIT_CTL);
-	for (int s = 1; s < NSIG; s++)
-		sigaction(s, &dfl, NULL);
+	for (int n = 1; n < NSIG; n++)
+		sigaction(n, &dfl, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execvp(l->argv[0], l->argv);
@@ -59,7 +61,24 @@ static _Noreturn void child(struct launch *l, const int streams[3], bool inside,
 		err_hint(&e, "`exec` of the profile must name it, the interpreter of a script too");
 	else if (code == EACCES && l->plan->uid != getuid())
 		err_hint(&e, "it runs as user '%s', who may not read or execute it", l->plan->user);
-	give_up(tell, &e, code == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
+	give_up(s->tell, &e, code == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
+}
+
+static _Noreturn void child(struct start *s)
+{
+	struct launch *l = s->l;
+	struct err e = {0};
+
+	for (int i = 0; i < 3; i++)
+		if (s->streams[i] != i)
+			dup2(s->streams[i], i);
+	if (plan_apply(l->plan, s->inside ? NULL : l->cgroup, &l->cgroups, s->lookups, &e) < 0)
+		give_up(s->tell, &e, EXIT_CTL);
+	die_with_us(s->tell); /* a change of user would have cleared it */
+	if (!l->plan->tool)
+		run(s);
+	init_run(s->end, run, s, &e);
+	give_up(s->tell, &e, EXIT_CTL);
 }
 
 /* ---- the parent --------------------------------------------------------------------------------
@@ -130,42 +149,71 @@ static bool failed(struct launch *l, int in, struct err *e)
 	}
 }
 
+/* What the child waits for. Nobody tells it of an error: it ends when the pipe does. */
+static int look_up(struct launch *l, int to, struct err *e)
+{
+	if (l->begin_meanwhile && l->begin_meanwhile(l->meanwhile_arg, e) < 0)
+		return -EIO;
+	lookup_send(l->plan, STEP_LIBRARY, to);
+	if (l->end_meanwhile && l->end_meanwhile(l->meanwhile_arg, e) < 0)
+		return -EIO;
+	lookup_send(l->plan, STEP_USER, to);
+	return 0;
+}
+
+static void end_start(struct launch *l, int *ret_exit)
+{
+	int status;
+
+	waitpid(l->pid, &status, 0);
+	*ret_exit = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_CTL;
+}
+
 int launch_start(struct launch *l, int *ret_exit, struct err *e)
 {
-	_cleanup_close_ int in = -1, out = -1, end = -1;
-	int pipe_fd[2], end_fd[2], streams[3], status;
-	bool inside;
+	_cleanup_close_ int in = -1, out = -1, end = -1, to = -1, from = -1;
+	int tell[2], status[2], lookups[2];
+	struct start s = {.l = l};
 
 	*ret_exit = EXIT_CTL;
-	if (pipe2(pipe_fd, O_CLOEXEC) < 0 || pipe2(end_fd, O_CLOEXEC) < 0)
+	if (pipe2(tell, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC) < 0 ||
+	    pipe2(lookups, O_CLOEXEC) < 0 || make_pipes(l, s.streams) < 0)
 		return err_set(e, errno, "cannot make a pipe: %s", strerror(errno));
-	in = pipe_fd[0];
-	out = pipe_fd[1];
-	end = end_fd[1];
-	l->end = end_fd[0];
-	if (make_pipes(l, streams) < 0)
-		return err_set(e, errno, "cannot make a pipe: %s", strerror(errno));
+	in = tell[0];
+	s.tell = out = tell[1];
+	l->end = status[0];
+	s.end = end = status[1];
+	s.lookups = from = lookups[0];
+	to = lookups[1];
 	if (cgroup_make(&l->cgroups, l->plan, l->cgroup, e) < 0)
 		return -EIO;
 	if (l->cgroups.own_v2)
 		l->cgroup = l->cgroups.v2;
-	l->pid = plan_fork(l->plan, l->cgroup, &inside);
+	l->pid = plan_fork(l->plan, l->cgroup, &s.inside);
 	if (l->pid < 0) {
 		err_set(e, errno, "cannot make the namespaces of the box: %s", strerror(errno));
 		return err_hint(e, "root needs CAP_SYS_ADMIN for them, which containers take away; "
 				   "for an ordinary user see sysctl user.max_user_namespaces");
 	}
-	if (l->pid == 0)
-		child(l, streams, inside, out, end);
+	if (l->pid == 0) {
+		close(to); /* its end is seen when we are gone */
+		child(&s);
+	}
 	close(steal_fd(&out));
+	close(steal_fd(&from));
 	for (int i = 1; i < 3; i++)
-		if (streams[i] != l->streams[i])
-			close(streams[i]);
+		if (s.streams[i] != l->streams[i])
+			close(s.streams[i]);
+	if (look_up(l, to, e) < 0) {
+		kill(l->pid, SIGKILL);
+		end_start(l, ret_exit);
+		*ret_exit = EXIT_CTL;
+		return -EIO;
+	}
 	if (!failed(l, in, e))
 		return 0;
 	e->msg[sizeof(e->msg) - 1] = e->hint[sizeof(e->hint) - 1] = '\0';
-	waitpid(l->pid, &status, 0);
-	*ret_exit = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_CTL;
+	end_start(l, ret_exit);
 	return -EIO;
 }
 

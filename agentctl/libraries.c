@@ -1,6 +1,5 @@
 /* Where the loader finds libraries: they are mapped, so they must lie where programs may be mapped.
  */
-#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -138,23 +137,32 @@ bool library_maps(const struct library_dirs *l, const char *library, const char 
 	return name[0] == '.' || is_module(name) || leads_to_library(l, dir);
 }
 
-int library_program_dirs(const struct library_dirs *l, const char *library,
-			 int (*fn)(const char *name, void *arg), void *arg)
+static bool may_hold_programs(const struct library_dirs *l, const char *library, const char *name)
 {
-	DIR *d = opendir(library);
-	const struct dirent *e;
-	int r = 0;
+	char path[PATH_MAX + NAME_MAX + 2];
 
-	while (d && r == 0 && (e = readdir(d))) {
-		char path[PATH_MAX + NAME_MAX + 2];
+	if (is_module(name))
+		return false;
+	snprintf(path, sizeof(path), "%s/%s", library, name);
+	return !leads_to_library(l, path);
+}
 
-		if (e->d_type != DT_DIR || e->d_name[0] == '.' || is_module(e->d_name))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", library, e->d_name);
-		if (!leads_to_library(l, path))
-			r = fn(e->d_name, arg);
+int library_program_dirs(const struct library_dirs *l, const char *library, char **ret,
+			 size_t *ret_bytes)
+{
+	int r = subdirs(library, ret, ret_bytes);
+	char *to = *ret, *end;
+
+	if (r < 0)
+		return r;
+	end = *ret + *ret_bytes;
+	for (char *name = *ret, *next; name < end; name = next) {
+		next = name + strlen(name) + 1;
+		if (may_hold_programs(l, library, name)) {
+			memmove(to, name, (size_t)(next - name));
+			to += next - name;
+		}
 	}
-	if (d)
-		closedir(d);
-	return r;
+	*ret_bytes = (size_t)(to - *ret);
+	return 0;
 }

@@ -55,9 +55,11 @@ int namespaces_enter(const struct plan *p, uint64_t flags, struct err *e)
 {
 	int r = flags & CLONE_NEWUSER ? identity(p, e) : 0;
 
-	if (r == 0 && (flags & CLONE_NEWNET))
-		r = loopback_up(e);
-	return r;
+	if (r < 0 || !(flags & CLONE_NEWNET))
+		return r;
+	return unshare(CLONE_NEWNET) < 0
+		   ? err_set(e, errno, "cannot make a network namespace: %s", strerror(errno))
+		   : loopback_up(e);
 }
 
 static long setting(const char *path, long otherwise)

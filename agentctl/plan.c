@@ -234,7 +234,8 @@ void plan_print(const struct plan *p, FILE *to)
  */
 
 /* Moving a process into a cgroup waits for every processor, ten milliseconds and more; one that is
- * born there does not. */
+ * born there does not. The network namespace, most of a millisecond, it makes itself: we have
+ * something else to do meanwhile. */
 pid_t plan_fork(const struct plan *p, const char *cgroup, bool *ret_inside)
 {
 	_cleanup_close_ int fd = cgroup ? open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -243,7 +244,7 @@ pid_t plan_fork(const struct plan *p, const char *cgroup, bool *ret_inside)
 
 	for (size_t i = 0; i < p->n; i++)
 		if (p->step[i].kind == STEP_NAMESPACES)
-			args.flags = p->step[i].arg;
+			args.flags = p->step[i].arg & ~(uint64_t)CLONE_NEWNET;
 	*ret_inside = !cgroup;
 	if (fd >= 0) {
 		struct clone_args into = args;
@@ -315,8 +316,31 @@ struct applying {
 	struct plan *p;
 	const char *cgroup;
 	const struct cgroup_limits *limits;
-	int ruleset;
+	int ruleset, lookups;
 };
+
+static int library(const struct applying *a, const struct step *s, struct err *e)
+{
+	_cleanup_free_ void *names = NULL;
+	size_t bytes;
+	int r = lookup_receive(a->lookups, &names, &bytes);
+
+	return r < 0 ? err_set(e, -r, "cannot read %s: %s", s->path, strerror(-r))
+		     : tree_library(s->fd, s->path, names, bytes, e);
+}
+
+static int user(const struct applying *a, struct err *e)
+{
+	_cleanup_free_ void *groups = NULL;
+	size_t bytes;
+	int r;
+
+	if (!user_changes(a->p))
+		return 0;
+	r = lookup_receive(a->lookups, &groups, &bytes);
+	return r < 0 ? err_set(e, -r, "cannot find the groups of %s: %s", a->p->user, strerror(-r))
+		     : user_become(a->p, groups, bytes / sizeof(gid_t), e);
+}
 
 static int apply(struct applying *a, const struct step *s, struct err *e)
 {
@@ -344,7 +368,7 @@ static int apply(struct applying *a, const struct step *s, struct err *e)
 	case STEP_PROC:
 		return tree_proc(e);
 	case STEP_LIBRARY:
-		return tree_library(s->fd, s->path, p->libraries, e);
+		return library(a, s, e);
 	case STEP_BIND:
 		return tree_attach(s->fd, s->path, e);
 	case STEP_HIDE:
@@ -369,7 +393,7 @@ static int apply(struct applying *a, const struct step *s, struct err *e)
 			   ? err_set(e, errno, "cannot close descriptors: %s", strerror(errno))
 			   : 0;
 	case STEP_USER:
-		return user_become(p, e);
+		return user(a, e);
 	case STEP_BOUNDING:
 		return caps_drop_bounding(e);
 	case STEP_CAPABILITIES:
@@ -393,9 +417,11 @@ static int apply(struct applying *a, const struct step *s, struct err *e)
 	return -EINVAL;
 }
 
-int plan_apply(struct plan *p, const char *cgroup, const struct cgroup_limits *c, struct err *e)
+int plan_apply(struct plan *p, const char *cgroup, const struct cgroup_limits *c, int lookups,
+	       struct err *e)
 {
-	struct applying a = {.p = p, .cgroup = cgroup, .limits = c, .ruleset = -1};
+	struct applying a = {
+	    .p = p, .cgroup = cgroup, .limits = c, .ruleset = -1, .lookups = lookups};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < p->n; i++)

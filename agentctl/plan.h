@@ -98,8 +98,10 @@ void plan_print_lacks(const struct plan *p, FILE *to);
 /* As fork(2), with the namespaces of the plan. cgroup may be NULL. *ret_inside: the child was born
  * in the cgroup; where the kernel refuses that it is not. */
 pid_t plan_fork(const struct plan *p, const char *cgroup, bool *ret_inside);
-/* Applies every step to the calling process. cgroup: NULL if it is there already. */
-int plan_apply(struct plan *p, const char *cgroup, const struct cgroup_limits *c, struct err *e);
+/* Applies every step to the calling process. cgroup: NULL if it is there already. lookups: where
+ * lookup_send writes. */
+int plan_apply(struct plan *p, const char *cgroup, const struct cgroup_limits *c, int lookups,
+	       struct err *e);
 void plan_done(struct plan *p);
 
 /* ---- box.c: the plan of a profile --------------------------------------------------------------
@@ -131,7 +133,9 @@ int box_path(const struct plan *p, const char *workspace, const char *path, char
 
 /* user.c: NULL or "": whoever is behind sudo, or the caller. */
 int user_find(struct plan *p, const char *name, struct err *e);
-int user_become(const struct plan *p, struct err *e);
+/* We are another one, and may become p's. */
+bool user_changes(const struct plan *p);
+int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err *e);
 /* The rights of p's user, for looking at files, until user_return. Root only; else nothing happens.
  */
 struct user_rights {
@@ -174,6 +178,16 @@ size_t mount_hidden_paths(char paths[][4096], size_t max);
 /* Every socket file that a process of this network namespace has made; real paths. */
 void mount_each_socket(void (*fn)(const char *path, void *arg), void *arg);
 
+/* lookup.c: what the steps of one kind need, in their order: STEP_LIBRARY, then STEP_USER. Written
+ * by the process that made the plan, received by the one that applies it. */
+int lookup_send(const struct plan *p, enum step_kind kind, int fd);
+/* *ret is to be freed, also after an error. -EPIPE: who should send it is gone. */
+int lookup_receive(int fd, void **ret, size_t *ret_bytes);
+
+/* subdirs.c: the names of the directories in path, each with a zero at its end, but for those that
+ * begin with a dot. *ret is to be freed, also after an error. */
+int subdirs(const char *path, char **ret, size_t *ret_bytes);
+
 /* libraries.c: where the loader finds libraries on this host */
 #define LIBRARY_DIRS_MAX 24
 struct library_dirs {
@@ -182,10 +196,10 @@ struct library_dirs {
 	char loader[4096]; /* the program that loads dynamic programs; "": none */
 };
 void library_dirs(struct library_dirs *ret);
-/* Calls fn for every directory in a library directory that may hold programs, until it returns not
- * 0. */
-int library_program_dirs(const struct library_dirs *l, const char *library,
-			 int (*fn)(const char *name, void *arg), void *arg);
+/* The directories in a library directory that may hold programs: their names, each with a zero at
+ * its end, to be freed. 0 or -errno. */
+int library_program_dirs(const struct library_dirs *l, const char *library, char **ret,
+			 size_t *ret_bytes);
 /* May what lies there, below a library directory, be mapped as a program in a box? */
 bool library_maps(const struct library_dirs *l, const char *library, const char *path);
 /* The loader that an ELF program names; "": it needs none. -ENOEXEC: no ELF program of this
@@ -199,7 +213,8 @@ int tree_open(const char *path);
 int tree_take(const char *path, enum bind how, int *ret_fd, struct err *e);
 int tree_close_down(struct err *e);
 int tree_attach(int fd, const char *path, struct err *e);
-int tree_library(int fd, const char *path, const struct library_dirs *l, struct err *e);
+/* names: of the directories in it that stay without programs, as library_program_dirs has them. */
+int tree_library(int fd, const char *path, const char *names, size_t bytes, struct err *e);
 int tree_tmpfs(const char *path, uint64_t bytes, struct err *e);
 /* Before tree_close_down, which forbids devices. */
 int tree_take_devices(struct err *e);
@@ -264,6 +279,11 @@ struct launch {
 	int streams[3];               /* the command's; over 2, or 0, 1 and 2 in that order */
 	struct launch_watch watch[LAUNCH_WATCHES];
 	size_t n_watches;
+	/* What must be there before the command runs, and not before its process is: begun and
+	 * ended while that is busy. NULL, or 0 or -errno: the command is not to be started. */
+	int (*begin_meanwhile)(void *arg, struct err *e);
+	int (*end_meanwhile)(void *arg, struct err *e);
+	void *meanwhile_arg;
 	/* afterwards */
 	pid_t pid;
 	bool over; /* it has ended: its number may be another's by now */
@@ -299,9 +319,10 @@ const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights
 /* path as YAML writes it inside brackets; NULL: it cannot. */
 const char *suggest_yaml(const char *path, char *buf, size_t bytes);
 
-/* init.c: the first process of a pid namespace. Forks; returns in the child, which goes on. The
- * parent passes signals on and reaps; when the child ends it kills what is left, writes the exit
- * status as one byte to tell, and ends. */
-int init_fork(int tell, struct err *e);
+/* init.c: the first process of a pid namespace. fn is called in a child, whose memory is ours until
+ * it executes a program or ends: it must do no other than one of these. Then we pass signals on and
+ * reap; when the child ends we kill what is left, write the exit status as one byte to tell, and
+ * end. Returns only if there can be no child. */
+int init_run(int tell, int (*fn)(void *arg), void *arg, struct err *e);
 
 #endif

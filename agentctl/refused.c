@@ -275,6 +275,42 @@ static bool has_step(const struct plan *p, enum step_kind kind)
 }
 
 /* What cannot be had is done without. */
+static int without_audit(const struct refused *r, int error, struct err *e)
+{
+	if (error == -ENOTRECOVERABLE || error == -ENOMEM)
+		return error;
+	if (r->from->verbose)
+		fprintf(stderr, "agentctl: files whose reading is refused are not seen: %s\n",
+			e->msg);
+	*e = (struct err){0};
+	return 0;
+}
+
+static int open_audit(void *arg, struct err *e)
+{
+	struct refused *r = arg;
+	int n = audit_open(&r->audit, e);
+
+	return n < 0 ? without_audit(r, n, e) : 0;
+}
+
+static int begin_audit(void *arg, struct err *e)
+{
+	struct refused *r = arg;
+	int n = r->audit ? audit_begin(r->audit, on_record, r, e) : 0;
+
+	if (n < 0) {
+		audit_free(r->audit);
+		r->audit = NULL;
+		return without_audit(r, n, e);
+	}
+	if (r->audit)
+		launch_watch(r->launch, audit_fd(r->audit), on_readable, r);
+	return 0;
+}
+
+/* The kernel tells of the box's Landlock domain when it is made: the records are listened to before
+ * the process gets there. */
 static int open_both(struct refused *r, struct err *e)
 {
 	const struct watch_user user = {
@@ -282,15 +318,12 @@ static int open_both(struct refused *r, struct err *e)
 	int n =
 	    has_step(r->from->plan, STEP_WATCH) ? watch_open(r->launch, &user, &r->watch, e) : 0;
 
-	if (n < 0 || r->from->reference)
-		return n;
-	n = audit_open(&r->audit, on_record, r, e);
-	if (n == 0)
-		launch_watch(r->launch, audit_fd(r->audit), on_readable, r);
-	else if (n != -ENOTRECOVERABLE && n != -ENOMEM && r->from->verbose)
-		fprintf(stderr, "agentctl: files whose reading is refused are not seen: %s\n",
-			e->msg);
-	return n == -ENOTRECOVERABLE || n == -ENOMEM ? n : 0;
+	if (n == 0 && !r->from->reference) {
+		r->launch->begin_meanwhile = open_audit;
+		r->launch->end_meanwhile = begin_audit;
+		r->launch->meanwhile_arg = r;
+	}
+	return n;
 }
 
 int refused_begin(const struct refused_from *from, struct launch *l, struct refused **ret,

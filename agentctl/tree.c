@@ -7,6 +7,7 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -134,34 +135,20 @@ int tree_attach(int fd, const char *path, struct err *e)
 	return r < 0 ? err_set(e, -r, "cannot mount %s: %s", path, strerror(-r)) : 0;
 }
 
-struct closing {
-	int below, above;
-	struct err *e;
-	const char *library;
-};
-
-/* Below the library's mount the directory is still as everything is: without programs. */
-static int close_dir(const char *name, void *arg)
+/* Below the library's mount each directory is still as everything is, without programs: it is put
+ * on top of itself. */
+int tree_library(int fd, const char *path, const char *names, size_t bytes, struct err *e)
 {
-	struct closing *c = arg;
-	_cleanup_close_ int fd =
-	    (int)syscall(SYS_open_tree, c->below, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	char above[PATH_MAX + NAME_MAX + 2];
+	int r = chdir(path) < 0 ? err_set(e, errno, "cannot open %s: %s", path, strerror(errno))
+				: tree_attach(fd, path, e);
 
-	return fd < 0 ||
-		       syscall(SYS_move_mount, fd, "", c->above, name, MOVE_MOUNT_F_EMPTY_PATH) < 0
-		   ? err_set(c->e, errno, "cannot close %s/%s: %s", c->library, name,
-			     strerror(errno))
-		   : 0;
-}
-
-int tree_library(int fd, const char *path, const struct library_dirs *l, struct err *e)
-{
-	_cleanup_close_ int below = tree_open(path);
-	struct closing c = {.below = below, .above = fd, .e = e, .library = path};
-	int r = below < 0 ? err_set(e, errno, "cannot open %s: %s", path, strerror(errno))
-			  : tree_attach(fd, path, e);
-
-	return r < 0 ? r : library_program_dirs(l, path, close_dir, &c);
+	for (const char *n = names; r == 0 && n < names + bytes; n += strlen(n) + 1) {
+		snprintf(above, sizeof(above), "%s/%s", path, n);
+		if (mount(n, above, NULL, MS_BIND, NULL) < 0)
+			r = err_set(e, errno, "cannot close %s: %s", above, strerror(errno));
+	}
+	return r;
 }
 
 /* ---- new file systems ------------------------------------------------------------------------ */

@@ -64,11 +64,14 @@ int user_find(struct plan *p, const char *name, struct err *e)
 	       "root only runs as root when the policy says user: root");
 }
 
-int user_become(const struct plan *p, struct err *e)
+bool user_changes(const struct plan *p)
 {
-	if (p->rootless || (geteuid() != 0 && p->uid == getuid()))
-		return 0;
-	if (initgroups(p->user, p->gid) < 0 || setresgid(p->gid, p->gid, p->gid) < 0 ||
+	return !p->rootless && (geteuid() == 0 || p->uid != getuid());
+}
+
+int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err *e)
+{
+	if (setgroups(n, groups) < 0 || setresgid(p->gid, p->gid, p->gid) < 0 ||
 	    setresuid(p->uid, p->uid, p->uid) < 0)
 		return err_set(e, errno, "cannot become %s: %s", p->user, strerror(errno));
 	return 0;

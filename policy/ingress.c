@@ -94,7 +94,7 @@ static int add_rule(const struct policy *p, const struct ingress_rule *g, struct
 int policy_ingress_pairs(const struct policy *p, unsigned family, struct ingress_pair **ret,
 			 size_t *ret_n)
 {
-	struct pairs all = {.list = calloc(INGRESS_PAIRS_MAX, sizeof(*all.list))};
+	struct pairs all = {.list = reallocarray(NULL, INGRESS_PAIRS_MAX, sizeof(*all.list))};
 	size_t n = 0;
 	int r = all.list ? 0 : -ENOMEM;
 
