@@ -10,13 +10,12 @@
 #include "fw/parent.h"
 #include "policy/base/log.h"
 
-#define LOOK_TICKS 10  /* and as long is waited at least */
+#define LOOK_TICKS 5   /* one without a socket is forgotten at the second look that finds none */
 #define AT_ONCE    512 /* forgotten in one transaction */
 
 struct grave {
 	uint64_t id;
-	unsigned ticks;
-	bool used; /* a socket was found */
+	bool used, unused_before; /* a socket was found at this look; none was at the last */
 };
 
 void graves_add(struct parent *p, uint64_t cgroup_id)
@@ -58,15 +57,15 @@ static void forget(struct parent *p)
 	for (size_t i = 0; i < p->n_graves; i++) {
 		struct grave *g = &p->graves[i];
 
-		if (!g->used && g->ticks >= LOOK_TICKS && n < AT_ONCE)
+		if (!g->used && g->unused_before && n < AT_ONCE) {
 			ids[n++] = g->id;
-		else
-			p->graves[kept++] = *g;
+			continue;
+		}
+		g->unused_before = !g->used;
+		p->graves[kept++] = *g;
 	}
-	if (!n)
-		return;
 	p->n_graves = kept;
-	if (nft_forget(p->nft, ids, n) < 0)
+	if (n && nft_forget(p->nft, ids, n) < 0)
 		log_warn("%zu ended fences could not be forgotten by the kernel", n);
 }
 
@@ -76,10 +75,8 @@ void graves_tick(struct parent *p)
 		return;
 	p->graves_ticks = 0;
 	qsort(p->graves, p->n_graves, sizeof(*p->graves), by_id);
-	for (size_t i = 0; i < p->n_graves; i++) {
+	for (size_t i = 0; i < p->n_graves; i++)
 		p->graves[i].used = false;
-		p->graves[i].ticks += LOOK_TICKS;
-	}
 	if (sockdiag_cgroups(p->sockdiag_fd, on_socket, p) == 0)
 		forget(p);
 }
