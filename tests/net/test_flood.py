@@ -40,15 +40,19 @@ def test_row24_large_datagrams(lab):
 def test_row24_questions_without_answer(lab):
     """Allowed names whose server is silent: what waits is bounded, and others get their answers."""
     lab.zone.dead = True
-    h = lab.start(L.policy("*.evil.test"), lab.attack("questions", server=topo.DNS4))
-    engine, = lab.daemons(engine=True)
-    size = lambda: int(open("/proc/%d/status" % engine).read().split("VmRSS:")[1].split()[0]) // 1024
-    before = size()
-    time.sleep(6)
-    grown = size() - before
-    lab.zone.dead = False
+    try:
+        h = lab.start(L.policy("*.evil.test"), lab.attack("questions", server=topo.DNS4))
+        engine, = lab.daemons(engine=True)
+        size = lambda: int(open("/proc/%d/status" % engine).read().split("VmRSS:")[1].split()[0]) // 1024
+        before = size()
+        time.sleep(6)
+        grown = size() - before
+    finally:
+        lab.zone.dead = False
     check(grown < 120, "the engine grew by %d MB" % grown)
     beside(lab, h)
+    # The server has questions of the flood in its buffer; late answers would be forgeries to whoever has their port then.
+    lab.run(L.policy(NAME), ["/usr/bin/getent", "hosts", NAME])
 
 
 def test_row24_engine_dies_at_the_end(lab):
