@@ -43,6 +43,18 @@ bool schema_choice(struct yaml *y, const char *const *words, size_t n, size_t *r
 	return false;
 }
 
+void schema_bool(struct yaml *y, const char *what, bool *ret)
+{
+	static const char *const words[] = {"false", "true"};
+	size_t i;
+
+	if (!schema_choice(y, words, 2, &i))
+		yaml_error(y, 0, NULL, "'%s' is true or false", what);
+	else
+		*ret = i == 1;
+	yaml_skip(y);
+}
+
 #define REFUSED(fn, what, hint)                                                                    \
 	static void fn(struct yaml *y, void *arg)                                                  \
 	{                                                                                          \

@@ -29,6 +29,8 @@ void schema_not_yet(struct yaml *y, const char *what, const char *hint);
 bool schema_printable(const char *s);
 /* The current event is one of these words. */
 bool schema_choice(struct yaml *y, const char *const *words, size_t n, size_t *ret);
+/* true or false; what: the key, for the error. Goes on to the next event. */
+void schema_bool(struct yaml *y, const char *what, bool *ret);
 
 /* Shorter than what is anybody's own. */
 bool schema_prefix_broad(const struct prefix *p);

@@ -179,15 +179,9 @@ static void on_addresses(struct yaml *y, void *arg)
 
 static void on_broad(struct yaml *y, void *arg)
 {
-	static const char *const words[] = {"false", "true"};
 	struct item *it = arg;
-	size_t i;
 
-	if (!schema_choice(y, words, 2, &i))
-		yaml_error(y, 0, NULL, "'broad' is true or false");
-	else
-		it->broad = i == 1;
-	yaml_skip(y);
+	schema_bool(y, "broad", &it->broad);
 }
 
 static void on_ech(struct yaml *y, void *arg)
