@@ -68,6 +68,19 @@ def test_examples_are_policies(box):
         check(r.rc == 0 and not r.err, r.tell())
 
 
+@modes("root")
+def test_example_of_the_readme(box):
+    """It is a policy, and the tool in it that needs no network does what it says."""
+    text = open(B.ROOT + "/README.md").read().split("```yaml\n")[1].split("```")[0]
+    path = box.file("work/agentfw.yaml", text.replace("alice", "nobody"))
+    box.directory("work/out")
+    box.file("work/words", "three little words\n", 0o644)
+    r = box.ctl("policy", "check", path)
+    check(r.rc == 0 and not r.err, r.tell())
+    r = tool(box, path, "count", "words", cwd=box.work)
+    check(r.rc == 0 and r.out.split()[0] == "3", r.tell())
+
+
 @modes("root", "user")
 def test_python(box):
     own_mounts()
