@@ -16,7 +16,7 @@
 
 enum step_kind {
 	STEP_CGROUP,     /* join it */
-	STEP_NAMESPACES, /* arg: CLONE_NEW…; the process is born in them */
+	STEP_NAMESPACES, /* arg: CLONE_NEW…; the process is born in them, but for the network */
 	STEP_PRIVATE,    /* arg: MS_SLAVE or MS_PRIVATE: mounts stay here */
 	STEP_TREE,       /* every mount read-only, without programs, setuid and devices */
 	STEP_TMPFS,      /* path: empty; arg: bytes it can hold, 0: read-only */
