@@ -161,15 +161,17 @@ static int configure(int fs, const char *key, const char *value)
 /* A file system of its own that is mounted nowhere yet. */
 static int make(const char *type, uint64_t bytes, const char *mode, uint64_t attributes)
 {
-	_cleanup_close_ int fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+	_cleanup_close_ int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
 	char size[32];
+	int fs;
 
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
-	if (fs < 0 || (bytes && configure(fs, "size", size) < 0) ||
-	    (mode && configure(fs, "mode", mode) < 0) ||
-	    syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+	if (context < 0 || (bytes && configure(context, "size", size) < 0) ||
+	    (mode && configure(context, "mode", mode) < 0) ||
+	    syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
-	return (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attributes);
+	fs = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
+	return fs < 0 ? -errno : fs;
 }
 
 int tree_tmpfs(const char *path, uint64_t bytes, struct err *e)
@@ -210,20 +212,25 @@ int tree_proc(struct err *e)
 	return r < 0 ? err_set(e, -r, "cannot mount a /proc of its own: %s", strerror(-r)) : 0;
 }
 
-/* A file that nobody may read, of a file system that is mounted nowhere. */
+/* A file that nobody may read, of a file system that is mounted nowhere. Before Linux 6.15 a part
+ * is only cloned of what is mounted: so it is for a moment, on a directory of our own. */
 static int unreadable_file(void)
 {
+	static const char place[] = "/dev/shm";
 	_cleanup_close_ int fs =
 	    make("tmpfs", SMALL_TMPFS, "0700", NOTHING & ~(uint64_t)MOUNT_ATTR_RDONLY);
 	_cleanup_close_ int file =
-	    fs < 0 ? -1 : openat(fs, "denied", O_CREAT | O_WRONLY | O_CLOEXEC, 0);
-	int fd = file < 0 ? -1
-			  : (int)syscall(SYS_open_tree, fs, "denied",
-					 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	    fs < 0 ? fs : openat(fs, "denied", O_CREAT | O_WRONLY | O_CLOEXEC, 0);
+	_cleanup_close_ int fd = -1;
+	int r = file < 0 ? -errno : attach(fs, place);
 
-	if (fd >= 0)
-		set(fd, "", EMPTY_PATH, NOTHING);
-	return fd;
+	if (r < 0)
+		return r;
+	fd = (int)syscall(SYS_open_tree, fs, "denied", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (fd < 0 || umount2(place, MNT_DETACH) < 0)
+		return -errno;
+	r = set(fd, "", EMPTY_PATH, NOTHING);
+	return r < 0 ? r : steal_fd(&fd);
 }
 
 int tree_deny(const char *path, struct err *e)
@@ -237,6 +244,6 @@ int tree_deny(const char *path, struct err *e)
 			   ? 0
 			   : err_set(e, errno, "cannot look at %s: %s", path, strerror(errno));
 	fd = S_ISDIR(st.st_mode) ? make("tmpfs", SMALL_TMPFS, "0000", NOTHING) : unreadable_file();
-	r = fd < 0 ? -errno : attach(fd, path);
+	r = fd < 0 ? fd : attach(fd, path);
 	return r < 0 ? err_set(e, -r, "cannot close %s: %s", path, strerror(-r)) : 0;
 }
