@@ -311,7 +311,7 @@ static struct flow *of_this_connection(struct passage *w, struct flow *flow, uin
 	if (flow->verified ? known
 			   : flow_continues(flow, seq, w->pk.tcp_flags & TCP_ACK, w->pk.ack))
 		return flow;
-	if (flow->verified)
+	if (flow->verified && !flow->n_held)
 		flow_drop(w->fence->flows, flow);
 	else
 		refuse_held(flow, DENIED_SILENCE); /* it ended before it had said all */

@@ -390,6 +390,25 @@ def raw_bytes(a):
     return out
 
 
+def broken_off(a):
+    """A request, an answer, and the beginning of another request; then the same from the same port anew."""
+    backs = []
+    for last in (False, True):
+        s = socket.socket(family(a["to"]), socket.SOCK_STREAM)
+        s.settimeout(3)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.bind(("", 23456))
+        s.connect((a["to"], a["port"]))
+        s.sendall(bytes.fromhex(a["hex"]))
+        backs.append(hexes(s.recv(65536)))
+        if not last:
+            s.sendall(b"GET /" + a["token"].encode())
+            time.sleep(0.2)
+        s.close()
+    return {"backs": backs}
+
+
 def silence(a):
     """Connects and says nothing for a while."""
     s, err, ms = attempt(lambda: tcp(a["to"], a["port"]))

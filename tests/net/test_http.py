@@ -123,6 +123,18 @@ def test_row14_second_request_allowed(lab):
     lab.arrives(tok)
 
 
+def test_row14_broken_off(lab):
+    """What was held of a connection is refused, and told, when the next one has its port."""
+    tok = L.token()
+    calls = [["resolve", {"name": NAME}],
+             ["broken_off", dict(to=topo.ALLOWED4, port=80, hex=GOOD.replace(b"TOKEN", b"ok").hex(), token=tok)]]
+    r = lab.run(POLICY, lab.attack("several", list=json.dumps(calls)), timeout=30)
+    got = r.json()["results"][1]
+    check(all(bytes.fromhex(b).startswith(b"HTTP/1.1 404") for b in got["backs"]), got)
+    lab.absent(tok)
+    r.event(code="silence")
+
+
 def test_http_rule_is_not_tls(lab):
     """An http rule lets no hello through, an https rule no request on port 80."""
     tok = L.token()
