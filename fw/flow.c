@@ -1,13 +1,15 @@
 #include "fw/flow.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fw/hash.h"
 
-#define BUCKETS_MIN    64 /* doubled as flows come: there can be a thousand fences */
-#define BUCKETS_A_FLOW 4  /* a new flow meets an empty one, and no other flow's memory, mostly */
+#define BUCKETS_MIN    64  /* doubled as flows come: there can be a thousand fences */
+#define BUCKETS_A_FLOW 4   /* a new flow meets an empty one, and no other flow's memory, mostly */
+#define ROOM_MIN       512 /* most requests fit, and malloc has such pieces at hand */
 
 struct flows {
 	struct loop *loop;
@@ -112,6 +114,27 @@ struct flow *flow_find(struct flows *t, const struct flow_key *key)
 	return NULL;
 }
 
+/* Not a byte of verified_name but the first: memory of flows is cold. */
+static void begin(struct flow *f, uint32_t first_seq)
+{
+	const size_t from = offsetof(struct flow, timer);
+
+	memset((char *)f + from, 0, offsetof(struct flow, verified_name) - from);
+	f->verified_name.len = 0;
+	f->next_seq = f->first_seq = first_seq;
+}
+
+/* Frees what the connection has. */
+static void end(struct flows *t, struct flow *f)
+{
+	timer_cancel(t->loop, &f->timer);
+	flow_release(f);
+	for (size_t i = 0; i < f->n_later; i++)
+		free(f->later[i].bytes);
+	free(f->later);
+	free(f->buf);
+}
+
 struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t first_seq, void *owner)
 {
 	struct flow *f;
@@ -121,13 +144,13 @@ struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t firs
 		t->gone(f);
 		flow_drop(t, f);
 	}
-	f = calloc(1, sizeof(*f));
+	f = malloc(sizeof(*f));
 	if (!f)
 		return NULL;
 	f->key = *key;
 	f->hash = hash(key);
 	f->owner = owner;
-	f->next_seq = f->first_seq = first_seq;
+	begin(f, first_seq);
 	if (t->n * BUCKETS_A_FLOW == t->n_buckets)
 		grow(t);
 	f->next = *bucket(t, f->hash);
@@ -146,13 +169,14 @@ void flow_drop(struct flows *t, struct flow *f)
 	*at = f->next;
 	age_unlink(t, f);
 	t->n--;
-	timer_cancel(t->loop, &f->timer);
-	flow_release(f);
-	for (size_t i = 0; i < f->n_later; i++)
-		free(f->later[i].bytes);
-	free(f->later);
-	free(f->buf);
+	end(t, f);
 	free(f);
+}
+
+void flow_restart(struct flows *t, struct flow *f, uint32_t first_seq)
+{
+	end(t, f);
+	begin(f, first_seq);
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
@@ -162,7 +186,7 @@ static bool append(struct flow *f, const uint8_t *p, size_t n)
 	if (f->n + n > FLOW_BYTES_MAX)
 		return false;
 	if (f->n + n > f->room) {
-		size_t room = f->room ? f->room : 2048;
+		size_t room = f->room ? f->room : ROOM_MIN;
 		uint8_t *buf;
 
 		while (room < f->n + n)

@@ -53,8 +53,9 @@ struct flow {
 	uint32_t hash;              /* of key */
 	struct flow *next;          /* of the bucket */
 	struct flow *newer, *older; /* by use */
-	struct timer timer;         /* silence while packets are held */
 	void *owner;
+	/* From here on the connection's, up to verified_name: see flow_restart. */
+	struct timer timer; /* silence while packets are held */
 	enum flow_state state;
 	bool verified;           /* a request of it was allowed: counted */
 	uint32_t next_seq;       /* of the byte behind buf */
@@ -80,6 +81,8 @@ struct flow *flow_find(struct flows *t, const struct flow_key *key);
 struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t first_seq, void *owner);
 void flow_drop(struct flows *t,
 	       struct flow *f); /* frees the held packets' bytes; gives no verdict */
+/* Another connection has the same ports: what was kept of the one before is gone. */
+void flow_restart(struct flows *t, struct flow *f, uint32_t first_seq);
 
 enum flow_result {
 	FLOW_MORE = 0,   /* buf has new bytes */

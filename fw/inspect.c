@@ -66,7 +66,7 @@ static enum inspected http_head(struct flow *f, const struct facts *facts, struc
 		d->what = DECIDED_FLOW;
 	if (d->what != DECIDED_FLOW)
 		return INSPECT_DENY;
-	f->verified_name = host;
+	name_copy(&f->verified_name, &host);
 	flow_consume(f, req.head_bytes);
 	f->body_left = req.body_bytes;
 	f->chunks = (struct http_chunks){0};

@@ -308,13 +308,13 @@ static void look(struct passage *w, struct flow *flow)
 static struct flow *of_this_connection(struct passage *w, struct flow *flow, uint32_t seq,
 				       bool known)
 {
-	if (flow->verified ? known
-			   : flow_continues(flow, seq, w->pk.tcp_flags & TCP_ACK, w->pk.ack))
+	if (flow->verified && known)
 		return flow;
 	if (flow->verified && !flow->n_held)
-		flow_drop(w->fence->flows, flow);
-	else
-		refuse_held(flow, DENIED_SILENCE); /* it ended before it had said all */
+		flow_restart(w->fence->flows, flow, seq);
+	if (!flow->verified && flow_continues(flow, seq, w->pk.tcp_flags & TCP_ACK, w->pk.ack))
+		return flow;
+	refuse_held(flow, DENIED_SILENCE); /* it ended before it had said all */
 	return NULL;
 }
 

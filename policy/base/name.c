@@ -1,5 +1,6 @@
 #include "policy/base/name.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static char lower(char c)
@@ -67,6 +68,11 @@ bool name_canon(const char *text, size_t len, struct name *ret)
 	}
 	*ret = out;
 	return true;
+}
+
+void name_copy(struct name *to, const struct name *from)
+{
+	memcpy(to, from, offsetof(struct name, s) + from->len + 1);
 }
 
 bool name_equal(const struct name *a, const struct name *b)

@@ -21,6 +21,7 @@ struct name {
  * label that begins or ends with '-', and text that is an IP address (a last label of digits only,
  * or 0x…). ret is written on success only. */
 bool name_canon(const char *text, size_t len, struct name *ret);
+void name_copy(struct name *to, const struct name *from); /* no more bytes than it has */
 bool name_equal(const struct name *a, const struct name *b);
 /* Is n strictly below suffix: "a.b.c" is below "b.c" and "c", not below itself. */
 bool name_below(const struct name *n, const struct name *suffix);

@@ -92,6 +92,27 @@ static void another_connection_is_not_continued(void **state)
 	assert_false(flow_continues(f, 103, true, 7001));
 }
 
+static void restarted_as_if_new(void **state)
+{
+	struct lab *lab = *state;
+	struct flow *f = flow_new(lab->flows, &key, 100, lab);
+	const struct slice bytes = text("abcdef");
+
+	assert_true(flow_continues(f, 100, true, 7000));
+	assert_int_equal(flow_segment(f, 100, bytes), FLOW_MORE);
+	assert_int_equal(flow_segment(f, 110, bytes), FLOW_SAME);
+	assert_true(flow_hold(f, 1, 0, bytes.p, bytes.n, bytes.n));
+	f->verified = true;
+	f->verified_name.len = 3;
+	flow_restart(lab->flows, f, 500);
+	assert_ptr_equal(flow_find(lab->flows, &key), f);
+	assert_ptr_equal(f->owner, lab);
+	assert_int_equal(f->n + f->n_later + f->n_held + f->verified + f->verified_name.len, 0);
+	assert_true(flow_continues(f, 500, true, 9000));
+	assert_int_equal(flow_segment(f, 500, bytes), FLOW_MORE);
+	check_buf(f, "abcdef");
+}
+
 static void reversed_across_the_wrap(void **state)
 {
 	struct lab *lab = *state;
@@ -166,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(in_order_and_found_again, setup, teardown),
 	    cmocka_unit_test_setup_teardown(another_connection_is_not_continued, setup, teardown),
+	    cmocka_unit_test_setup_teardown(restarted_as_if_new, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reversed_across_the_wrap, setup, teardown),
 	    cmocka_unit_test_setup_teardown(repeats_are_fine_contradiction_is_not, setup, teardown),
 	    cmocka_unit_test_setup_teardown(bounded, setup, teardown),
