@@ -192,6 +192,7 @@ static bool opening_entry(const struct names *n, const struct opening *o, const 
 	case SCHEME_TLS:
 	case SCHEME_HTTP:
 		ret->set = LEARN_NAMED;
+		ret->http = o->scheme == SCHEME_HTTP;
 		return true;
 	case SCHEME_TCP:
 	case SCHEME_UDP:

@@ -63,6 +63,7 @@ static const struct {
     {"direct4_", KEY_V4, true, false},   {"direct6_", KEY_V6, true, false},
     {"open4_", KEY_V4, false, false},    {"open6_", KEY_V6, false, false},
     {"learned4_", KEY_V4, false, false}, {"learned6_", KEY_V6, false, false},
+    {"web4_", KEY_V4, false, false},     {"web6_", KEY_V6, false, false},
     {"pairs4_", KEY_PAIR4, true, true},  {"pairs6_", KEY_PAIR6, true, true},
 };
 static const struct {
@@ -272,9 +273,19 @@ int nft_forget(struct nft *n, const uint64_t *cgroup_ids, size_t count)
 	return batch_commit(&b);
 }
 
+static void learn_elem(struct batch *b, const struct learn_entry *le, const char *set)
+{
+	struct set_key k = addr_key(&le->addr, le->l4proto, le->port);
+	struct nftnl_set *s = batch_elems_new(b, set);
+
+	batch_elem(s, &k, NULL, NULL);
+	batch_elems(b, le->add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM, s);
+}
+
 int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count)
 {
-	static const char *const sets[2][2] = {{"learned4_", "learned6_"}, {"open4_", "open6_"}};
+	static const char *const sets[2][2] = {{"learned4_", "learned6_"}, {"open4_", "open6_"}},
+				 *const web[2] = {"web4_", "web6_"};
 	char buf[NFT_NAME_BYTES];
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
@@ -283,12 +294,11 @@ int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, si
 		return r;
 	for (size_t i = 0; i < count; i++) {
 		const struct learn_entry *le = &entry[i];
-		struct set_key k = addr_key(&le->addr, le->l4proto, le->port);
-		struct nftnl_set *s = batch_elems_new(
-		    &b, nft_name(buf, sets[le->set == LEARN_OPEN][le->addr.family == 6], fence));
+		bool v6 = le->addr.family == 6;
 
-		batch_elem(s, &k, NULL, NULL);
-		batch_elems(&b, le->add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM, s);
+		learn_elem(&b, le, nft_name(buf, sets[le->set == LEARN_OPEN][v6], fence));
+		if (le->http)
+			learn_elem(&b, le, nft_name(buf, web[v6], fence));
 	}
 	return batch_commit(&b);
 }

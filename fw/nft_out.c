@@ -240,7 +240,7 @@ static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bo
 
 static void learned_chain(struct batch *b, const struct nft_fence *f, bool v6, bool direct)
 {
-	char chain[NFT_NAME_BYTES], ask[NFT_NAME_BYTES];
+	char chain[NFT_NAME_BYTES], ask[NFT_NAME_BYTES], set[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
 
 	r = batch_rule_new(b, nft_name(chain, v6 ? "l6_" : "l4_", f->id));
@@ -250,12 +250,14 @@ static void learned_chain(struct batch *b, const struct nft_fence *f, bool v6, b
 	if (direct)
 		pass_set(b, chain, f, v6 ? "direct6_" : "direct4_", v6);
 	/* Not a verdict yet, but most likely the one: see verdict() of road.c. */
-	r = batch_rule_new(b, chain);
-	x_meta_mark(r, PKT_MARK_MASK, PKT_ALLOW_FLOW);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, nft_name(ask, "q", f->id));
-	batch_rule(b, r);
+	for (size_t i = 0; i < 2; i++) {
+		r = batch_rule_new(b, chain);
+		if (i == 0)
+			match_set(r, nft_name(set, v6 ? "web6_" : "web4_", f->id), v6);
+		x_meta_mark(r, PKT_MARK_MASK, i ? PKT_ALLOW_FLOW : PKT_ALLOW_INSPECT);
+		x_verdict(r, NFT_GOTO, nft_name(ask, "q", f->id));
+		batch_rule(b, r);
+	}
 }
 
 static struct nftnl_rule *on_mark(struct batch *b, const char *chain, uint32_t mark)
