@@ -131,7 +131,7 @@ static void unwanted_answers(struct batch *b, bool v6)
 	batch_rule(b, r);
 }
 
-static void on_any_mark(struct nftnl_rule *r)
+void nft_match_mark(struct nftnl_rule *r)
 {
 	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
 	x_mask(r, NFT_REG_1, PKT_MARK_MASK, 0);
@@ -145,11 +145,11 @@ static void verdict_rules(struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, "after");
 
-	on_any_mark(r);
+	nft_match_mark(r);
 	dispatch(r, "after_fence");
 	batch_rule(b, r);
 	r = batch_rule_new(b, "in_after");
-	on_any_mark(r);
+	nft_match_mark(r);
 	x_verdict(r, NFT_JUMP, IN_MARKED_CHAIN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, IN_MARKED_CHAIN);

@@ -71,8 +71,9 @@ static const struct {
 	bool ingress;
 } fence_chains[] = {{"q", false},   {"s", false},   {"o6_", false}, {"k", true},    {"r4_", true},
 		    {"r6_", true},  {"i4_", true},  {"i6_", true},  {"h4_", false}, {"h6_", false},
-		    {"l4_", false}, {"l6_", false}, {"m", false},   {"m6_", false}, {"f6_", false},
-		    {"f", false},   {"i", false},   {"a", false},   {"n", false},   {"z", false}};
+		    {"l4_", false}, {"l6_", false}, {"m", false},   {"u", false},   {"u6_", false},
+		    {"m6_", false}, {"f6_", false}, {"f", false},   {"i", false},   {"a", false},
+		    {"n", false},   {"z", false}};
 static const struct {
 	const char *map, *chain;
 } fence_maps[] = {

@@ -2,6 +2,7 @@
  *
  *     f<N>          IPv4 goes there at once; f6_<N> is the same for IPv6
  *     m<N>, m6_<N>  a flow that has a mark, beyond the simplest
+ *     u<N>, u6_<N>  a flow that has none
  *     h4_<N>, h6_<N>  a flow of which every payload is looked at, or every datagram
  *     l4_<N>, l6_<N>  TCP to an address that an allowed name was given for
  *     o6_<N>        extension headers
@@ -203,7 +204,7 @@ static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)
 }
 
 /* f<N> from its third rule on, f6_<N>. */
-static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bool direct)
+static void family_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
@@ -212,17 +213,29 @@ static void family_chain(struct batch *b, const struct nft_fence *f, bool v6, bo
 	nft_not_plain(b, f, chain, v6);
 	nft_self(b, f, chain, v6);
 	r = batch_rule_new(b, chain);
+	nft_match_ct_mark(r, 0);
+	x_verdict(r, NFT_GOTO, nft_name(other, v6 ? "u6_" : "u", f->id));
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
 	nft_match_ct_mark(r, f->epoch << CT_EPOCH_SHIFT);
 	load_syn(r); /* of UDP a byte of the payload, or not there: then the next rule decides */
 	x_cmp_ne8(r, NFT_REG_1, TH_SYN);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, CT_MARK_MASK, 0);
-	x_cmp_ne32(r, NFT_REG_1, 0);
 	x_verdict(r, NFT_JUMP, nft_name(other, v6 ? "m6_" : "m", f->id));
 	batch_rule(b, r);
+	r = batch_rule_new(b, chain); /* not one of ours, or no connection at all */
+	x_verdict(r, NFT_GOTO, nft_name(other, v6 ? "u6_" : "u", f->id));
+	batch_rule(b, r);
+}
+
+static void unmarked_chain(struct batch *b, const struct nft_fence *f, bool v6, bool direct)
+{
+	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
+	struct nftnl_rule *r;
+
+	nft_name(chain, v6 ? "u6_" : "u", f->id);
 	nft_answers(b, f, chain, v6);
 	r = batch_rule_new(b, chain); /* the key holds the protocol: it is TCP */
 	match_set(r, nft_name(other, v6 ? "learned6_" : "learned4_", f->id), v6);
@@ -301,14 +314,16 @@ void nft_out(struct batch *b, const struct nft_fence *f, bool native_queue, cons
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
 	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "f", f->id));
 
-	x_meta_mark(r, PKT_MARK_MASK, 0); /* never trust a mark the sender could set */
+	nft_match_mark(r); /* never trust a mark the sender could set */
+	x_meta_mark(r, PKT_MARK_MASK, 0);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
 	nft_match_family(r, true);
 	x_verdict(r, NFT_GOTO, nft_name(other, "f6_", f->id));
 	batch_rule(b, r);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
-		family_chain(b, f, v6, direct[v6]);
+		family_chain(b, f, v6);
+		unmarked_chain(b, f, v6, direct[v6]);
 		marked_chain(b, f, v6);
 		learned_chain(b, f, v6, direct[v6]);
 		inspected_chain(b, f, v6);

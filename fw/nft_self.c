@@ -17,6 +17,7 @@
 
 #define LOOPBACK_IFINDEX 1 /* in every network namespace (net/core/dev.c) */
 #define IP4_LOOPBACK     127
+#define CHANGED_CHAIN    "leave_changed"
 
 static void match_elsewhere(struct nftnl_rule *r)
 {
@@ -45,21 +46,18 @@ static void match_changed(struct nftnl_rule *r)
 
 void nft_self_leave(struct batch *b)
 {
-	struct nftnl_rule *first = batch_rule_new(b, "leave"); /* nearly everything */
+	struct nftnl_rule *r = batch_rule_new(b, "leave");
 
-	x_ct_load(first, NFT_CT_STATUS, NFT_REG_1);
-	x_mask(first, NFT_REG_1, IPS_DST_NAT, 0);
-	x_cmp32(first, NFT_REG_1, 0);
-	x_verdict(first, NF_ACCEPT, NULL);
-	batch_rule(b, first);
+	batch_chain(b, CHANGED_CHAIN, -1, 0, NULL);
+	match_changed(r);
+	x_verdict(r, NFT_GOTO, CHANGED_CHAIN);
+	batch_rule(b, r);
 	batch_counter(b, NFT_MSG_NEWOBJ, NFT_STRAY_COUNTER);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
-		struct nftnl_rule *r = batch_rule_new(b, "leave");
-
+		r = batch_rule_new(b, CHANGED_CHAIN);
 		match_elsewhere(r);
 		nft_match_family(r, v6);
 		match_loopback(r, v6);
-		match_changed(r);
 		x_counter_ref(r, NFT_STRAY_COUNTER);
 		x_verdict(r, NF_DROP, NULL);
 		batch_rule(b, r);

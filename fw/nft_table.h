@@ -33,6 +33,7 @@ struct nft {
 };
 
 struct set_key nft_cgroup_key(uint64_t id);
+void nft_match_mark(struct nftnl_rule *r); /* a packet with any of our bits in its mark */
 /* TCP is reset, the rest gets an ICMP error, and what cannot be answered is dropped. */
 void nft_reject_all(struct batch *b, const char *chain);
 
