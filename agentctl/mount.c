@@ -122,16 +122,20 @@ int mount_private(unsigned long propagation, struct err *e)
 int mount_hide(const char *path, struct err *e)
 {
 	struct stat st;
-	int r;
+	int r, code;
 
 	if (lstat(path, &st) < 0)
-		return 0; /* gone meanwhile */
+		return 0; /* gone meanwhile, as others' sockets go at any time */
 	if (S_ISDIR(st.st_mode))
 		r = mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 			  "size=4k,mode=0555");
 	else
 		r = mount("/dev/null", path, NULL, MS_BIND, NULL);
-	return r < 0 ? err_set(e, errno, "cannot hide %s: %s", path, strerror(errno)) : 0;
+	if (r == 0)
+		return 0;
+	code = errno;
+	return lstat(path, &st) < 0 ? 0
+				    : err_set(e, code, "cannot hide %s: %s", path, strerror(code));
 }
 
 int mount_read_only(const char *path, struct err *e)
