@@ -53,29 +53,31 @@ static _Noreturn void watch(pid_t command, const sigset_t *set, int tell)
 }
 
 /* What the C library needs to look for a program, and to run a script without an interpreter, which
- * copies the arguments. Only what is touched takes memory. */
-#define STACK_BYTES (16u << 20)
-#define GUARD_BYTES 65536u
+ * copies the arguments. */
+#define STACK_BYTES (256u << 10)
+#define GUARD_BYTES (64u << 10)
+#define PAGE_BYTES  (64u << 10) /* of any machine */
 
-static void *make_stack(void)
+void *init_stack(char *const argv[])
 {
-	char *p =
-	    mmap(NULL, STACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t bytes = GUARD_BYTES + STACK_BYTES;
+	char *p;
 
-	return p == MAP_FAILED || mprotect(p + GUARD_BYTES, STACK_BYTES - GUARD_BYTES,
-					   PROT_READ | PROT_WRITE) < 0
+	for (size_t i = 0; argv[i]; i++)
+		bytes += sizeof(*argv);
+	bytes = (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+	p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return p == MAP_FAILED ||
+		       mprotect(p + GUARD_BYTES, bytes - GUARD_BYTES, PROT_READ | PROT_WRITE) < 0
 		   ? NULL
-		   : p + STACK_BYTES;
+		   : p + bytes;
 }
 
-int init_run(int tell, int (*fn)(void *arg), void *arg, struct err *e)
+int init_run(int tell, void *stack, int (*fn)(void *arg), void *arg, struct err *e)
 {
-	void *stack = make_stack();
 	sigset_t set;
 	pid_t pid;
 
-	if (!stack)
-		return err_set(e, errno, "cannot get a stack: %s", strerror(errno));
 	sigfillset(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	/* nobody looks into what it still holds of its life before */

@@ -68,7 +68,12 @@ static _Noreturn void child(struct start *s)
 {
 	struct launch *l = s->l;
 	struct err e = {0};
+	void *stack = l->plan->tool ? init_stack(l->argv) : NULL;
 
+	if (l->plan->tool && !stack) {
+		err_set(&e, ENOMEM, "out of memory");
+		give_up(s->tell, &e, EXIT_CTL);
+	}
 	for (int i = 0; i < 3; i++)
 		if (s->streams[i] != i)
 			dup2(s->streams[i], i);
@@ -77,7 +82,7 @@ static _Noreturn void child(struct start *s)
 	die_with_us(s->tell); /* a change of user would have cleared it */
 	if (!l->plan->tool)
 		run(s);
-	init_run(s->end, run, s, &e);
+	init_run(s->end, stack, run, s, &e);
 	give_up(s->tell, &e, EXIT_CTL);
 }
 

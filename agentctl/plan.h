@@ -319,10 +319,14 @@ const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights
 /* path as YAML writes it inside brackets; NULL: it cannot. */
 const char *suggest_yaml(const char *path, char *buf, size_t bytes);
 
-/* init.c: the first process of a pid namespace. fn is called in a child, whose memory is ours until
- * it executes a program or ends: it must do no other than one of these. Then we pass signals on and
- * reap; when the child ends we kill what is left, write the exit status as one byte to tell, and
- * end. Returns only if there can be no child. */
-int init_run(int tell, int (*fn)(void *arg), void *arg, struct err *e);
+/* init.c: the first process of a pid namespace. */
+/* A stack to execute argv on, taken before there are limits: they are the command's. NULL: out of
+ * memory. */
+void *init_stack(char *const argv[]);
+/* fn is called on it in a child, whose memory is ours until it executes a program or ends: it must
+ * do no other than one of these. Then we pass signals on and reap; when the child ends we kill what
+ * is left, write the exit status as one byte to tell, and end. Returns only if there can be no
+ * child. */
+int init_run(int tell, void *stack, int (*fn)(void *arg), void *arg, struct err *e);
 
 #endif
