@@ -201,7 +201,8 @@ int launch_start(struct launch *l, int *ret_exit, struct err *e)
 				   "for an ordinary user see sysctl user.max_user_namespaces");
 	}
 	if (l->pid == 0) {
-		close(to); /* its end is seen when we are gone */
+		close(to); /* their ends are seen when we are gone */
+		close(in);
 		child(&s);
 	}
 	close(steal_fd(&out));

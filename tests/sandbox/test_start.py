@@ -1,5 +1,58 @@
 """The start of a box: what happens at its worst moments, and on hosts that give it little."""
-from box import check, modes
+import os
+import signal
+import subprocess
+import time
+
+import box as B
+from box import check, modes, wait_for
+
+
+def child_of(pid):
+    """Its first child, as soon as there is one."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+            text = f.read().split()
+        if text:
+            return int(text[0])
+    raise AssertionError("no process was started")
+
+
+def gone(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().split(") ")[1][0] == "Z"
+    except OSError:
+        return True
+
+
+@modes("root", "user")
+def test_agentctl_killed_during_the_start(box):
+    """The box has all that it waits for when agentctl goes: nothing is started for nobody."""
+    mark = box.work + "/mark"
+    path = box.policy({"t": dict(box.profile(write=[box.work]), command=["/bin/sh", "-c", "echo > %s; sleep 20" % mark],
+                                 exec=["/bin/sleep"])})
+    for _ in range(20):  # until it was stopped early enough
+        p = subprocess.Popen([B.CTL, "tool", "-p", path, "t"], cwd=box.work, env=dict(B.ENV, HOME=B.HOME),
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             preexec_fn=B.demote(B.UID, B.GID) if box.mode == "user" else None)
+        first = child_of(p.pid)
+        os.kill(first, signal.SIGSTOP)
+        time.sleep(0.3)
+        early = not os.path.exists(mark)
+        p.kill()
+        p.wait()
+        os.kill(first, signal.SIGCONT)
+        try:
+            wait_for(lambda: gone(first), 2, "what agentctl has started is still there")
+        finally:
+            if not gone(first):
+                os.kill(first, signal.SIGKILL)
+        if early:
+            break
+        os.unlink(mark)
+    check(not os.path.exists(mark), "the command ran" if early else "the moment was never met")
 
 
 @modes("user")
