@@ -101,6 +101,7 @@ void launch_prepare(struct launch *l)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGTTOU, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN); /* there is something to take down first */
+	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGCHLD,
 	       SIG_DFL); /* ignored by who started us, it would take the command's status */
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -1,5 +1,6 @@
 """The start of a box: what happens at its worst moments, and on hosts that give it little."""
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -71,3 +72,10 @@ def test_script_without_interpreter_line(box):
     words = ["x"] * 60000
     r = box.tool(p, *words)
     check(r.rc == 0 and r.out == "60000\n", r.tell()[-300:])
+
+
+@modes("root", "user")
+def test_no_files_may_be_written(box):
+    r = box.tool(dict(box.profile(), command=["/bin/true"]), env={"AGENTFW_RUN_DIR": box.path("run")},
+                 setup=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+    check(r.rc == 0, r.tell())
