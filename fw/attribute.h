@@ -32,8 +32,6 @@ int sockdiag_listeners(int fd, uint8_t l4proto, const struct addr *a, uint16_t p
  * not, or there is none; -errno. Costs the same however many sockets there are. */
 int sockdiag_receiver(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
 		      const struct addr *dst, uint16_t dport, uint64_t cgroup_id);
-/* The cgroup of every TCP and UDP socket there is. 0, or -errno: perhaps not of all. */
-int sockdiag_cgroups(int fd, void (*fn)(void *arg, uint64_t cgroup_id), void *arg);
 /* Destroys every TCP socket of cgroup_id; returns how many, or -errno (-EOPNOTSUPP: kernel lacks
  * it). */
 int sockdiag_destroy_cgroup(int fd, uint64_t cgroup_id);

@@ -90,8 +90,7 @@ static void pfence_free(struct pfence *f)
 		log_close(p, f->log);
 	if (f->cgroup_fd >= 0) {
 		close(f->cgroup_fd);
-		if (rmdir(f->cgroup) == 0 && f->buried)
-			graves_add(p, f->cgroup_id);
+		rmdir(f->cgroup);
 	}
 	policy_free(f->policy);
 	if (f->blob)
@@ -106,6 +105,7 @@ static void nft_view(const struct pfence *f, struct nft_fence *ret)
 {
 	*ret = (struct nft_fence){.id = f->id,
 				  .cgroup_id = f->cgroup_id,
+				  .above_id = f->above_id,
 				  .epoch = f->epoch,
 				  .queue = f->queue,
 				  .dns_port = f->dns.port,
@@ -135,7 +135,6 @@ static void finish(struct pfence *f)
 
 	nft_view(f, &nf);
 	r = nft_fence_del(p->nft, &nf);
-	f->buried = r == 0;
 	if (r < 0)
 		log_error("cannot take down the rules of fence %s: %s", f->name, strerror(-r));
 	record_state(f->log->record, &f->rf, "fence_ended", &allowed, &f->refused);
@@ -243,7 +242,7 @@ static bool name_ok(const char *s)
 static int make_cgroup(struct pfence *f, const char *wish, struct err *e)
 {
 	struct parent *p = f->parent;
-	struct stat st;
+	struct stat st, above;
 
 	if (!name_ok(wish))
 		return err_set(e, EINVAL,
@@ -265,10 +264,12 @@ static int make_cgroup(struct pfence *f, const char *wish, struct err *e)
 				       strerror(errno));
 	}
 	f->cgroup_fd = open(f->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->cgroup_fd < 0 || fstat(f->cgroup_fd, &st) < 0)
+	if (f->cgroup_fd < 0 || fstat(f->cgroup_fd, &st) < 0 ||
+	    fstatat(f->cgroup_fd, "..", &above, 0) < 0)
 		return err_set(e, errno, "cannot open the cgroup %s: %s", f->cgroup,
 			       strerror(errno));
 	f->cgroup_id = st.st_ino;
+	f->above_id = above.st_ino;
 	return 0;
 }
 

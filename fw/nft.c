@@ -79,6 +79,15 @@ static void dispatch(struct nftnl_rule *r, const char *map)
 	x_lookup(r, map, NFT_REG_1, true);
 }
 
+void nft_ours(struct batch *b, uint64_t above_id)
+{
+	struct set_key k = nft_cgroup_key(above_id);
+	struct nftnl_set *s = batch_elems_new(b, "ours");
+
+	batch_elem(s, &k, NULL, NFT_DEAD_CHAIN);
+	batch_elems(b, NFT_MSG_NEWSETELEM, s);
+}
+
 void nft_reject_all(struct batch *b, const char *chain)
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
@@ -168,6 +177,10 @@ static void base_rules(struct batch *b)
 
 	dispatch(r, "fences");
 	batch_rule(b, r);
+	r = batch_rule_new(b, "out");
+	x_socket_cgroup(r, NFT_ABOVE_LEVEL, NFT_REG_1);
+	x_lookup(r, "ours", NFT_REG_1, true);
+	batch_rule(b, r);
 	/* At the input only what goes the way that its flow began is a question: the flow is let in
 	 * or was. Not only its first packet, for it may have begun with who had the port before. */
 	for (unsigned i = 0; i < 2; i++) {
@@ -250,10 +263,10 @@ static int table_exists(struct nft *n)
 	return 1;
 }
 
-static int install(struct nft *n, bool exists, const uint64_t *dead, size_t n_dead)
+static int install(struct nft *n, bool exists, uint64_t above_id)
 {
-	static const char *const maps[] = {"fences", "inside", "after_fence", "dns_fence",
-					   "dns_zone"};
+	static const char *const maps[] = {"fences",      "ours",      "inside",
+					   "after_fence", "dns_fence", "dns_zone"};
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
 
@@ -282,17 +295,11 @@ static int install(struct nft *n, bool exists, const uint64_t *dead, size_t n_de
 	nft_self_leave(&b);
 	base_rules(&b);
 	probe_rule(&b, n->native_queue);
-	for (size_t i = 0; i < n_dead; i++) {
-		struct set_key k = nft_cgroup_key(dead[i]);
-		struct nftnl_set *s = batch_elems_new(&b, "fences");
-
-		batch_elem(s, &k, NULL, NFT_DEAD_CHAIN);
-		batch_elems(&b, NFT_MSG_NEWSETELEM, s);
-	}
+	nft_ours(&b, above_id);
 	return batch_commit(&b);
 }
 
-int nft_install(struct nft *n, const uint64_t *dead, size_t n_dead, struct err *e)
+int nft_install(struct nft *n, uint64_t above_id, struct err *e)
 {
 	static const uint32_t flags[] = {NFT_TABLE_F_OWNER | TABLE_F_PERSIST, 0};
 	int exists = table_exists(n), r = 0;
@@ -305,7 +312,7 @@ int nft_install(struct nft *n, const uint64_t *dead, size_t n_dead, struct err *
 	for (unsigned i = 0; i < 4; i++) {
 		n->table_flags = flags[i / 2];
 		n->native_queue = !(i & 1);
-		r = install(n, exists > 0, dead, n_dead);
+		r = install(n, exists > 0, above_id);
 		if (r == 0)
 			return 0;
 		if (r == -EPERM || r == -EBUSY)

@@ -1,6 +1,7 @@
 /* The kernel rules: one table `inet agentfw`, and in it a few chains and sets a fence.
  *
  *     out    filter output 0    socket cgroupv2 level 2 vmap @fences        -> f<N>
+ *                               socket cgroupv2 level 1 vmap @ours          -> dead
  *     after  filter output 10   our mark set: socket cgroupv2 vmap @after   -> a<N>
  *     in     filter input 10    begun by others: socket cgroupv2 vmap @inside -> i<N>
  *     in_after filter input 20  our mark set: socket cgroupv2 vmap @after   -> a<N>
@@ -28,10 +29,11 @@ struct nft;
 
 #define NFT_TABLE        "agentfw"
 #define NFT_CGROUP_LEVEL 2 /* agentfw/<fence>, below the cgroup v2 root */
+#define NFT_ABOVE_LEVEL  1
 
 struct nft_fence {
 	uint32_t id;
-	uint64_t cgroup_id;
+	uint64_t cgroup_id, above_id;
 	uint32_t epoch; /* 1..CT_EPOCH_MAX, not used by another fence before */
 	uint16_t queue;
 	uint16_t dns_port; /* of our resolver on 127.0.0.1 and ::1 */
@@ -41,18 +43,17 @@ struct nft_fence {
 int nft_new(struct nft **ret, struct err *e);
 void nft_free(struct nft *n); /* the table stays, or goes with its owner, as the kernel has it */
 
-/* Puts up the table anew, in one transaction with taking an old one away. The cgroups in dead[] are
- * fenced off whole: what is left there of an earlier daemon reaches nothing. */
-int nft_install(struct nft *n, const uint64_t *dead, size_t n_dead, struct err *e);
+/* Puts up the table anew, in one transaction with taking an old one away. above_id: the directory
+ * of the fences' cgroups. Whatever belongs to one that is no fence (any more) reaches nothing: what
+ * an earlier daemon left, and sockets that outlive their fence in the hands of somebody to whom
+ * they were passed, or with data that nobody has acknowledged. */
+int nft_install(struct nft *n, uint64_t above_id, struct err *e);
 int nft_remove(struct nft *n);
 bool nft_native_queue(const struct nft *n);
 bool nft_owned(const struct nft *n);
 
 int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e);
-/* Takes the fence's chains away; its cgroup stays fenced off whole until nft_forget. */
 int nft_fence_del(struct nft *n, const struct nft_fence *f);
-/* No socket of those cgroups is left. */
-int nft_forget(struct nft *n, const uint64_t *cgroup_ids, size_t count);
 /* New entries of the fence's learned sets, and ones to take out. */
 int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count);
 /* A new engine knows nothing: empties the learned sets of a fence. */

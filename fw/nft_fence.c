@@ -225,6 +225,7 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 	}
 	dns_chain(&b, f);
 	zone_chain(&b, f);
+	nft_ours(&b, f->above_id); /* it may have been made anew */
 	map_elems(&b, f, NFT_MSG_NEWSETELEM);
 	r = batch_commit(&b);
 	if (r < 0)
@@ -234,18 +235,13 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 
 int nft_fence_del(struct nft *n, const struct nft_fence *f)
 {
-	struct set_key k = nft_cgroup_key(f->cgroup_id);
 	char buf[NFT_NAME_BYTES];
-	struct nftnl_set *s;
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
 
 	if (r < 0)
 		return r;
 	map_elems(&b, f, NFT_MSG_DELSETELEM);
-	s = batch_elems_new(&b, "fences");
-	batch_elem(s, &k, NULL, NFT_DEAD_CHAIN);
-	batch_elems(&b, NFT_MSG_NEWSETELEM, s);
 	for (size_t i = N_CHAINS; i-- > 0;)
 		if (has_chain(f, i))
 			batch_chain_del(&b, nft_name(buf, fence_chains[i].prefix, f->id));
@@ -253,24 +249,6 @@ int nft_fence_del(struct nft *n, const struct nft_fence *f)
 		if (has_set(f, i))
 			batch_set_del(&b, nft_name(buf, fence_sets[i].prefix, f->id));
 	batch_counter(&b, NFT_MSG_DELOBJ, nft_name(buf, "c", f->id));
-	return batch_commit(&b);
-}
-
-int nft_forget(struct nft *n, const uint64_t *cgroup_ids, size_t count)
-{
-	struct nftnl_set *s;
-	struct batch b;
-	int r = batch_begin(&b, n->nl, NFT_TABLE);
-
-	if (r < 0)
-		return r;
-	s = batch_elems_new(&b, "fences");
-	for (size_t i = 0; i < count; i++) {
-		struct set_key k = nft_cgroup_key(cgroup_ids[i]);
-
-		batch_elem(s, &k, NULL, NULL);
-	}
-	batch_elems(&b, NFT_MSG_DELSETELEM, s);
 	return batch_commit(&b);
 }
 

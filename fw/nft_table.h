@@ -16,7 +16,7 @@
 
 #define NFT_ELEMS_PER_MESSAGE 512
 #define NFT_NAME_BYTES        24
-/* The chain that rejects everything, for cgroups whose fence is over. */
+/* The chain that rejects everything, for what is in a cgroup of ours and in no fence. */
 #define NFT_DEAD_CHAIN "dead"
 /* TCP without payload is accepted, the rest returns. Only for plain TCP. */
 #define NFT_EMPTY4_CHAIN "p4"
@@ -34,6 +34,8 @@ struct nft {
 
 struct set_key nft_cgroup_key(uint64_t id);
 void nft_match_mark(struct nftnl_rule *r); /* a packet with any of our bits in its mark */
+/* What is in this directory, and in no fence, is dead. That may be known already. */
+void nft_ours(struct batch *b, uint64_t above_id);
 /* TCP is reset, the rest gets an ICMP error, and what cannot be answered is dropped. */
 void nft_reject_all(struct batch *b, const char *chain);
 

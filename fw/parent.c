@@ -22,7 +22,6 @@
 
 #define TICK_MS   1000
 #define IDLE_MS   5000
-#define DEAD_MAX  65536 /* cgroups that an earlier daemon left */
 #define FILES_MAX 65536
 
 uint64_t wall_clock_ns(void)
@@ -72,7 +71,6 @@ static void on_tick(struct timer *t)
 	}
 	engine_look(p);
 	tell_stray(p);
-	graves_tick(p);
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_tick(l->record, wall_clock_ns());
 	timer_set(p->loop, t, loop_now_ms(p->loop) + TICK_MS);
@@ -116,44 +114,37 @@ static void on_ring_more(struct timer *t)
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
-/* Cgroups of fences that an earlier daemon left: whatever still lives there reaches nothing; the
- * empty ones whose maker is gone are removed. */
-static size_t left_behind(struct parent *p, uint64_t *ids, size_t max)
+/* Cgroups of fences that an earlier daemon left, empty and their maker gone. */
+static void remove_left_behind(struct parent *p)
 {
 	DIR *d = opendir(p->cgroup_root);
 	struct dirent *de;
-	size_t n = 0;
 
-	while (d && (de = readdir(d)) && n < max) {
+	while (d && (de = readdir(d))) {
 		const char *dash = strrchr(de->d_name, '-');
 		char proc[32];
-		struct stat st;
 
-		if (de->d_name[0] == '.' || fstatat(dirfd(d), de->d_name, &st, 0) < 0 ||
-		    !S_ISDIR(st.st_mode))
+		if (de->d_name[0] == '.' || !dash)
 			continue;
-		snprintf(proc, sizeof(proc), "/proc/%ld", dash ? strtol(dash + 1, NULL, 10) : 0);
-		if (dash && access(proc, F_OK) < 0 &&
-		    unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR) == 0)
-			continue;
-		ids[n++] = st.st_ino;
+		snprintf(proc, sizeof(proc), "/proc/%ld", strtol(dash + 1, NULL, 10));
+		if (access(proc, F_OK) < 0)
+			unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR);
 	}
 	if (d)
 		closedir(d);
-	return n;
 }
 
 static int setup_rules(struct parent *p, struct err *e)
 {
-	_cleanup_free_ uint64_t *dead = calloc(DEAD_MAX, sizeof(*dead));
-	int r;
+	struct stat st;
+	int r = nft_new(&p->nft, e);
 
-	if (!dead)
-		return err_set(e, ENOMEM, "out of memory");
-	r = nft_new(&p->nft, e);
 	if (r < 0)
 		return r;
-	return nft_install(p->nft, dead, left_behind(p, dead, DEAD_MAX), e);
+	remove_left_behind(p);
+	if (stat(p->cgroup_root, &st) < 0)
+		return err_set(e, errno, "cannot look at %s: %s", p->cgroup_root, strerror(errno));
+	return nft_install(p->nft, st.st_ino, e);
 }
 
 static int setup_cgroup(struct parent *p, struct err *e)

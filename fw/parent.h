@@ -50,9 +50,6 @@ struct parent {
 	struct log_dir *logs;
 	uint32_t last_fence, epoch;
 	uint16_t last_queue;
-	struct grave *graves; /* of fences that are over: see graves.c */
-	size_t n_graves, graves_room;
-	unsigned graves_ticks;
 	/* engine process */
 	pid_t engine_pid;
 	int ring_fd, ring_event_fd;
@@ -83,14 +80,13 @@ struct pfence {
 	char tool[CTL_NAME_MAX]; /* empty: the agent itself */
 	char cgroup[CTL_PATH_MAX];
 	int cgroup_fd;
-	uint64_t cgroup_id;
+	uint64_t cgroup_id, above_id; /* and of the directory that it is in */
 	uint16_t queue;
 	unsigned queue_tries;
 	struct dns_sockets dns;
 	struct name_server servers[RESOLVER_SERVERS_MAX];
 	size_t n_servers;
 	bool audit;
-	bool buried; /* in the kernel's map its cgroup points to the dead chain */
 	int policy_fd;
 	void *blob;
 	size_t blob_bytes;
@@ -145,10 +141,6 @@ int engine_queue_socket(void); /* for one fence's queue; -errno */
 void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds);
 /* Once a tick, after it was asked for counts: one that does not answer for long is started anew. */
 void engine_look(struct parent *p);
-
-/* graves.c */
-void graves_add(struct parent *p, uint64_t cgroup_id); /* its rules point to the dead chain */
-void graves_tick(struct parent *p);
 
 /* denials.c */
 void denials_read(struct parent *p);

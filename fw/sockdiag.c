@@ -348,41 +348,6 @@ int sockdiag_listeners(int fd, uint8_t l4proto, const struct addr *a, uint16_t p
 	return 0;
 }
 
-/* ---- whose sockets there are ------------------------------------------------------------------
- */
-
-struct owners {
-	void (*fn)(void *arg, uint64_t cgroup_id);
-	void *arg;
-};
-
-static int tell_owner(void *arg, const struct inet_diag_msg *m, const struct socket_info *si,
-		      bool v6only)
-{
-	const struct owners *o = arg;
-
-	o->fn(o->arg, si->cgroup_id);
-	return 0;
-}
-
-int sockdiag_cgroups(int fd, void (*fn)(void *arg, uint64_t cgroup_id), void *arg)
-{
-	static const uint8_t l4protos[] = {IPPROTO_TCP, IPPROTO_UDP};
-	struct owners o = {fn, arg};
-
-	for (size_t i = 0; i < 4; i++) {
-		struct query q;
-		int r;
-
-		query_init(&q, families[i % 2], l4protos[i / 2], ALL_STATES);
-		q.nl.nlmsg_flags |= NLM_F_DUMP;
-		r = run(fd, &q, tell_owner, &o);
-		if (r < 0 && r != -ENOENT) /* no such family in this kernel */
-			return r;
-	}
-	return 0;
-}
-
 /* ---- destroying
  * ---------------------------------------------------------------------------------- */
 
