@@ -8,6 +8,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agentctl/plan.h"
@@ -23,11 +24,14 @@ static const char *const modules[] = {"engines-1.1", "engines-3", "gconv", "gio"
 				      "icu",         "jni",       "krb5",  "nss",    "ossl-modules",
 				      "perl",        "perl-base", "perl5", "pkcs11", "sasl2"};
 
+/* What we may not look through stays without programs; the tool's loader would hardly find more. */
 static void add(struct library_dirs *l, const char *path)
 {
 	char real[PATH_MAX];
+	struct stat st;
 
-	if (l->n == LIBRARY_DIRS_MAX || !realpath(path, real))
+	if (l->n == LIBRARY_DIRS_MAX || !realpath(path, real) || stat(real, &st) < 0 ||
+	    !S_ISDIR(st.st_mode) || faccessat(AT_FDCWD, real, R_OK | X_OK, AT_EACCESS) < 0)
 		return;
 	for (size_t i = 0; i < l->n; i++)
 		if (strcmp(l->path[i], real) == 0)

@@ -79,3 +79,17 @@ def test_no_files_may_be_written(box):
     r = box.tool(dict(box.profile(), command=["/bin/true"]), env={"AGENTFW_RUN_DIR": box.path("run")},
                  setup=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
     check(r.rc == 0, r.tell())
+
+
+@modes("root", "user")
+def test_library_directory_that_is_closed(box):
+    """The loader's settings name a directory that is not for everybody, and a file."""
+    check(B.libc.unshare(B.CLONE_NEWNS) == 0, "no mount namespace")
+    B.mount(None, "/", flags=B.MS_REC | B.MS_PRIVATE)
+    d = box.directory("closed", 0)
+    conf = box.file("ld.so.conf", "%s\n%s\n%s\n" % (open("/etc/ld.so.conf").read(), d, B.ATTACK), 0o644, 0)
+    B.mount(conf, "/etc/ld.so.conf", flags=B.MS_BIND)
+    for mode in (0o700, 0o711, 0o744):
+        os.chmod(d, mode)
+        r = box.tool(dict(box.profile(), command=["/bin/true"]))
+        check(r.rc == 0, oct(mode), r.tell())
