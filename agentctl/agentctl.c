@@ -1,7 +1,9 @@
 /* agentctl: the tool that people type. */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agentctl/ctl.h"
 
@@ -89,10 +91,24 @@ int cmd_help(int argc, char **argv)
 	return 0;
 }
 
+/* What we open later must not take the place of a stream that we were started without: the command
+ * would get it. */
+static void fill_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *c;
 
+	fill_streams();
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_CTL;

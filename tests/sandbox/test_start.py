@@ -93,3 +93,18 @@ def test_library_directory_that_is_closed(box):
         os.chmod(d, mode)
         r = box.tool(dict(box.profile(), command=["/bin/true"]))
         check(r.rc == 0, oct(mode), r.tell())
+
+
+@modes("root", "user")
+def test_started_without_streams(box):
+    """No descriptor of agentctl's own comes to the command in their place."""
+    look = "import os\nfor i in range(3):\n print(i, os.readlink('/proc/self/fd/%d' % i), file=open({0!r}, 'a'))\n"
+    for limits in ({}, {"output": "10K"}):
+        for closed in ((0,), (1,), (2,), (0, 1, 2)):
+            path = box.file("work/streams", "")
+            p = dict(box.profile(write=[box.work], limits=limits), command=[B.PYTHON, "-c", look.format(path)])
+            r = box.tool(p, setup=lambda: [os.close(fd) for fd in closed], timeout=10)
+            got = dict(line.split() for line in open(path))
+            check(r.rc == 0 and len(got) == 3, closed, r.tell(), got)
+            for fd in closed:
+                check(got[str(fd)] == "/dev/null" or fd and limits and got[str(fd)].startswith("pipe:"), fd, got)
