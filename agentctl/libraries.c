@@ -138,7 +138,7 @@ bool library_maps(const struct library_dirs *l, const char *library, const char 
 		return false;
 	snprintf(name, sizeof(name), "%.*s", (int)(slash - rest), rest);
 	snprintf(dir, sizeof(dir), "%s/%s", library, name);
-	return name[0] == '.' || is_module(name) || leads_to_library(l, dir);
+	return is_module(name) || leads_to_library(l, dir);
 }
 
 static bool may_hold_programs(const struct library_dirs *l, const char *library, const char *name)

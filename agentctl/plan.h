@@ -184,8 +184,8 @@ int lookup_send(const struct plan *p, enum step_kind kind, int fd);
 /* *ret is to be freed, also after an error. -EPIPE: who should send it is gone. */
 int lookup_receive(int fd, void **ret, size_t *ret_bytes);
 
-/* subdirs.c: the names of the directories in path, each with a zero at its end, but for those that
- * begin with a dot. *ret is to be freed, also after an error. */
+/* subdirs.c: the names of the directories in path, each with a zero at its end. *ret is to be
+ * freed, also after an error. */
 int subdirs(const char *path, char **ret, size_t *ret_bytes);
 
 /* libraries.c: where the loader finds libraries on this host */

@@ -24,7 +24,7 @@ struct head {
 	uint64_t dev, ino, ctime_s, ctime_ns, bytes; /* of the names behind it */
 };
 
-static const char magic[8] = "agfwdir1";
+static const char magic[8] = "agfwdir2";
 
 static struct head head_of(const struct stat *st, size_t bytes)
 {
@@ -93,15 +93,31 @@ static void keep(const struct stat *dir, const char *names, size_t bytes)
 		unlink(tmp);
 }
 
+/* Some file systems do not say in the list what an entry is. */
+static bool is_directory(DIR *d, const struct dirent *e)
+{
+	struct stat st;
+
+	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+		return false;
+	return e->d_type == DT_DIR ||
+	       (e->d_type == DT_UNKNOWN &&
+		fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode));
+}
+
 static int look_through(DIR *d, char **ret, size_t *ret_bytes)
 {
 	FILE *to = open_memstream(ret, ret_bytes);
 	const struct dirent *e;
+	int r;
 
-	while (to && (errno = 0, e = readdir(d)))
-		if (e->d_type == DT_DIR && e->d_name[0] != '.')
+	if (!to)
+		return -ENOMEM;
+	while ((errno = 0, e = readdir(d)))
+		if (is_directory(d, e))
 			fwrite(e->d_name, 1, strlen(e->d_name) + 1, to);
-	return !to || errno || fclose(to) != 0 ? -EIO : 0;
+	r = -errno;
+	return fclose(to) != 0 ? -ENOMEM : r;
 }
 
 int subdirs(const char *path, char **ret, size_t *ret_bytes)
