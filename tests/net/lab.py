@@ -23,6 +23,15 @@ FAST_MS = 100	# a refusal takes no longer
 CGROOTS = ("/sys/fs/cgroup/unified/agentfw", "/sys/fs/cgroup/agentfw")
 
 
+def remove_cgroups():
+    """The directory of the fences' cgroups, which a daemon that was killed leaves; not while one is in it."""
+    for root in CGROOTS:
+        try:
+            os.rmdir(root)
+        except OSError:
+            pass
+
+
 class Skip(Exception):
     pass
 

@@ -29,7 +29,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(1, os.path.join(ROOT, "tests", "net"))
 
-from lab import Skip, check, need, need_program, token, wait_for  # noqa: E402,F401
+from lab import Skip, check, need, need_program, remove_cgroups, token, wait_for  # noqa: E402,F401
 from topo import die_with_parent, in_ns, run  # noqa: E402,F401
 
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
