@@ -12,11 +12,12 @@
 const struct command commands[] = {
     {"run", "[-p POLICY] [--log-dir DIR] [--audit] [-v] [--dry-run] -- CMD...",
      "start CMD in a fence", cmd_run},
-    {"tool", "[-p POLICY] [-v] [--dry-run] NAME [-- ARGS...]", "run one tool in its own box",
-     cmd_tool},
+    {"tool", "[-p POLICY] [--log-dir DIR] [-v] [--dry-run] NAME [-- ARGS...]",
+     "run one tool in its own box", cmd_tool},
     {"status", "[--json]", "the fences there are", cmd_status},
     {"policy",
-     "check FILE... | groups [NAME] | show FILE | learn [--log-dir DIR] [-p POLICY] [--fence NAME]",
+     "check FILE... | groups [NAME] | show [FILE] | learn [--log-dir DIR] [-p POLICY] [--fence "
+     "NAME]",
      "check and look at policies; learn one from a run in audit mode", cmd_policy},
     {"why", "ENDPOINT [-p POLICY] [--tool NAME]", "would it pass, by which rule, at which line",
      cmd_why},

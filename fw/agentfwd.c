@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,15 @@ static int run_probe(void)
 	return EX_OSERR;
 }
 
+static bool descriptor(const char *text, int *ret)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	*ret = (int)n;
+	return *text >= '0' && *text <= '9' && !*end && n <= INT_MAX;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -142,12 +152,16 @@ int main(int argc, char **argv)
 			only_probe = true;
 		else if (c == 'i')
 			o.idle_exit = true;
-		else if (c == 'r')
-			o.ready_fd = atoi(optarg);
+		else if (c == 'r' && descriptor(optarg, &o.ready_fd))
+			;
 		else {
 			usage(c == 'h' ? stdout : stderr);
 			return c == 'h' ? 0 : EX_USAGE;
 		}
+	}
+	if (only_check == (optind == argc)) { /* -n has files to check, nothing else has any */
+		usage(stderr);
+		return EX_USAGE;
 	}
 	log_init("agentfwd", verbose);
 	if (only_probe)
@@ -155,7 +169,7 @@ int main(int argc, char **argv)
 	if (only_check) {
 		for (int i = optind; i < argc; i++)
 			ok = check(argv[i]) && ok;
-		return ok && optind < argc ? 0 : 1;
+		return ok ? 0 : 1;
 	}
 	if (o.ready_fd >= 0)
 		fcntl(o.ready_fd, F_SETFD, FD_CLOEXEC);

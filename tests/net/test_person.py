@@ -288,6 +288,12 @@ while True:
     check(tok.encode() not in out, "the neighbour was asked", out)
 
 
+def test_wrong_command_line_of_the_daemon(lab):
+    for args in (["nonsense"], ["-n"], ["--ready-fd", "x"], ["--no-such"]):
+        r = lab.bare([os.path.join(L.BUILD, "agentfwd")] + args, timeout=10)
+        check(r.rc == 64 and "usage" in r.err.lower(), args, r.tell())
+
+
 def test_no_agentfwd(lab):
     """agentctl without its daemon beside it says what it looks for."""
     lab.need_product()
