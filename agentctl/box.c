@@ -331,7 +331,7 @@ int box_plan(const struct box *box, struct plan *p, struct err *e)
 	b = (struct build){.b = box, .p = p, .e = e};
 	policy_profile(box->policy, box->profile, &b.profile);
 	p->rootless = geteuid() != 0;
-	b.libs = p->libraries = calloc(1, sizeof(*b.libs));
+	b.libs = p->libraries = malloc(sizeof(*b.libs)); /* library_dirs() fills it */
 	if (!b.libs)
 		return err_set(e, ENOMEM, "out of memory");
 	library_dirs(b.libs);
