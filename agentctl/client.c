@@ -207,8 +207,7 @@ int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct e
 		return -(m->code > 0 ? m->code : EIO);
 	}
 	if ((size_t)n < sizeof(*h) || h->version != CTL_VERSION || h->type != type ||
-	    h->bytes != (size_t)n || (size_t)n > bytes ||
-	    (type != CTL_STATUS_TEXT && (size_t)n != bytes))
+	    h->bytes != (size_t)n || (size_t)n != bytes)
 		return err_set(e, EPROTO,
 			       "agentctl and the running agentfwd are of different versions");
 	memcpy(msg, buf, (size_t)n);

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "agentctl/ctl.h"
@@ -51,12 +52,31 @@ static void show(const json_t *root)
 	}
 }
 
+static json_t *ask(int daemon, struct err *e)
+{
+	_cleanup_close_ int text = memfd_create("agentfw-status", MFD_CLOEXEC);
+	struct ctl_head m;
+	json_error_t why;
+	json_t *root;
+
+	if (text < 0) {
+		err_set(e, errno, "cannot make a memfd: %s", strerror(errno));
+		return NULL;
+	}
+	if (client_send(daemon, &m, sizeof(m), CTL_STATUS, text, e) < 0 ||
+	    client_receive(daemon, &m, sizeof(m), CTL_STATUS_TEXT, e) < 0)
+		return NULL;
+	lseek(text, 0, SEEK_SET);
+	root = json_loadfd(text, 0, &why);
+	if (!root)
+		err_set(e, EPROTO, "agentfwd's answer is no JSON: %s", why.text);
+	return root;
+}
+
 int cmd_status(int argc, char **argv)
 {
 	bool as_json = argc == 2 && strcmp(argv[1], "--json") == 0;
-	_cleanup_free_ struct ctl_text *text = calloc(1, sizeof(*text));
 	_cleanup_close_ int fd = -1;
-	struct ctl_head ask;
 	struct err e = {0};
 	json_t *root;
 
@@ -68,17 +88,15 @@ int cmd_status(int argc, char **argv)
 			     : "no agentfwd runs in this network namespace: no fence");
 		return EXIT_NOT_RUNNING;
 	}
-	if (fd < 0 || !text || client_send(fd, &ask, sizeof(ask), CTL_STATUS, -1, &e) < 0 ||
-	    client_receive(fd, text, sizeof(*text), CTL_STATUS_TEXT, &e) < 0)
+	root = fd < 0 ? NULL : ask(fd, &e);
+	if (!root)
 		return ctl_fail(&e);
-	text->text[sizeof(text->text) - 1] = '\0';
 	if (as_json) {
-		puts(text->text);
-		return 0;
-	}
-	root = json_loads(text->text, 0, NULL);
-	if (root)
+		json_dumpf(root, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else {
 		show(root);
+	}
 	json_decref(root);
-	return root ? 0 : EXIT_CTL;
+	return 0;
 }

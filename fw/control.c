@@ -16,10 +16,9 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
-#define CLIENTS_MAX       4096
-#define LOCK_WAIT_MS      3000
-#define STATUS_FENCES_MAX 64 /* what one message can hold */
-#define AGENTFW_VERSION   "0.1.0"
+#define CLIENTS_MAX     4096
+#define LOCK_WAIT_MS    3000
+#define AGENTFW_VERSION "0.1.0"
 
 struct client {
 	struct client *next;
@@ -111,27 +110,33 @@ static json_t *fence_json(struct pfence *f)
 			 (json_int_t)pfence_lost(f));
 }
 
-static void send_status(struct client *c)
+/* to: a memfd, which takes it at once however many fences there are. */
+static void on_status(struct client *c, int to)
 {
 	struct parent *p = c->parent;
-	struct ctl_text *m = calloc(1, sizeof(*m));
 	json_t *fences = json_array(), *root;
-	int n = 0;
-	size_t len;
+	struct ctl_head m;
+	struct err e;
 
-	for (struct pfence *f = p->fences; f && n < STATUS_FENCES_MAX; f = f->next)
-		if (f->state == PFENCE_LIVE && n++ >= 0)
+	for (struct pfence *f = p->fences; f; f = f->next)
+		if (f->state == PFENCE_LIVE)
 			json_array_append_new(fences, fence_json(f));
 	root = json_pack("{s:s, s:i, s:{s:i, s:i}, s:{s:s, s:b}, s:o}", "version", AGENTFW_VERSION,
 			 "pid", (int)getpid(), "engine", "pid", (int)p->engine_pid, "restarts",
 			 (int)p->engine_restarts, "kernel", "queue",
 			 nft_native_queue(p->nft) ? "native" : "xt", "owner", nft_owned(p->nft),
 			 "fences", fences);
-	len = m && root ? json_dumpb(root, m->text, sizeof(m->text) - 1, JSON_COMPACT) : 0;
-	if (len && len < sizeof(m->text))
-		reply(c, m, sizeof(m->head) + len + 1, CTL_STATUS_TEXT);
+	if (fcntl(to, F_GET_SEALS) < 0) {
+		err_set(&e, EPROTO, "a malformed request for the state");
+		client_error(c, &e);
+	} else if (!root || json_dumpfd(root, to, JSON_COMPACT) < 0) {
+		err_set(&e, ENOMEM, "cannot write the state of %zu fences",
+			json_array_size(fences));
+		client_error(c, &e);
+	} else {
+		reply(c, &m, sizeof(m), CTL_STATUS_TEXT);
+	}
 	json_decref(root);
-	free(m);
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -202,7 +207,7 @@ static bool handle(struct client *c, const void *buf, size_t n, int *fd)
 	else if (h->type == CTL_END && n == sizeof(*h) && c->fence)
 		pfence_end(c->fence);
 	else if (h->type == CTL_STATUS && n == sizeof(*h))
-		send_status(c);
+		on_status(c, *fd);
 	else if (h->type == CTL_DENIED_FILE && n == sizeof(struct ctl_denied_file) && !c->fence)
 		return on_denied_file(c, buf);
 	else if (h->type == CTL_DENIED_END && n == sizeof(*h) && !c->fence)

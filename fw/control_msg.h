@@ -11,8 +11,8 @@
  *     (starts the command in the cgroup; waits for it)
  *     CTL_END                            ->  kills what is left, removes the fence
  *                                        <-  CTL_SUMMARY
- *     CTL_STATUS                         ->
- *                                        <-  CTL_STATUS_TEXT (JSON)
+ *     CTL_STATUS (+ memfd)               ->  writes JSON to it
+ *                                        <-  CTL_STATUS_TEXT | CTL_ERROR
  *     CTL_DENIED_FILE ... CTL_DENIED_END ->  events of the record
  *                                        <-  CTL_DENIED_NOTED | CTL_ERROR
  */
@@ -21,7 +21,7 @@
 
 #include <stdint.h>
 
-#define CTL_VERSION     3
+#define CTL_VERSION     4
 #define CTL_MAX_MESSAGE 65536
 #define CTL_NAME_MAX    128 /* [a-z0-9._-], as a cgroup directory's name */
 #define CTL_PATH_MAX    4096
@@ -127,12 +127,6 @@ struct ctl_denied_file {
 	char exe[CTL_PATH_MAX + 1];
 	char comm[17];
 	char suggest[CTL_PATH_MAX + 256]; /* empty: nothing */
-};
-
-/* Followed by the text, NUL-terminated. CTL_STATUS has the head only. */
-struct ctl_text {
-	struct ctl_head head;
-	char text[CTL_MAX_MESSAGE - sizeof(struct ctl_head)];
 };
 
 /* CTL_ERROR: message and hint, each NUL-terminated, for stderr. */

@@ -163,16 +163,24 @@ static void on_fence_add(struct engine *e, const struct em_fence_add *m, int *fd
 	em_send(ENGINE_FD_CONTROL, &ready, sizeof(ready), NULL, 0);
 }
 
-static void send_stats(const struct fence *f, bool last)
+static void send_stats(struct fence *f, bool last)
 {
-	struct em_stats s = {.type = EM_STATS,
-			     .fence = f->id,
-			     .allowed = f->allowed,
-			     .queued = f->queued,
-			     .lost = f->lost,
-			     .last = last};
+	struct em_stats s = {
+	    .type = EM_STATS, .fence = f->id, .allowed = f->allowed, .lost = f->lost, .last = last};
 
+	f->allowed_sent = f->allowed;
+	f->lost_sent = f->lost;
 	em_send(ENGINE_FD_CONTROL, &s, sizeof(s), NULL, 0);
+}
+
+static void on_stats_ask(struct engine *e)
+{
+	const struct em_stats here = {.type = EM_STATS};
+
+	for (struct fence *f = e->fences; f; f = f->next)
+		if (f->allowed != f->allowed_sent || f->lost != f->lost_sent)
+			send_stats(f, false);
+	em_send(ENGINE_FD_CONTROL, &here, sizeof(here), NULL, 0);
 }
 
 static void on_fence_del(struct engine *e, uint32_t id)
@@ -336,9 +344,7 @@ static void on_message(struct engine *e, const union em *m, int *fds, size_t n_f
 		road_go(e, m->go.go);
 		break;
 	case EM_STATS_ASK:
-		f = fence_find(e, m->stats.fence);
-		if (f)
-			send_stats(f, false);
+		on_stats_ask(e);
 		break;
 	case EM_FENCE_READY:
 	case EM_LEARN:

@@ -61,8 +61,9 @@ struct fence {
 	struct flows *flows;
 	struct resolver_fence *resolver;
 	struct own own;
-	uint64_t allowed, queued;
-	uint64_t lost;       /* refusals that the ring did not take */
+	uint64_t allowed;
+	uint64_t lost; /* refusals that the ring did not take */
+	uint64_t allowed_sent, lost_sent;
 	uint64_t told_bytes; /* since the round began: see engine_tell */
 	uint64_t round;
 };

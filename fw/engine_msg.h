@@ -11,9 +11,10 @@
  *                                           <-   EM_LEARN      addresses for the kernel's sets
  *                                           <-   EM_WANT_SOCKET
  *     EM_SOCKET (+ socket)                  ->
- *     EM_GO                                 ->   (the refusal has been attributed: give the
- * verdict) EM_STATS_ASK                          ->
- *                                           <-   EM_STATS
+ *     EM_GO                                 ->   (the refusal was attributed: give the verdict)
+ *     EM_STATS_ASK                          ->
+ *                                           <-   EM_STATS ... of fences whose counts have changed,
+ *                                                and one of no fence
  */
 #ifndef AGENTFW_ENGINE_MSG_H
 #define AGENTFW_ENGINE_MSG_H
@@ -125,12 +126,11 @@ struct em_go {
 };
 
 struct em_stats {
-	uint32_t type; /* EM_STATS_ASK: the counts are zero */
-	uint32_t fence;
+	uint32_t type;  /* EM_STATS_ASK: the rest is zero */
+	uint32_t fence; /* 0: none; the engine answers */
 	uint64_t allowed;
-	uint64_t queued; /* packets that came to the engine */
-	uint64_t lost;   /* refusals that the ring did not take */
-	uint8_t last;    /* the answer to EM_FENCE_DEL: nothing of this fence follows */
+	uint64_t lost; /* refusals that the ring did not take */
+	uint8_t last;  /* the answer to EM_FENCE_DEL: nothing of this fence follows */
 };
 
 union em {

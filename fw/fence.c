@@ -152,6 +152,14 @@ static void finish(struct pfence *f)
 	pfence_free(f);
 }
 
+static void look_at_queue(struct pfence *f)
+{
+	_cleanup_free_ struct host_queue *queues = NULL;
+	size_t n = host_queues(&queues);
+
+	pfence_tick(f, queues, n);
+}
+
 static void kill_timer(struct timer *t)
 {
 	struct pfence *f = t->arg;
@@ -165,7 +173,7 @@ static void kill_timer(struct timer *t)
 		return;
 	}
 	sockdiag_destroy_cgroup(p->sockdiag_fd, f->cgroup_id);
-	pfence_tick(f); /* the queue's losses are known as long as it is bound */
+	look_at_queue(f); /* its losses are known as long as it is bound */
 	f->state = PFENCE_ENDING;
 	if (p->engine_pid > 0)
 		engine_send(p, &del, sizeof(del), NULL, 0);
@@ -458,9 +466,9 @@ void pfence_ready(struct parent *p, const struct em_fence_ready *m)
 	client_created(f->client, f);
 }
 
-void pfence_tick(struct pfence *f)
+void pfence_tick(struct pfence *f, const struct host_queue *queues, size_t n)
 {
-	uint64_t dropped = host_queue_dropped(f->queue);
+	uint64_t dropped = host_queue_dropped(queues, n, f->queue);
 
 	if (dropped > f->queue_dropped)
 		record_lost(f->log->record, dropped - f->queue_dropped,

@@ -200,19 +200,47 @@ int host_connect(const struct name_server *s, int type)
 	return fd;
 }
 
-uint64_t host_queue_dropped(uint16_t queue)
+static int by_number(const void *x, const void *y)
+{
+	const struct host_queue *a = x, *b = y;
+
+	return (a->number > b->number) - (a->number < b->number);
+}
+
+/* The kernel has no other way to tell, and tells of all of them. */
+size_t host_queues(struct host_queue **ret)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/net/netfilter/nfnetlink_queue", "re");
+	struct host_queue *list = NULL;
+	size_t n = 0;
 	char line[256];
 
 	while (f && fgets(line, sizeof(line), f)) {
-		unsigned number;
+		struct host_queue q;
 		uint64_t full, user;
 
-		if (sscanf(line, "%u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &number, &full,
-			   &user) == 3 &&
-		    number == queue)
-			return full + user;
+		if (sscanf(line, "%" SCNu16 " %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &q.number,
+			   &full, &user) != 3)
+			continue;
+		if (n % 64 == 0) {
+			struct host_queue *more = reallocarray(list, n + 64, sizeof(*list));
+
+			if (!more)
+				break;
+			list = more;
+		}
+		q.dropped = full + user;
+		list[n++] = q;
 	}
-	return 0;
+	qsort(list, n, sizeof(*list), by_number);
+	*ret = list;
+	return n;
+}
+
+uint64_t host_queue_dropped(const struct host_queue *list, size_t n, uint16_t number)
+{
+	const struct host_queue key = {.number = number}, *q;
+
+	q = n ? bsearch(&key, list, n, sizeof(*list), by_number) : NULL;
+	return q ? q->dropped : 0;
 }

@@ -34,7 +34,14 @@ struct name_server {
 size_t host_name_servers(struct name_server *ret, size_t max);
 /* A non-blocking socket on its way to the server; -errno. */
 int host_connect(const struct name_server *s, int type);
-/* Packets that the kernel dropped at a queue since it was bound; 0 when it is not there. */
-uint64_t host_queue_dropped(uint16_t queue);
+/* Packets that the kernel dropped at each queue of this network namespace since it was bound. */
+struct host_queue {
+	uint16_t number;
+	uint64_t dropped;
+};
+/* Sorted by number, to be freed; returns how many. */
+size_t host_queues(struct host_queue **ret);
+/* 0 when the queue is not there. */
+uint64_t host_queue_dropped(const struct host_queue *list, size_t n, uint16_t number);
 
 #endif

@@ -58,16 +58,17 @@ static void tell_stray(struct parent *p)
 static void on_tick(struct timer *t)
 {
 	struct parent *p = t->arg;
+	_cleanup_free_ struct host_queue *queues = NULL;
+	const struct em_stats ask = {.type = EM_STATS_ASK};
+	size_t n = p->fences ? host_queues(&queues) : 0;
 
+	if (p->fences)
+		engine_send(p, &ask, sizeof(ask), NULL, 0);
 	for (struct pfence *f = p->fences; f; f = f->next) {
 		f->attributions = 0;
 		f->attribution_ns = 0;
-		if (f->state == PFENCE_LIVE) {
-			struct em_stats ask = {.type = EM_STATS_ASK, .fence = f->id};
-
-			engine_send(p, &ask, sizeof(ask), NULL, 0);
-			pfence_tick(f);
-		}
+		if (f->state == PFENCE_LIVE)
+			pfence_tick(f, queues, n);
 	}
 	engine_look(p);
 	tell_stray(p);

@@ -113,7 +113,8 @@ void pfence_announce(struct pfence *f); /* tells the engine of it: at first, and
 void pfence_end(struct pfence *f);
 void pfence_stats(struct parent *p, const struct em_stats *m);
 struct pfence *pfence_find(struct parent *p, uint32_t id);
-void pfence_tick(struct pfence *f);
+/* What the kernel dropped at the fence's queue since it was asked last goes into its log. */
+void pfence_tick(struct pfence *f, const struct host_queue *queues, size_t n);
 uint64_t pfence_allowed(struct pfence *f);
 uint64_t pfence_lost(const struct pfence *f); /* refusals that its log could not take */
 

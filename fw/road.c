@@ -474,7 +474,6 @@ void road_packet(void *arg, const struct nfq_packet *p)
 	enum denial_code code;
 
 	w.engine = w.fence->engine;
-	w.fence->queued++;
 	parsed = packet_parse(p->bytes, p->n, &w.pk);
 	w.parsed = parsed == WIRE_OK;
 	gather(&w);

@@ -446,6 +446,21 @@ def test_status(lab):
     h.stop()
 
 
+def test_status_of_many(lab):
+    """However many fences there are, and however long their commands: none is left out."""
+    many = [lab.start(POLICY, ["/bin/sh", "-c", "echo READY; sleep 60", "\x01" * 800]) for _ in range(66)]
+    try:
+        fences = json.loads(lab.bare([L.AGENTCTL, "status", "--json"]).out)["fences"]
+        lines = lab.bare([L.AGENTCTL, "status"]).out.splitlines()
+        for h in many:
+            name = os.path.basename(h.cgroup())
+            check([f["name"] for f in fences].count(name) == 1, name, fences)
+            check(sum(l.split()[:1] == [name] for l in lines) == 1, name, lines)
+    finally:
+        for h in many:
+            h.stop()
+
+
 def test_ended_fences_are_forgotten(lab):
     """The rules do not grow with the fences that were."""
     keep = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; read x"])
