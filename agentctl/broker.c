@@ -236,7 +236,8 @@ static void accept_call(struct broker *b)
 	while (slot < BROKER_CALLS_MAX && b->pid[slot])
 		slot++;
 	if (slot == BROKER_CALLS_MAX) {
-		static const char busy[] = "error too many tools run at the same time\n";
+		static const char busy[] =
+		    "error too many tools run at the same time: wait until one has ended\n";
 
 		(void)!send(conn, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		return;

@@ -69,9 +69,22 @@ static int ask(int fd, const char *name, char *const *values, size_t n_values, s
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(streams));
 	memcpy(CMSG_DATA(c), streams, sizeof(streams));
-	return sendmsg(fd, &mh, MSG_NOSIGNAL) < 0
+	/* EPIPE: the answer has been given already */
+	return sendmsg(fd, &mh, MSG_NOSIGNAL) < 0 && errno != EPIPE
 		   ? err_set(e, errno, "cannot call the tool: %s", strerror(errno))
 		   : 0;
+}
+
+/* Who answered without having read the question is told of first, then comes the answer. */
+static ssize_t hear(int fd, char *ret, size_t bytes)
+{
+	bool reset = false;
+	ssize_t n;
+
+	while ((n = recv(fd, ret, bytes, 0)) < 0 &&
+	       (errno == EINTR || (errno == ECONNRESET && !reset)))
+		reset |= errno == ECONNRESET;
+	return n;
 }
 
 int broker_call(const char *name, char *const *values, size_t n_values)
@@ -83,9 +96,7 @@ int broker_call(const char *name, char *const *values, size_t n_values)
 
 	if (fd < 0 || ask(fd, name, values, n_values, &e) < 0)
 		return ctl_fail(&e);
-	do
-		n = recv(fd, reply, sizeof(reply) - 1, 0);
-	while (n < 0 && errno == EINTR);
+	n = hear(fd, reply, sizeof(reply) - 1);
 	reply[n > 0 ? n : 0] = '\0';
 	reply[strcspn(reply, "\n")] = '\0';
 	if (strncmp(reply, "exit ", 5) == 0)

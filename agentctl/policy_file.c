@@ -66,7 +66,8 @@ void policy_file_show(const struct policy_file *f, const struct diags *d)
 			fprintf(stderr, "    hint: %s\n", x->hint);
 	}
 	if (d->left_out)
-		fprintf(stderr, "%s: %zu more errors are not shown\n", f->path, d->left_out);
+		fprintf(stderr, "%s: %zu more %s are not shown\n", f->path, d->left_out,
+			d->n_errors ? "errors and warnings" : "warnings");
 }
 
 static const char *default_path(void)

@@ -166,6 +166,21 @@ def test_nothing_left(lab):
     lab.wait_clean()
 
 
+def test_too_many_at_once(lab):
+    """Who is one too many is told so, however far he got with his question."""
+    code = """
+import subprocess
+held = []
+for i in range(64):
+    held.append(call(["cat"], [os.pipe()[0], 1, 2]))
+late = [subprocess.Popen([%r, "tool", "cat"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) for i in range(40)]
+said = [(p.communicate()[1].decode(), p.returncode) for p in late]
+print("LATE", sorted(set(said)), len(said))
+""" % L.AGENTCTL
+    r = lab.run(POLICY, inside(code))
+    check("LATE [('agentctl: too many tools run at the same time: wait until one has ended\\n', 125)] 40" in r.out, r.tell())
+
+
 def test_named_like_a_fence(lab):
     """A process outside, in a cgroup whose path ends like the fence's, may not call."""
     import socket
