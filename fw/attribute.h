@@ -32,9 +32,12 @@ int sockdiag_listeners(int fd, uint8_t l4proto, const struct addr *a, uint16_t p
  * not, or there is none; -errno. Costs the same however many sockets there are. */
 int sockdiag_receiver(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
 		      const struct addr *dst, uint16_t dport, uint64_t cgroup_id);
-/* Destroys every TCP socket of cgroup_id; returns how many, or -errno (-EOPNOTSUPP: kernel lacks
- * it). */
-int sockdiag_destroy_cgroup(int fd, uint64_t cgroup_id);
+/* Destroys every TCP socket of these cgroups; returns how many, or -errno (-EOPNOTSUPP: kernel
+ * lacks it). The kernel walks through its whole table of connections, some milliseconds for each
+ * family.
+ */
+#define SOCKDIAG_CGROUPS_MAX 32
+int sockdiag_destroy_cgroups(int fd, const uint64_t *cgroup_id, size_t n);
 
 struct process_info {
 	pid_t pid;

@@ -34,8 +34,10 @@ static struct fence *fence_find(struct engine *e, uint32_t id)
 	return f;
 }
 
-static void fence_free(struct fence *f)
+/* ret_queue: the queue's socket, or -1. */
+static void fence_free(struct fence *f, int *ret_queue)
 {
+	*ret_queue = -1;
 	if (!f)
 		return;
 	if (f->resolver)
@@ -43,7 +45,8 @@ static void fence_free(struct fence *f)
 	road_forget(f);
 	road_refuse_all(f);
 	loop_del(f->engine->loop, &f->packets);
-	nfq_free(f->nfq);
+	if (f->nfq)
+		*ret_queue = nfq_release(f->nfq);
 	names_free(f->names);
 	policy_free(f->policy);
 	if (f->blob)
@@ -126,6 +129,7 @@ static int fence_make(struct engine *e, const struct em_fence_add *m, int *fds, 
 		      struct fence **ret)
 {
 	struct fence *f = calloc(1, sizeof(*f));
+	_cleanup_close_ int queue = -1;
 	int r;
 
 	if (!f)
@@ -143,7 +147,7 @@ static int fence_make(struct engine *e, const struct em_fence_add *m, int *fds, 
 		 (r = fence_resolver(e, f, m, fds + 2, n_fds - 2)) == 0)
 		r = fence_queue(e, f, m->queue, &fds[1]);
 	if (r < 0) {
-		fence_free(f);
+		fence_free(f, &queue);
 		return r;
 	}
 	*ret = f;
@@ -163,29 +167,33 @@ static void on_fence_add(struct engine *e, const struct em_fence_add *m, int *fd
 	em_send(ENGINE_FD_CONTROL, &ready, sizeof(ready), NULL, 0);
 }
 
-static void send_stats(struct fence *f, bool last)
+static struct em_stats stats_of(const struct fence *f)
 {
-	struct em_stats s = {
-	    .type = EM_STATS, .fence = f->id, .allowed = f->allowed, .lost = f->lost, .last = last};
-
-	f->allowed_sent = f->allowed;
-	f->lost_sent = f->lost;
-	em_send(ENGINE_FD_CONTROL, &s, sizeof(s), NULL, 0);
+	return (struct em_stats){
+	    .type = EM_STATS, .fence = f->id, .allowed = f->allowed, .lost = f->lost};
 }
 
 static void on_stats_ask(struct engine *e)
 {
 	const struct em_stats here = {.type = EM_STATS};
 
-	for (struct fence *f = e->fences; f; f = f->next)
-		if (f->allowed != f->allowed_sent || f->lost != f->lost_sent)
-			send_stats(f, false);
+	for (struct fence *f = e->fences; f; f = f->next) {
+		const struct em_stats s = stats_of(f);
+
+		if (f->allowed == f->allowed_sent && f->lost == f->lost_sent)
+			continue;
+		f->allowed_sent = f->allowed;
+		f->lost_sent = f->lost;
+		em_send(ENGINE_FD_CONTROL, &s, sizeof(s), NULL, 0);
+	}
 	em_send(ENGINE_FD_CONTROL, &here, sizeof(here), NULL, 0);
 }
 
 static void on_fence_del(struct engine *e, uint32_t id)
 {
 	struct fence **at = &e->fences, *f;
+	_cleanup_close_ int queue = -1;
+	struct em_stats s;
 
 	while (*at && (*at)->id != id)
 		at = &(*at)->next;
@@ -195,8 +203,11 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	for (int i = 0; i < LAST_BATCHES && nfq_receive(f->nfq) > 0; i++)
 		; /* what it tried last shall be in the log */
 	*at = f->next;
-	send_stats(f, true);
-	fence_free(f);
+	s = stats_of(f);
+	s.last = true;
+	fence_free(f, &queue);
+	/* packets of others would wait while we close it */
+	em_send(ENGINE_FD_CONTROL, &s, sizeof(s), &queue, queue >= 0);
 }
 
 /* A round is over when all has been read that was there at its beginning. So a fence has no more in

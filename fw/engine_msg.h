@@ -7,7 +7,8 @@
  *     EM_FENCE_ADD (+ policy, sockets)      ->   binds the fence's queue
  *                                           <-   EM_FENCE_READY
  *     EM_FENCE_DEL                          ->
- *                                           <-   EM_STATS (the last one of this fence)
+ *                                           <-   EM_STATS (the last one of this fence; + the
+ *                                                queue's socket, to be closed)
  *                                           <-   EM_LEARN      addresses for the kernel's sets
  *                                           <-   EM_WANT_SOCKET
  *     EM_SOCKET (+ socket)                  ->

@@ -122,6 +122,21 @@ static void on_message(struct parent *p, const union em *m)
 	}
 }
 
+void engine_close_queues(struct parent *p)
+{
+	while (p->n_closing)
+		close(p->closing[--p->n_closing]);
+}
+
+/* The first close waits, some milliseconds, for what nf_tables has to clean up after our last
+ * transaction; the others find it done. */
+static void close_later(struct parent *p, int fd)
+{
+	if (p->n_closing == ARRAY_SIZE(p->closing))
+		engine_close_queues(p);
+	p->closing[p->n_closing++] = fd;
+}
+
 static void on_engine(struct watch *w, uint32_t events)
 {
 	struct parent *p = w->arg;
@@ -132,8 +147,8 @@ static void on_engine(struct watch *w, uint32_t events)
 		union em m;
 		int r = em_recv(w->fd, &m, fds, &n_fds);
 
-		for (size_t i = 0; i < n_fds; i++) /* it has none to send */
-			close(fds[i]);
+		for (size_t i = 0; i < n_fds; i++)
+			close_later(p, fds[i]);
 		if (r > 0) {
 			p->engine_silent = 0;
 			on_message(p, &m);

@@ -122,9 +122,28 @@ uint64_t pfence_lost(const struct pfence *f)
 	return record_counts(f->log->record).lost - f->lost_before;
 }
 
-/* Everything is over in there: tell what it was, take the rules away. What is left in a socket's
- * buffer must not get out afterwards: TCP sockets are destroyed, and the cgroup stays closed in the
- * kernel. */
+/* What is left in a socket's buffer must not get out afterwards. Sockets that nobody holds any more
+ * are destroyed while the fence's rules still let the peers know; those that were handed on, soon:
+ * meanwhile, and as long as the table is there, the cgroup is closed in the kernel. */
+static void destroy_sockets(struct pfence *f)
+{
+	struct parent *p = f->parent;
+
+	if (host_tcp_orphans())
+		sockdiag_destroy_cgroups(p->sockdiag_fd, &f->cgroup_id, 1);
+	if (p->n_ended == SOCKDIAG_CGROUPS_MAX)
+		pfence_destroy_handed_on(p);
+	p->ended[p->n_ended++] = f->cgroup_id;
+}
+
+void pfence_destroy_handed_on(struct parent *p)
+{
+	if (p->n_ended)
+		sockdiag_destroy_cgroups(p->sockdiag_fd, p->ended, p->n_ended);
+	p->n_ended = 0;
+}
+
+/* Everything is over in there: tell what it was, take the rules away. */
 static void finish(struct pfence *f)
 {
 	struct parent *p = f->parent;
@@ -172,7 +191,7 @@ static void kill_timer(struct timer *t)
 		timer_set(p->loop, t, loop_now_ms(p->loop) + KILL_LOOK_MS);
 		return;
 	}
-	sockdiag_destroy_cgroup(p->sockdiag_fd, f->cgroup_id);
+	destroy_sockets(f);
 	look_at_queue(f); /* its losses are known as long as it is bound */
 	f->state = PFENCE_ENDING;
 	if (p->engine_pid > 0)

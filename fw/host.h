@@ -34,6 +34,8 @@ struct name_server {
 size_t host_name_servers(struct name_server *ret, size_t max);
 /* A non-blocking socket on its way to the server; -errno. */
 int host_connect(const struct name_server *s, int type);
+/* Are there TCP sockets on this machine that no process holds any more? */
+bool host_tcp_orphans(void);
 /* Packets that the kernel dropped at each queue of this network namespace since it was bound. */
 struct host_queue {
 	uint16_t number;

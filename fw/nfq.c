@@ -185,6 +185,18 @@ int nfq_new(int fd, uint16_t queue, nfq_fn fn, void *arg, struct nfq **ret)
 	return 0;
 }
 
+int nfq_release(struct nfq *q)
+{
+	char buf[256];
+	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG);
+	int fd = q->fd;
+
+	nfq_nlmsg_cfg_put_cmd(h, AF_UNSPEC, NFQNL_CFG_CMD_UNBIND);
+	(void)!send(fd, h, h->nlmsg_len, 0); /* else it goes with the socket */
+	free(q);
+	return fd;
+}
+
 void nfq_free(struct nfq *q)
 {
 	if (!q)

@@ -27,8 +27,11 @@ typedef void (*nfq_fn)(void *arg, const struct nfq_packet *p);
  * Takes the queue number: whole packets, GSO, with uid; never fail-open. -EBUSY, -EPERM: somebody
  * has it. */
 int nfq_new(int fd, uint16_t queue, nfq_fn fn, void *arg, struct nfq **ret);
-/* Gives the queue back: what waits in it is dropped. */
+/* Gives the queue back: what waits in it is dropped. nfq_release returns the socket, which is to be
+ * closed: to close one waits for whatever nf_tables has to clean up after somebody's transaction.
+ */
 void nfq_free(struct nfq *q);
+int nfq_release(struct nfq *q);
 int nfq_descriptor(const struct nfq *q); /* readable: packets */
 /* Receives and hands on what is there, up to a batch; verdicts given meanwhile go out together at
  * its end. Returns how many; -EAGAIN: nothing there; -ENOBUFS: packets were lost (dropped); -errno.

@@ -71,6 +71,8 @@ static void on_tick(struct timer *t)
 			pfence_tick(f, queues, n);
 	}
 	engine_look(p);
+	engine_close_queues(p);
+	pfence_destroy_handed_on(p);
 	tell_stray(p);
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_tick(l->record, wall_clock_ns());
@@ -228,6 +230,7 @@ static void teardown(struct parent *p)
 {
 	p->stopping = true;
 	control_close(p);
+	pfence_destroy_handed_on(p);
 	if (!p->fences && p->nft) {
 		nft_remove(p->nft);
 		rmdir(p->cgroup_root);

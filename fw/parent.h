@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fw/attribute.h"
 #include "fw/control_msg.h"
 #include "fw/engine_msg.h"
 #include "fw/host.h"
@@ -59,6 +60,10 @@ struct parent {
 	uint64_t engine_started_ms;
 	unsigned engine_restarts;
 	unsigned engine_silent; /* ticks since it said something */
+	int closing[64];        /* sockets of queues that were */
+	size_t n_closing;
+	uint64_t ended[SOCKDIAG_CGROUPS_MAX]; /* fences that were, by their cgroups: see fence.c */
+	size_t n_ended;
 	bool stopping;
 };
 
@@ -113,6 +118,8 @@ void pfence_announce(struct pfence *f); /* tells the engine of it: at first, and
 void pfence_end(struct pfence *f);
 void pfence_stats(struct parent *p, const struct em_stats *m);
 struct pfence *pfence_find(struct parent *p, uint32_t id);
+/* The TCP sockets of ended fences that somebody else has. */
+void pfence_destroy_handed_on(struct parent *p);
 /* What the kernel dropped at the fence's queue since it was asked last goes into its log. */
 void pfence_tick(struct pfence *f, const struct host_queue *queues, size_t n);
 uint64_t pfence_allowed(struct pfence *f);
@@ -142,6 +149,7 @@ int engine_queue_socket(void); /* for one fence's queue; -errno */
 void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds);
 /* Once a tick, after it was asked for counts: one that does not answer for long is started anew. */
 void engine_look(struct parent *p);
+void engine_close_queues(struct parent *p);
 
 /* denials.c */
 void denials_read(struct parent *p);

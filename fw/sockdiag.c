@@ -17,6 +17,7 @@
 #define ANSWER_MAX  32768 /* the kernel fills at most this much of a dump's buffer */
 #define DESTROY_MAX 4096  /* sockets of one cgroup and family in one go */
 #define ALL_STATES  0xffffffffu
+#define CGROUP_OPS  4 /* words of the filter for one: the condition, its number, a jump */
 
 static const uint8_t families[] = {AF_INET, AF_INET6};
 
@@ -25,7 +26,7 @@ struct query {
 	struct nlmsghdr nl;
 	struct inet_diag_req_v2 req;
 	struct rtattr attr;
-	struct inet_diag_bc_op filter[4];
+	struct inet_diag_bc_op filter[SOCKDIAG_CGROUPS_MAX * CGROUP_OPS];
 };
 
 /* Called for each socket; what it returns but 0 is not called again for, and is the result. */
@@ -82,12 +83,22 @@ static void filter_port(struct query *q, uint16_t port)
 	query_filter(q, ops, sizeof(ops));
 }
 
-static void filter_cgroup(struct query *q, uint64_t id)
+/* One of these. A condition goes on with its jump, to the end, or passes over that to the next. */
+static void filter_cgroups(struct query *q, const uint64_t *id, size_t n)
 {
-	struct inet_diag_bc_op ops[3] = {{INET_DIAG_BC_CGROUP_COND, sizeof(ops), sizeof(ops) + 4}};
+	struct inet_diag_bc_op ops[SOCKDIAG_CGROUPS_MAX * CGROUP_OPS];
+	const size_t one = CGROUP_OPS * sizeof(*ops), jump = one - sizeof(*ops);
 
-	memcpy(&ops[1], &id, sizeof(id));
-	query_filter(q, ops, sizeof(ops));
+	for (size_t i = 0; i < n; i++) {
+		struct inet_diag_bc_op *op = ops + i * CGROUP_OPS;
+		size_t left = (n - i) * one - jump;
+
+		op[0] = (struct inet_diag_bc_op){INET_DIAG_BC_CGROUP_COND, (uint8_t)jump,
+						 (uint16_t)(i + 1 < n ? one : one + 4)};
+		memcpy(&op[1], &id[i], sizeof(*id));
+		op[3] = (struct inet_diag_bc_op){INET_DIAG_BC_JMP, sizeof(*op), (uint16_t)left};
+	}
+	query_filter(q, ops, n * one);
 }
 
 static int ask(int fd, const struct nlmsghdr *nl)
@@ -377,31 +388,41 @@ static int destroy(int fd, uint8_t family, const struct inet_diag_sockid *id)
 	return run(fd, &q, note, NULL);
 }
 
-int sockdiag_destroy_cgroup(int fd, uint64_t cgroup_id)
+/* How many are gone, or -errno. */
+static int destroy_some(int fd, uint8_t family, const uint64_t *cgroup_id, size_t n,
+			struct victims *v)
+{
+	struct query q;
+	int gone = 0, r;
+
+	v->n = 0;
+	query_init(&q, family, IPPROTO_TCP, ALL_STATES);
+	filter_cgroups(&q, cgroup_id, n);
+	r = run(fd, &q, note, v);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < v->n && r != -EOPNOTSUPP; i++) {
+		r = destroy(fd, family, &v->id[i]);
+		gone += r == 0;
+	}
+	return r == -EOPNOTSUPP ? r : gone;
+}
+
+int sockdiag_destroy_cgroups(int fd, const uint64_t *cgroup_id, size_t n)
 {
 	struct victims v = {.id = calloc(DESTROY_MAX, sizeof(*v.id))};
 	int gone = 0, r = 0;
 
 	if (!v.id)
 		return -ENOMEM;
-	for (size_t i = 0; i < 2; i++) {
-		struct query q;
-
-		v.n = 0;
-		query_init(&q, families[i], IPPROTO_TCP, ALL_STATES);
-		filter_cgroup(&q, cgroup_id);
-		r = run(fd, &q, note, &v);
-		if (r < 0 && r != -ENOENT)
-			break;
-		for (size_t k = 0; k < v.n; k++) {
-			r = destroy(fd, families[i], &v.id[k]);
-			gone += r == 0;
-			if (r == -EOPNOTSUPP)
-				goto out;
-		}
-		r = 0;
+	for (size_t i = 0; i < 2 && r >= 0; i++) {
+		do {
+			r = destroy_some(fd, families[i], cgroup_id, n, &v);
+			gone += r > 0 ? r : 0;
+		} while (r > 0 && v.n == DESTROY_MAX);
+		if (r == -ENOENT) /* no such family in this kernel */
+			r = 0;
 	}
-out:
 	free(v.id);
-	return r < 0 && r != -ENOENT ? r : gone;
+	return r < 0 ? r : gone;
 }

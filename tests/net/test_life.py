@@ -473,6 +473,37 @@ def test_ended_fences_are_forgotten(lab):
     keep.stop()
 
 
+def test_handed_on_sockets_are_destroyed(lab):
+    """Of several fences that end together, and of no other."""
+    listen = """
+import socket, sys
+s = [socket.socket(f) for f in (socket.AF_INET, socket.AF_INET6)]
+for x in s: x.listen()
+"""
+    code = listen + "socket.send_fds(socket.socket(fileno=0), [b'here'], [x.fileno() for x in s])"
+    keep = lab.start(POLICY, [L.PYTHON, "-c", listen + """
+print("READY", flush=True); sys.stdin.readline()
+print("STATES", [x.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] for x in s], flush=True); sys.stdin.readline()
+"""])
+    state = lambda s: s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    runs, passed = [], []
+    for _ in range(5):
+        here, there = socket.socketpair()
+        _, argv = lab.argv(POLICY, [L.PYTHON, "-c", code])
+        runs.append((here, subprocess.Popen(argv, stdin=there, env=lab.env(), cwd="/")))
+        there.close()
+    for here, p in runs:
+        passed += [socket.socket(fileno=fd) for fd in socket.recv_fds(here, 100, 2)[1]]
+        p.wait(15)
+    check(len(passed) == 10, passed)
+    L.wait_for(lambda: all(state(s) == 7 for s in passed), 3, lambda: [state(s) for s in passed])
+    keep.send("")
+    keep.expect("STATES [10, 10]")
+    for s in passed:
+        s.close()
+    keep.stop()
+
+
 def test_sockets_that_outlive_their_fence(lab):
     """Whoever was handed one, from inside another fence too, gets nothing out. One that is not bound to anything yet is
     in no list of sockets."""
