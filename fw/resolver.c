@@ -21,6 +21,7 @@
 #define ADDRS_MAX        DNS_ANSWER_MAX_ADDRS
 #define WAITERS_MAX      1024  /* clients that wait for one question */
 #define WAITERS_ALL      32768 /* of a fence: ten thousand look-ups of both kinds, and room */
+#define QUESTIONS_ALL    65536 /* of all fences; none gets more than it leaves to the others */
 #define FILES_RESERVED   1024  /* that no question's socket takes */
 #define HELD_MAX         64
 #define QUESTION_BUCKETS 1024
@@ -63,7 +64,8 @@ struct resolver {
 	struct held held[HELD_MAX];
 	size_t n_held;
 	struct timer held_timer;
-	size_t n_questions, questions_max; /* of all fences: each has a socket */
+	size_t n_questions; /* of all fences */
+	struct upstream_share share;
 };
 
 struct resolver_fence {
@@ -73,6 +75,7 @@ struct resolver_fence {
 	struct upstream *upstream;
 	struct dns_cache *cache;
 	struct question *questions[QUESTION_BUCKETS];
+	size_t n_questions;
 	size_t n_waiters; /* of all of them */
 };
 
@@ -337,6 +340,7 @@ static void question_free(struct question *q)
 		at = &(*at)->next;
 	*at = q->next;
 	q->rf->r->n_questions--;
+	q->rf->n_questions--;
 	q->rf->n_waiters -= q->n_waiters;
 	while (q->waiters) {
 		struct waiter *w = q->waiters;
@@ -459,8 +463,10 @@ static void ask(struct resolver_fence *rf, const struct dns_client *c, const str
 
 	while (q && !(q->type == dq->type && name_equal(&q->name, &dq->name)))
 		q = q->next;
-	if (w && !q && r->n_questions < r->questions_max && (q = calloc(1, sizeof(*q)))) {
+	if (w && !q && rf->n_questions + r->n_questions < QUESTIONS_ALL &&
+	    (q = calloc(1, sizeof(*q)))) {
 		r->n_questions++;
+		rf->n_questions++;
 		*q = (struct question){.next = *bucket,
 				       .rf = rf,
 				       .name = dq->name,
@@ -629,10 +635,9 @@ int resolver_new(struct loop *loop, const struct resolver_ops *ops, void *arg,
 	r->ops = *ops;
 	r->arg = arg;
 	r->held_timer = (struct timer){.fn = held_timer, .arg = r};
-	r->questions_max =
-	    getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 2 * FILES_RESERVED
-		? files.rlim_cur - FILES_RESERVED
-		: FILES_RESERVED / 2;
+	r->share.max = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 2 * FILES_RESERVED
+			   ? files.rlim_cur - FILES_RESERVED
+			   : FILES_RESERVED / 2;
 	*ret = r;
 	return 0;
 }
@@ -658,7 +663,7 @@ int resolver_fence_add(struct resolver *r, const struct resolver_fence_config *c
 	rf->c = *c;
 	if ((e = dns_server_new(r->loop, c->udp4, c->tcp4, c->udp6, c->tcp6, on_query, rf,
 				&rf->server)) < 0 ||
-	    (e = upstream_new(r->loop, c->n_servers, &ops, rf, &rf->upstream)) < 0 ||
+	    (e = upstream_new(r->loop, c->n_servers, &ops, rf, &r->share, &rf->upstream)) < 0 ||
 	    (e = dns_cache_new(&rf->cache)) < 0) {
 		resolver_fence_del(rf);
 		return e;

@@ -8,9 +8,15 @@
 #include <unistd.h>
 
 #define ASKS_MAX      32768 /* ten thousand lookups of both kinds at once, and room */
+#define FLYING_MAX    256   /* as many as a server's socket holds by default */
 #define TRIES_MAX     3
 #define TRY_MS        1200
+#define PARKED_MS     (TRIES_MAX * TRY_MS)
 #define FORGERIES_MAX 64 /* wrong answers looked at for one question */
+
+struct queue {
+	struct ask *first, *last;
+};
 
 struct ask {
 	struct ask *next, *prev;
@@ -20,9 +26,9 @@ struct ask {
 	void *question;
 	unsigned server, tries, forgeries;
 	int socket_type;
-	bool waiting; /* for a socket */
-	struct ask *wait_next, *wait_prev;
-	bool sent;
+	struct queue *queue; /* that it is in; NULL: none */
+	struct ask *queue_next, *queue_prev;
+	bool flying, sent;
 	struct watch watch;
 	struct timer timer;
 	uint8_t *in; /* TCP: length and message */
@@ -35,12 +41,14 @@ struct upstream {
 	struct upstream_ops ops;
 	void *arg;
 	struct ask *asks;
-	struct ask *waiting, *waiting_last; /* for sockets, which come in the order of asking */
-	size_t n;
+	struct queue waiting; /* for sockets, which come in the order of asking */
+	struct queue parked;  /* until fewer are under way */
+	size_t n, n_flying;
+	struct upstream_share *share;
 };
 
 int upstream_new(struct loop *loop, size_t n_servers, const struct upstream_ops *ops, void *arg,
-		 struct upstream **ret)
+		 struct upstream_share *share, struct upstream **ret)
 {
 	struct upstream *u = calloc(1, sizeof(*u));
 
@@ -50,36 +58,35 @@ int upstream_new(struct loop *loop, size_t n_servers, const struct upstream_ops 
 	u->n_servers = n_servers;
 	u->ops = *ops;
 	u->arg = arg;
+	u->share = share;
 	*ret = u;
 	return 0;
 }
 
-static void wait_end(struct ask *a)
+static void queue_leave(struct ask *a)
 {
-	struct upstream *u = a->u;
+	struct queue *q = a->queue;
 
-	if (!a->waiting)
+	if (!q)
 		return;
-	a->waiting = false;
-	*(a->wait_prev ? &a->wait_prev->wait_next : &u->waiting) = a->wait_next;
-	*(a->wait_next ? &a->wait_next->wait_prev : &u->waiting_last) = a->wait_prev;
+	a->queue = NULL;
+	*(a->queue_prev ? &a->queue_prev->queue_next : &q->first) = a->queue_next;
+	*(a->queue_next ? &a->queue_next->queue_prev : &q->last) = a->queue_prev;
 }
 
-static void wait_begin(struct ask *a)
+static void queue_enter(struct ask *a, struct queue *q)
 {
-	struct upstream *u = a->u;
-
-	wait_end(a);
-	a->waiting = true;
-	a->wait_next = NULL;
-	a->wait_prev = u->waiting_last;
-	*(u->waiting_last ? &u->waiting_last->wait_next : &u->waiting) = a;
-	u->waiting_last = a;
+	queue_leave(a);
+	a->queue = q;
+	a->queue_next = NULL;
+	a->queue_prev = q->last;
+	*(q->last ? &q->last->queue_next : &q->first) = a;
+	q->last = a;
 }
 
 static void socket_close(struct ask *a)
 {
-	wait_end(a);
+	queue_leave(a);
 	if (a->watch.fd < 0)
 		return;
 	loop_del(a->u->loop, &a->watch);
@@ -99,6 +106,8 @@ static void ask_free(struct ask *a)
 	if (a->next)
 		a->next->prev = a->prev;
 	u->n--;
+	u->n_flying -= a->flying;
+	u->share->n -= a->flying;
 	free(a->in);
 	free(a);
 }
@@ -112,24 +121,34 @@ void upstream_free(struct upstream *u)
 	free(u);
 }
 
-static void finish(struct ask *a, const struct dns_answer *answer)
-{
-	struct upstream *u = a->u;
-	void *question = a->question;
-
-	ask_free(a);
-	u->ops.answer(u->arg, question, answer);
-}
-
 static void begin_try(struct ask *a, int socket_type)
 {
 	struct upstream *u = a->u;
 
 	socket_close(a);
 	a->socket_type = socket_type;
-	wait_begin(a);
+	u->n_flying += !a->flying;
+	u->share->n += !a->flying;
+	a->flying = true;
+	queue_enter(a, &u->waiting);
 	timer_set(u->loop, &a->timer, loop_now_ms(u->loop) + TRY_MS);
 	u->ops.want_socket(u->arg, a->server, socket_type);
+}
+
+static bool may_fly(const struct upstream *u)
+{
+	return u->n_flying < FLYING_MAX && u->n_flying + u->share->n < u->share->max;
+}
+
+static void finish(struct ask *a, const struct dns_answer *answer)
+{
+	struct upstream *u = a->u;
+	void *question = a->question;
+
+	ask_free(a);
+	while (u->parked.first && may_fly(u))
+		begin_try(u->parked.first, SOCK_DGRAM);
+	u->ops.answer(u->arg, question, answer);
 }
 
 static void next_try(struct ask *a)
@@ -146,7 +165,17 @@ static void on_timeout(struct timer *t)
 {
 	struct ask *a = t->arg;
 
-	next_try(a);
+	if (a->queue == &a->u->parked)
+		finish(a, NULL);
+	else
+		next_try(a);
+}
+
+/* A server that gets more at once than it can take would lose the questions of others, too. */
+static void park(struct ask *a)
+{
+	queue_enter(a, &a->u->parked);
+	timer_set(a->u->loop, &a->timer, loop_now_ms(a->u->loop) + PARKED_MS);
 }
 
 int upstream_ask(struct upstream *u, const struct name *name, uint16_t type, void *question)
@@ -169,7 +198,10 @@ int upstream_ask(struct upstream *u, const struct name *name, uint16_t type, voi
 		u->asks->prev = a;
 	u->asks = a;
 	u->n++;
-	begin_try(a, SOCK_DGRAM);
+	if (may_fly(u))
+		begin_try(a, SOCK_DGRAM);
+	else
+		park(a);
 	return 0;
 }
 
@@ -266,16 +298,16 @@ static void on_socket(struct watch *w, uint32_t events)
 
 void upstream_socket(struct upstream *u, unsigned server, int type, int fd)
 {
-	struct ask *a = u->waiting;
+	struct ask *a = u->waiting.first;
 
 	while (a && (a->server != server || a->socket_type != type))
-		a = a->wait_next;
+		a = a->queue_next;
 	if (!a) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
-	wait_end(a);
+	queue_leave(a);
 	a->watch = (struct watch){.fd = fd, .fn = on_socket, .arg = a};
 	if (fd < 0 || loop_add(u->loop, &a->watch, type == SOCK_STREAM ? EPOLLOUT : EPOLLIN) < 0) {
 		next_try(a);

@@ -1,5 +1,6 @@
 /* Questions to the name servers: a fresh socket and id each, tried in turn, by UDP and then TCP
- * where the answer was cut. The sockets come from outside. */
+ * where the answer was cut. The sockets come from outside. So many are under way at the same time;
+ * what comes beyond waits for them, as long as three tries take. */
 #ifndef AGENTFW_UPSTREAM_H
 #define AGENTFW_UPSTREAM_H
 
@@ -18,8 +19,14 @@ struct upstream_ops {
 	void (*spoofed)(void *arg, const struct name *name, uint16_t type);
 };
 
+/* How many questions of everybody's have a socket, and may. Nobody gets more than he leaves to the
+ * others, so there is always one to be had. */
+struct upstream_share {
+	size_t n, max;
+};
+
 int upstream_new(struct loop *loop, size_t n_servers, const struct upstream_ops *ops, void *arg,
-		 struct upstream **ret);
+		 struct upstream_share *share, struct upstream **ret);
 void upstream_free(struct upstream *u); /* questions under way are dropped without an answer */
 /* question is handed back. -ENOMEM; -EAGAIN: too many under way. */
 int upstream_ask(struct upstream *u, const struct name *name, uint16_t type, void *question);

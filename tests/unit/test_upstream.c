@@ -83,13 +83,14 @@ static int begin(void **state, size_t n_servers)
 	    .want_socket = want_socket, .answer = answer, .spoofed = spoofed};
 	static struct lab lab;
 
-	lab = (struct lab){0};
+	lab = (struct lab){.share.max = 10000};
 	assert_int_equal(loop_new(&lab.loop), 0);
 	for (size_t i = 0; i < SERVERS; i++)
 		server_begin(&lab, &lab.server[i]);
 	lab.socket_timer = (struct timer){.fn = on_socket_timer, .arg = &lab};
 	lab.deadline = (struct timer){.fn = on_deadline, .arg = &lab};
-	assert_int_equal(upstream_new(lab.loop, n_servers, &ops, &lab, &lab.upstream), 0);
+	assert_int_equal(upstream_new(lab.loop, n_servers, &ops, &lab, &lab.share, &lab.upstream),
+			 0);
 	*state = &lab;
 	return 0;
 }
@@ -310,6 +311,57 @@ static void a_socket_that_nobody_waits_for(void **state)
 	assert_false(lab->asked[0].none);
 }
 
+/* A server is not asked more at once than its socket may hold. */
+static void many_are_asked_in_turn(void **state)
+{
+	struct lab *lab = *state;
+
+	for (int i = 0; i < MANY; i++)
+		ask(lab, "fresh.example");
+	run(lab);
+	assert_int_equal(lab->server[0].n_udp, MANY);
+	for (int i = 0; i < MANY; i++) {
+		assert_false(lab->asked[i].none);
+		FAST(&lab->asked[i]);
+	}
+}
+
+static void in_the_first_second(struct timer *t)
+{
+	struct lab *lab = t->arg;
+
+	assert_int_equal(lab->server[0].n_udp, 256);
+	assert_int_equal(lab->n_done, 0);
+}
+
+static void many_that_are_not_answered(void **state)
+{
+	struct lab *lab = *state;
+	struct timer look = {.fn = in_the_first_second, .arg = lab};
+
+	for (int i = 0; i < MANY; i++)
+		ask(lab, "silent.example");
+	timer_set(lab->loop, &look, loop_now_ms(lab->loop) + 900);
+	run(lab);
+	for (int i = 0; i < MANY; i++) {
+		assert_true(lab->asked[i].none);
+		assert_in_range(lab->asked[i].at_ms, 2000, 5000);
+	}
+}
+
+static void sockets_are_left_to_others(void **state)
+{
+	struct lab *lab = *state;
+
+	lab->share = (struct upstream_share){.n = 4, .max = 10};
+	for (int i = 0; i < 9; i++)
+		ask(lab, "silent.example");
+	assert_int_equal(lab->n_wanted, 3);
+	assert_int_equal(lab->share.n, 7);
+	run(lab);
+	assert_int_equal(lab->share.n, 4);
+}
+
 static void bounded(void **state)
 {
 	struct lab *lab = *state;
@@ -357,6 +409,9 @@ int main(void)
 	    ONE(tcp_message_of_no_bytes),
 	    ONE(tcp_with_another_id),
 	    TWO(a_socket_that_nobody_waits_for),
+	    ONE(many_are_asked_in_turn),
+	    ONE(many_that_are_not_answered),
+	    ONE(sockets_are_left_to_others),
 	    ONE(bounded),
 	    cmocka_unit_test_setup_teardown(nobody_to_ask, no_servers, teardown),
 	};

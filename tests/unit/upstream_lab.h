@@ -18,6 +18,7 @@
 
 #define SERVERS 2
 #define ASKED   8
+#define MANY    300
 #define A       1
 #define AAAA    28
 
@@ -51,12 +52,13 @@ struct server {
 struct lab {
 	struct loop *loop;
 	struct upstream *upstream;
+	struct upstream_share share;
 	struct server server[SERVERS];
 	struct timer socket_timer, deadline;
-	struct wanted wanted[16];
+	struct wanted wanted[MANY];
 	size_t n_wanted;
 	bool no_sockets; /* want_socket has nothing to give */
-	struct asked asked[ASKED];
+	struct asked asked[MANY];
 	size_t n_asked, n_done;
 	unsigned n_spoofed;
 	uint64_t begin_ms;
