@@ -181,6 +181,7 @@ static void base_rules(struct batch *b)
 	x_socket_cgroup(r, NFT_ABOVE_LEVEL, NFT_REG_1);
 	x_lookup(r, "ours", NFT_REG_1, true);
 	batch_rule(b, r);
+	nft_resolver_rules(b);
 	/* At the input only what goes the way that its flow began is a question: the flow is let in
 	 * or was. Not only its first packet, for it may have begun with who had the port before. */
 	for (unsigned i = 0; i < 2; i++) {

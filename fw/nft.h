@@ -2,6 +2,7 @@
  *
  *     out    filter output 0    socket cgroupv2 level 2 vmap @fences        -> f<N>
  *                               socket cgroupv2 level 1 vmap @ours          -> dead
+ *                               a fence's resolver, see nft_resolver.c      -> dead
  *     after  filter output 10   our mark set: socket cgroupv2 vmap @after   -> a<N>
  *     in     filter input 10    begun by others: socket cgroupv2 vmap @inside -> i<N>
  *     in_after filter input 20  our mark set: socket cgroupv2 vmap @after   -> a<N>

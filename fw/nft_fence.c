@@ -110,7 +110,7 @@ static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 
 /* ---- address rules --------------------------------------------------------------------------- */
 
-static struct set_key addr_key(const struct addr *a, uint8_t l4proto, uint16_t port)
+struct set_key nft_addr_key(const struct addr *a, uint8_t l4proto, uint16_t port)
 {
 	size_t alen = a->family == 4 ? 4 : 16;
 	struct set_key k = {.n = (uint8_t)(alen + 8)};
@@ -182,8 +182,8 @@ static bool direct_elems(struct batch *b, const struct nft_fence *f, bool v6)
 		if (!s)
 			s = batch_elems_new(b, nft_name(set, v6 ? "direct6_" : "direct4_", f->id));
 		last = nft_prefix_last(&ar.prefix);
-		from = addr_key(&ar.prefix.addr, ar.l4proto, ar.port);
-		to = addr_key(&last, ar.l4proto, ar.port);
+		from = nft_addr_key(&ar.prefix.addr, ar.l4proto, ar.port);
+		to = nft_addr_key(&last, ar.l4proto, ar.port);
 		batch_elem(s, &from, &to, NULL);
 		any = true;
 		if (++in_message == NFT_ELEMS_PER_MESSAGE) {
@@ -226,6 +226,7 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 	dns_chain(&b, f);
 	zone_chain(&b, f);
 	nft_ours(&b, f->above_id); /* it may have been made anew */
+	nft_resolver_elems(&b, f, NFT_MSG_NEWSETELEM);
 	map_elems(&b, f, NFT_MSG_NEWSETELEM);
 	r = batch_commit(&b);
 	if (r < 0)
@@ -242,6 +243,7 @@ int nft_fence_del(struct nft *n, const struct nft_fence *f)
 	if (r < 0)
 		return r;
 	map_elems(&b, f, NFT_MSG_DELSETELEM);
+	nft_resolver_elems(&b, f, NFT_MSG_DELSETELEM);
 	for (size_t i = N_CHAINS; i-- > 0;)
 		if (has_chain(f, i))
 			batch_chain_del(&b, nft_name(buf, fence_chains[i].prefix, f->id));
@@ -254,7 +256,7 @@ int nft_fence_del(struct nft *n, const struct nft_fence *f)
 
 static void learn_elem(struct batch *b, const struct learn_entry *le, const char *set)
 {
-	struct set_key k = addr_key(&le->addr, le->l4proto, le->port);
+	struct set_key k = nft_addr_key(&le->addr, le->l4proto, le->port);
 	struct nftnl_set *s = batch_elems_new(b, set);
 
 	batch_elem(s, &k, NULL, NULL);

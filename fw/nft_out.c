@@ -27,8 +27,8 @@
 #define TCP_FLAGS_OFFSET  13
 #define TCP_HEADER_MAX    60
 
-/* daddr . l4proto . dport into the registers of a set's key */
-static void load_key(struct nftnl_rule *r, bool v6)
+/* daddr . l4proto . dport */
+void nft_load_key(struct nftnl_rule *r, bool v6)
 {
 	uint32_t next = NFT_REG32_00 + (v6 ? 4 : 1);
 
@@ -40,7 +40,7 @@ static void load_key(struct nftnl_rule *r, bool v6)
 
 static void match_set(struct nftnl_rule *r, const char *set, bool v6)
 {
-	load_key(r, v6);
+	nft_load_key(r, v6);
 	x_lookup(r, set, NFT_REG32_00, false);
 }
 

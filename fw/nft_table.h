@@ -48,6 +48,9 @@ void nft_match_ct_mark(struct nftnl_rule *r, uint32_t bits);
  * that has them is let through without being looked at. */
 void nft_not_plain(struct batch *b, const struct nft_fence *f, const char *chain, bool v6);
 struct addr nft_prefix_last(const struct prefix *p);
+/* address . protocol . port, as an element; and of a packet's destination, into the registers. */
+struct set_key nft_addr_key(const struct addr *a, uint8_t l4proto, uint16_t port);
+void nft_load_key(struct nftnl_rule *r, bool v6);
 
 /* nft_out.c */
 void nft_no_payload(struct batch *b, bool v6); /* of the whole table */
@@ -59,6 +62,10 @@ void nft_self_leave(struct batch *b); /* of the whole table */
 void nft_self_chain(struct batch *b, const struct nft_fence *f);
 /* On the way out of one family, before anything passes. */
 void nft_self(struct batch *b, const struct nft_fence *f, const char *chain, bool v6);
+
+/* nft_resolver.c: nobody else speaks to a fence's resolver. */
+void nft_resolver_rules(struct batch *b); /* of the whole table */
+void nft_resolver_elems(struct batch *b, const struct nft_fence *f, uint16_t type);
 
 /* nft_ingress.c */
 bool nft_has_ingress(const struct nft_fence *f);

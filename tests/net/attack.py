@@ -115,10 +115,10 @@ def udp_ask(server, msg, timeout=2.0, port=53, sport=0):
     return attempt(go)
 
 
-def tcp_ask(server, data, n=1, chunk=0, timeout=2.0):
+def tcp_ask(server, data, n=1, chunk=0, timeout=2.0, port=53):
     """data: framed messages; the n framed answers."""
     def go():
-        s = tcp(server, 53, timeout)
+        s = tcp(server, port, timeout)
         for i in range(0, len(data), chunk or len(data)):
             s.sendall(data[i:i + (chunk or len(data))])
         out, buf = [], b""
@@ -151,12 +151,14 @@ def dns_reply(value, err, ms):
 
 
 def dns(a):
-    """One question; a["tcp"], a["chunk"] (bytes a segment), a["qtype"], a["case"] as it is, a["sport"] (UDP)."""
+    """One question; a["tcp"], a["chunk"] (bytes a segment), a["qtype"], a["case"] as it is, a["sport"] (UDP),
+    a["port"]."""
     msg = wire.dns_query(a["name"], a.get("qtype", 1), edns=b"" if a.get("edns", 1) else None)
+    port = a.get("port", 53)
     if a.get("tcp"):
-        v, err, ms = tcp_ask(a["server"], frame(msg), 1, a.get("chunk", 0))
+        v, err, ms = tcp_ask(a["server"], frame(msg), 1, a.get("chunk", 0), port=port)
         return dns_reply(v[0] if v else None, err, ms)
-    return dns_reply(*udp_ask(a["server"], msg, sport=a.get("sport", 0)))
+    return dns_reply(*udp_ask(a["server"], msg, port=port, sport=a.get("sport", 0)))
 
 
 def dns_gone(a):

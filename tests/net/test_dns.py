@@ -1,5 +1,6 @@
 """DNS: immunity rows 1 to 8. The names are payload: what matters is what our DNS server was asked."""
 import json
+import re
 import struct
 
 import lab as L
@@ -408,3 +409,31 @@ def test_asker_gone(lab):
         tok, r = both(lab, "dns_gone", lambda t: dict(server=server, n=400))
         check(r.json()["sent"] == 400, r.tell())
         lab.absent(tok)
+
+
+def resolver_port(lab, held):
+    """Where the resolver of the one fence there is listens."""
+    out = lab.bare(["ss", "-Hlnup"]).out
+    found = re.findall(r"127\.0\.0\.1:(\d+) .*agentfwd", out)
+    check(len(found) == 1, "the resolver's port:", out)
+    return int(found[0])
+
+
+def test_asked_by_others(lab):
+    """Nobody outside asks a fence's resolver: what he asks would be written down as the fence's."""
+    held = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; read x"])
+    port = resolver_port(lab, held)
+    toks = []
+    for server in ("127.0.0.1", "::1"):
+        for tcp in (0, 1):
+            for name in ("%s.evil.test", "%s.far.test"):
+                toks.append(L.token())
+                got = lab.bare(lab.attack("dns", server=server, port=port, tcp=tcp, name=name % toks[-1])).json()
+                check("rcode" not in got, "answered:", server, tcp, got)
+    inside = lab.run(POLICY, lab.attack("dns", server="127.0.0.1", port=port, name="api.allowed.test")).json()
+    check("rcode" not in inside, "another fence was answered:", inside)
+    held.send("")
+    r = held.result()
+    for tok in toks:
+        lab.absent(tok)
+        check(not r.events(text=tok), "written down as the fence's:", r.events(text=tok))
