@@ -240,10 +240,33 @@ static void hide_helpers(struct build *b)
 			plan_add(b->p, STEP_READ_ONLY, cgroup_mounts[i], 0);
 }
 
+/* The memory of the user's other processes, which are in no fence. */
+static int check_outsiders(struct build *b)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+	int scope = 0;
+
+	if (landlock_can_part() || b->b->mode == BOX_AUDIT ||
+	    (f && fscanf(f, "%d", &scope) == 1 && scope > 0))
+		return 0;
+	if (b->profile.best_effort) {
+		lacks(b, "no Landlock (ABI 2) in this kernel: processes of the user that are in no "
+			 "fence can be read and changed");
+		return 0;
+	}
+	err_set(b->e, ENOSYS,
+		"this kernel has no Landlock (ABI 2): the agent could read and change other "
+		"processes of its user, which are in no fence");
+	return err_hint(b->e, "boot with it (lsm=), set sysctl kernel.yama.ptrace_scope=1, give "
+			      "the agent a profile, or write agent: {best_effort: true}");
+}
+
 static int leave_open(struct build *b)
 {
-	int r;
+	int r = check_outsiders(b);
 
+	if (r < 0)
+		return r;
 	plan_add(b->p, STEP_CGROUP, NULL, 0);
 	plan_add(b->p, STEP_NAMESPACES, NULL,
 		 CLONE_NEWNS | (b->profile.no_network ? CLONE_NEWNET : 0));

@@ -1,5 +1,6 @@
 /* Landlock: which files may be opened and run, by inode; abstract unix sockets and signals stay
- * inside. */
+ * inside. And whoever is in a domain neither reads nor changes the memory of a process outside, by
+ * /proc or otherwise: what it could not send, that one could. */
 #include <errno.h>
 #include <linux/landlock.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@
 #define SCOPE_SIGNAL               (1u << 1)
 #define LOG_NEW_EXEC_ON            (1u << 1)
 #define CREATE_RULESET_VERSION     1u
+#define ABI_WITH_REFER             2
 #define ABI_WITH_SCOPES            6
 #define ABI_WITH_LOG               7
 
@@ -53,6 +55,11 @@ bool landlock_can_scope(void)
 	return landlock_abi() >= ABI_WITH_SCOPES;
 }
 
+bool landlock_can_part(void)
+{
+	return landlock_abi() >= ABI_WITH_REFER;
+}
+
 /* Every right on files that the running kernel knows. */
 static uint64_t file_rights(int abi)
 {
@@ -64,13 +71,15 @@ static uint64_t file_rights(int abi)
 int landlock_open(uint64_t bits, int *ret_fd, struct err *e)
 {
 	int abi = landlock_abi();
-	struct ruleset_attr attr = {.handled_access_fs =
-					bits & LANDLOCK_FILES ? file_rights(abi) : 0};
+	bool files = bits & LANDLOCK_FILES;
+	struct ruleset_attr attr = {.handled_access_fs = files ? file_rights(abi) : 0};
 	size_t size = sizeof(attr.handled_access_fs);
 
 	if (abi >= ABI_WITH_SCOPES && (bits & LANDLOCK_SCOPE)) {
 		attr.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
 		size = sizeof(attr);
+	} else if (!files && landlock_can_part()) {
+		attr.handled_access_fs = ACCESS_REFER; /* a domain must be about something */
 	}
 	*ret_fd = -1;
 	if (!abi && (bits & LANDLOCK_FILES))
@@ -118,10 +127,25 @@ int landlock_apply(int ruleset, struct err *e)
 		   : 0;
 }
 
+/* Links and renames across directories are refused in every domain that does not allow them. */
+static int allow_refer(int ruleset, struct err *e)
+{
+	_cleanup_close_ int fd = tree_open("/");
+	const struct landlock_path_beneath_attr a = {.allowed_access = ACCESS_REFER,
+						     .parent_fd = fd};
+
+	return fd < 0 || syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &a,
+				 0) < 0
+		   ? err_set(e, errno, "cannot allow / in a Landlock ruleset: %s", strerror(errno))
+		   : 0;
+}
+
 int landlock_scope(struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	int r = landlock_open(LANDLOCK_SCOPE, &fd, e);
 
+	if (r == 0 && fd >= 0 && !landlock_can_scope())
+		r = allow_refer(fd, e);
 	return r < 0 || fd < 0 ? r : landlock_apply(fd, e);
 }

@@ -113,9 +113,11 @@ static void print_landlock(const struct step *s, FILE *to)
 	if (s->arg & LANDLOCK_FILES)
 		fprintf(to, "Landlock (ABI %d): no other file is opened, made or run\n",
 			landlock_abi());
-	fputs(landlock_can_scope() ? "Landlock: abstract sockets and signals stay inside\n"
-				   : "Landlock: this kernel cannot scope abstract sockets and "
-				     "signals: left out\n",
+	fputs(landlock_can_scope()  ? "Landlock: abstract sockets and signals stay inside\n"
+	      : landlock_can_part() ? "Landlock: the memory of others is out of reach; this kernel "
+				      "cannot scope abstract sockets and signals\n"
+				    : "Landlock: this kernel cannot scope abstract sockets and "
+				      "signals: left out\n",
 	      to);
 }
 

@@ -229,6 +229,7 @@ int caps_drop(struct err *e);
 /* landlock.c */
 int landlock_abi(void); /* 0: none */
 bool landlock_can_scope(void);
+bool landlock_can_part(void); /* processes inside from the memory of those outside */
 /* A ruleset, or -1 where nothing can be done and nothing is needed. */
 int landlock_open(uint64_t bits, int *ret_fd, struct err *e);
 int landlock_allow(int ruleset, const char *path, uint64_t allow, bool optional, struct err *e);

@@ -20,6 +20,14 @@ def tool(lab, lacking, best_effort, user=True):
     return lab.bare(drop + [L.PYTHON, os.path.join(L.HERE, "nosys.py"), lacking, L.AGENTCTL, "tool", "-p", path, "id"])
 
 
+def yama():
+    try:
+        with open("/proc/sys/kernel/yama/ptrace_scope") as f:
+            return f.read().strip() != "0"
+    except OSError:
+        return False
+
+
 def refused(r, *words):
     check(r.rc == 125 and not r.out and all(w in r.err for w in words), r.tell())
 
@@ -62,3 +70,15 @@ tools:
     finally:
         server.kill()
         server.wait()
+
+
+def test_agent_without_landlock(lab):
+    """It has no process namespace of its own then, and whom it can change is in no fence."""
+    def run(extra):
+        pol = L.policy().replace("user: nobody", "user: nobody" + extra)
+        argv = lab.argv(pol, ["/usr/bin/id", "-u"])[1]
+        return lab.bare([L.PYTHON, os.path.join(L.HERE, "nosys.py"), LANDLOCK] + argv[argv.index(L.AGENTCTL):])
+    L.need(not yama(), "Yama keeps processes apart on this machine")
+    refused(run(""), "no Landlock", "ptrace_scope")
+    r = run(", best_effort: true")
+    check(r.out == "65534\n" and "best effort: no Landlock" in r.err, r.tell())
