@@ -146,8 +146,7 @@ static int text_of(const struct seccomp_notif *n, const struct watched_call *c, 
 static bool interpreter(const struct held *h, const char *script, char *ret)
 {
 	char head[SCRIPT_LINE + 1], *p, *end;
-	_cleanup_close_ int fd =
-	    watch_open_in(h->w->root, script, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+	_cleanup_close_ int fd = watch_open_file(h->w->root, script);
 	ssize_t n;
 
 	n = fd < 0 ? -1 : pread(fd, head, SCRIPT_LINE, 0);
@@ -192,7 +191,7 @@ static void add_interpreters(struct held *h, const char *called)
 	}
 	if (!h->w->all)
 		return;
-	fd = watch_open_in(h->w->root, program, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+	fd = watch_open_file(h->w->root, program);
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	if (fd >= 0 && library_loader(self, text, sizeof(text)) == 0 && text[0])
 		add_program(h, called, text, h->script[n]);

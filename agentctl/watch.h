@@ -58,6 +58,9 @@ int watch_path(pid_t pid, int root, int dirfd, const char *text, bool follow, ch
 	       struct watch_stat *ret_stat);
 /* openat2 within a root. */
 int watch_open_in(int root, const char *text, uint64_t flags);
+/* For reading; a regular file or nothing: to open a device does something (a watchdog, once opened,
+ * wants to be fed), and the path may lead elsewhere by now. */
+int watch_open_file(int root, const char *path);
 /* The root of a process, O_PATH. */
 int watch_root(pid_t pid);
 /* A string in the memory of a process; -errno. */

@@ -126,6 +126,18 @@ int watch_open_in(int root, const char *text, uint64_t flags)
 	return fd;
 }
 
+int watch_open_file(int root, const char *path)
+{
+	_cleanup_close_ int fd = watch_open_in(root, path, O_PATH | O_NOFOLLOW);
+	char self[48];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
 static int name_of(int fd, char *ret, size_t bytes)
 {
 	char path[48];

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -204,12 +205,47 @@ static void test_judge_landlock(void **state)
 	plan_done(&p);
 }
 
+static bool opens(const char *text)
+{
+	char path[PATH_MAX];
+	_cleanup_close_ int fd = -1;
+
+	snprintf(path, sizeof(path), "%s%s%s", text[0] == '/' ? "" : dir, text[0] == '/' ? "" : "/",
+		 text);
+	fd = watch_open_file(root, path);
+	return fd >= 0;
+}
+
+/* As it does when the path has changed hands since it was looked at. */
+static void test_only_files_are_opened(void **state)
+{
+	int master;
+
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_true(opens("file"));
+	assert_false(opens("fifo"));
+	assert_false(opens("sub"));
+	assert_false(opens("link"));
+	assert_false(opens("/dev/null"));
+	assert_false(opens("nothing"));
+	/* a terminal that tells whether it was opened */
+	master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	assert_false(opens(ptsname(master)));
+	assert_int_equal(poll(&(struct pollfd){.fd = master}, 1, 0), 0); /* else: POLLHUP */
+	close(master);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_paths), cmocka_unit_test(test_dirfd),
-	    cmocka_unit_test(test_self),  cmocka_unit_test(test_memory),
-	    cmocka_unit_test(test_judge), cmocka_unit_test(test_judge_landlock),
+	    cmocka_unit_test(test_paths),
+	    cmocka_unit_test(test_dirfd),
+	    cmocka_unit_test(test_self),
+	    cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_only_files_are_opened),
+	    cmocka_unit_test(test_judge),
+	    cmocka_unit_test(test_judge_landlock),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
