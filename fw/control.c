@@ -93,6 +93,15 @@ void client_summary(struct client *c, const struct ctl_summary *s)
 
 /* ---- status ---------------------------------------------------------------------------------- */
 
+/* Words of a command may be the agent's, who calls tools, and JSON takes UTF-8 only. */
+static json_t *text(const char *s)
+{
+	json_t *o = json_string(s);
+	char escaped[4 * CTL_PATH_MAX];
+
+	return o ? o : json_string(str_escape(escaped, sizeof(escaped), s, strlen(s)));
+}
+
 static json_t *fence_json(struct pfence *f)
 {
 	char since[64];
@@ -101,13 +110,13 @@ static json_t *fence_json(struct pfence *f)
 
 	gmtime_r(&s, &tm);
 	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:s, s:s*, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name",
-			 f->name, "tool", f->tool[0] ? f->tool : NULL, "cgroup", f->cgroup,
-			 "policy", policy_file(f->policy), "mode", f->audit ? "audit" : "enforce",
-			 "command", f->command, "log_dir", record_dir(f->log->record), "since",
-			 since, "allowed", (json_int_t)pfence_allowed(f), "refused",
-			 (json_int_t)f->refused, "would_deny", (json_int_t)f->would_deny, "lost",
-			 (json_int_t)pfence_lost(f));
+	return json_pack(
+	    "{s:s, s:s*, s:o, s:o, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:I}", "name", f->name,
+	    "tool", f->tool[0] ? f->tool : NULL, "cgroup", text(f->cgroup), "policy",
+	    text(policy_file(f->policy)), "mode", f->audit ? "audit" : "enforce", "command",
+	    text(f->command), "log_dir", text(record_dir(f->log->record)), "since", since,
+	    "allowed", (json_int_t)pfence_allowed(f), "refused", (json_int_t)f->refused,
+	    "would_deny", (json_int_t)f->would_deny, "lost", (json_int_t)pfence_lost(f));
 }
 
 /* to: a memfd, which takes it at once however many fences there are. */

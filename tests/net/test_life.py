@@ -461,6 +461,18 @@ def test_status_of_many(lab):
             h.stop()
 
 
+def test_status_of_odd_commands(lab):
+    """Whatever a command is called, its fence is there: words that are no UTF-8, and more than a message holds."""
+    names = set()
+    for words in (["\udcff\udcfe"], ["\u00e9" * 1000], ["\1" * 1000] * 3):
+        for _ in range(4):
+            h = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; read x", *words])
+            names.add(os.path.basename(h.cgroup()))
+    r = lab.bare([L.AGENTCTL, "status", "--json"], timeout=5)
+    doc = json.loads(r.out)
+    check({f["name"] for f in doc["fences"]} == names, names, doc)
+
+
 def test_ended_fences_are_forgotten(lab):
     """The rules do not grow with the fences that were."""
     keep = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; read x"])
