@@ -13,8 +13,6 @@
 #include "agentctl/box.h"
 #include "policy/base/cleanup.h"
 
-#define HIDDEN_MAX 48
-
 static const char *const cgroup_mounts[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
 
 int box_path(const struct plan *p, const char *workspace, const char *path, char *ret, size_t bytes,
@@ -221,16 +219,23 @@ static void tools_socket(struct build *b)
 	plan_add(b->p, STEP_TOOLS, path, 0);
 }
 
+static void hide_helper(const char *path, void *arg)
+{
+	struct plan *p = arg;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->step[i].kind == STEP_HIDE && strcmp(p->step[i].path, path) == 0)
+			return;
+	plan_add(p, STEP_HIDE, path, 0);
+}
+
 /* An agent that keeps its user's files: nothing that carries data out for it, no way out of the
  * cgroup. */
-static void hide_helpers(struct build *b)
+static int hide_helpers(struct build *b)
 {
-	static char hidden[HIDDEN_MAX][4096];
-	size_t n = mount_hidden_paths(hidden, HIDDEN_MAX);
 	struct stat st;
+	int r = mount_each_helper(hide_helper, b->p, b->e);
 
-	for (size_t i = 0; i < n; i++)
-		plan_add(b->p, STEP_HIDE, hidden[i], 0);
 	if (b->b->run_dir[0])
 		plan_add(b->p, STEP_HIDE, b->b->run_dir, 0);
 	if (b->b->log_dir[0])
@@ -238,6 +243,7 @@ static void hide_helpers(struct build *b)
 	for (size_t i = 0; i < ARRAY_SIZE(cgroup_mounts); i++)
 		if (stat(cgroup_mounts[i], &st) == 0)
 			plan_add(b->p, STEP_READ_ONLY, cgroup_mounts[i], 0);
+	return r;
 }
 
 /* The memory of the user's other processes, which are in no fence. */
@@ -271,7 +277,8 @@ static int leave_open(struct build *b)
 	plan_add(b->p, STEP_NAMESPACES, NULL,
 		 CLONE_NEWNS | (b->profile.no_network ? CLONE_NEWNET : 0));
 	plan_add(b->p, STEP_PRIVATE, NULL, MS_SLAVE);
-	hide_helpers(b);
+	if ((r = hide_helpers(b)) < 0)
+		return r;
 	tools_socket(b);
 	if ((r = limits(b)) < 0 || (r = environment(b)) < 0 || (r = drop_rights(b)) < 0)
 		return r;

@@ -37,31 +37,73 @@ static const char *const hidden[] = {
     "/run/user/*/systemd/private",
     "/run/user/*/docker.sock",
     "/run/user/*/podman/podman.sock",
+    "/run/buildkit/*",
+    "/run/user/*/buildkit/*",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/incus/*",
+    "/var/lib/incus/unix.socket*",
+    "/var/lib/lxd/unix.socket*",
+    "/var/snap/lxd/common/lxd*/unix.socket*",
+    "/run/user/*/snapd-session-agent.socket",
+    /* what fetches or sends for anybody */
+    "/run/user/*/gnupg/S.dirmngr",
+    "/run/user/*/gnupg/*/S.dirmngr",
+    "/home/*/.gnupg/S.dirmngr",
+    "/root/.gnupg/S.dirmngr",
+    "/run/tailscale/*",
+    "/run/cups/cups.sock",
+    "/run/NetworkManager/*",
+    "/run/user/*/pulse/native",
+    "/run/user/*/pipewire-*",
+    /* terminals and editors: what is typed there is done outside */
+    "/tmp/tmux-*/*",
+    "/run/tmux/*/*",
+    "/run/user/*/tmux-*/*",
+    "/run/screen/S-*/*",
+    "/run/screens/S-*/*",
+    "/tmp/screens/S-*/*",
+    "/run/user/*/zellij/*/*",
+    "/tmp/zellij-*/*/*",
+    "/run/user/*/wezterm/*",
+    "/run/user/*/kitty-*",
+    "/tmp/kitty-*",
+    "/run/user/*/emacs/*",
+    "/tmp/emacs*/*",
+    "/run/user/*/nvim.*",
+    "/tmp/nvim.*/*/*",
+    "/run/user/*/vscode-*",
+    "/tmp/vscode-*",
+    /* and so is what a desktop's program does with its keyboard and mouse */
+    "/tmp/.X11-unix/*",
+    "/run/user/*/wayland-*",
+    "/run/user/*/at-spi/*",
 };
 
-size_t mount_hidden_paths(char paths[][4096], size_t max)
+/* Some are in directories where anybody may put something; a pipe is screen's. */
+static bool is_asked(const char *path)
 {
-	size_t n = 0;
+	struct stat st;
 
+	return stat(path, &st) == 0 && (S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
+int mount_each_helper(void (*fn)(const char *path, void *arg), void *arg, struct err *e)
+{
 	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
 		glob_t g;
+		int r = glob(hidden[i], GLOB_NOSORT, NULL, &g);
 
-		if (glob(hidden[i], GLOB_NOSORT, NULL, &g) != 0)
-			continue;
-		for (size_t k = 0; k < g.gl_pathc && n < max; k++) {
+		if (r == GLOB_NOSPACE)
+			return err_set(e, ENOMEM, "out of memory");
+		for (size_t k = 0; r == 0 && k < g.gl_pathc; k++) {
 			char real[PATH_MAX];
-			bool seen = false;
 
-			if (!realpath(g.gl_pathv[k], real) || strlen(real) >= 4096)
-				continue;
-			for (size_t j = 0; j < n; j++)
-				seen |= strcmp(paths[j], real) == 0;
-			if (!seen)
-				strcpy(paths[n++], real);
+			if (realpath(g.gl_pathv[k], real) && is_asked(real))
+				fn(real, arg);
 		}
 		globfree(&g);
 	}
-	return n;
+	return 0;
 }
 
 /* As one network namespace knows them: a socket file is reached from any other, too. */

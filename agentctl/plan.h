@@ -173,8 +173,9 @@ int namespaces_enter(const struct plan *p, uint64_t flags, struct err *e);
 int mount_private(unsigned long propagation, struct err *e);
 int mount_hide(const char *path, struct err *e);
 int mount_read_only(const char *path, struct err *e);
-/* Adds what must not be reached to the list: sockets of resolvers, D-Bus, container engines. */
-size_t mount_hidden_paths(char paths[][4096], size_t max);
+/* Every socket there is of programs that would send something for the agent, or do it: resolvers,
+ * D-Bus, container engines, terminals, desktops; real paths, some twice. */
+int mount_each_helper(void (*fn)(const char *path, void *arg), void *arg, struct err *e);
 /* Every socket file that a process of this network namespace has made; real paths. */
 void mount_each_socket(void (*fn)(const char *path, void *arg), void *arg);
 

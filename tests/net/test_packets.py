@@ -4,7 +4,11 @@ Raw sockets twice: under agentctl run the sandbox refuses them; "as far as the r
 without the sandbox is put into the fence's cgroup before it makes a socket.
 """
 import json
+import os
+import pwd
 import re
+import shutil
+import socket
 import subprocess
 import time
 
@@ -457,6 +461,41 @@ def test_row17_large_segments(lab):
             check(box.recv("c") == word)
             check(box.bulk("c", 5000000), to, port)
     check(not box.result().events())
+
+
+def test_row23_terminals(lab):
+    """What is typed into a terminal outside is done outside. As many sockets as somebody likes to make hide none."""
+    uid = pwd.getpwnam("nobody").pw_uid
+    dirs = ["/tmp/tmux-%d-afwt-%d%s" % (uid, os.getpid(), s) for s in ("", "x")]
+    held = []
+    try:
+        for d, n in zip(dirs, (1, 150)):
+            os.mkdir(d, 0o700)
+            for i in range(n):
+                held.append(socket.socket(socket.AF_UNIX))
+                held[-1].bind("%s/%d" % (d, i))
+                held[-1].listen()
+                os.chown("%s/%d" % (d, i), uid, -1)
+            os.chown(d, uid, -1)
+        code = """
+import socket, glob, sys
+n = 0
+for path in glob.glob(sys.argv[1] + '*/*'):
+    s = socket.socket(socket.AF_UNIX)
+    try: s.connect(path); n += 1
+    except OSError: pass
+print(n)
+"""
+        cmd = [L.PYTHON, "-c", code, dirs[0]]
+        bare = lab.bare(["setpriv", "--reuid=%d" % uid, "--clear-groups", *cmd])
+        check(bare.out == "151\n", "without a fence:", bare.tell())
+        r = lab.run(POLICY, cmd)
+        check(r.out == "0\n", "terminals that were reached:", r.tell())
+    finally:
+        for s in held:
+            s.close()
+        for d in dirs:
+            shutil.rmtree(d, ignore_errors=True)
 
 
 def test_row23_leaving(lab):
