@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "policy/base/cleanup.h"
@@ -79,11 +80,30 @@ bool append_put(struct append *a, const void *p, size_t bytes, const void *p2, s
 	return true;
 }
 
+void append_keep_free(struct append *a, unsigned share, uint64_t most)
+{
+	a->keep_share = share;
+	a->keep_most = most;
+}
+
+static bool has_room(const struct append *a)
+{
+	struct statvfs fs;
+	uint64_t keep;
+
+	if (!a->n || !a->keep_share || fstatvfs(a->fd, &fs) < 0)
+		return true;
+	keep = (uint64_t)fs.f_blocks * fs.f_frsize / a->keep_share;
+	if (keep > a->keep_most)
+		keep = a->keep_most;
+	return (uint64_t)fs.f_bavail * fs.f_frsize >= keep;
+}
+
 int append_flush(struct append *a)
 {
 	size_t done = 0;
 
-	a->error = 0;
+	a->error = has_room(a) ? 0 : ENOSPC;
 	while (done < a->n && !a->error) {
 		ssize_t n = write(a->fd, a->buf + done, a->n - done);
 

@@ -23,6 +23,10 @@ struct file_head {
 	uint32_t zone, sigfigs, snaplen, linktype;
 };
 
+/* Who is fenced sends what he likes, as fast as he can, and has no business filling the disk. */
+#define KEEP_SHARE 20 /* a twentieth */
+#define KEEP_MOST  (1u << 30)
+
 struct packet_head {
 	uint32_t s, ns, cap_bytes, bytes;
 };
@@ -30,6 +34,7 @@ struct packet_head {
 struct capture {
 	struct append file;
 	uint64_t packets;
+	uint64_t waiting; /* in the buffer, since it was empty */
 };
 
 static const struct file_head file_head = {
@@ -115,6 +120,7 @@ int capture_open(int dir, const char *path, const char *name, struct capture **r
 	r = append_open(&c->file, dir, path, name, e);
 	if (r == 0)
 		r = prepare(c, path, name, e);
+	append_keep_free(&c->file, KEEP_SHARE, KEEP_MOST);
 	if (r < 0) {
 		c->file.n = 0;
 		capture_close(c);
@@ -144,6 +150,7 @@ uint64_t capture_packet(struct capture *c, uint64_t time_ns, const void *packet,
 	h.bytes = (uint32_t)(bytes > cap_bytes ? bytes : cap_bytes);
 	if (!append_put(&c->file, &h, sizeof(h), packet, cap_bytes))
 		return 0;
+	c->waiting++;
 	return ++c->packets;
 }
 
@@ -154,7 +161,16 @@ uint64_t capture_packets(const struct capture *c)
 
 int capture_flush(struct capture *c)
 {
-	return append_flush(&c->file);
+	int r = append_flush(&c->file);
+
+	if (r == 0)
+		c->waiting = 0;
+	return r;
+}
+
+uint64_t capture_waiting(const struct capture *c)
+{
+	return c->waiting;
 }
 
 int capture_error(const struct capture *c)

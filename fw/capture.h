@@ -21,6 +21,8 @@ uint64_t capture_packet(struct capture *c, uint64_t time_ns, const void *packet,
 uint64_t capture_packets(const struct capture *c);
 /* 0, or -errno: what could not be written is kept and tried again. */
 int capture_flush(struct capture *c);
+/* Packets that a flush has not written, some of them perhaps in part. */
+uint64_t capture_waiting(const struct capture *c);
 int capture_error(const struct capture *c); /* errno of the last flush; 0: it went well */
 
 #endif

@@ -19,6 +19,8 @@
 
 #define EVENTS_FILE  "events.jsonl"
 #define CAPTURE_FILE "denied.pcap"
+#define KEEP_SHARE   100 /* of the disk; packets stop well before: see capture.c */
+#define KEEP_MOST    (100u << 20)
 
 struct record {
 	char *dir;
@@ -199,7 +201,9 @@ static int record_init(struct record *r, const char *dir, struct err *e)
 	n = capture_open(fd, dir, CAPTURE_FILE, &r->capture, e);
 	if (n < 0)
 		return n;
-	return end_torn_line(r, e);
+	n = end_torn_line(r, e);
+	append_keep_free(&r->events, KEEP_SHARE, KEEP_MOST);
+	return n;
 }
 
 int record_open(const char *dir, uint32_t snaplen, struct record **ret, struct err *e)
@@ -225,6 +229,10 @@ void record_close(struct record *r)
 		return;
 	folds_free(r->folds);
 	if (r->capture) {
+		if (capture_flush(r->capture) < 0)
+			record_lost(r, capture_waiting(r->capture),
+				    "cannot write " CAPTURE_FILE " to its end; packets are missing "
+				    "there");
 		tell_lost(r);
 		record_flush(r);
 	}

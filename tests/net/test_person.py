@@ -208,6 +208,28 @@ def test_full_disk(lab):
     lab.wait_clean()
 
 
+def test_disk_nearly_full(lab):
+    """Who is fenced does not fill the disk with what he is refused: packets stop before events, and both before the
+    room that others have."""
+    tok = L.token()
+    where, left = lab.file(".disk"), lab.file(".left")
+    os.mkdir(where)
+    calls = json.dumps([["udp_send", {"to": topo.EVIL4, "port": 9000 + i, "token": tok, "size": 1400}] for i in range(40)])
+    lab.wait_clean()
+    _, argv = lab.argv(POLICY, lab.attack("several", list=calls), (), where + "/log")
+    script = ("mount -t tmpfs -o size=4m none %s && dd if=/dev/zero of=%s/f bs=4k count=990 2>/dev/null; \"$@\"; r=$?; "
+              "df -k --output=avail %s >%s; cp -r %s/log %s.log; exit $r" % (where, where, where, left, where, left))
+    at = len(lab.enter())
+    r = lab._call(argv[:at] + ["unshare", "-m", "--propagation", "private", "/bin/sh", "-c", script, "sh"] + argv[at:], 30)
+    lab.absent(tok)
+    check(r.rc == 0 and "could not be written" in r.err, r.tell())
+    r.dir = left + ".log"
+    check(len(r.events()) == 40, "events:", len(r.events()))
+    check(sum(e["agentfw"]["lost"] for e in r.lines() if e["event"]["action"] == "lost") >= 40, "losses:", r.lines()[-2:])
+    check(int(open(left).read().split()[1]) >= 40 and not r.packets(), open(left).read(), len(r.packets()))
+    lab.wait_clean()
+
+
 def test_disk_full_from_the_start(lab):
     tok = L.token()
     where = lab.file(".disk")
