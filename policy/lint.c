@@ -222,6 +222,24 @@ static void shadowed(struct lint *l)
 	}
 }
 
+/* Endpoints for an agent that has no way to reach any. A tool's are refused beside `network: none`.
+ */
+static void cut_off(struct lint *l)
+{
+	struct profile agent;
+	struct rule r;
+
+	policy_profile(l->p, PROFILE_AGENT, &agent);
+	for (uint32_t i = 0; agent.no_network && i < policy_rules(l->p); i++) {
+		policy_rule(l->p, i, &r);
+		if (r.deny)
+			continue;
+		diags_add(l->d, true, r.line, r.col, "take one of the two away",
+			  "the agent has `network: none`: '%s' does nothing", r.text);
+		return;
+	}
+}
+
 int lint(const struct policy *p, const struct pins *pins, struct diags *d)
 {
 	struct lint l = {.p = p, .d = d, .seen = calloc(policy_rules(p) + 1, 1)};
@@ -236,6 +254,7 @@ int lint(const struct policy *p, const struct pins *pins, struct diags *d)
 	names(&l);
 	addresses(&l);
 	listeners(&l);
+	cut_off(&l);
 	if (l.denier)
 		shadowed(&l);
 	free(l.seen);

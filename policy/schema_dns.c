@@ -38,7 +38,16 @@ static void on_server(struct yaml *y, void *arg)
 
 static void on_servers(struct yaml *y, void *arg)
 {
+	struct load *l = arg;
+	unsigned line = yaml_line(y), col = yaml_col(y);
+	bool list = yaml_is(y, YAML_SEQUENCE_START_EVENT);
+
+	/* that the host's servers are then asked is not what an empty list looks like */
 	yaml_list(y, "'servers'", on_server, arg);
+	if (list && !l->n_servers && !y->diags->n_errors)
+		diags_add(y->diags, false, line, col,
+			  "name a server; to ask those of the host leave the key out",
+			  "the list of servers is empty");
 }
 
 struct pin {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/base/nearest.h"
 #include "policy/schema.h"
 #include "policy/suffix.h"
 
@@ -70,7 +71,7 @@ static const char *too_broad(const struct endpoint *ep)
 {
 	switch (ep->host) {
 	case HOST_ANY:
-		return "'*' allows every host";
+		return "it allows every host";
 	case HOST_PREFIX:
 		return schema_prefix_broad(&ep->prefix)
 			   ? "a prefix as short as this allows a large part of the internet"
@@ -97,13 +98,39 @@ bool schema_port_written(const char *text, const struct endpoint *ep)
 	return colon && !(ep->host == HOST_PREFIX && ep->prefix.addr.family == 6);
 }
 
+/* A word without a dot or a scheme, and no group to be had here. */
+static void no_group(struct yaml *y, size_t quote, const char *text, bool deny)
+{
+	struct nearest nearest = {.written = text};
+	char shown[100], hint[300];
+
+	str_escape(shown, sizeof(shown), text, strlen(text));
+	if (deny) {
+		snprintf(hint, sizeof(hint),
+			 find_group(text) ? "name its endpoints: agentctl policy groups %s"
+					  : "a host of one label is written with its scheme: "
+					    "https://%s",
+			 shown);
+		yaml_error(y, quote, hint, "a deny entry is an endpoint, and '%s' is %s", shown,
+			   find_group(text) ? "a group" : "none");
+		return;
+	}
+	for (size_t i = 0; i < policy_groups_n; i++)
+		nearest_try(&nearest, policy_groups[i].name);
+	snprintf(hint, sizeof(hint),
+		 "%s%s%s; a host of one label is written with its scheme: https://%s",
+		 nearest.found ? "did you mean '"
+			       : "the groups are listed by `agentctl policy groups",
+		 nearest.found ? nearest.found : "", nearest.found ? "'?" : "`", shown);
+	yaml_error(y, quote, hint, "there is no group '%s'", shown);
+}
+
 /* The endpoint's text is the current event. */
 static void take_endpoint(struct yaml *y, struct item *it)
 {
 	const char *text = yaml_text(y, NULL), *broad;
 	const struct policy_group *g = text && !it->deny ? find_group(text) : NULL;
 	struct err e = {0};
-	char shown[100];
 	size_t at = 0, quote = y->ev.type == YAML_SCALAR_EVENT &&
 			       y->ev.data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
 
@@ -121,11 +148,7 @@ static void take_endpoint(struct yaml *y, struct item *it)
 		schema_not_yet(y, "quic:// endpoints",
 			       "UDP 443 is refused and clients fall back to https: write that");
 	} else if (it->ep.host == HOST_NAME && !it->ep.scheme_written && !strpbrk(text, ".:")) {
-		yaml_error(
-		    y, quote,
-		    "the groups are listed by `agentctl policy groups`; a host of one label is "
-		    "written with its scheme: https://name",
-		    "there is no group '%s'", str_escape(shown, sizeof(shown), text, strlen(text)));
+		no_group(y, quote, text, it->deny);
 	} else if (!it->deny && !it->broad && (broad = too_broad(&it->ep))) {
 		yaml_error(y, quote,
 			   "name the hosts you need; if you mean it: {to: ..., broad: true}",
@@ -212,7 +235,7 @@ static void on_quic(struct yaml *y, void *arg)
 		schema_not_yet(y, "'quic: check'",
 			       "leave it out: UDP 443 is refused and clients fall back to https");
 	else if (!text || strcmp(text, "deny") != 0)
-		yaml_error(y, 0, NULL, "'quic' is deny or check");
+		yaml_error(y, 0, NULL, "'quic' is deny");
 	yaml_skip(y);
 }
 

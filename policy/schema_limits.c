@@ -11,9 +11,9 @@ struct unit {
 	uint64_t factor;
 };
 
-/* 256M, 20s: a number over 0 and a unit; 0: the error is told. */
-static uint64_t quantity(struct yaml *y, const char *what, const struct unit *units, size_t n,
-			 uint64_t max, const char *example)
+/* 256M, 20s: a number over 0 and a unit; 0: the error is told. is: what it must be. */
+static uint64_t quantity(struct yaml *y, const char *what, const char *is, const struct unit *units,
+			 size_t n, uint64_t max, const char *example)
 {
 	const char *text = yaml_text(y, NULL);
 	char *end = NULL;
@@ -27,7 +27,7 @@ static uint64_t quantity(struct yaml *y, const char *what, const struct unit *un
 			yaml_skip(y);
 			return value * units[i].factor;
 		}
-	yaml_error(y, 0, example, "'%s' is a number over 0 and a unit", what);
+	yaml_error(y, 0, example, "'%s' is %s", what, is);
 	yaml_skip(y);
 	return 0;
 }
@@ -37,16 +37,16 @@ static uint64_t bytes(struct yaml *y, const char *what)
 	static const struct unit units[] = {
 	    {"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
 
-	return quantity(y, what, units, ARRAY_SIZE(units), 1ull << 50,
-			"write bytes, or 64K, 256M, 2G");
+	return quantity(y, what, "a number of bytes over 0, or of K, M or G", units,
+			ARRAY_SIZE(units), 1ull << 50, "write bytes, or 64K, 256M, 2G");
 }
 
 static uint32_t milliseconds(struct yaml *y, const char *what)
 {
 	static const struct unit units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
 
-	return (uint32_t)quantity(y, what, units, ARRAY_SIZE(units), 1u << 31,
-				  "write 500ms, 20s, 5m or 1h");
+	return (uint32_t)quantity(y, what, "a number over 0 and its unit", units, ARRAY_SIZE(units),
+				  1u << 31, "write 500ms, 20s, 5m or 1h");
 }
 
 static void on_memory(struct yaml *y, void *arg)
@@ -78,8 +78,8 @@ static void on_pids(struct yaml *y, void *arg)
 {
 	static const struct unit none[] = {{"", 1}};
 
-	reading_profile(arg)->pids =
-	    (uint32_t)quantity(y, "pids", none, 1, 1u << 22, "write a number: 16");
+	reading_profile(arg)->pids = (uint32_t)quantity(y, "pids", "a number of processes over 0",
+							none, 1, 1u << 22, "write 16");
 }
 
 void profile_limits(struct yaml *y, void *arg)

@@ -86,7 +86,7 @@ char *schema_path(struct yaml *y, struct load *l)
 	int r = 0;
 
 	if (!text || !*text || strlen(text) > 2000 || !schema_printable(text)) {
-		yaml_error(y, 0, NULL, "a path is text of at most 2000 bytes");
+		yaml_error(y, 0, NULL, "a path is text of 1 to 2000 bytes");
 		return NULL;
 	}
 	if (strpbrk(text, "*?[")) {

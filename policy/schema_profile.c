@@ -259,7 +259,7 @@ static void on_command_word(struct yaml *y, void *arg)
 	else if (n >= WORDS_MAX)
 		yaml_error(y, 0, NULL, "more than %d words", WORDS_MAX);
 	else if (r->args)
-		yaml_error(y, 0, NULL, "{args} must be the last word");
+		yaml_error(y, 0, "put it in front of {args}", "{args} must be the last word");
 	else if (n && command_word_check(text, &e) < 0)
 		yaml_error(y, 0, e.hint, "%s", e.msg);
 	else {
@@ -274,7 +274,11 @@ static void on_command_word(struct yaml *y, void *arg)
 
 static void on_command(struct yaml *y, void *arg)
 {
-	yaml_list(y, "'command'", on_command_word, arg);
+	struct reading *r = arg;
+	size_t errors = y->diags->n_errors;
+
+	yaml_list(y, "'command'", on_command_word, r);
+	r->command_told = y->diags->n_errors > errors;
 }
 
 /* ---- a profile as a whole -------------------------------------------------------------------- */
@@ -284,7 +288,7 @@ static void finish_tool(struct yaml *y, struct reading *r)
 	if (r->command)
 		profile_add_path(r, PATH_EXEC, r->command, false, r->broad, r->command_line,
 				 r->command_col);
-	if (!reading_profile(r)->command.n)
+	if (!reading_profile(r)->command.n && !r->command_told)
 		diags_add(y->diags, false, r->line, r->col,
 			  "add `command: [/usr/bin/..., \"{text}\"]`",
 			  "the tool '%s' has no 'command'", r->tool);
@@ -378,6 +382,7 @@ static void tool(struct yaml *y, struct load *l)
 	}
 	l->n_tools++;
 	r.tool = name;
+	r.command_told = !yaml_is(y, YAML_MAPPING_START_EVENT);
 	yaml_mapping(y, "this tool", keys, ARRAY_SIZE(keys), &r);
 	finish(y, &r);
 }

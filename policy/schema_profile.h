@@ -14,7 +14,8 @@ struct reading {
 	enum path_kind kind;
 	struct compile *net; /* of a tool with `egress` or `ingress` */
 	bool network_none, broad, args;
-	bool interpreter; /* the command is one */
+	bool interpreter;  /* the command is one */
+	bool command_told; /* why there is none */
 	unsigned command_line, command_col;
 	char *user, *cwd, *command;
 	/* one entry */

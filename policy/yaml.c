@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/base/nearest.h"
+
 /* ---- what is wrong
  * ------------------------------------------------------------------------------- */
 
@@ -110,6 +112,14 @@ unsigned yaml_col(const struct yaml *y)
 	return (unsigned)y->ev.start_mark.column + 1;
 }
 
+static bool at_tab(const yaml_parser_t *p)
+{
+	size_t i = p->problem_mark.index;
+
+	return i < (size_t)(p->input.string.end - p->input.string.start) &&
+	       p->input.string.start[i] == '\t';
+}
+
 static void broken(struct yaml *y)
 {
 	const yaml_parser_t *p = &y->parser;
@@ -126,9 +136,13 @@ static void broken(struct yaml *y)
 	to->col = (unsigned)mark->column + 1;
 	snprintf(to->msg, sizeof(to->msg), "this is not YAML: %s%s%s", p->context ? p->context : "",
 		 p->context ? ": " : "", p->problem ? p->problem : "unreadable");
+	if (p->context && p->context_mark.line < mark->line)
+		snprintf(to->msg + strlen(to->msg), sizeof(to->msg) - strlen(to->msg),
+			 "; it began in line %zu", p->context_mark.line + 1);
 	snprintf(to->hint, sizeof(to->hint), "%s",
-		 alias ? "a name that begins with '*' must be quoted: \"*.example.com\""
-		       : "check the indentation, and quote text with special characters");
+		 alias       ? "a name that begins with '*' must be quoted: \"*.example.com\""
+		 : at_tab(p) ? "YAML is indented with spaces, never with tabs"
+			     : "check the indentation, and quote text with special characters");
 }
 
 /* One error for what YAML has and policies have not; what the handler then says of it is dropped.
@@ -231,44 +245,16 @@ const char *yaml_text(const struct yaml *y, size_t *ret_len)
 /* ---- mappings and lists
  * -------------------------------------------------------------------------- */
 
-/* Edit distance, for "did you mean". */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[32], n = (unsigned)strlen(b);
-
-	if (strlen(a) >= 32 || n >= 31)
-		return 99;
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1]; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i;
-		for (unsigned j = 1; j <= n; j++) {
-			unsigned cost = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < cost)
-				cost = row[j] + 1;
-			if (row[j - 1] + 1 < cost)
-				cost = row[j - 1] + 1;
-			row[j] = cost;
-		}
-	}
-	return row[n];
-}
-
 static void unknown_key(struct yaml *y, const char *what, const struct yaml_key *keys, size_t n,
 			const char *name)
 {
+	struct nearest nearest = {.written = name};
 	char hint[400] = "it takes: ", shown[100];
-	size_t best = 0;
 
-	for (size_t i = 1; i < n; i++)
-		if (distance(name, keys[i].name) < distance(name, keys[best].name))
-			best = i;
-	if (distance(name, keys[best].name) <= 2)
-		snprintf(hint, sizeof(hint), "did you mean '%s'?", keys[best].name);
+	for (size_t i = 0; i < n; i++)
+		nearest_try(&nearest, keys[i].name);
+	if (nearest.found)
+		snprintf(hint, sizeof(hint), "did you mean '%s'?", nearest.found);
 	else
 		for (size_t i = 0; i < n; i++)
 			snprintf(hint + strlen(hint), sizeof(hint) - strlen(hint), "%s%s",

@@ -12,6 +12,7 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
 #include "policy/base/name.h"
+#include "policy/base/nearest.h"
 
 static struct addr addr(const char *text)
 {
@@ -205,13 +206,44 @@ static void test_name(void **state)
 	    name_canon("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 64, &n));
 }
 
+static const char *meant(const char *written)
+{
+	static const char *const words[] = {"run", "tool", "status", "log", "read", "memory"};
+	struct nearest n = {.written = written};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		nearest_try(&n, words[i]);
+	return n.found ? n.found : "";
+}
+
+static void test_nearest(void **state)
+{
+	static const char *const near[][2] = {
+	    {"rnu", "run"},       {"runn", "run"},  {"ru", "run"},         {"toool", "tool"},
+	    {"satuts", "status"}, {"reed", "read"}, {"mem", "memory"},     {"statsu", "status"},
+	    {"logs", "log"},      {"log", "log"},   {"memroyy", "memory"},
+	};
+	static const char *const far[] = {"",    "x",     "me",      "broad",
+					  "nur", "bool2", "starts1", "memoirist"};
+	char longer[200];
+
+	for (size_t i = 0; i < ARRAY_SIZE(near); i++)
+		assert_string_equal(meant(near[i][0]), near[i][1]);
+	for (size_t i = 0; i < ARRAY_SIZE(far); i++)
+		if (*meant(far[i]))
+			fail_msg("'%s' is taken for '%s'", far[i], meant(far[i]));
+	memset(longer, 'r', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_string_equal(meant(longer), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_err),    cmocka_unit_test(test_escape),
 	    cmocka_unit_test(test_addr),   cmocka_unit_test(test_sockaddr),
 	    cmocka_unit_test(test_prefix), cmocka_unit_test(test_kinds),
-	    cmocka_unit_test(test_name),
+	    cmocka_unit_test(test_name),   cmocka_unit_test(test_nearest),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -112,8 +112,14 @@ static const struct {
     {HEAD "egress: [\"\\0\"]\n", 2, 10, "must be text", ""},
     {HEAD "egress: [[a.example]]\n", 2, 10, "must be text", ""},
     {HEAD "egress: [\n", 3, 1, "not YAML", ""},
+    {HEAD "egress: [a.example,\n  b.example\n", 4, 1, "it began in line 2", "indentation"},
+    {HEAD "egress:\n\t- a.example\n", 3, 1, "not YAML", "never with tabs"},
+    {HEAD "egerss: []\n", 2, 1, "unknown key 'egerss'", "did you mean 'egress'?"},
+    {HEAD "work: .\n", 2, 1, "unknown key 'work'", "did you mean 'workspace'?"},
     {HEAD "---\nversion: 1\n", 2, 1, "second YAML document", ""},
-    {HEAD "egress: [openaii]\n", 2, 10, "no group 'openaii'", "agentctl policy groups"},
+    {HEAD "egress: [openaii]\n", 2, 10, "no group 'openaii'", "did you mean 'openai'?"},
+    {HEAD "egress: [intranet]\n", 2, 10, "no group 'intranet'", "agentctl policy groups"},
+    {HEAD "egress: [intranet]\n", 2, 10, "no group 'intranet'", "https://intranet"},
     {HEAD "egress: [\"*foo.com\"]\n", 2, 11, "wildcard", "*.example.com"},
     {HEAD "egress:\n  - a.*\n", 3, 7, "wildcard", "*.example.com"},
     {HEAD "egress:\n  - a.*.b\n", 3, 7, "wildcard", "*.example.com"},
@@ -132,7 +138,7 @@ static const struct {
     {HEAD "egress: [a.example/x]\n", 2, 10, "CIDR", "no path"},
     {HEAD "egress: [quic://a.example]\n", 2, 10, "does not enforce quic", "https"},
     {HEAD "egress:\n  - {to: a.example, quic: check}\n", 3, 27, "quic: check", ""},
-    {HEAD "egress:\n  - {to: a.example, quic: yes}\n", 3, 27, "deny or check", ""},
+    {HEAD "egress:\n  - {to: a.example, quic: yes}\n", 3, 27, "is deny", ""},
     {HEAD "egress:\n  - addresses: [10.0.0.0/8]\n", 3, 5, "no 'to'", "to: host"},
     {HEAD "egress:\n  - {to: a.example, addresses: [10.0.0.1/8]}\n", 3, 33, "address",
      "10.0.0.0/8"},
@@ -141,7 +147,9 @@ static const struct {
     {HEAD "egress:\n  - {to: a.example, reason: x}\n", 3, 21, "unknown key 'reason'", ""},
     {HEAD "deny:\n  - {to: a.example, broad: true}\n", 3, 21, "unknown key 'broad'", ""},
     {HEAD "deny:\n  - {to: a.example, reason: \"\\e[2J\"}\n", 3, 29, "reason", ""},
-    {HEAD "deny: [openai]\n", 2, 8, "no group", ""},
+    {HEAD "deny: [openai]\n", 2, 8, "'openai' is a group", "agentctl policy groups openai"},
+    {HEAD "deny: [intranet]\n", 2, 8, "'intranet' is none", "https://intranet"},
+    {HEAD "dns: {servers: []}\n", 2, 16, "empty", "leave the key out"},
     {HEAD "dns: {servers: [dns.example]}\n", 2, 17, "is an address", ""},
     {HEAD "dns: {servers: [10.0.0.0/8]}\n", 2, 17, "is an address", ""},
     {HEAD "dns: {hosts: {a.example: b.example}}\n", 2, 26, "address is expected", ""},
@@ -283,6 +291,41 @@ static void test_warnings(void **state)
 	}
 	diags_done(&d);
 	free(blob);
+}
+
+/* Endpoints beside `network: none`: one warning, at the first; what is denied is no contradiction.
+ */
+static void test_cut_off(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+	} cases[] = {
+	    {HEAD "agent: {network: none}\ndeny: [c.example]\negress: [a.example, b.example]\n", 1},
+	    {HEAD "agent: {network: none}\ningress: [127.0.0.1:80]\n", 1},
+	    {HEAD "agent: {network: none}\ndeny: [a.example]\n", 0},
+	    {HEAD "agent: {user: alice}\negress: [a.example]\n", 0},
+	    {HEAD "tools: {a: {command: [/x], network: none}}\negress: [a.example]\n", 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct diags d;
+		size_t bytes;
+		void *blob;
+
+		assert_int_equal(
+		    policy_compile("p", cases[i].text, strlen(cases[i].text), &d, &blob, &bytes),
+		    0);
+		print_diags(&d);
+		assert_int_equal(d.n, cases[i].n);
+		for (size_t k = 0; k < d.n; k++) {
+			assert_true(d.list[k].warning);
+			assert_non_null(strstr(d.list[k].msg, "network: none"));
+			assert_int_equal(d.list[k].line, i ? 3 : 4);
+		}
+		diags_done(&d);
+		free(blob);
+	}
 }
 
 /* ---- what it says ------------------------------------------------------------------------------
@@ -660,11 +703,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_errors),    cmocka_unit_test(test_all_errors),
 	    cmocka_unit_test(test_shapes),    cmocka_unit_test(test_warnings),
-	    cmocka_unit_test(test_settings),  cmocka_unit_test(test_rules),
-	    cmocka_unit_test(test_names),     cmocka_unit_test(test_deny_wins),
-	    cmocka_unit_test(test_addresses), cmocka_unit_test(test_broad),
-	    cmocka_unit_test(test_overlap),   cmocka_unit_test(test_damage),
-	    cmocka_unit_test(test_many),
+	    cmocka_unit_test(test_cut_off),   cmocka_unit_test(test_settings),
+	    cmocka_unit_test(test_rules),     cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_deny_wins), cmocka_unit_test(test_addresses),
+	    cmocka_unit_test(test_broad),     cmocka_unit_test(test_overlap),
+	    cmocka_unit_test(test_damage),    cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
