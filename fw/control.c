@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,11 +12,11 @@
 #include <unistd.h>
 
 #include "fw/parent.h"
+#include "fw/run_dir.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
 #define CLIENTS_MAX     4096
-#define LOCK_WAIT_MS    3000
 #define AGENTFW_VERSION "0.1.0"
 
 struct client {
@@ -283,42 +282,6 @@ static void on_listen(struct watch *w, uint32_t events)
 
 /* ---- the socket ------------------------------------------------------------------------------ */
 
-static int lock(struct parent *p, struct err *e)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/lock", p->run_dir);
-	p->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (p->lock_fd < 0)
-		return err_set(e, errno, "cannot open %s: %s", path, strerror(errno));
-	for (int waited = 0; flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0; waited += 10) {
-		struct sockaddr_un a = {.sun_family = AF_UNIX};
-		_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-		/* One that is on its way out is waited for; one that listens is the one to use. */
-		memcpy(a.sun_path, p->socket_path, sizeof(a.sun_path));
-		if (waited >= LOCK_WAIT_MS || connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
-			return err_set(e, EALREADY,
-				       "another agentfwd runs in this network namespace");
-		usleep(10 * 1000);
-	}
-	return 0;
-}
-
-static int make_dirs(char *path, struct err *e)
-{
-	for (char *slash = path + 1; slash;) {
-		slash = strchr(slash, '/');
-		if (slash)
-			*slash = '\0';
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return err_set(e, errno, "cannot make %s: %s", path, strerror(errno));
-		if (slash)
-			*slash++ = '/';
-	}
-	return 0;
-}
-
 int control_listen(struct parent *p, struct err *e)
 {
 	const char *base = getenv("AGENTFW_RUN_DIR");
@@ -335,8 +298,8 @@ int control_listen(struct parent *p, struct err *e)
 	memcpy(p->socket_path, a.sun_path, sizeof(a.sun_path));
 	snprintf(p->run_dir, sizeof(p->run_dir), "%.*s",
 		 (int)(strrchr(a.sun_path, '/') - a.sun_path), a.sun_path);
-	if ((r = make_dirs(p->run_dir, e)) < 0 || (r = lock(p, e)) < 0)
-		return r;
+	if ((p->lock_fd = run_dir_take(p->run_dir, p->socket_path, e)) < 0)
+		return p->lock_fd;
 	unlink(a.sun_path);
 	p->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (p->listen_fd < 0 || bind(p->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -314,7 +315,8 @@ static void name_servers(struct pfence *f)
 }
 
 /* No two generations of any fence share a number, also not over restarts of the daemon: a conntrack
- * entry outlives both. The number is kept in the run directory. */
+ * entry outlives both. The number is kept in the run directory; where that was removed from a
+ * namespace that lives, numbers begin somewhere else. */
 static int next_epoch(struct parent *p, uint32_t *ret, struct err *e)
 {
 	char path[300], text[16] = "";
@@ -326,7 +328,10 @@ static int next_epoch(struct parent *p, uint32_t *ret, struct err *e)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0)
 		return err_set(e, errno, "cannot read %s: %s", path, strerror(errno));
-	epoch = (uint32_t)strtoul(text, NULL, 10) % CT_EPOCH_MAX + 1;
+	epoch = (uint32_t)strtoul(text, NULL, 10);
+	if (!text[0] && getrandom(&epoch, sizeof(epoch), 0) != sizeof(epoch))
+		return err_set(e, EIO, "the kernel gives no random numbers");
+	epoch = epoch % CT_EPOCH_MAX + 1;
 	n = snprintf(text, sizeof(text), "%-10u\n", epoch);
 	if (pwrite(fd, text, (size_t)n, 0) != n)
 		return err_set(e, errno, "cannot write %s: %s", path, strerror(errno));

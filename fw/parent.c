@@ -17,11 +17,13 @@
 #include <unistd.h>
 
 #include "fw/attribute.h"
+#include "fw/run_dir.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
 #define TICK_MS   1000
 #define IDLE_MS   5000
+#define CLEAN_MS  1500
 #define FILES_MAX 65536
 
 uint64_t wall_clock_ns(void)
@@ -77,6 +79,14 @@ static void on_tick(struct timer *t)
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_tick(l->record, wall_clock_ns());
 	timer_set(p->loop, t, loop_now_ms(p->loop) + TICK_MS);
+}
+
+/* What other daemons left, when nobody waits for this one to start. */
+static void on_clean(struct timer *t)
+{
+	const struct parent *p = t->arg;
+
+	run_dir_clean(p->run_dir);
 }
 
 static void on_idle(struct timer *t)
@@ -220,6 +230,8 @@ static int setup(struct parent *p, struct err *e)
 		return r;
 	ring_sleep(p->ring);
 	timer_set(p->loop, &p->tick, loop_now_ms(p->loop) + TICK_MS);
+	p->clean = (struct timer){.fn = on_clean, .arg = p};
+	timer_set(p->loop, &p->clean, loop_now_ms(p->loop) + CLEAN_MS);
 	parent_check_idle(p);
 	return 0;
 }

@@ -45,7 +45,7 @@ struct parent {
 	char cgroup_root[3000]; /* …/agentfw */
 	int lock_fd, listen_fd, sockdiag_fd;
 	struct watch listen, signals, engine, ring_event;
-	struct timer tick, idle, engine_restart, ring_more;
+	struct timer tick, clean, idle, engine_restart, ring_more;
 	struct client *clients;
 	struct pfence *fences;
 	struct log_dir *logs;

@@ -1,0 +1,123 @@
+/* What is wrong with a command line, said as everything else is said. */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agentctl/ctl.h"
+#include "policy/base/nearest.h"
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("agentctl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+const struct command *ctl_find(const char *name)
+{
+	const struct command *c = commands;
+
+	while (c->name && strcmp(c->name, name) != 0)
+		c++;
+	return c->name ? c : NULL;
+}
+
+int ctl_usage(const char *command, const char *fmt, ...)
+{
+	const struct command *c = ctl_find(command);
+
+	if (fmt) {
+		va_list ap;
+
+		fputs("agentctl: ", stderr);
+		va_start(ap, fmt);
+		vfprintf(stderr, fmt, ap);
+		va_end(ap);
+		fputc('\n', stderr);
+	}
+	fprintf(stderr, "usage: agentctl %s %s\n", c->name, c->args);
+	return EXIT_CTL;
+}
+
+int ctl_unknown(const char *command)
+{
+	struct nearest nearest = {.written = command};
+
+	if (command[0] == '-') {
+		say("there is no option '%s' before a command", command);
+		say("hint: options stand behind the command: agentctl run %s …", command);
+		return EXIT_CTL;
+	}
+	say("there is no command '%s'", command);
+	for (const struct command *c = commands; c->name; c++)
+		nearest_try(&nearest, c->name);
+	if (nearest.found) {
+		say("hint: did you mean '%s'?", nearest.found);
+		return EXIT_CTL;
+	}
+	fputs("agentctl: hint: there are: ", stderr);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(stderr, "%s%s", c == commands ? "" : ", ", c->name);
+	fputs("; to run a program: agentctl run -- PROGRAM\n", stderr);
+	return EXIT_CTL;
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static void unknown_long(const char *command, const char *word, const struct option *longs)
+{
+	char name[64];
+	struct nearest nearest = {.written = name};
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	for (; longs->name; longs++)
+		nearest_try(&nearest, longs->name);
+	if (nearest.found)
+		ctl_usage(command, "'%s' has no option '--%s'; did you mean '--%s'?", command, name,
+			  nearest.found);
+	else
+		ctl_usage(command, "'%s' has no option '--%s'", command, name);
+}
+
+int ctl_option(const char *command, int argc, char **argv, const char *shorts,
+	       const struct option *longs)
+{
+	const char *word;
+	int c;
+
+	opterr = 0;
+	c = getopt_long(argc, argv, shorts, longs, NULL);
+	if (c != '?' && c != ':')
+		return c;
+	/* behind a long option it points at the next word, inside a cluster of short ones not yet
+	 */
+	word = argv[optind - 1];
+	if (strncmp(word, "--", 2) != 0)
+		word = NULL;
+	if (c == ':' && word)
+		ctl_usage(command, "the option '%s' needs a value", word);
+	else if (c == ':')
+		ctl_usage(command, "the option '-%c' needs a value", optopt);
+	else if (!optopt && word)
+		unknown_long(command, word + 2, longs);
+	else if (word)
+		ctl_usage(command, "the option '%.*s' takes no value", (int)strcspn(word, "="),
+			  word);
+	else
+		ctl_usage(command, "'%s' has no option '-%c'", command, optopt);
+	return '?';
+}
+
+bool ctl_no_more(const char *command, int argc, char **argv)
+{
+	if (optind >= argc)
+		return true;
+	ctl_usage(command, "'%s' is one word too many", argv[optind]);
+	return false;
+}
