@@ -1,6 +1,5 @@
 /* agentctl: the tool that people type. */
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,32 +35,6 @@ int ctl_fail(const struct err *e)
 	return EXIT_CTL;
 }
 
-static const struct command *find(const char *name)
-{
-	const struct command *c = commands;
-
-	while (c->name && strcmp(c->name, name) != 0)
-		c++;
-	return c->name ? c : NULL;
-}
-
-int ctl_usage(const char *command, const char *fmt, ...)
-{
-	const struct command *c = find(command);
-
-	if (fmt) {
-		va_list ap;
-
-		fputs("agentctl: ", stderr);
-		va_start(ap, fmt);
-		vfprintf(stderr, fmt, ap);
-		va_end(ap);
-		fputc('\n', stderr);
-	}
-	fprintf(stderr, "usage: agentctl %s %s\n", c->name, c->args);
-	return EXIT_CTL;
-}
-
 static void usage(FILE *to)
 {
 	fputs("usage: agentctl COMMAND [ARGUMENTS]\n\n", to);
@@ -70,21 +43,17 @@ static void usage(FILE *to)
 	fputs("\nSee agentctl(1), and agentfw-policy(5) for the policy.\n", to);
 }
 
-static int unknown(const char *command)
+static bool is_help(const char *word)
 {
-	fprintf(stderr, "agentctl: there is no command '%s'\n", command);
-	for (const struct command *c = commands; c->name; c++)
-		if (strncmp(c->name, command, 2) == 0)
-			fprintf(stderr, "agentctl: hint: did you mean '%s'?\n", c->name);
-	return EXIT_CTL;
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 int cmd_help(int argc, char **argv)
 {
-	const struct command *c = argc > 1 ? find(argv[1]) : NULL;
+	const struct command *c = argc > 1 ? ctl_find(argv[1]) : NULL;
 
 	if (argc > 1 && !c)
-		return unknown(argv[1]);
+		return ctl_unknown(argv[1]);
 	if (c)
 		printf("usage: agentctl %s %s\n  %s\n", c->name, c->args, c->summary);
 	else
@@ -114,16 +83,16 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_CTL;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+	if (is_help(argv[1]))
 		return cmd_help(0, NULL);
 	if (strcmp(argv[1], "--version") == 0) {
 		puts("agentctl " VERSION);
 		return 0;
 	}
-	c = find(argv[1]);
-	if (c && argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
+	c = ctl_find(argv[1]);
+	if (c && argc > 2 && is_help(argv[2]))
 		return cmd_help(2, argv);
 	if (c)
 		return c->run(argc - 1, argv + 1);
-	return unknown(argv[1]);
+	return ctl_unknown(argv[1]);
 }

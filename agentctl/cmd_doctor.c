@@ -78,13 +78,13 @@ int cmd_doctor(int argc, char **argv)
 	size_t missing = 0;
 	int o;
 
-	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+	while ((o = ctl_option("doctor", argc, argv, ":", longs)) != -1) {
 		if (o != 'j')
-			return ctl_usage("doctor", NULL);
+			return EXIT_CTL;
 		json = true;
 	}
-	if (optind != argc)
-		return ctl_usage("doctor", NULL);
+	if (!ctl_no_more("doctor", argc, argv))
+		return EXIT_CTL;
 	doctor_kernel(&c);
 	doctor_net(&c);
 	for (size_t i = 0; i < c.n; i++)

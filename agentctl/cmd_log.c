@@ -238,7 +238,7 @@ int cmd_log(int argc, char **argv)
 	struct err e = {0};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "fp:", longs, NULL)) != -1) {
+	while ((c = ctl_option("log", argc, argv, ":fp:", longs)) != -1) {
 		if (c == 'd')
 			v.denied = true;
 		else if (c == 'j')
@@ -250,10 +250,10 @@ int cmd_log(int argc, char **argv)
 		else if (c == 'p')
 			policy = optarg;
 		else
-			return ctl_usage("log", NULL);
+			return EXIT_CTL;
 	}
-	if (optind != argc)
-		return ctl_usage("log", NULL);
+	if (!ctl_no_more("log", argc, argv))
+		return EXIT_CTL;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	if (find_dir(&v, dir, policy, &e) < 0 || read_log(&v, &e) < 0)

@@ -1,9 +1,12 @@
 /* agentctl policy: check files, list the groups, show what a policy comes to. */
 #include <errno.h>
+#include <getopt.h>
 #include <string.h>
 
 #include "agentctl/ctl.h"
 #include "agentctl/profile_check.h"
+#include "policy/base/cleanup.h"
+#include "policy/base/nearest.h"
 #include "policy/profile.h"
 
 /* On this host: true when every profile would work. */
@@ -17,33 +20,56 @@ static bool works(const struct policy_file *f)
 	return ok;
 }
 
-static int check(int n, char **files)
+/* 0: as it should be; 1: not; EXIT_CTL: it could not be read. */
+static int check_file(const char *path)
+{
+	struct policy_file f = {0};
+	struct err e = {0};
+	bool ok;
+
+	if (policy_file_load(path, &f, &e) < 0)
+		return e.code ? ctl_fail(&e) : 1;
+	ok = works(&f);
+	if (ok)
+		printf("%s: ok, %zu rule%s\n", path, policy_rules(f.policy),
+		       policy_rules(f.policy) == 1 ? "" : "s");
+	policy_file_done(&f);
+	return ok ? 0 : 1;
+}
+
+static const struct option no_options[] = {{NULL, 0, NULL, 0}};
+
+static int check(int argc, char **argv)
 {
 	int ret = 0;
 
-	if (n == 0)
+	if (ctl_option("policy", argc, argv, ":", no_options) != -1)
+		return EXIT_CTL;
+	if (optind == argc)
 		return ctl_usage("policy", "check which file?");
-	for (int i = 0; i < n; i++) {
-		struct policy_file f = {0};
-		struct err e = {0};
+	for (int i = optind; i < argc; i++) {
+		int r = check_file(argv[i]);
 
-		if (policy_file_load(files[i], &f, &e) < 0) {
-			if (e.code)
-				return ctl_fail(&e);
-			ret = 1;
-			continue;
-		}
-		if (works(&f))
-			printf("%s: ok, %zu rule%s\n", files[i], policy_rules(f.policy),
-			       policy_rules(f.policy) == 1 ? "" : "s");
-		else
-			ret = 1;
-		policy_file_done(&f);
+		ret = r > ret ? r : ret;
 	}
 	return ret;
 }
 
-static int groups(const char *only)
+static int unknown_group(const char *name)
+{
+	struct nearest nearest = {.written = name};
+
+	for (size_t i = 0; i < policy_groups_n; i++)
+		nearest_try(&nearest, policy_groups[i].name);
+	fprintf(stderr, "agentctl: there is no group '%s'\n", name);
+	fprintf(stderr,
+		nearest.found ? "agentctl: hint: did you mean '%s'?\n"
+			      : "agentctl: hint: they are listed by: agentctl policy groups%s\n",
+		nearest.found ? nearest.found : "");
+	return 1;
+}
+
+static int show_groups(const char *only)
 {
 	bool found = false;
 
@@ -59,24 +85,48 @@ static int groups(const char *only)
 		if (only)
 			printf("source: %s\n", g->source);
 	}
-	if (!found) {
-		fprintf(stderr,
-			"agentctl: there is no group '%s'; the list: agentctl policy groups\n",
-			only);
-		return 1;
-	}
-	return 0;
+	return found ? 0 : unknown_group(only);
+}
+
+/* One word at most. */
+static int with_one(int argc, char **argv, int (*fn)(const char *word))
+{
+	const char *word;
+
+	if (ctl_option("policy", argc, argv, ":", no_options) != -1)
+		return EXIT_CTL;
+	word = optind < argc ? argv[optind++] : NULL;
+	return ctl_no_more("policy", argc, argv) ? fn(word) : EXIT_CTL;
+}
+
+static int groups(int argc, char **argv)
+{
+	return with_one(argc, argv, show_groups);
+}
+
+static int show(int argc, char **argv)
+{
+	return with_one(argc, argv, policy_show);
 }
 
 int cmd_policy(int argc, char **argv)
 {
-	if (argc >= 2 && strcmp(argv[1], "check") == 0)
-		return check(argc - 2, argv + 2);
-	if ((argc == 2 || argc == 3) && strcmp(argv[1], "groups") == 0)
-		return groups(argc == 3 ? argv[2] : NULL);
-	if ((argc == 2 || argc == 3) && strcmp(argv[1], "show") == 0)
-		return policy_show(argc == 3 ? argv[2] : NULL);
-	if (argc >= 2 && strcmp(argv[1], "learn") == 0)
-		return policy_learn(argc - 1, argv + 1);
-	return ctl_usage("policy", NULL);
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+	} all[] = {{"check", check}, {"groups", groups}, {"show", show}, {"learn", policy_learn}};
+	struct nearest nearest = {.written = argc > 1 ? argv[1] : ""};
+
+	if (argc < 2)
+		return ctl_usage("policy", "check, groups, show or learn?");
+	if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
+		return cmd_help(2, argv - 1);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (strcmp(argv[1], all[i].name) == 0)
+			return all[i].run(argc - 1, argv + 1);
+		nearest_try(&nearest, all[i].name);
+	}
+	return nearest.found ? ctl_usage("policy", "there is no 'policy %s'; did you mean '%s'?",
+					 argv[1], nearest.found)
+			     : ctl_usage("policy", "there is no 'policy %s'", argv[1]);
 }

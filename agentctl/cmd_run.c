@@ -44,9 +44,6 @@ static void set_environment(const struct plan *p)
 	setenv("LOGNAME", p->user, 1);
 }
 
-/* ---- the command
- * --------------------------------------------------------------------------------- */
-
 static int options(struct run *r, int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -56,7 +53,7 @@ static int options(struct run *r, int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+p:v", longs, NULL)) != -1) {
+	while ((c = ctl_option("run", argc, argv, "+:p:v", longs)) != -1) {
 		if (c == 'p')
 			r->policy_path = optarg;
 		else if (c == 'l')
@@ -68,7 +65,7 @@ static int options(struct run *r, int argc, char **argv)
 		else if (c == 'n')
 			r->dry_run = true;
 		else
-			return ctl_usage("run", NULL);
+			return EXIT_CTL;
 	}
 	if (optind == argc)
 		return ctl_usage("run", "which command?");

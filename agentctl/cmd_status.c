@@ -1,5 +1,6 @@
 /* agentctl status: the fences there are. Exit status 3 when no daemon runs. */
 #include <errno.h>
+#include <getopt.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,13 +76,20 @@ static json_t *ask(int daemon, struct err *e)
 
 int cmd_status(int argc, char **argv)
 {
-	bool as_json = argc == 2 && strcmp(argv[1], "--json") == 0;
+	static const struct option longs[] = {{"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
+	bool as_json = false;
 	_cleanup_close_ int fd = -1;
 	struct err e = {0};
 	json_t *root;
+	int o;
 
-	if (argc > 1 && !as_json)
-		return ctl_usage("status", NULL);
+	while ((o = ctl_option("status", argc, argv, ":", longs)) != -1) {
+		if (o != 'j')
+			return EXIT_CTL;
+		as_json = true;
+	}
+	if (!ctl_no_more("status", argc, argv))
+		return EXIT_CTL;
 	fd = client_connect(false, &e);
 	if (fd == -ENOENT) {
 		puts(as_json ? "{\"fences\":[]}"

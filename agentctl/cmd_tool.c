@@ -16,7 +16,7 @@ static int options(struct tool_call *c, const char **policy, int argc, char **ar
 	};
 	int o;
 
-	while ((o = getopt_long(argc, argv, "+p:v", longs, NULL)) != -1) {
+	while ((o = ctl_option("tool", argc, argv, "+:p:v", longs)) != -1) {
 		if (o == 'p')
 			*policy = optarg;
 		else if (o == 'l')
@@ -26,7 +26,7 @@ static int options(struct tool_call *c, const char **policy, int argc, char **ar
 		else if (o == 'n')
 			c->dry_run = true;
 		else
-			return ctl_usage("tool", NULL);
+			return EXIT_CTL;
 	}
 	if (optind == argc)
 		return ctl_usage("tool", "which tool?");

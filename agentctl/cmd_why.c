@@ -132,23 +132,26 @@ int cmd_why(int argc, char **argv)
 	static const struct option longs[] = {{"policy", required_argument, NULL, 'p'},
 					      {"tool", required_argument, NULL, 't'},
 					      {NULL, 0, NULL, 0}};
-	const char *path = NULL, *tool = NULL;
+	const char *path = NULL, *tool = NULL, *text;
 	struct policy_file f = {0};
 	struct endpoint ep;
 	struct err e = {0};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "p:", longs, NULL)) != -1) {
+	while ((c = ctl_option("why", argc, argv, ":p:", longs)) != -1) {
 		if (c == 'p')
 			path = optarg;
 		else if (c == 't')
 			tool = optarg;
 		else
-			return ctl_usage("why", NULL);
+			return EXIT_CTL;
 	}
-	if (optind + 1 != argc)
+	if (optind == argc)
 		return ctl_usage("why", "which endpoint?");
-	if (endpoint_parse(argv[optind], strlen(argv[optind]), &ep, NULL, &e) < 0 ||
+	text = argv[optind++];
+	if (!ctl_no_more("why", argc, argv))
+		return EXIT_CTL;
+	if (endpoint_parse(text, strlen(text), &ep, NULL, &e) < 0 ||
 	    policy_file_load(path, &f, &e) < 0)
 		return ctl_fail(&e);
 	c = answer(&f, tool, &ep);

@@ -19,12 +19,23 @@ struct command {
 	const char *name, *args, *summary;
 	int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
-extern const struct command commands[];
+extern const struct command commands[]; /* the last one has no name */
 
 /* Prints "agentctl: message" and the hint to stderr; returns EXIT_CTL. */
 int ctl_fail(const struct err *e);
 /* A wrong command line: says what, how it is written; returns EXIT_CTL. */
 int ctl_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* There is no such command, which is told; returns EXIT_CTL. */
+int ctl_unknown(const char *command);
+/* NULL: there is none of that name. */
+const struct command *ctl_find(const char *name);
+struct option;
+/* getopt_long for a command. shorts has a ':' before its letters (behind '+'). '?': what is wrong
+ * has been told. */
+int ctl_option(const char *command, int argc, char **argv, const char *shorts,
+	       const struct option *longs);
+/* Is anything left behind the options, where nothing belongs? Then that is told. */
+bool ctl_no_more(const char *command, int argc, char **argv);
 
 /* ---- policy files (policy_file.c) --------------------------------------------------------------
  */

@@ -26,6 +26,10 @@ int path_absolute(const char *path, char *ret, size_t bytes, struct err *e)
 		ret[0] = '\0';
 		return 0;
 	}
+	if (!path[0]) {
+		err_set(e, EINVAL, "--log-dir '' names no directory");
+		return err_hint(e, "leave it out for the policy's audit.dir");
+	}
 	if (path[0] == '/')
 		n = snprintf(ret, bytes, "%s", path);
 	else if (getcwd(cwd, sizeof(cwd)))

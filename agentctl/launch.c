@@ -1,15 +1,19 @@
 /* A command is started by its plan, and waited for. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "agentctl/box.h"
 #include "agentctl/ctl.h"
 #include "agentctl/plan.h"
 #include "policy/base/cleanup.h"
@@ -41,6 +45,50 @@ struct start {
 	int tell, end, lookups; /* an error; the command's status; lookup_receive */
 };
 
+/* A name without a slash that is in no directory of PATH which its user may search. A directory
+ * that he may not makes execvp say EACCES, and root's PATH has such. */
+static bool nowhere(const char *name)
+{
+	char list[PATH_MAX], path[2 * PATH_MAX], *save = NULL;
+	const char *given = getenv("PATH");
+
+	snprintf(list, sizeof(list), "%s", given ? given : "/bin:/usr/bin");
+	for (char *dir = strtok_r(list, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
+		snprintf(path, sizeof(path), "%s/%s", dir, name);
+		if (access(path, F_OK) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* What to tell of a command that could not be run; returns the errno that counts. */
+static int why_not(const struct launch *l, int code, struct err *e)
+{
+	const char *name = l->argv[0];
+	struct stat st;
+
+	if (code == EACCES && !strchr(name, '/') && nowhere(name))
+		code = ENOENT;
+	err_set(e, code, "cannot run '%s': %s", name, strerror(code));
+	if (code == ENOENT && !strchr(name, '/'))
+		err_hint(e, "it is in no directory of PATH that user '%s' can search",
+			 l->plan->user);
+	else if (code == ENOENT && access(name, F_OK) == 0)
+		err_hint(
+		    e,
+		    "it is there; what it needs to run, an interpreter (#!) or a loader, is not");
+	else if (code == ENOENT && l->plan->tool && box_is_private(name))
+		err_hint(e, "the box has its own: put the program where `exec` can name it");
+	else if (code == EACCES && stat(name, &st) == 0 && !S_ISREG(st.st_mode))
+		err_hint(e, "it is no program");
+	else if (code == EACCES && l->plan->tool)
+		err_hint(e, "`exec` of the profile must name it, the interpreter of a script too");
+	else if (code == EACCES)
+		err_hint(e, "user '%s', as whom it runs, may not read or execute it",
+			 l->plan->user);
+	return code;
+}
+
 static int run(void *arg)
 {
 	const struct start *s = arg;
@@ -55,12 +103,7 @@ static int run(void *arg)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execvp(l->argv[0], l->argv);
-	code = errno;
-	err_set(&e, code, "cannot run '%s': %s", l->argv[0], strerror(code));
-	if (code == EACCES && l->plan->tool)
-		err_hint(&e, "`exec` of the profile must name it, the interpreter of a script too");
-	else if (code == EACCES && l->plan->uid != getuid())
-		err_hint(&e, "it runs as user '%s', who may not read or execute it", l->plan->user);
+	code = why_not(l, errno, &e);
 	give_up(s->tell, &e, code == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
 }
 

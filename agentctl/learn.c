@@ -149,7 +149,7 @@ int policy_learn(int argc, char **argv)
 	struct err e = {0};
 	int c, r;
 
-	while ((c = getopt_long(argc, argv, "p:", longs, NULL)) != -1) {
+	while ((c = ctl_option("policy", argc, argv, ":p:", longs)) != -1) {
 		if (c == 'p')
 			l.policy = optarg;
 		else if (c == 'l')
@@ -157,10 +157,10 @@ int policy_learn(int argc, char **argv)
 		else if (c == 'f')
 			l.fence = optarg;
 		else
-			return ctl_usage("policy", NULL);
+			return EXIT_CTL;
 	}
-	if (optind != argc)
-		return ctl_usage("policy", NULL);
+	if (!ctl_no_more("policy", argc, argv))
+		return EXIT_CTL;
 	r = learn(&l, &e);
 	for (size_t i = 0; i < l.seen.n; i++)
 		proposals_done(&l.files[i]);

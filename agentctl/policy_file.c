@@ -11,13 +11,27 @@
 
 #define POLICY_TEXT_MAX (128u << 20)
 
+static int cannot_open(const char *path, int code, struct err *e)
+{
+	char here[PATH_MAX];
+
+	err_set(e, code, "cannot open '%s': %s", path, strerror(code));
+	if (code == EACCES)
+		err_hint(e, "whoever runs agentctl must be able to read it: chmod, or sudo");
+	else if (code == ENOENT && path[0] != '/' && getcwd(here, sizeof(here)))
+		err_hint(e, "is the name right? it counts from %.400s", here);
+	else if (code == ENOENT || code == ENOTDIR)
+		err_hint(e, "is the name right?");
+	return -code;
+}
+
 static int read_text(struct policy_file *f, struct err *e)
 {
 	_cleanup_fclose_ FILE *in = fopen(f->path, "re");
 	size_t room = 0;
 
 	if (!in)
-		return err_set(e, errno, "cannot open '%s': %s", f->path, strerror(errno));
+		return cannot_open(f->path, errno, e);
 	while (!feof(in) && !ferror(in) && f->text_bytes < POLICY_TEXT_MAX) {
 		if (f->text_bytes == room) {
 			char *more = realloc(f->text, room = room ? room * 2 : 65536);
@@ -28,11 +42,16 @@ static int read_text(struct policy_file *f, struct err *e)
 		}
 		f->text_bytes += fread(f->text + f->text_bytes, 1, room - f->text_bytes, in);
 	}
-	if (ferror(in))
-		return err_set(e, errno ? errno : EIO, "cannot read '%s': %s", f->path,
-			       strerror(errno));
-	if (f->text_bytes >= POLICY_TEXT_MAX)
-		return err_set(e, EFBIG, "'%s' is over 128 MB", f->path);
+	if (ferror(in)) {
+		int code = errno ? errno : EIO;
+
+		err_set(e, code, "cannot read '%s': %s", f->path, strerror(code));
+		return code == EISDIR ? err_hint(e, "name the policy file in it") : -code;
+	}
+	if (f->text_bytes >= POLICY_TEXT_MAX) {
+		err_set(e, EFBIG, "'%s' is over 128 MB", f->path);
+		return err_hint(e, "is it a policy?");
+	}
 	return 0;
 }
 

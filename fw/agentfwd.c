@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,20 @@ static void usage(FILE *to)
 	      "  --ready-fd N write \"1\" to descriptor N when fences can be made\n"
 	      "  -v           say more\n",
 	      to);
+}
+
+static int wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static int wrong(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("agentfwd: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	usage(stderr);
+	return EX_USAGE;
 }
 
 static void say(const struct err *e)
@@ -70,7 +85,10 @@ static bool check(const char *path)
 
 	text = read_file(path, &n);
 	if (!text) {
-		log_error("cannot read '%s': %s", path, strerror(errno));
+		r = errno;
+		log_error("cannot read '%s': %s", path, strerror(r));
+		if (r == ENOENT || r == ENOTDIR)
+			log_error("hint: is the name right? name the policy files behind -n");
 		return false;
 	}
 	r = policy_compile(path, text, n, &d, &blob, &bytes);
@@ -78,6 +96,10 @@ static bool check(const char *path)
 		fprintf(stderr, "%s:%u:%u: %s: %s%s%s\n", path, d.list[i].line, d.list[i].col,
 			d.list[i].warning ? "warning" : "error", d.list[i].msg,
 			d.list[i].hint[0] ? "; " : "", d.list[i].hint);
+	if (d.left_out)
+		fprintf(stderr, "%s: %zu more errors are not shown\n", path, d.left_out);
+	if (r < 0 && r != -EINVAL)
+		log_error("'%s' cannot be compiled: %s", path, strerror(-r));
 	diags_done(&d);
 	return r == 0;
 }
@@ -101,6 +123,8 @@ static int run_parent(const struct parent_options *o)
 
 	if (geteuid() != 0) {
 		log_error("agentfwd needs root: it sets kernel rules and makes cgroups");
+		log_error(
+		    "hint: sudo agentfwd; or sudo agentctl run …, which starts one by itself");
 		return EX_NOPERM;
 	}
 	r = parent_run(o, &e);
@@ -117,6 +141,16 @@ static int run_probe(void)
 		return fflush(stdout) == 0 ? 0 : EX_IOERR;
 	say(&e);
 	return EX_OSERR;
+}
+
+static int wrong_option(int c, const char *word)
+{
+	if (c == ':')
+		return wrong("the option '%s' needs a value", word);
+	if (optopt && strncmp(word, "--", 2) != 0)
+		return wrong("there is no option '-%c'", optopt);
+	return optopt ? wrong("the option '%.*s' takes no value", (int)strcspn(word, "="), word)
+		      : wrong("there is no option '%s'", word);
 }
 
 static bool descriptor(const char *text, int *ret)
@@ -143,7 +177,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--engine") == 0)
 		return run_engine();
-	while ((c = getopt_long(argc, argv, "nvh", options, NULL)) != -1) {
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":nvh", options, NULL)) != -1) {
 		if (c == 'n')
 			only_check = true;
 		else if (c == 'v')
@@ -154,15 +189,18 @@ int main(int argc, char **argv)
 			o.idle_exit = true;
 		else if (c == 'r' && descriptor(optarg, &o.ready_fd))
 			;
-		else {
-			usage(c == 'h' ? stdout : stderr);
-			return c == 'h' ? 0 : EX_USAGE;
-		}
+		else if (c == 'r')
+			return wrong("--ready-fd: '%s' is no number of a descriptor", optarg);
+		else if (c == 'h')
+			return usage(stdout), 0;
+		else
+			return wrong_option(c, argv[optind - 1]);
 	}
-	if (only_check == (optind == argc)) { /* -n has files to check, nothing else has any */
-		usage(stderr);
-		return EX_USAGE;
-	}
+	if (only_check && optind == argc)
+		return wrong("-n: check which policy?");
+	if (!only_check && optind < argc)
+		return wrong("'%s' is one word too many; to check a policy: agentfwd -n POLICY",
+			     argv[optind]);
 	log_init("agentfwd", verbose);
 	if (only_probe)
 		return run_probe();
@@ -171,7 +209,7 @@ int main(int argc, char **argv)
 			ok = check(argv[i]) && ok;
 		return ok ? 0 : 1;
 	}
-	if (o.ready_fd >= 0)
-		fcntl(o.ready_fd, F_SETFD, FD_CLOEXEC);
+	if (o.ready_fd >= 0 && fcntl(o.ready_fd, F_SETFD, FD_CLOEXEC) < 0)
+		return wrong("--ready-fd %d: there is no such descriptor", o.ready_fd);
 	return run_parent(&o);
 }

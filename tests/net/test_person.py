@@ -93,6 +93,63 @@ def test_usage(lab):
         check(r.rc == 125 or "usage" in r.err.lower(), args, r.tell())
 
 
+def test_usage_says_what(lab):
+    """What was wrong, by whom, and what to write instead."""
+    lab.need_product()
+    good = lab.file(".yaml", POLICY)
+    for args, *words in (
+            (["nosuch"], "no command 'nosuch'", "run, tool, status"), (["polcy"], "did you mean 'policy'"),
+            (["-p", "x"], "'-p' before a command", "agentctl run -p"),
+            (["run", "--nosuch"], "'run' has no option '--nosuch'"), (["run", "-x"], "'run' has no option '-x'"),
+            (["run", "-vx"], "'run' has no option '-x'"), (["tool", "--log-dri", "x"], "did you mean '--log-dir'"),
+            (["run", "-p"], "'-p' needs a value"), (["log", "--log-dir"], "'--log-dir' needs a value"),
+            (["run", "--audit=1", "--", "true"], "'--audit' takes no value"),
+            (["status", "--nosuch"], "'status' has no option '--nosuch'"), (["status", "x"], "'x' is one word too many"),
+            (["log", "x"], "'x' is one word too many"), (["doctor", "x"], "'x' is one word too many"),
+            (["why", "a.test", "b.test"], "'b.test' is one word too many"), (["policy"], "check, groups, show or learn"),
+            (["policy", "nosuch"], "no 'policy nosuch'"), (["policy", "chek"], "did you mean 'check'"),
+            (["policy", "show", "-x"], "no option '-x'"), (["policy", "groups", "a", "b"], "'b' is one word too many"),
+            (["policy", "learn", "--nosuch"], "no option '--nosuch'"), (["policy", "check"], "which file"),
+            (["run", "-p", good, "--log-dir", "", "--", "true"], "names no directory", "leave it out"),
+            (["policy", "check", "no/such.yaml"], "No such file", "counts from /"),
+            (["run", "-p", "/no/such.yaml", "--", "true"], "No such file", "is the name right"),
+            (["policy", "check", "/tmp"], "Is a directory", "name the policy file"),
+            (["log", "-p", "/no/such.yaml"], "No such file", "is the name right")):
+        r = lab.bare([L.AGENTCTL, *args])
+        check(r.rc == 125 and not r.out, args, r.tell())
+        check(all(w in r.err for w in words), args, words, r.err)
+        check(all(l.startswith(("agentctl: ", "usage: agentctl ")) for l in r.err.splitlines()), args, r.err)
+    for args in (["run", "--help"], ["policy", "-h"], ["policy", "check", "--help"], ["help", "why"]):
+        r = lab.bare([L.AGENTCTL, *args])
+        check(r.rc == 0 and r.out.startswith("usage: agentctl ") and not r.err, args, r.tell())
+    r = lab.bare([L.AGENTCTL, "policy", "groups", "pypy"])
+    check(r.rc == 1 and "did you mean 'pypi'" in r.err, r.tell())
+
+
+def test_check_goes_on(lab):
+    """A file that cannot be read does not keep the others from being checked."""
+    good, bad = lab.file(".yaml", POLICY), lab.file(".yaml", "version: 2\n")
+    r = lab.bare([L.AGENTCTL, "policy", "check", "/no/such.yaml", bad, good])
+    check(r.rc == 125 and "/no/such.yaml" in r.err and bad + ":1:" in r.err and good + ": ok" in r.out, r.tell())
+    r = lab.bare([L.AGENTCTL, "policy", "check", bad, good])
+    check(r.rc == 1 and good + ": ok" in r.out, r.tell())
+
+
+def test_cannot_be_run(lab):
+    """127 for what is not there, also where its user may not search all of root's PATH; 126 for what is."""
+    closed = lab.file(".bin")
+    os.mkdir(closed, 0o700)
+    script = lab.file(".sh", "#!/no/such/interpreter\n")
+    os.chmod(script, 0o755)
+    env = {"PATH": closed + ":" + lab.env()["PATH"]}
+    for cmd, rc, *words in (("nosuch", 127, "No such file", "no directory of PATH", "'nobody'"),
+                            ("/no/such", 127, "No such file"), (script, 127, "it is there", "interpreter"),
+                            ("/etc/passwd", 126, "'nobody'", "read or execute"), ("/etc", 126, "no program")):
+        r = lab.run(POLICY, [cmd], env=env)
+        check(r.rc == rc and all(w in r.err for w in words), cmd, r.tell())
+    check(lab.run(POLICY, ["true"], env=env).rc == 0, "what is there is found")
+
+
 def test_audit_mode(lab):
     """All passes; what would be refused is told, with names and packets."""
     for options, pol in ((("--audit",), POLICY), ((), POLICY.replace("version: 1", "version: 1\nmode: audit"))):
@@ -311,9 +368,14 @@ while True:
 
 
 def test_wrong_command_line_of_the_daemon(lab):
-    for args in (["nonsense"], ["-n"], ["--ready-fd", "x"], ["--no-such"]):
+    for args, word in ((["nonsense"], "'nonsense' is one word too many"), (["-n"], "which policy"),
+                       (["--ready-fd", "x"], "'x' is no number"), (["--ready-fd", "77"], "no such descriptor"),
+                       (["--ready-fd"], "needs a value"), (["--no-such"], "no option '--no-such'"),
+                       (["-vx"], "no option '-x'"), (["--probe=1"], "'--probe' takes no value")):
         r = lab.bare([os.path.join(L.BUILD, "agentfwd")] + args, timeout=10)
-        check(r.rc == 64 and "usage" in r.err.lower(), args, r.tell())
+        check(r.rc == 64 and r.err.startswith("agentfwd: ") and word in r.err and "usage" in r.err, args, r.tell())
+    r = lab.bare([os.path.join(L.BUILD, "agentfwd"), "-n", "/no/such.yaml", lab.file(".yaml", POLICY)])
+    check(r.rc == 1 and "No such file" in r.err and "is the name right" in r.err, r.tell())
 
 
 def test_no_agentfwd(lab):
