@@ -28,50 +28,36 @@ struct check {
 	bool no_memory;
 };
 
-static void add(struct check *c, const struct diag *diag)
-{
-	struct diag *more;
+enum weight {
+	WRONG = 0,
+	DOUBTFUL /* it works, but hardly as it is meant */
+};
 
-	if (c->d->n >= DIAGS_MAX) {
-		c->d->left_out++;
-		c->d->n_errors += !diag->warning;
+static void __attribute__((format(printf, 6, 7)))
+found(struct check *c, enum weight weight, unsigned line, unsigned col, const char *hint,
+      const char *fmt, ...)
+{
+	struct diags *d = c->d;
+	struct diag *to;
+	va_list ap;
+
+	d->n_errors += weight == WRONG;
+	if (d->n >= DIAGS_MAX) {
+		d->left_out++;
 		return;
 	}
-	more = reallocarray(c->d->list, c->d->n + 1, sizeof(*more));
-	if (!more) {
+	to = reallocarray(d->list, d->n + 1, sizeof(*to));
+	if (!to) {
 		c->no_memory = true;
 		return;
 	}
-	c->d->list = more;
-	c->d->list[c->d->n++] = *diag;
-	c->d->n_errors += !diag->warning;
-}
-
-static void __attribute__((format(printf, 5, 6)))
-found(struct check *c, unsigned line, unsigned col, const char *hint, const char *fmt, ...)
-{
-	struct diag diag = {.line = line, .col = col};
-	va_list ap;
-
+	d->list = to;
+	to += d->n++;
+	*to = (struct diag){.line = line, .col = col, .warning = weight == DOUBTFUL};
 	va_start(ap, fmt);
-	vsnprintf(diag.msg, sizeof(diag.msg), fmt, ap);
+	vsnprintf(to->msg, sizeof(to->msg), fmt, ap);
 	va_end(ap);
-	snprintf(diag.hint, sizeof(diag.hint), "%s", hint ? hint : "");
-	add(c, &diag);
-}
-
-/* It works, but hardly as it is meant. */
-static void __attribute__((format(printf, 5, 6)))
-doubtful(struct check *c, unsigned line, unsigned col, const char *hint, const char *fmt, ...)
-{
-	struct diag diag = {.line = line, .col = col, .warning = true};
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(diag.msg, sizeof(diag.msg), fmt, ap);
-	va_end(ap);
-	snprintf(diag.hint, sizeof(diag.hint), "%s", hint);
-	add(c, &diag);
+	snprintf(to->hint, sizeof(to->hint), "%s", hint ? hint : "");
 }
 
 /* Where the path of the policy leads; 0, or an errno. */
@@ -214,11 +200,11 @@ static void need(void *arg, const char *name, bool path)
 		if (maps(l->c, file) || maps(l->c, dir))
 			return;
 		snprintf(hint, sizeof(hint), "add %.300s to exec", dir);
-		found(l->c, l->program->line, l->program->col, hint,
+		found(l->c, WRONG, l->program->line, l->program->col, hint,
 		      "%s needs the library %.100s in %.200s, from where nothing can be mapped",
 		      l->program->path, name, dir);
 	} else if (!in_library_dirs(l, name)) {
-		found(l->c, l->program->line, l->program->col,
+		found(l->c, WRONG, l->program->line, l->program->col,
 		      "is it installed? ldconfig -p lists what the loader finds",
 		      "%s needs the library %.100s, which is in none of the library directories",
 		      l->program->path, name);
@@ -257,15 +243,16 @@ static void check_script(struct check *c, const struct profile_path *p, const ch
 	line[strcspn(line, "\n")] = '\0';
 	interpreter = strtok_r(line + 2, " \t", &save);
 	if (!interpreter || !realpath(interpreter, real)) {
-		found(c, p->line, p->col, NULL, "%s is a script for '%.100s', which is not there",
-		      p->path, interpreter ? interpreter : "");
+		found(c, WRONG, p->line, p->col, NULL,
+		      "%s is a script for '%.100s', which is not there", p->path,
+		      interpreter ? interpreter : "");
 		return;
 	}
 	if (named(c, PATH_EXEC, real))
 		return;
 	snprintf(hint, sizeof(hint), "add it to exec: {path: %.200s, broad: true}", interpreter);
-	found(c, p->line, p->col, hint, "%s is a script for %.200s, which is not in exec", p->path,
-	      interpreter);
+	found(c, WRONG, p->line, p->col, hint, "%s is a script for %.200s, which is not in exec",
+	      p->path, interpreter);
 }
 
 static void check_elf(struct check *c, const struct profile_path *p, const char *program)
@@ -273,21 +260,21 @@ static void check_elf(struct check *c, const struct profile_path *p, const char 
 	char loader[PATH_MAX], real[PATH_MAX], hint[PATH_MAX + 64];
 
 	if (library_loader(program, loader, sizeof(loader)) < 0) {
-		found(c, p->line, p->col, NULL,
+		found(c, WRONG, p->line, p->col, NULL,
 		      "%s is neither a program of this machine nor a script", p->path);
 		return;
 	}
 	if (!loader[0])
 		return; /* static */
 	if (!realpath(loader, real)) {
-		found(c, p->line, p->col, NULL, "%s needs the loader %.200s, which is not there",
-		      p->path, loader);
+		found(c, WRONG, p->line, p->col, NULL,
+		      "%s needs the loader %.200s, which is not there", p->path, loader);
 		return;
 	}
 	if (strcmp(real, c->libs->loader) != 0 && !named(c, PATH_EXEC, real)) {
 		snprintf(hint, sizeof(hint), "add it to exec: {path: %.200s, broad: true}", loader);
-		found(c, p->line, p->col, hint, "%s needs the loader %.200s, which is not in exec",
-		      p->path, loader);
+		found(c, WRONG, p->line, p->col, hint,
+		      "%s needs the loader %.200s, which is not in exec", p->path, loader);
 		return;
 	}
 	check_libraries(c, p, program);
@@ -303,7 +290,8 @@ static void check_program(struct check *c, const struct profile_path *p, const c
 	if (stat(program, &st) < 0 || S_ISDIR(st.st_mode))
 		return; /* a directory: every program below it */
 	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111)) {
-		found(c, p->line, p->col, NULL, "%s is no program: it cannot be executed", p->path);
+		found(c, WRONG, p->line, p->col, NULL, "%s is no program: it cannot be executed",
+		      p->path);
 		return;
 	}
 	n = fd < 0 ? 0 : read(fd, head, SHEBANG_MAX);
@@ -339,12 +327,19 @@ static void check_writers(struct check *c, const struct profile_path *p, const c
 	const char *writer = p->broad || c->profile.broad ? NULL : writer_of(c, program);
 
 	if (writer)
-		doubtful(c, p->line, p->col,
-			 "if that is meant: {path: ..., broad: true}, or broad: true of the tool",
-			 "'%s' may write %.250s: it decides what runs here", writer, p->path);
+		found(c, DOUBTFUL, p->line, p->col,
+		      "if that is meant: {path: ..., broad: true}, or broad: true of the tool",
+		      "'%s' may write %.250s: it decides what runs here", writer, p->path);
 }
 
 /* ---- paths ----------------------------------------------------------------------------------- */
+
+/* The first word of a tool's command is one of its programs. */
+static bool is_command(const struct check *c, const struct profile_path *p)
+{
+	return p->kind == PATH_EXEC && c->profile.n_command &&
+	       strcmp(profile_command(c->policy, c->index, 0), p->path) == 0;
+}
 
 static void check_path(struct check *c, const struct profile_path *p)
 {
@@ -354,26 +349,29 @@ static void check_path(struct check *c, const struct profile_path *p)
 
 	if (r == EACCES || (r == ENOENT && p->optional))
 		return;
-	if (r == ENOENT) {
+	if (r == ENOENT && is_command(c, p)) {
+		found(c, WRONG, p->line, p->col, "install it, or name the program that is there",
+		      "command: %.300s is not there", p->path);
+	} else if (r == ENOENT) {
 		snprintf(hint, sizeof(hint), "%s, or write {path: %.300s, optional: true}",
 			 p->kind == PATH_EXEC ? "install it" : "make it", p->path);
-		found(c, p->line, p->col, hint, "%s: %.300s is not there", words[p->kind], p->path);
+		found(c, WRONG, p->line, p->col, hint, "%s: %.300s is not there", words[p->kind],
+		      p->path);
 	} else if (r) {
-		found(c, p->line, p->col, NULL, "%s: %.300s: %s", words[p->kind], p->path,
+		found(c, WRONG, p->line, p->col, NULL, "%s: %.300s: %s", words[p->kind], p->path,
 		      strerror(r));
 	} else if (p->kind == PATH_EXEC) {
 		if (named(c, PATH_WRITE, real))
-			found(c, p->line, p->col,
+			found(c, WRONG, p->line, p->col,
 			      "what a tool can write it must not run: take one of the two out",
 			      "%.300s may be written, too", p->path);
 		else
 			check_program(c, p, real);
 		check_writers(c, p, real);
 	} else if (p->kind == PATH_WRITE && !named(c, PATH_READ, real)) {
-		doubtful(c, p->line, p->col,
-			 "add it to read, unless things are only put there and never looked at",
-			 "%.300s may be written, but not read: write alone is a letter box",
-			 p->path);
+		found(c, DOUBTFUL, p->line, p->col,
+		      "add it to read, unless things are only put there and never looked at",
+		      "%.300s may be written, but not read: write alone is a letter box", p->path);
 	}
 }
 
@@ -386,11 +384,11 @@ static void check_cwd(struct check *c)
 	if (r == EACCES)
 		return;
 	if (r || stat(real, &st) < 0 || !S_ISDIR(st.st_mode))
-		found(c, c->profile.line, c->profile.col, NULL, "cwd: %.300s is no directory",
-		      c->profile.cwd);
+		found(c, WRONG, c->profile.line, c->profile.col, NULL,
+		      "cwd: %.300s is no directory", c->profile.cwd);
 	else if (!named(c, PATH_READ, real) && !named(c, PATH_EXEC, real) && !box_is_private(real))
-		doubtful(c, c->profile.line, c->profile.col, "add it to read",
-			 "cwd: %.300s cannot be read in the box", c->profile.cwd);
+		found(c, DOUBTFUL, c->profile.line, c->profile.col, "add it to read",
+		      "cwd: %.300s cannot be read in the box", c->profile.cwd);
 }
 
 /* "POLICY:LINE:COL: " before the message is where it belongs. */
@@ -425,7 +423,7 @@ static void check_box(struct check *c)
 	/* who starts it may be somebody else than who checks it */
 	if (user_find(&plan, user, &e) == 0 && box_plan(&box, &plan, &e) < 0) {
 		place_of(c, &e, &line, &col, &text);
-		found(c, line, col, e.hint[0] ? e.hint : NULL, "%s", text);
+		found(c, WRONG, line, col, e.hint[0] ? e.hint : NULL, "%s", text);
 	}
 	plan_done(&plan);
 }
@@ -448,8 +446,9 @@ static void check_user(struct check *c)
 	if (pw)
 		snprintf(c->plan.home, sizeof(c->plan.home), "%s", pw->pw_dir);
 	else if (name && (c->profile.user || c->index == PROFILE_AGENT))
-		found(c, c->profile.line ? c->profile.line : 1, c->profile.col ? c->profile.col : 1,
-		      NULL, "user: there is no user '%.64s'", name);
+		found(c, WRONG, c->profile.line ? c->profile.line : 1,
+		      c->profile.col ? c->profile.col : 1, NULL, "user: there is no user '%.64s'",
+		      name);
 }
 
 static void check_profile(struct check *c)

@@ -39,10 +39,12 @@ tools:
   link:
     command: [/usr/bin/id]
     deny: [/nosuch3]
-""", (4, "/nosuch is not there"), (5, "but not read"), (6, "bash"), (6, "cannot be executed"), (9, "nosuchprogram"), (10, "nosuchuser"), (13, "no directory"),
+""", (4, "/nosuch is not there"), (5, "but not read"), (6, "bash"), (6, "cannot be executed"), (9, "command: /usr/bin/nosuchprogram is not there"), (10, "nosuchuser"), (13, "no directory"),
             (18, "/nosuch3"))
     check("hint: add it to exec: {path: /bin/bash, broad: true}" in r.err, r.err)
-    check("optional: true" in r.err, r.err)
+    check("write {path: /nosuch, optional: true}" in r.err, r.err)
+    check("install it, or name the program that is there" in r.err, r.err)
+    check("path: /usr/bin/nosuchprogram" not in r.err, "a command cannot be optional:", r.err)
 
 
 def test_what_works_is_silent(lab):
