@@ -1,6 +1,7 @@
 """The person: errors, audit mode, a machine that is not as it should be. Immunity row 30."""
 import json
 import os
+import re
 import subprocess
 
 import lab as L
@@ -418,6 +419,19 @@ def test_agent_runs_as_its_user(lab):
         line = [l for l in r.out.splitlines() if l.startswith(field)][0]
         check(int(line.split()[1], 16) == 0, line)
     check("NoNewPrivs:\t1" in r.out, r.out)
+
+
+def test_demo(lab):
+    """What `make demo` shows, and where it says that the record is."""
+    lab.need_product()
+    L.need(os.path.exists("/usr/bin/tcpdump"), "no tcpdump")
+    r = lab._call([os.path.join(L.ROOT, "demo", "run")], 30, env={"BUILD": L.BUILD})
+    check(r.rc == 0 and "What the attacker got: nothing." in r.out and r.out.count("REFUSED") == 3, r.tell())
+    check("(allowed)  hello from docs.example" in r.out, r.tell())
+    where = re.findall(r"see: agentctl log --log-dir (\S+) --denied", r.err)
+    check(where and re.findall(r"agentctl log --log-dir (\S+)$", r.out, re.M) == where, "not the same place", r.tell())
+    log = lab.bare([L.AGENTCTL, "log", "--log-dir", where[0], "--denied"])
+    check(log.rc == 0 and log.out and log.out in r.out, log.tell())
 
 
 def test_log_commands(lab):
