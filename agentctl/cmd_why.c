@@ -6,21 +6,54 @@
 
 #include "agentctl/ctl.h"
 
+/* Both of its addresses pass, or it does not. */
+static struct match match_localhost(const struct policy *p, enum scheme scheme, uint16_t port)
+{
+	static const struct addr lo[] = {{4, {127, 0, 0, 1}}, {6, {[15] = 1}}};
+	struct match m = policy_match_addr(p, scheme_l4proto(scheme), &lo[0], port);
+
+	return m.verdict == VERDICT_ALLOW
+		   ? policy_match_addr(p, scheme_l4proto(scheme), &lo[1], port)
+		   : m;
+}
+
 static struct match match(const struct policy *p, const struct endpoint *ep, uint16_t port)
 {
-	static const struct addr lo = {4, {127, 0, 0, 1}};
-
-	switch (ep->host) {
-	case HOST_NAME:
-	case HOST_WILDCARD:
-	case HOST_ANY:
-		break;
-	case HOST_PREFIX:
+	if (ep->host == HOST_LOCALHOST)
+		return match_localhost(p, ep->scheme, port);
+	if (ep->host == HOST_PREFIX)
 		return policy_match_addr(p, scheme_l4proto(ep->scheme), &ep->prefix.addr, port);
-	case HOST_LOCALHOST:
-		return policy_match_addr(p, scheme_l4proto(ep->scheme), &lo, port);
-	}
 	return policy_match_name(p, ep->scheme, &ep->name, port);
+}
+
+/* What is asked for is one endpoint: of many, some may pass and others not. */
+static int one_endpoint(const char *text, struct endpoint *ep, struct err *e)
+{
+	int r = endpoint_parse(text, strlen(text), ep, NULL, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < policy_groups_n; i++)
+		if (strcmp(text, policy_groups[i].name) == 0) {
+			err_set(e, EINVAL, "'%s' is a group of endpoints", text);
+			return err_hint(e, "ask for one of them: agentctl policy groups %s", text);
+		}
+	if (ep->host == HOST_WILDCARD || ep->host == HOST_ANY) {
+		err_set(e, EINVAL, "'%s' stands for many names", text);
+		return err_hint(
+		    e, ep->host == HOST_ANY ? "ask for one of them" : "ask for one of them: www.%s",
+		    ep->name.s);
+	}
+	if (ep->host == HOST_PREFIX &&
+	    ep->prefix.bits != (ep->prefix.addr.family == 4 ? 32 : 128)) {
+		err_set(e, EINVAL, "'%s' stands for many addresses", text);
+		return err_hint(e, "ask for one of them");
+	}
+	if (ep->scheme == SCHEME_QUIC) {
+		err_set(e, EINVAL, "this version lets no QUIC through, whatever a policy says");
+		return err_hint(e, "clients fall back to TLS over TCP: ask for https://");
+	}
+	return 0;
 }
 
 static void explain(const struct endpoint *ep, enum verdict v)
@@ -74,10 +107,11 @@ static bool one_port(const struct question *f, const struct endpoint *ep, uint16
 	rule_line(f, &m);
 	explain(ep, m.verdict);
 	if (m.verdict == VERDICT_NONE)
-		printf("    to allow it, add to %s%segress:\n      - %s%s%s\n",
-		       f->tool ? f->tool : "", f->tool ? "'s " : "",
-		       ep->host == HOST_WILDCARD ? "\"" : "", text,
-		       ep->host == HOST_WILDCARD ? "\"" : "");
+		printf(text[0] == '[' ? "    to allow it, add to %s%segress:\n      - \"%s\"\n"
+				      : "    to allow it, add to %s%segress:\n      - %s\n",
+		       f->tool ? f->tool : "", f->tool ? "'s " : "", text);
+	if (m.verdict != VERDICT_ALLOW && policy_mode(f->policy) == MODE_AUDIT)
+		puts("    in audit mode it passes all the same, and is logged");
 	return m.verdict == VERDICT_ALLOW;
 }
 
@@ -151,8 +185,7 @@ int cmd_why(int argc, char **argv)
 	text = argv[optind++];
 	if (!ctl_no_more("why", argc, argv))
 		return EXIT_CTL;
-	if (endpoint_parse(text, strlen(text), &ep, NULL, &e) < 0 ||
-	    policy_file_load(path, &f, &e) < 0)
+	if (one_endpoint(text, &ep, &e) < 0 || policy_file_load(path, &f, &e) < 0)
 		return ctl_fail(&e);
 	c = answer(&f, tool, &ep);
 	policy_file_done(&f);
