@@ -15,7 +15,8 @@
 #include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
 
-#define START_MS 30000 /* kernel modules may have to be loaded first */
+#define DAEMON_SAYS "agentfwd: "
+#define START_MS    30000 /* kernel modules may have to be loaded first */
 
 static int try_connect(struct err *e)
 {
@@ -28,6 +29,8 @@ static int try_connect(struct err *e)
 
 	if (stat("/proc/self/ns/net", &st) < 0)
 		return err_set(e, errno, "cannot look at /proc/self/ns/net: %s", strerror(errno));
+	if (base && base[0] != '/')
+		return err_set(e, EINVAL, "AGENTFW_RUN_DIR '%s' does not begin with '/'", base);
 	n = snprintf(a.sun_path, sizeof(a.sun_path), CTL_SOCKET_FORMAT, base ? base : CTL_RUN_DIR,
 		     (unsigned long long)st.st_ino);
 	if (n < 0 || (size_t)n >= sizeof(a.sun_path))
@@ -80,8 +83,9 @@ static void exec_daemon(int ready)
 	snprintf(number, sizeof(number), "%d", ready);
 	if (client_find_daemon(path, sizeof(path)))
 		execl(path, "agentfwd", "--idle-exit", "--ready-fd", number, (char *)NULL);
-	dprintf(2,
-		"agentfwd is not installed beside agentctl, nor in /usr/local/sbin or /usr/sbin\n");
+	dprintf(2, "agentfwd is not installed beside agentctl, nor in /usr/local/sbin or "
+		   "/usr/sbin\n" DAEMON_SAYS
+		   "hint: install both, with make install, or put it beside agentctl\n");
 	_exit(EX_UNAVAILABLE);
 }
 
@@ -115,12 +119,30 @@ static pid_t spawn(int *ret_ready, int complaints)
 	return pid;
 }
 
+/* Its last words: what was wrong, and a line with a hint. */
+static int pass_on(char *said, struct err *e)
+{
+	char *end = said + strcspn(said, "\n"), *hint = strstr(said, "\n" DAEMON_SAYS "hint: ");
+
+	*end = '\0';
+	if (strncmp(said, DAEMON_SAYS, strlen(DAEMON_SAYS)) == 0)
+		said += strlen(DAEMON_SAYS);
+	err_set(e, EIO, "agentfwd did not start: %s",
+		said[0] ? said : "it said nothing within thirty seconds");
+	if (hint == end) {
+		hint += strlen("\n" DAEMON_SAYS "hint: ");
+		hint[strcspn(hint, "\n")] = '\0';
+		err_hint(e, "%s", hint);
+	}
+	return -EIO;
+}
+
 static int start_daemon(struct err *e)
 {
 	_cleanup_close_ int complaints = memfd_create("agentfwd-stderr", MFD_CLOEXEC);
 	_cleanup_close_ int ready = -1;
 	struct pollfd pfd = {.events = POLLIN};
-	char said[600] = "", one;
+	char said[1200] = "", one;
 	int status = 0;
 	pid_t pid = spawn(&ready, complaints);
 
@@ -136,9 +158,7 @@ static int start_daemon(struct err *e)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL)
 		return 0; /* somebody else's start was quicker: it is there now */
 	(void)!pread(complaints, said, sizeof(said) - 1, 0);
-	said[strcspn(said, "\n")] = '\0';
-	return err_set(e, EIO, "agentfwd did not start: %s",
-		       said[0] ? said : "it said nothing within thirty seconds");
+	return pass_on(said, e);
 }
 
 int client_connect(bool start, struct err *e)

@@ -291,6 +291,8 @@ int control_listen(struct parent *p, struct err *e)
 
 	if (stat("/proc/self/ns/net", &st) < 0)
 		return err_set(e, errno, "cannot look at /proc/self/ns/net: %s", strerror(errno));
+	if (base && base[0] != '/')
+		return err_set(e, EINVAL, "AGENTFW_RUN_DIR '%s' does not begin with '/'", base);
 	r = snprintf(a.sun_path, sizeof(a.sun_path), CTL_SOCKET_FORMAT, base ? base : CTL_RUN_DIR,
 		     (unsigned long long)st.st_ino);
 	if (r < 0 || (size_t)r >= sizeof(a.sun_path))

@@ -305,8 +305,10 @@ int nft_install(struct nft *n, uint64_t above_id, struct err *e)
 	static const uint32_t flags[] = {NFT_TABLE_F_OWNER | TABLE_F_PERSIST, 0};
 	int exists = table_exists(n), r = 0;
 
-	if (exists == -EPERM)
-		return err_set(e, EPERM, "no permission to set nftables rules (CAP_NET_ADMIN)");
+	if (exists == -EPERM) {
+		err_set(e, EPERM, "no permission to set nftables rules (CAP_NET_ADMIN)");
+		return err_hint(e, "in a container, give it NET_ADMIN and SYS_ADMIN");
+	}
 	if (exists < 0)
 		return err_set(e, -exists, "cannot talk to nf_tables: %s: is it in this kernel?",
 			       strerror(-exists));

@@ -391,7 +391,18 @@ def test_no_agentfwd(lab):
     L.need(not shutil.which("agentfwd", path=lab.env()["PATH"]), "agentfwd is installed on this machine")
     r = lab._call(lab.enter() + [alone + "/agentctl", "run", "-p", lab.file(".yaml", POLICY), "--log-dir", lab.file(".log"), "--"] + cmd, 20)
     nothing_starts(lab, r, mark)
-    check("agentfwd" in r.err, r.err)
+    check("agentfwd is not installed" in r.err and "hint: install both" in r.err, r.err)
+
+
+def test_run_directory(lab):
+    """One that the daemon, which runs in /, would take for another; one too long; one that cannot be made."""
+    mark, cmd = marked(lab)
+    for path, word in (("rel/run", "does not begin with '/'"), ("/tmp/" + "x" * 100, "too long"), ("/proc/x", "cannot make /proc/x")):
+        r = lab.run(POLICY, cmd, env={"AGENTFW_RUN_DIR": path})
+        nothing_starts(lab, r, mark)
+        check(word in r.err and "agentfwd: agentfwd" not in r.err, r.err)
+        r = lab.bare([os.path.join(L.BUILD, "agentfwd"), "--idle-exit"], env={"AGENTFW_RUN_DIR": path})
+        check(r.rc == 71 and word in r.err, r.tell())
 
 
 def test_cannot_fence_then_no_run(lab):
@@ -402,6 +413,7 @@ def test_cannot_fence_then_no_run(lab):
     n = len(lab.enter())
     r = lab._call(argv[:n] + ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"] + argv[n:], 20)
     nothing_starts(lab, r, mark)
+    check("CAP_NET_ADMIN" in r.err and "hint: in a container" in r.err, r.err)
 
 
 def test_user_that_does_not_exist(lab):
