@@ -243,7 +243,7 @@ static void check_script(struct check *c, const struct profile_path *p, const ch
 	line[strcspn(line, "\n")] = '\0';
 	interpreter = strtok_r(line + 2, " \t", &save);
 	if (!interpreter || !realpath(interpreter, real)) {
-		found(c, WRONG, p->line, p->col, NULL,
+		found(c, WRONG, p->line, p->col, "install it",
 		      "%s is a script for '%.100s', which is not there", p->path,
 		      interpreter ? interpreter : "");
 		return;
@@ -260,14 +260,15 @@ static void check_elf(struct check *c, const struct profile_path *p, const char 
 	char loader[PATH_MAX], real[PATH_MAX], hint[PATH_MAX + 64];
 
 	if (library_loader(program, loader, sizeof(loader)) < 0) {
-		found(c, WRONG, p->line, p->col, NULL,
+		found(c, WRONG, p->line, p->col,
+		      "a script begins with #! and the path of its interpreter",
 		      "%s is neither a program of this machine nor a script", p->path);
 		return;
 	}
 	if (!loader[0])
 		return; /* static */
 	if (!realpath(loader, real)) {
-		found(c, WRONG, p->line, p->col, NULL,
+		found(c, WRONG, p->line, p->col, "install what it was built for: a libc",
 		      "%s needs the loader %.200s, which is not there", p->path, loader);
 		return;
 	}
@@ -290,8 +291,8 @@ static void check_program(struct check *c, const struct profile_path *p, const c
 	if (stat(program, &st) < 0 || S_ISDIR(st.st_mode))
 		return; /* a directory: every program below it */
 	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111)) {
-		found(c, WRONG, p->line, p->col, NULL, "%s is no program: it cannot be executed",
-		      p->path);
+		found(c, WRONG, p->line, p->col, "chmod +x, or name the program",
+		      "%s is no program: it cannot be executed", p->path);
 		return;
 	}
 	n = fd < 0 ? 0 : read(fd, head, SHEBANG_MAX);
@@ -384,8 +385,9 @@ static void check_cwd(struct check *c)
 	if (r == EACCES)
 		return;
 	if (r || stat(real, &st) < 0 || !S_ISDIR(st.st_mode))
-		found(c, WRONG, c->profile.line, c->profile.col, NULL,
-		      "cwd: %.300s is no directory", c->profile.cwd);
+		found(c, WRONG, c->profile.line, c->profile.col,
+		      "make it, or name one that is there", "cwd: %.300s is no directory",
+		      c->profile.cwd);
 	else if (!named(c, PATH_READ, real) && !named(c, PATH_EXEC, real) && !box_is_private(real))
 		found(c, DOUBTFUL, c->profile.line, c->profile.col, "add it to read",
 		      "cwd: %.300s cannot be read in the box", c->profile.cwd);
@@ -447,8 +449,9 @@ static void check_user(struct check *c)
 		snprintf(c->plan.home, sizeof(c->plan.home), "%s", pw->pw_dir);
 	else if (name && (c->profile.user || c->index == PROFILE_AGENT))
 		found(c, WRONG, c->profile.line ? c->profile.line : 1,
-		      c->profile.col ? c->profile.col : 1, NULL, "user: there is no user '%.64s'",
-		      name);
+		      c->profile.col ? c->profile.col : 1,
+		      "make that user, or name one that is there: getent passwd",
+		      "user: there is no user '%.64s'", name);
 }
 
 static void check_profile(struct check *c)

@@ -345,6 +345,8 @@ void schema_agent(struct yaml *y, void *arg)
 	struct reading r = {
 	    .l = arg, .index = PROFILE_AGENT, .line = yaml_line(y), .col = yaml_col(y)};
 
+	reading_profile(&r)->line = r.line;
+	reading_profile(&r)->col = r.col;
 	yaml_mapping(y, "'agent'", keys, ARRAY_SIZE(keys), &r);
 	finish(y, &r);
 }

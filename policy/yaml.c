@@ -112,12 +112,35 @@ unsigned yaml_col(const struct yaml *y)
 	return (unsigned)y->ev.start_mark.column + 1;
 }
 
+/* Marks count letters. */
 static bool at_tab(const yaml_parser_t *p)
 {
-	size_t i = p->problem_mark.index;
+	const unsigned char *at = p->input.string.start, *end = p->input.string.end;
 
-	return i < (size_t)(p->input.string.end - p->input.string.start) &&
-	       p->input.string.start[i] == '\t';
+	for (size_t i = 0; i < p->problem_mark.line && at; i++) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		at = at ? at + 1 : NULL;
+	}
+	for (size_t i = 0; at && at < end && i < p->problem_mark.column; i++)
+		do
+			at++;
+		while (at < end && (*at & 0xc0) == 0x80);
+	return at && at < end && *at == '\t';
+}
+
+/* What cannot be decoded has no mark, but an offset. */
+static yaml_mark_t undecoded(const yaml_parser_t *p)
+{
+	const unsigned char *at = p->input.string.start, *end = p->input.string.end;
+	yaml_mark_t mark = {0};
+
+	if (p->problem_offset < (size_t)(end - at))
+		end = at + p->problem_offset;
+	for (; at < end; at++) {
+		mark.line += *at == '\n';
+		mark.column = *at == '\n' ? 0 : mark.column + ((*at & 0xc0) != 0x80);
+	}
+	return mark;
 }
 
 static void broken(struct yaml *y)
@@ -125,22 +148,26 @@ static void broken(struct yaml *y)
 	const yaml_parser_t *p = &y->parser;
 	struct diag *to = diag_add(y->diags);
 	bool alias = p->context && strstr(p->context, "alias");
-	const yaml_mark_t *mark = alias ? &p->context_mark : &p->problem_mark;
+	bool encoding = p->error == YAML_READER_ERROR;
+	const yaml_mark_t mark = encoding ? undecoded(p)
+				 : alias  ? p->context_mark
+					  : p->problem_mark;
 
 	y->broken = true;
 	y->have_ev = false;
 	y->diags->n_errors++;
 	if (!to)
 		return;
-	to->line = (unsigned)mark->line + 1;
-	to->col = (unsigned)mark->column + 1;
+	to->line = (unsigned)mark.line + 1;
+	to->col = (unsigned)mark.column + 1;
 	snprintf(to->msg, sizeof(to->msg), "this is not YAML: %s%s%s", p->context ? p->context : "",
 		 p->context ? ": " : "", p->problem ? p->problem : "unreadable");
-	if (p->context && p->context_mark.line < mark->line)
+	if (p->context && p->context_mark.line < mark.line)
 		snprintf(to->msg + strlen(to->msg), sizeof(to->msg) - strlen(to->msg),
 			 "; it began in line %zu", p->context_mark.line + 1);
 	snprintf(to->hint, sizeof(to->hint), "%s",
-		 alias       ? "a name that begins with '*' must be quoted: \"*.example.com\""
+		 encoding    ? "a policy is text in UTF-8"
+		 : alias     ? "a name that begins with '*' must be quoted: \"*.example.com\""
 		 : at_tab(p) ? "YAML is indented with spaces, never with tabs"
 			     : "check the indentation, and quote text with special characters");
 }

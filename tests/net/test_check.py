@@ -47,6 +47,12 @@ tools:
     check("path: /usr/bin/nosuchprogram" not in r.err, "a command cannot be optional:", r.err)
 
 
+def test_of_the_agent_as_a_whole(lab):
+    """What belongs to no entry of a list is said where the profile begins."""
+    checked(lab, "version: 1\negress: [a.example]\nagent:\n  user: nobody\n  read: [/usr]\n  cwd: /nosuch\n", (4, "cwd: /nosuch is no directory"))
+    checked(lab, "version: 1\negress: [a.example]\nagent: {user: nosuchuser}\n", (3, "there is no user 'nosuchuser'"))
+
+
 def test_what_works_is_silent(lab):
     """Programs of many kinds: static and dynamic ones, scripts with their interpreters, directories."""
     programs = [p for p in ("/usr/bin/curl", "/usr/bin/git", "/usr/sbin/tcpdump", "/usr/bin/openssl")
