@@ -28,10 +28,12 @@ const struct command commands[] = {
 
 int ctl_fail(const struct err *e)
 {
+	char shown[4 * sizeof(e->msg)];
+
 	if (e->code && e->msg[0])
-		fprintf(stderr, "agentctl: %s\n", e->msg);
+		fprintf(stderr, "agentctl: %s\n", str_clean(shown, sizeof(shown), e->msg));
 	if (e->code && e->hint[0])
-		fprintf(stderr, "agentctl: hint: %s\n", e->hint);
+		fprintf(stderr, "agentctl: hint: %s\n", str_clean(shown, sizeof(shown), e->hint));
 	return EXIT_CTL;
 }
 

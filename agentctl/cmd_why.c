@@ -78,6 +78,7 @@ struct question {
 
 static void rule_line(const struct question *f, const struct match *m)
 {
+	char reason[4 * 300 + 1];
 	struct rule r;
 
 	if (m->rule == RULE_NONE)
@@ -86,7 +87,8 @@ static void rule_line(const struct question *f, const struct match *m)
 	printf("    by %s:%u: %s %s", f->path, r.line, r.deny ? "deny" : "allow", r.text);
 	if (r.group)
 		printf(" (group %s)", r.group);
-	printf("%s%s\n", r.reason ? ", because: " : "", r.reason ? r.reason : "");
+	printf("%s%s\n", r.reason ? ", because: " : "",
+	       r.reason ? str_clean(reason, sizeof(reason), r.reason) : "");
 }
 
 static bool one_port(const struct question *f, const struct endpoint *ep, uint16_t port)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -93,11 +94,14 @@ static void print_limit(const struct step *s, FILE *to)
 
 static void print_allow(const struct step *s, FILE *to)
 {
+	char path[4 * PATH_MAX];
+
+	str_clean(path, sizeof(path), s->path);
 	fprintf(to, "may %s%s%s%s%s  %s%s\n", s->arg & ALLOW_READ ? "read" : "",
 		s->arg & ALLOW_READ && s->arg & ALLOW_WRITE ? ", " : "",
 		s->arg & ALLOW_WRITE ? "write" : "",
 		s->arg & ALLOW_EXEC && s->arg != ALLOW_EXEC ? ", " : "",
-		s->arg & ALLOW_EXEC ? "run" : "", s->path, s->implied ? "  (implied)" : "");
+		s->arg & ALLOW_EXEC ? "run" : "", path, s->implied ? "  (implied)" : "");
 }
 
 static void print_environment(const struct plan *p, FILE *to)
@@ -123,10 +127,12 @@ static void print_landlock(const struct step *s, FILE *to)
 
 static void print_step(const struct plan *p, const struct step *s, FILE *to)
 {
+	char path[4 * PATH_MAX];
 	static const char *const binds[] = {[BIND_READ] = "no programs, no writing",
 					    [BIND_WRITE] = "may change, no programs",
 					    [BIND_EXEC] = "programs and libraries"};
 
+	str_clean(path, sizeof(path), s->path ? s->path : "");
 	switch (s->kind) {
 	case STEP_CGROUP:
 		fputs("join the fence's cgroup\n", to);
@@ -141,8 +147,8 @@ static void print_step(const struct plan *p, const struct step *s, FILE *to)
 		fputs("every mount: read-only, no programs, no setuid, no devices\n", to);
 		break;
 	case STEP_TMPFS:
-		fprintf(to, s->arg ? "empty, its own: %s (at most %llu MB)\n" : "empty: %s\n",
-			s->path, (unsigned long long)(s->arg >> 20));
+		fprintf(to, s->arg ? "empty, its own: %s (at most %llu MB)\n" : "empty: %s\n", path,
+			(unsigned long long)(s->arg >> 20));
 		break;
 	case STEP_DEVICES:
 		fputs("a /dev of its own: null, zero, full, random, urandom\n", to);
@@ -151,25 +157,25 @@ static void print_step(const struct plan *p, const struct step *s, FILE *to)
 		fputs("a /proc of its own, read-only\n", to);
 		break;
 	case STEP_LIBRARY:
-		fprintf(to, "libraries, no programs in directories below: %s\n", s->path);
+		fprintf(to, "libraries, no programs in directories below: %s\n", path);
 		break;
 	case STEP_BIND:
-		fprintf(to, "%s: %s\n", binds[s->arg], s->path);
+		fprintf(to, "%s: %s\n", binds[s->arg], path);
 		break;
 	case STEP_HIDE:
-		fprintf(to, "hide %s\n", s->path);
+		fprintf(to, "hide %s\n", path);
 		break;
 	case STEP_TOOLS:
-		fprintf(to, "the policy's tools are called at %s\n", s->path);
+		fprintf(to, "the policy's tools are called at %s\n", path);
 		break;
 	case STEP_DENY:
-		fprintf(to, "deny %s\n", s->path);
+		fprintf(to, "deny %s\n", path);
 		break;
 	case STEP_READ_ONLY:
-		fprintf(to, "read-only: %s\n", s->path);
+		fprintf(to, "read-only: %s\n", path);
 		break;
 	case STEP_DIRECTORY:
-		fprintf(to, "go to %s\n", s->path);
+		fprintf(to, "go to %s\n", path);
 		break;
 	case STEP_NO_CORES:
 		fputs("no core dumps\n", to);

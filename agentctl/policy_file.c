@@ -75,14 +75,16 @@ static void show_line(const struct policy_file *f, const struct diag *d)
 
 void policy_file_show(const struct policy_file *f, const struct diags *d)
 {
+	char shown[4 * sizeof(d->list->msg)];
+
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag *x = &d->list[i];
 
 		fprintf(stderr, "%s:%u:%u: %s: %s\n", f->path, x->line, x->col,
-			x->warning ? "warning" : "error", x->msg);
+			x->warning ? "warning" : "error", str_clean(shown, sizeof(shown), x->msg));
 		show_line(f, x);
 		if (x->hint[0])
-			fprintf(stderr, "    hint: %s\n", x->hint);
+			fprintf(stderr, "    hint: %s\n", str_clean(shown, sizeof(shown), x->hint));
 	}
 	if (d->left_out)
 		fprintf(stderr, "%s: %zu more %s are not shown\n", f->path, d->left_out,

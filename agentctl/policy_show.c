@@ -3,18 +3,27 @@
 #include "policy/base/cleanup.h"
 #include "policy/profile.h"
 
+/* Who looks at a policy may not have written it: nothing of it is obeyed by the terminal. */
+static const char *shown(const char *text)
+{
+	static char buf[4 * 4096 + 1];
+
+	return str_clean(buf, sizeof(buf), text);
+}
+
 static void show_rule(const struct policy *p, uint32_t i)
 {
 	char peer[PREFIX_STRLEN];
 	struct rule r;
 
 	policy_rule(p, i, &r);
-	printf("%5u  %-7s %s%s%s%s%s%s", r.line,
+	printf("%5u  %-7s %s%s%s%s%s%s%s", r.line,
 	       r.ingress ? "ingress"
 	       : r.deny  ? "deny"
 			 : "allow",
 	       r.text, r.group ? "  from group " : "", r.group ? r.group : "",
-	       r.broad ? "  broad" : "", r.reason ? "  because: " : "", r.reason ? r.reason : "");
+	       r.broad ? "  broad" : "", r.ech_allow ? "  ech allowed" : "",
+	       r.reason ? "  because: " : "", r.reason ? shown(r.reason) : "");
 	for (size_t k = 0; r.ingress && k < policy_rule_peers(p, i); k++) {
 		const struct prefix x = policy_rule_peer(p, i, k);
 
@@ -33,7 +42,7 @@ static void show_command(const struct policy *p, size_t index, size_t n)
 {
 	printf("%7s%-8s", "", "command");
 	for (size_t i = 0; i < n; i++)
-		printf(" %s", profile_command(p, index, i));
+		printf(" %s", shown(profile_command(p, index, i)));
 	putchar('\n');
 }
 
@@ -59,7 +68,7 @@ static void show_environment(const struct policy *p, size_t index, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		profile_env(p, index, i, &env);
 		printf("%7s%-8s %s%s%s\n", "", "env", env.name, env.value ? "=" : "",
-		       env.value ? env.value : "");
+		       env.value ? shown(env.value) : "");
 	}
 }
 
@@ -96,18 +105,20 @@ static int show_profile(const struct policy *p, size_t index, struct err *e)
 	if (f.n_command)
 		show_command(p, index, f.n_command);
 	if (f.user)
-		printf("%7s%-8s %s\n", "", "user", f.user);
+		printf("%7s%-8s %s\n", "", "user", shown(f.user));
 	if (f.cwd)
-		printf("%7s%-8s %s\n", "", "cwd", f.cwd);
+		printf("%7s%-8s %s\n", "", "cwd", shown(f.cwd));
 	for (size_t i = 0; i < f.n_paths; i++) {
 		struct profile_path path;
 
 		profile_path(p, index, i, &path);
-		printf("%5u  %-8s %s%s%s\n", path.line, kinds[path.kind], path.path,
+		printf("%5u  %-8s %s%s%s\n", path.line, kinds[path.kind], shown(path.path),
 		       path.optional ? "  optional" : "", path.broad ? "  broad" : "");
 	}
 	show_environment(p, index, f.n_env);
 	show_limits(&f.limits);
+	if (f.best_effort)
+		printf("%7s%-8s what the kernel lacks is left out\n", "", "best_effort");
 	for (size_t i = 0; i < f.n_unprotect; i++)
 		printf("%7s%-8s %s\n", "", "unprotect", profile_unprotect(p, index, i));
 	return show_network(p, index, &f, e);
@@ -135,7 +146,7 @@ int policy_show(const char *file)
 		return e.code ? ctl_fail(&e) : 1;
 	printf("%s: mode %s, log in %s\n", f.path,
 	       policy_mode(f.policy) == MODE_AUDIT ? "audit" : "enforce",
-	       policy_audit_dir(f.policy));
+	       shown(policy_audit_dir(f.policy)));
 	show_rules(f.policy);
 	for (size_t i = 0; r == 0 && i < policy_profiles(f.policy); i++)
 		r = show_profile(f.policy, i, &e);

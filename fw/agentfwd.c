@@ -92,10 +92,14 @@ static bool check(const char *path)
 		return false;
 	}
 	r = policy_compile(path, text, n, &d, &blob, &bytes);
-	for (size_t i = 0; i < d.n; i++)
-		fprintf(stderr, "%s:%u:%u: %s: %s%s%s\n", path, d.list[i].line, d.list[i].col,
-			d.list[i].warning ? "warning" : "error", d.list[i].msg,
-			d.list[i].hint[0] ? "; " : "", d.list[i].hint);
+	for (size_t i = 0; i < d.n; i++) {
+		const struct diag *x = &d.list[i];
+		char msg[4 * sizeof(x->msg)], hint[4 * sizeof(x->hint)];
+
+		fprintf(stderr, "%s:%u:%u: %s: %s%s%s\n", path, x->line, x->col,
+			x->warning ? "warning" : "error", str_clean(msg, sizeof(msg), x->msg),
+			x->hint[0] ? "; " : "", str_clean(hint, sizeof(hint), x->hint));
+	}
 	if (d.left_out)
 		fprintf(stderr, "%s: %zu more errors are not shown\n", path, d.left_out);
 	if (r < 0 && r != -EINVAL)

@@ -72,3 +72,34 @@ const char *str_escape(char *dst, size_t dst_bytes, const void *src, size_t src_
 	dst[n] = '\0';
 	return dst;
 }
+
+/* Control characters: in UTF-8 those of 0x80 to 0x9f are two bytes. */
+static size_t control(const unsigned char *p)
+{
+	if (*p < 0x20 || *p == 0x7f)
+		return 1;
+	return *p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f ? 2 : 0;
+}
+
+const char *str_clean(char *dst, size_t dst_bytes, const char *src)
+{
+	const unsigned char *p = (const unsigned char *)src;
+	size_t n = 0;
+
+	if (!dst_bytes)
+		return dst;
+	while (*p) {
+		size_t bytes = control(p), need = bytes ? 4 * bytes : 1;
+
+		if (n + need >= dst_bytes)
+			break;
+		if (bytes)
+			str_escape(dst + n, dst_bytes - n, p, bytes);
+		else
+			dst[n] = (char)*p;
+		n += need;
+		p += bytes ? bytes : 1;
+	}
+	dst[n] = '\0';
+	return dst;
+}

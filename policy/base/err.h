@@ -24,5 +24,8 @@ int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf
 /* Writes src escaped for a terminal or a log line into dst (always terminated): printable ASCII
  * stays, everything else becomes \xNN, a backslash \\. Returns dst. */
 const char *str_escape(char *dst, size_t dst_bytes, const void *src, size_t src_bytes);
+/* The same for text that people read: letters of other scripts, in UTF-8, stay, too. Only what a
+ * terminal obeys is escaped; a backslash stays. */
+const char *str_clean(char *dst, size_t dst_bytes, const char *src);
 
 #endif

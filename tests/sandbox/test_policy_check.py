@@ -112,12 +112,30 @@ def test_show(box):
     env: [LANG, {set: {TZ: UTC}}]
     limits: {time: 5s, memory: 64M}
     unprotect: [git]
+    best_effort: true
   n:
     command: [/bin/true]
-    egress: [api.example.com]
+    egress: [{to: api.example.com, tls: {ech: allow}}]
 """)
     r = box.ctl("policy", "show", path)
     check(r.rc == 0, r.tell())
     for word in ("t:", "/usr/bin/printf %s {text}", "/etc/hostname", "TZ=UTC", "time: 5000", "memory: 67108864",
-                 "unprotect", "network  none", "api.example.com", "git-data", ".git/hooks", ".bashrc", "(always)"):
+                 "unprotect", "best_effort", "network  none", "api.example.com  ech allowed", "git-data", ".git/hooks", ".bashrc", "(always)"):
         check(word in r.out, word, "is not in", r.out)
+
+
+def test_nothing_is_obeyed_by_the_terminal(box):
+    """A policy may be a stranger's: escape sequences, as C0 and as C1 in UTF-8, are shown and not sent."""
+    path = box.policy(text=HEAD % box.work + """  t:
+    command: [/usr/bin/printf, "\\e[31m\\nred"]
+    read: ["/nosuch\\u009b31m\u00e4"]
+    env: [{set: {TZ: "\\e]0;x\\a"}}]
+""")
+    for args in (("policy", "show", path), ("policy", "check", path), ("tool", "-p", path, "--dry-run", "t")):
+        r = box.ctl(*args)
+        for bad in ("\x1b", "\x9b", "\a"):
+            check(bad not in r.out + r.err, args, repr(bad), repr(r.out + r.err))
+    r = box.ctl("policy", "show", path)
+    check("\\x1b[31m\\x0ared" in r.out and "/nosuch\\xc2\\x9b31m\u00e4" in r.out and "\\x1b]0;x\\x07" in r.out, repr(r.out))
+    r = box.ctl("policy", "check", path)
+    check(r.rc == 1 and "/nosuch\\xc2\\x9b31m\u00e4 is not there" in r.err, repr(r.err))

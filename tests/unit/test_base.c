@@ -53,6 +53,21 @@ static void test_escape(void **state)
 	assert_string_equal(str_escape(buf, 1, "abc", 3), "");
 }
 
+static void test_clean(void **state)
+{
+	char buf[24];
+
+	assert_string_equal(str_clean(buf, sizeof(buf), "a\\b \xc3\xa4 \xe2\x80\xa6"),
+			    "a\\b \xc3\xa4 \xe2\x80\xa6");
+	assert_string_equal(str_clean(buf, sizeof(buf), "\x1b[31m\n\x7f"), "\\x1b[31m\\x0a\\x7f");
+	/* CSI as one character of UTF-8; the letter behind it is one */
+	assert_string_equal(str_clean(buf, sizeof(buf), "\xc2\x9b\xc2\xa0"), "\\xc2\\x9b\xc2\xa0");
+	assert_string_equal(str_clean(buf, sizeof(buf), "\xc2"), "\xc2");
+	assert_string_equal(str_clean(buf, 5, "\x1b\x1b"), "\\x1b");
+	assert_string_equal(str_clean(buf, 8, "\xc2\x9b"), "");
+	assert_string_equal(str_clean(buf, 1, "x"), "");
+}
+
 static void test_addr(void **state)
 {
 	static const char *const bad[] = {"",          "1.2.3",     "01.2.3.4", "1.2.3.4 ",
@@ -240,10 +255,11 @@ static void test_nearest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_err),    cmocka_unit_test(test_escape),
-	    cmocka_unit_test(test_addr),   cmocka_unit_test(test_sockaddr),
-	    cmocka_unit_test(test_prefix), cmocka_unit_test(test_kinds),
-	    cmocka_unit_test(test_name),   cmocka_unit_test(test_nearest),
+	    cmocka_unit_test(test_err),      cmocka_unit_test(test_escape),
+	    cmocka_unit_test(test_clean),    cmocka_unit_test(test_addr),
+	    cmocka_unit_test(test_sockaddr), cmocka_unit_test(test_prefix),
+	    cmocka_unit_test(test_kinds),    cmocka_unit_test(test_name),
+	    cmocka_unit_test(test_nearest),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
