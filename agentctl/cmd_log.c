@@ -164,6 +164,10 @@ static FILE *open_log(const struct view *v, struct err *e)
 {
 	FILE *f = fopen(v->path, "re");
 
+	if (!f && errno == ENOENT && v->follow) {
+		fprintf(stderr, "agentctl: waiting for '%s', which is not there yet\n", v->path);
+		errno = ENOENT;
+	}
 	while (!f && errno == ENOENT && v->follow && !stop) {
 		usleep(FOLLOW_US);
 		f = fopen(v->path, "re");

@@ -456,6 +456,20 @@ def test_log_commands(lab):
     check(out.rc == 0 and all(json.loads(l) for l in out.out.splitlines()), out.tell())
 
 
+def test_log_waits(lab):
+    """-f begins before there is a log, says so, and shows what comes."""
+    log_dir = lab.file(".log")
+    p = subprocess.Popen(lab.enter() + [L.AGENTCTL, "log", "-f", "--log-dir", log_dir], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, env=lab.env())
+    said = p.stderr.readline()
+    check("waiting for '%s/events.jsonl'" % log_dir in said, said)
+    r = lab.run(POLICY, [CURL, "-sS", "https://evil.test/"], log_dir=log_dir)
+    check(r.rc == 6, r.tell())
+    lines = [p.stdout.readline(), p.stdout.readline()]
+    p.terminate()
+    check(p.wait(10) == 0 and "fence_started" in lines[0] and "evil.test" in lines[1], lines)
+
+
 def test_summary_line(lab):
     """The person hears at the end that something was refused, and where to read it."""
     r = lab.run(POLICY, [CURL, "-sS", "https://evil.test/"])
