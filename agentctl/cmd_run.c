@@ -30,12 +30,21 @@ struct run {
 /* ---- the command -------------------------------------------------------------------------------
  */
 
-static void set_environment(const struct plan *p)
+static bool has_tools(const struct run *r)
 {
+	return policy_profiles(r->policy.policy) > 1;
+}
+
+static void set_environment(const struct run *r)
+{
+	const struct plan *p = &r->plan;
 	char tools[CTL_PATH_MAX];
 
 	snprintf(tools, sizeof(tools), "%s/" BROKER_SOCKET, run_dir());
-	setenv(BROKER_ENV, tools, 1);
+	if (has_tools(r))
+		setenv(BROKER_ENV, tools, 1);
+	else
+		unsetenv(BROKER_ENV);
 	if (p->uid == getuid())
 		return;
 	setenv("HOME", p->home, 1);
@@ -104,7 +113,7 @@ static int prepare(struct run *r, struct err *e)
 	    (ret = descriptors_check(own_streams, e)) < 0)
 		return ret;
 	r->audit |= policy_mode(r->policy.policy) == MODE_AUDIT;
-	set_environment(&r->plan);
+	set_environment(r);
 	return make_plan(r, e);
 }
 
@@ -124,7 +133,7 @@ static int call_tool(void *arg, const struct tool_call *asked)
 static int start(struct run *r, struct launch *l, int *status, struct err *e)
 {
 	launch_watch(l, r->fence.control, fence_gone, &r->fence);
-	if (policy_profiles(r->policy.policy) > 1) {
+	if (has_tools(r)) {
 		int ret = broker_open(&r->broker, run_dir(), r->fence.made.name, call_tool, r, e);
 
 		if (ret < 0)

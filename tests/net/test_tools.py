@@ -234,6 +234,19 @@ def test_row23_not_from_outside(lab):
     check(mine[0] not in sockets_outside(), "the socket stays")
 
 
+def test_where_tools_are_called(lab):
+    """AGENTFW_TOOLS is there when the policy has tools, and never the one of whoever started the fence."""
+    env = {"AGENTFW_TOOLS": "/nosuch/socket"}
+    show = ["/bin/sh", "-c", "echo ${AGENTFW_TOOLS-none}"]
+    for agent in ("agent: {user: nobody}\n", "agent: {user: nobody, env: [LANG]}\n"):
+        r = lab.run(policy(lab, agent), show, env=env)
+        check(r.out == "/run/agentfw/tools\n", r.tell())
+        r = lab.run("version: 1\n" + agent, show, env=env)
+        check(r.out == "none\n", r.tell())
+    r = lab.run("version: 1\nagent: {user: nobody}\n", script(call("id")), env=env)
+    check(r.rc == 125 and "/run/agentfw/tools" in r.err and "must have `tools`" in r.err, r.tell())
+
+
 def test_row21_descriptors(lab):
     """A tool with less network than its caller is handed no socket as a standard stream."""
     code = """
