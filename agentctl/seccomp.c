@@ -67,7 +67,7 @@ void seccomp_print(uint64_t bits, FILE *to)
 		fputs("    no memfd_create: files without a name could be run\n", to);
 	fputs("    sockets: unix, inet, inet6, netlink-route; streams, datagrams and ping only\n"
 	      "    no new namespaces, no TIOCSTI, no SO_ZEROCOPY, no execution of unnamed files\n"
-	      "    no joining of multicast groups, no binding to a device\n",
+	      "    no joining of multicast groups, no binding to a device or a foreign address\n",
 	      to);
 	fputs(text, to);
 }

@@ -25,9 +25,10 @@
 #define NAMESPACES                                                                                 \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | \
 	 CLONE_NEWCGROUP)
-#define TYPE_MASK  0xf         /* SOCK_TYPE_MASK: the rest of the argument are flags */
-#define LOW_HALF   0xffffffffu /* the kernel reads an int */
-#define EMPTY_PATH 0x1000      /* AT_EMPTY_PATH */
+#define IPV6_FREEBIND_ 78  /* linux/in6.h, which does not go with netinet/in.h; Linux 4.15 */
+#define TYPE_MASK      0xf /* SOCK_TYPE_MASK: the rest of the argument are flags */
+#define LOW_HALF       0xffffffffu /* the kernel reads an int */
+#define EMPTY_PATH     0x1000      /* AT_EMPTY_PATH */
 
 static const struct {
 	int nr, error;
@@ -136,8 +137,8 @@ static int inet(scmp_filter_ctx ctx, unsigned family)
 }
 
 /* What leaves without a packet of the agent's own: the kernel tells the neighbours of every group
- * that somebody joins, so the group's address says what he likes. And what chooses the device that
- * a redirected packet leaves by. */
+ * that somebody joins, so the group's address says what he likes. What chooses the device that a
+ * redirected packet leaves by. And the address of somebody else, for answers go there. */
 static int options(scmp_filter_ctx ctx)
 {
 	static const struct {
@@ -145,6 +146,7 @@ static int options(scmp_filter_ctx ctx)
 		int error;
 	} all[] = {
 	    {SOL_SOCKET, SO_ZEROCOPY, EOPNOTSUPP}, /* then MSG_ZEROCOPY is an ordinary send */
+	    {IPPROTO_IP, IP_FREEBIND, EPERM},        {IPPROTO_IPV6, IPV6_FREEBIND_, EPERM},
 	    {SOL_SOCKET, SO_BINDTODEVICE, EPERM},    {SOL_SOCKET, SO_BINDTOIFINDEX, EPERM},
 	    {IPPROTO_IP, IP_ADD_MEMBERSHIP, EPERM},  {IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, EPERM},
 	    {IPPROTO_IP, MCAST_JOIN_GROUP, EPERM},   {IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP, EPERM},

@@ -63,6 +63,8 @@ static const struct {
 			    REMEDY_NONE},
     [DENIED_DEVICE] = {"device", "a loopback address by a device that does not lead there",
 		       REMEDY_NONE},
+    [DENIED_SOURCE] = {"source", "it seems to come from an address that is none of this machine's",
+		       REMEDY_NONE},
     [DENIED_STALE] = {"stale", "the fence ended, or the flow began before it", REMEDY_NONE},
 };
 

@@ -38,6 +38,7 @@ enum denial_code {
 	DENIED_DNS_SPOOFED, /* an answer that does not fit its question */
 	DENIED_DEVICE,      /* a loopback address, by a device that does not lead there */
 	DENIED_STALE,       /* the fence ended, or the flow began before it */
+	DENIED_SOURCE,      /* it says that it comes from somebody else */
 	DENIED_CODE_COUNT,
 };
 

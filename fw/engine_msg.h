@@ -44,6 +44,8 @@
 /* On the way to the queue: the flow was let through with PKT_ALLOW_INSPECT. As a verdict: this
  * packet too. */
 #define PKT_INSPECTED 0x50000000u
+/* On the way to the queue: its source is none of this machine's addresses. */
+#define PKT_FOREIGN 0x60000000u
 
 /* Conntrack mark: which generation of which fence verified the flow. The other bits are left alone.
  */

@@ -9,6 +9,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,10 +89,20 @@ void nft_ours(struct batch *b, uint64_t above_id)
 	batch_elems(b, NFT_MSG_NEWSETELEM, s);
 }
 
-void nft_reject_all(struct batch *b, const char *chain)
+void nft_reject_all(const struct nft *n, struct batch *b, const char *chain)
 {
-	struct nftnl_rule *r = batch_rule_new(b, chain);
+	struct nftnl_rule *r;
 
+	if (n->fib) {
+		r = batch_rule_new(b, chain);
+		x_meta_load(r, NFT_META_OIF, NFT_REG_1); /* what comes in has none */
+		x_cmp_ne32(r, NFT_REG_1, 0);
+		x_fib_source(r, NFT_REG_1);
+		x_cmp_ne32(r, NFT_REG_1, RTN_LOCAL);
+		x_verdict(r, NF_DROP, NULL);
+		batch_rule(b, r);
+	}
+	r = batch_rule_new(b, chain);
 	x_meta_load(r, NFT_META_L4PROTO, NFT_REG_1);
 	x_cmp8(r, NFT_REG_1, IPPROTO_TCP);
 	x_reject(r, true);
@@ -171,7 +182,7 @@ static void verdict_rules(struct batch *b)
 	batch_rule(b, r);
 }
 
-static void base_rules(struct batch *b)
+static void base_rules(const struct nft *n, struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, "out");
 
@@ -208,7 +219,7 @@ static void base_rules(struct batch *b)
 		unwanted_answers(b, v6);
 		nft_no_payload(b, v6);
 	}
-	nft_reject_all(b, NFT_DEAD_CHAIN);
+	nft_reject_all(n, b, NFT_DEAD_CHAIN);
 }
 
 static void plain_set(struct batch *b)
@@ -223,12 +234,17 @@ static void plain_set(struct batch *b)
 	batch_elems(b, NFT_MSG_NEWSETELEM, s);
 }
 
-/* The queue expression, and zones, are tried in a chain that nothing jumps to. */
-static void probe_rule(struct batch *b, bool native)
+/* The queue expression, zones and fib are tried in a chain that nothing jumps to. */
+static void probe_rule(struct batch *b, bool native, bool fib)
 {
 	struct nftnl_rule *r;
 
 	batch_chain(b, "probe", -1, 0, NULL);
+	if (fib) {
+		r = batch_rule_new(b, "probe");
+		x_fib_source(r, NFT_REG_1);
+		batch_rule(b, r);
+	}
 	r = batch_rule_new(b, "probe");
 	x_queue(r, 0, native);
 	batch_rule(b, r);
@@ -294,8 +310,8 @@ static int install(struct nft *n, bool exists, uint64_t above_id)
 		batch_set(&b, maps[i], KEY_CGROUP, false);
 	plain_set(&b);
 	nft_self_leave(&b);
-	base_rules(&b);
-	probe_rule(&b, n->native_queue);
+	base_rules(n, &b);
+	probe_rule(&b, n->native_queue, n->fib);
 	nft_ours(&b, above_id);
 	return batch_commit(&b);
 }
@@ -312,8 +328,9 @@ int nft_install(struct nft *n, uint64_t above_id, struct err *e)
 	if (exists < 0)
 		return err_set(e, -exists, "cannot talk to nf_tables: %s: is it in this kernel?",
 			       strerror(-exists));
-	for (unsigned i = 0; i < 4; i++) {
-		n->table_flags = flags[i / 2];
+	for (unsigned i = 0; i < 8; i++) {
+		n->table_flags = flags[i / 4];
+		n->fib = !(i & 2);
 		n->native_queue = !(i & 1);
 		r = install(n, exists > 0, above_id);
 		if (r == 0)

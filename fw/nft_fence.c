@@ -216,7 +216,7 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 			batch_chain(&b, nft_name(buf, fence_chains[i].prefix, f->id), -1, 0, NULL);
 	for (unsigned v6 = 0; v6 < 2; v6++)
 		direct[v6] = direct_elems(&b, f, v6);
-	nft_out(&b, f, n->native_queue, direct);
+	nft_out(n, &b, f, direct);
 	if ((r = nft_ingress(&b, f)) < 0) {
 		batch_drop(&b);
 		return err_set(e, -r, "`ingress`: %s",

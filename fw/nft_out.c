@@ -15,6 +15,7 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -230,17 +231,45 @@ static void family_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	batch_rule(b, r);
 }
 
-static void unmarked_chain(struct batch *b, const struct nft_fence *f, bool v6, bool direct)
+/* Anybody may give an IPv6 socket the address of somebody else (IPV6_FREEBIND). What answers it, a
+ * listener of the fence's own or our resolver, would answer him: with the question, to an address
+ * that can say what one likes. The kernel keeps IPv4 sockets from it. */
+static void foreign(const struct nft *n, struct batch *b, const struct nft_fence *f,
+		    const char *chain, bool only_to_self)
+{
+	char ask[NFT_NAME_BYTES];
+	struct nftnl_rule *r;
+
+	if (!n->fib)
+		return;
+	r = batch_rule_new(b, chain);
+	if (only_to_self) {
+		x_meta_load(r, NFT_META_OIF, NFT_REG_1);
+		x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
+	}
+	x_fib_source(r, NFT_REG_1);
+	x_cmp_ne32(r, NFT_REG_1, RTN_LOCAL);
+	x_meta_mark(r, PKT_MARK_MASK, PKT_FOREIGN);
+	x_verdict(r, NFT_GOTO, nft_name(ask, "q", f->id));
+	batch_rule(b, r);
+}
+
+static void unmarked_chain(const struct nft *n, struct batch *b, const struct nft_fence *f, bool v6,
+			   bool direct)
 {
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
 
 	nft_name(chain, v6 ? "u6_" : "u", f->id);
 	nft_answers(b, f, chain, v6);
+	if (v6)
+		foreign(n, b, f, chain, true);
 	r = batch_rule_new(b, chain); /* the key holds the protocol: it is TCP */
 	match_set(r, nft_name(other, v6 ? "learned6_" : "learned4_", f->id), v6);
 	x_verdict(r, NFT_GOTO, nft_name(other, v6 ? "l6_" : "l4_", f->id));
 	batch_rule(b, r);
+	if (v6)
+		foreign(n, b, f, chain, false);
 	pass_set(b, chain, f, v6 ? "open6_" : "open4_", v6);
 	if (direct) /* interval sets are dear to look into */
 		pass_set(b, chain, f, v6 ? "direct6_" : "direct4_", v6);
@@ -284,7 +313,7 @@ static struct nftnl_rule *on_mark(struct batch *b, const char *chain, uint32_t m
 }
 
 /* The mark is washed off what passes. */
-static void after_chain(struct batch *b, const struct nft_fence *f)
+static void after_chain(const struct nft *n, struct batch *b, const struct nft_fence *f)
 {
 	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
 	char chain[NFT_NAME_BYTES];
@@ -306,10 +335,10 @@ static void after_chain(struct batch *b, const struct nft_fence *f)
 		x_verdict(r, NF_ACCEPT, NULL);
 		batch_rule(b, r);
 	}
-	nft_reject_all(b, chain);
+	nft_reject_all(n, b, chain);
 }
 
-void nft_out(struct batch *b, const struct nft_fence *f, bool native_queue, const bool direct[2])
+void nft_out(const struct nft *n, struct batch *b, const struct nft_fence *f, const bool direct[2])
 {
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
 	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "f", f->id));
@@ -323,13 +352,13 @@ void nft_out(struct batch *b, const struct nft_fence *f, bool native_queue, cons
 	batch_rule(b, r);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		family_chain(b, f, v6);
-		unmarked_chain(b, f, v6, direct[v6]);
+		unmarked_chain(n, b, f, v6, direct[v6]);
 		marked_chain(b, f, v6);
 		learned_chain(b, f, v6, direct[v6]);
 		inspected_chain(b, f, v6);
 	}
 	odd_chain(b, f);
 	nft_self_chain(b, f);
-	ask_chain(b, f, native_queue);
-	after_chain(b, f);
+	ask_chain(b, f, n->native_queue);
+	after_chain(n, b, f);
 }

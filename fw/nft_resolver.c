@@ -8,8 +8,6 @@
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
 
-#define LOOPBACK_IFINDEX 1 /* in every network namespace (net/core/dev.c) */
-
 static const char *const sets[] = {"resolvers4", "resolvers6"};
 
 void nft_resolver_rules(struct batch *b)
@@ -20,7 +18,7 @@ void nft_resolver_rules(struct batch *b)
 		batch_set(b, sets[v6], v6 ? KEY_V6 : KEY_V4, false);
 		r = batch_rule_new(b, "out");
 		x_meta_load(r, NFT_META_OIF, NFT_REG_1);
-		x_cmp32(r, NFT_REG_1, LOOPBACK_IFINDEX);
+		x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
 		nft_match_family(r, v6);
 		nft_load_key(r, v6);
 		x_lookup(r, sets[v6], NFT_REG32_00, false);

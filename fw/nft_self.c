@@ -15,14 +15,13 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 
-#define LOOPBACK_IFINDEX 1 /* in every network namespace (net/core/dev.c) */
-#define IP4_LOOPBACK     127
-#define CHANGED_CHAIN    "leave_changed"
+#define IP4_LOOPBACK  127
+#define CHANGED_CHAIN "leave_changed"
 
 static void match_elsewhere(struct nftnl_rule *r)
 {
 	x_meta_load(r, NFT_META_OIF, NFT_REG_1);
-	x_cmp_ne32(r, NFT_REG_1, LOOPBACK_IFINDEX);
+	x_cmp_ne32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
 }
 
 static void match_loopback(struct nftnl_rule *r, bool v6)

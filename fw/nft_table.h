@@ -14,6 +14,7 @@
 #define L4_SPORT_OFFSET  0 /* TCP and UDP alike */
 #define L4_DPORT_OFFSET  2
 
+#define NFT_LOOPBACK_IFINDEX  1 /* in every network namespace (net/core/dev.c) */
 #define NFT_ELEMS_PER_MESSAGE 512
 #define NFT_NAME_BYTES        24
 /* The chain that rejects everything, for what is in a cgroup of ours and in no fence. */
@@ -30,14 +31,16 @@ struct nft {
 	struct mnl_socket *nl;
 	uint32_t table_flags;
 	bool native_queue;
+	bool fib; /* the kernel tells in a rule whose an address is */
 };
 
 struct set_key nft_cgroup_key(uint64_t id);
 void nft_match_mark(struct nftnl_rule *r); /* a packet with any of our bits in its mark */
 /* What is in this directory, and in no fence, is dead. That may be known already. */
 void nft_ours(struct batch *b, uint64_t above_id);
-/* TCP is reset, the rest gets an ICMP error, and what cannot be answered is dropped. */
-void nft_reject_all(struct batch *b, const char *chain);
+/* TCP is reset, the rest gets an ICMP error, and what cannot be answered is dropped. So is what
+ * goes out in the name of somebody else: the answer would go to him. */
+void nft_reject_all(const struct nft *n, struct batch *b, const char *chain);
 
 /* What belongs to one fence: prefix and its number. Returns buf. */
 const char *nft_name(char buf[NFT_NAME_BYTES], const char *prefix, uint32_t fence);
@@ -55,7 +58,7 @@ void nft_load_key(struct nftnl_rule *r, bool v6);
 /* nft_out.c */
 void nft_no_payload(struct batch *b, bool v6); /* of the whole table */
 /* The chains of the way out. direct[v6]: the set of address rules holds something. */
-void nft_out(struct batch *b, const struct nft_fence *f, bool native_queue, const bool direct[2]);
+void nft_out(const struct nft *n, struct batch *b, const struct nft_fence *f, const bool direct[2]);
 
 /* nft_self.c: packets to loopback addresses that go by another device. */
 void nft_self_leave(struct batch *b); /* of the whole table */

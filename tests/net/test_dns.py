@@ -437,3 +437,15 @@ def test_asked_by_others(lab):
     for tok in toks:
         lab.absent(tok)
         check(not r.events(text=tok), "written down as the fence's:", r.events(text=tok))
+
+
+def test_asked_from_anywhere(lab):
+    """The answer goes to where the question seems to come from, with the question in it."""
+    for server in (topo.DNS6, "::1"):
+        for how in ("boxed", "rules"):
+            tok = L.token()
+            cmd = lab.attack("from_anywhere", what="question", server=server, token=tok, **{"from": topo.EVIL6})
+            r = lab.run(POLICY, cmd) if how == "boxed" else lab.in_cgroup(POLICY, cmd)
+            lab.absent(tok, "%s %s" % (server, how))
+            if how == "rules" and server != "::1":
+                r.event(code="source")

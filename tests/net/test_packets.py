@@ -463,6 +463,39 @@ def test_row17_large_segments(lab):
     check(not box.result().events())
 
 
+def test_row19_somebody_elses_address(lab):
+    """What answers a socket that has taken the address of somebody else answers him: addresses say what one likes,
+    and he could go on with the connection."""
+    far = "2001:db8::%s" % ":".join("%x" % (0xbad0 + i) for i in range(4))
+
+    def reached():
+        lab.rec.barrier()
+        with lab.rec.lock:
+            return [k for k in lab.rec.flows if far in k]
+    for to in (topo.AGENT6, "::1"):
+        cmd = lab.attack("from_anywhere", what="listener", to=to, **{"from": far})
+        check(to == "::1" or (lab.bare(cmd) and reached()), "harmless without a fence:", to)
+        lab.rec.flows.clear()
+        lab.run(POLICY, cmd)
+        check(not reached(), "LEAK by an address:", to, reached())
+        lab.in_cgroup(ROOTPOL, cmd)
+        check(not reached(), "LEAK by an address, as far as the rules:", to, reached())
+
+
+def test_link_local_is_our_own(lab):
+    """A link-local source is no foreign one."""
+    out = subprocess.run(["ip", "netns", "exec", lab.net.router, "ip", "-6", "addr", "show", "dev", "r0"], capture_output=True, text=True).stdout
+    router = re.search(r"inet6 (fe80:[0-9a-f:]+)/", out)[1]
+    code = ("import socket, sys\n"
+            "s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"
+            "s.sendto(sys.argv[2].encode(), (sys.argv[1], 9999, 0, socket.if_nametoindex('a0')))\n")
+    for pol in (L.policy("udp://[%s]:9999" % router), L.policy("udp://[fe80::/10]:9999", deny=["udp://[fe80::1]:9999"])):
+        tok = L.token()
+        r = lab.run(pol, [L.PYTHON, "-c", code, router, tok])
+        check(r.rc == 0, r.tell())
+        L.wait_for(lambda: lab.rec.saw(tok), 3, lambda: "not let through: %s" % r.events())
+
+
 def test_row23_terminals(lab):
     """What is typed into a terminal outside is done outside. As many sockets as somebody likes to make hide none."""
     uid = pwd.getpwnam("nobody").pw_uid
