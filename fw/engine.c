@@ -206,8 +206,10 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	s = stats_of(f);
 	s.last = true;
 	fence_free(f, &queue);
-	/* packets of others would wait while we close it */
-	em_send(ENGINE_FD_CONTROL, &s, sizeof(s), &queue, queue >= 0);
+	/* Packets of others would wait while we close it. But descriptors under way are counted by
+	 * user, and another process of ours may have sent too many: the message must arrive. */
+	if (queue < 0 || em_send(ENGINE_FD_CONTROL, &s, sizeof(s), &queue, 1) < 0)
+		em_send(ENGINE_FD_CONTROL, &s, sizeof(s), NULL, 0);
 }
 
 /* A round is over when all has been read that was there at its beginning. So a fence has no more in

@@ -485,6 +485,35 @@ def test_ended_fences_are_forgotten(lab):
     keep.stop()
 
 
+def test_descriptors_under_way(lab):
+    """They are counted by user, and the engine's is not its own: others of his may have used them all up."""
+    code = """
+import os, resource, socket, sys
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+null, held = os.open("/dev/null", os.O_RDONLY), []
+while True:
+    held.append(socket.socketpair())
+    held[-1][0].setblocking(False)
+    try:
+        while True: socket.send_fds(held[-1][0], [b"x"], [null] * 250)
+    except BlockingIOError: pass
+    except OSError as e:
+        print("FULL", e.strerror, flush=True)
+        break
+sys.stdin.readline()
+"""
+    p = subprocess.Popen([L.PYTHON, "-c", code], user=65534, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/")
+    try:
+        check(p.stdout.readline() == "FULL Too many references: cannot splice\n")
+        for _ in range(3):
+            start = time.monotonic()
+            r = lab.run(POLICY, ["/bin/true"], timeout=10)
+            check(r.rc == 0 and time.monotonic() - start < 3, r.tell())
+    finally:
+        p.communicate("")
+
+
 def test_handed_on_sockets_are_destroyed(lab):
     """Of several fences that end together, and of no other."""
     listen = """
