@@ -7,16 +7,21 @@
 #include "agentctl/ctl.h"
 #include "policy/base/nearest.h"
 
+__attribute__((format(printf, 1, 0))) static void vsay(const char *fmt, va_list ap)
+{
+	fputs("agentctl: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("agentctl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsay(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 }
 
 const struct command *ctl_find(const char *name)
@@ -35,11 +40,9 @@ int ctl_usage(const char *command, const char *fmt, ...)
 	if (fmt) {
 		va_list ap;
 
-		fputs("agentctl: ", stderr);
 		va_start(ap, fmt);
-		vfprintf(stderr, fmt, ap);
+		vsay(fmt, ap);
 		va_end(ap);
-		fputc('\n', stderr);
 	}
 	fprintf(stderr, "usage: agentctl %s %s\n", c->name, c->args);
 	return EXIT_CTL;

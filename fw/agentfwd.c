@@ -101,7 +101,8 @@ static bool check(const char *path)
 			x->hint[0] ? "; " : "", str_clean(hint, sizeof(hint), x->hint));
 	}
 	if (d.left_out)
-		fprintf(stderr, "%s: %zu more errors are not shown\n", path, d.left_out);
+		fprintf(stderr, "%s: %zu more %s are not shown\n", path, d.left_out,
+			d.n_errors ? "errors and warnings" : "warnings");
 	if (r < 0 && r != -EINVAL)
 		log_error("'%s' cannot be compiled: %s", path, strerror(-r));
 	diags_done(&d);

@@ -494,8 +494,9 @@ void pfence_tick(struct pfence *f, const struct host_queue *queues, size_t n)
 {
 	uint64_t dropped = host_queue_dropped(queues, n, f->queue);
 
-	if (dropped > f->queue_dropped)
-		record_lost(f->log->record, dropped - f->queue_dropped,
-			    "the queue to the engine was full; the packets were dropped");
+	if (dropped <= f->queue_dropped) /* less: it could not be read */
+		return;
+	record_lost(f->log->record, dropped - f->queue_dropped,
+		    "the queue to the engine was full; the packets were dropped");
 	f->queue_dropped = dropped;
 }

@@ -185,12 +185,10 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 
 	x_meta_mark(r, PKT_MARK_MASK, 0); /* what is there is not the engine's */
 	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
 	/* the fence's own flows were marked on their way out, and come by loopback: from elsewhere
 	 * somebody goes on with a connection that was begun in his name */
 	for (unsigned i = 0; i < 2; i++) {
-		if (i)
-			r = batch_rule_new(b, chain);
+		r = batch_rule_new(b, chain);
 		nft_match_ct_mark(r, f->epoch << CT_EPOCH_SHIFT | (i ? CT_INSPECT : 0));
 		x_meta_load(r, NFT_META_IIF, NFT_REG_1);
 		x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
