@@ -21,10 +21,11 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
-#define TICK_MS   1000
-#define IDLE_MS   5000
-#define CLEAN_MS  1500
-#define FILES_MAX 65536
+#define TICK_MS      1000
+#define IDLE_MS      5000
+#define CLEAN_MS     1500
+#define FILES_MAX    65536
+#define CGROUP_TRIES 1000
 
 uint64_t wall_clock_ns(void)
 {
@@ -147,6 +148,20 @@ static void remove_left_behind(struct parent *p)
 		closedir(d);
 }
 
+/* A daemon of another network namespace that goes takes the empty directory along. */
+static int make_cgroup_root(const struct parent *p, struct stat *ret, struct err *e)
+{
+	for (unsigned i = 0; i < CGROUP_TRIES; i++) {
+		if (mkdir(p->cgroup_root, 0755) < 0 && errno != EEXIST)
+			break;
+		if (stat(p->cgroup_root, ret) == 0)
+			return 0;
+		if (errno != ENOENT)
+			break;
+	}
+	return err_set(e, errno, "cannot make the cgroup %s: %s", p->cgroup_root, strerror(errno));
+}
+
 static int setup_rules(struct parent *p, struct err *e)
 {
 	struct stat st;
@@ -155,9 +170,8 @@ static int setup_rules(struct parent *p, struct err *e)
 	if (r < 0)
 		return r;
 	remove_left_behind(p);
-	if (stat(p->cgroup_root, &st) < 0)
-		return err_set(e, errno, "cannot look at %s: %s", p->cgroup_root, strerror(errno));
-	return nft_install(p->nft, st.st_ino, e);
+	r = make_cgroup_root(p, &st, e);
+	return r < 0 ? r : nft_install(p->nft, st.st_ino, e);
 }
 
 static int setup_cgroup(struct parent *p, struct err *e)
@@ -168,9 +182,6 @@ static int setup_cgroup(struct parent *p, struct err *e)
 	if (r < 0)
 		return r;
 	snprintf(p->cgroup_root, sizeof(p->cgroup_root), "%s/" CTL_CGROUP_DIR, mount);
-	if (mkdir(p->cgroup_root, 0755) < 0 && errno != EEXIST)
-		return err_set(e, errno, "cannot make the cgroup %s: %s", p->cgroup_root,
-			       strerror(errno));
 	return 0;
 }
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import lab as L
@@ -483,6 +484,28 @@ def test_ended_fences_are_forgotten(lab):
         check(lab.run(POLICY, ["/bin/true"]).rc == 0)
     check(lines() == before, before, "lines, and then", lines())
     keep.stop()
+
+
+def test_the_directory_of_cgroups_goes(lab):
+    """A daemon of another network namespace takes it along while this one starts."""
+    lab.wait_clean()
+    over = threading.Event()
+
+    def take():
+        while not over.is_set():
+            L.remove_cgroups()
+    thread = threading.Thread(target=take)
+    thread.start()
+    try:
+        for _ in range(10):
+            p = subprocess.Popen(lab.enter() + [os.path.join(L.BUILD, "agentfwd")], stderr=subprocess.PIPE, text=True, env=lab.env())
+            time.sleep(0.2)
+            p.terminate()
+            said = p.communicate(timeout=10)[1]
+            check(p.returncode == 0 and not said, p.returncode, said)
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_descriptors_under_way(lab):
