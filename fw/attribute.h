@@ -24,14 +24,6 @@ int sockdiag_open(void);
 int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
 		  const struct addr *dst, uint16_t dport, uint64_t want_cgroup_id,
 		  struct socket_info *ret);
-/* Who listens on a:port (TCP listener or bound UDP socket; wildcard binds count)? Every match is
- * looked at: 0 and *ret_all_in: all of them are of cgroup_id. -ENOENT: nobody. */
-int sockdiag_listeners(int fd, uint8_t l4proto, const struct addr *a, uint16_t port,
-		       uint64_t cgroup_id, bool *ret_all_in);
-/* Is the socket that would get a packet from src:sport to dst:dport of that cgroup? 1, 0: it is
- * not, or there is none; -errno. Costs the same however many sockets there are. */
-int sockdiag_receiver(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
-		      const struct addr *dst, uint16_t dport, uint64_t cgroup_id);
 /* Destroys every TCP socket of these cgroups; returns how many, or -errno (-EOPNOTSUPP: kernel
  * lacks it). The kernel walks through its whole table of connections, some milliseconds for each
  * family.

@@ -96,10 +96,8 @@ void decide_flow(const struct facts *f, struct decision *ret)
 		deny(ret, DENIED_BY_RULE, m.rule);
 		return;
 	}
-	if (m.verdict == VERDICT_ALLOW || f->own_listener) {
-		/* Who has a UDP port may change from one datagram to the next. */
-		ret->what = m.verdict != VERDICT_ALLOW && f->l4proto == IPPROTO_UDP ? DECIDED_EACH
-										    : DECIDED_FLOW;
+	if (m.verdict == VERDICT_ALLOW) {
+		ret->what = DECIDED_FLOW;
 		ret->rule = m.rule;
 		return;
 	}
@@ -108,6 +106,13 @@ void decide_flow(const struct facts *f, struct decision *ret)
 		return;
 	}
 	decide_by_names(f, ret);
+	decide_own(f, ret);
+}
+
+void decide_own(const struct facts *f, struct decision *ret)
+{
+	if (ret->what == DECIDED_DENY && ret->code != DENIED_BY_RULE && f->stays)
+		ret->what = DECIDED_OWN;
 }
 
 void decide_name(const struct facts *f, enum scheme scheme, const struct name *name, bool ech,

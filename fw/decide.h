@@ -16,14 +16,14 @@ struct facts {
 	uint16_t port;     /* 0 where the protocol has none */
 	bool payload;      /* TCP: it carries bytes */
 	bool echo_request; /* ICMP */
-	bool own_listener; /* every socket that listens there is of the same fence */
+	bool stays;        /* to an address of this machine: the kernel can ask who gets it */
 };
 
 enum decided {
 	DECIDED_DENY = 0,
 	DECIDED_FLOW,    /* the flow is allowed */
 	DECIDED_ONCE,    /* this packet is: it carries nothing yet */
-	DECIDED_EACH,    /* this packet is, and the next one is asked about again */
+	DECIDED_OWN,     /* allowed if whoever gets it is of the fence itself */
 	DECIDED_INSPECT, /* the payload must say the name */
 };
 
@@ -38,6 +38,8 @@ struct decision {
 
 /* By address and by learned names. */
 void decide_flow(const struct facts *f, struct decision *ret);
+/* What no rule allows may still go to a listener of the fence's own, whatever is said there. */
+void decide_own(const struct facts *f, struct decision *ret);
 /* By the name that the payload says: both keys. SCHEME_HTTPS or SCHEME_HTTP. */
 void decide_name(const struct facts *f, enum scheme scheme, const struct name *name, bool ech,
 		 struct decision *ret);

@@ -61,11 +61,15 @@ static const struct {
 			   REMEDY_REBIND},
     [DENIED_DNS_SPOOFED] = {"dns-spoofed", "a DNS answer that does not fit its question",
 			    REMEDY_NONE},
-    [DENIED_DEVICE] = {"device", "a loopback address by a device that does not lead there",
+    [DENIED_DEVICE] = {"device",
+		       "an address of this machine, by a device that does not lead there",
 		       REMEDY_NONE},
     [DENIED_SOURCE] = {"source", "it seems to come from an address that is none of this machine's",
 		       REMEDY_NONE},
-    [DENIED_STALE] = {"stale", "the fence ended, or the flow began before it", REMEDY_NONE},
+    [DENIED_STALE] = {"stale", "the beginning of the connection was not seen", REMEDY_NONE},
+    [DENIED_CUT] = {"cut",
+		    "a packet longer than the 65,531 bytes that the kernel shows of one (BIG TCP)",
+		    REMEDY_NONE},
 };
 
 static bool known(enum denial_code code)

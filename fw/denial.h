@@ -36,9 +36,10 @@ enum denial_code {
 	DENIED_DNS_MALFORMED,
 	DENIED_DNS_REBIND,  /* an allowed name answered with an address it may not have */
 	DENIED_DNS_SPOOFED, /* an answer that does not fit its question */
-	DENIED_DEVICE,      /* a loopback address, by a device that does not lead there */
-	DENIED_STALE,       /* the fence ended, or the flow began before it */
+	DENIED_DEVICE,      /* an address of this machine, by a device that does not lead there */
+	DENIED_STALE,       /* a payload of a connection whose beginning was not seen */
 	DENIED_SOURCE,      /* it says that it comes from somebody else */
+	DENIED_CUT,         /* longer than what the kernel shows of a packet, and all must be seen */
 	DENIED_CODE_COUNT,
 };
 

@@ -8,7 +8,6 @@
 #include "fw/loop.h"
 #include "fw/names.h"
 #include "fw/nfq.h"
-#include "fw/own.h"
 #include "fw/resolver.h"
 #include "fw/ring.h"
 #include "policy/policy.h"
@@ -24,6 +23,7 @@ struct pending {
 	struct fence *fence;
 	uint32_t id[FLOW_HELD_MAX + 1];
 	size_t n;
+	bool inbound;
 	uint64_t deadline_ms;
 };
 
@@ -60,7 +60,6 @@ struct fence {
 	struct names *names;
 	struct flows *flows;
 	struct resolver_fence *resolver;
-	struct own own;
 	uint64_t allowed;
 	uint64_t lost; /* refusals that the ring did not take */
 	uint64_t allowed_sent, lost_sent;

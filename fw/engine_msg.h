@@ -30,30 +30,46 @@
 #define ENGINE_FD_CONTROL    3
 #define ENGINE_FD_RING       4
 #define ENGINE_FD_RING_EV    5
-#define ENGINE_FD_SOCKDIAG   6
-#define ENGINE_FD_ROUTE      7
-#define ENGINE_FD_FIRST_FREE 8
+#define ENGINE_FD_ROUTE      6
+#define ENGINE_FD_FIRST_FREE 7
 
-/* Packet mark: the verdict on its way from the queue to the `after` chains. Washed on entry. */
-#define PKT_MARK_MASK  0x70000000u
-#define PKT_ALLOW_FLOW 0x10000000u /* this packet, and the flow from now on */
-#define PKT_ALLOW_ONCE 0x20000000u /* this packet */
-#define PKT_ALLOW_INSPECT                                                                          \
-	0x30000000u /* this packet; every further payload comes to the queue again */
-#define PKT_DENY 0x40000000u
-/* On the way to the queue: the flow was let through with PKT_ALLOW_INSPECT. As a verdict: this
- * packet too. */
-#define PKT_INSPECTED 0x50000000u
-/* On the way to the queue: its source is none of this machine's addresses. */
-#define PKT_FOREIGN 0x60000000u
+/* Packet mark. Three fields of it are ours while a packet of a fence's is on its way out, and none
+ * before and after. What is asked, or that it was answered; the verdict; and whether it was judged
+ * to stay on this machine. The kernel looks up the route anew when a verdict changes the mark, and
+ * without what the sender's socket said; so the verdict is washed off again before the kernel looks
+ * at the mark (nft_out.c), and the rest stays as it was queued. */
+#define PKT_MARK_MASK    0x7f000000u
+#define PKT_ASK_MASK     0x70000000u
+#define PKT_VERDICT_MASK 0x0e000000u
+#define PKT_STAYS        0x01000000u /* to an address of this machine, by the loopback device */
 
-/* Conntrack mark: which generation of which fence verified the flow. The other bits are left alone.
- */
-#define CT_MARK_MASK   0x3fffff00u
+#define PKT_ASK         0x10000000u /* nothing is known of its connection */
+#define PKT_ASK_FIRST   0x20000000u /* since its SYN no payload has left on its connection */
+#define PKT_ASK_AGAIN   0x30000000u /* let through before, to be asked about again */
+#define PKT_ASK_FOREIGN 0x40000000u /* its source is none of this machine's addresses */
+#define PKT_ASK_OWN     0x50000000u /* at the input: whoever gets it is not of the sender's fence */
+#define PKT_ASK_DEVICE  0x60000000u /* an address of this machine, by a device that leads away */
+#define PKT_PASS        0x70000000u /* it may go: what the last hooks look for */
+
+#define PKT_ALLOW_FLOW    0x02000000u /* this packet, and the flow from now on */
+#define PKT_ALLOW_ONCE    0x04000000u /* this packet */
+#define PKT_ALLOW_INSPECT 0x06000000u /* this packet; each further payload is asked about again */
+#define PKT_ALLOW_OWN     0x08000000u /* if whoever gets it is of this fence */
+#define PKT_DENY          0x0a000000u
+
+/* Conntrack mark: which generation of which fence knows the flow, and what of it. The bits that a
+ * verdict has in a packet's mark are none of ours here: host's rules copy one mark to the other.
+ * The low byte is left alone, too. */
+#define CT_MARK_MASK   0xf1ffff00u
 #define CT_EPOCH_SHIFT 8
-#define CT_EPOCH_MAX   0xfffffu
-#define CT_INSPECT     0x10000000u
-#define CT_INBOUND     0x20000000u /* let in: answers may go out */
+#define CT_EPOCH_MAX   0x1ffffu
+#define CT_EPOCH_MASK  (CT_EPOCH_MAX << CT_EPOCH_SHIFT)
+#define CT_LOCAL       0x80000000u /* what is said below was said of packets that stay here */
+#define CT_VERIFIED    0u
+#define CT_FRESH       0x10000000u /* no payload has left since its SYN */
+#define CT_INSPECT     0x20000000u /* every payload is asked about */
+#define CT_INBOUND     0x30000000u /* let in: answers may go out */
+#define CT_OWN         0x40000000u /* each packet, if whoever gets it is of this fence */
 
 enum em_type {
 	EM_FENCE_ADD = 1,

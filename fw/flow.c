@@ -14,20 +14,23 @@
 struct flows {
 	struct loop *loop;
 	void (*gone)(struct flow *f);
-	size_t n;
-	struct flow *newest, *oldest;
+	size_t n, n_over;
+	struct ages {
+		struct flow *newest, *oldest;
+	} live, over;
 	struct flow **bucket;
 	size_t n_buckets; /* a power of two */
 };
 
 static uint32_t hash(const struct flow_key *k)
 {
-	uint8_t bytes[36];
+	uint8_t bytes[37];
 
 	memcpy(bytes, k->src.b, 16);
 	memcpy(bytes + 16, k->dst.b, 16);
 	memcpy(bytes + 32, &k->sport, 2);
 	memcpy(bytes + 34, &k->dport, 2);
+	bytes[36] = k->stays;
 	return hash_bytes(hash_key(), bytes, sizeof(bytes));
 }
 
@@ -53,29 +56,46 @@ void flows_free(struct flows *t)
 {
 	if (!t)
 		return;
-	while (t->oldest)
-		flow_drop(t, t->oldest);
+	while (t->live.oldest)
+		flow_drop(t, t->live.oldest);
+	while (t->over.oldest)
+		flow_drop(t, t->over.oldest);
 	free(t->bucket);
 	free(t);
 }
 
+bool flow_is_over(const struct flow *f)
+{
+	return f->state == FLOW_PASSED || f->state == FLOW_OWN || f->state == FLOW_REFUSED;
+}
+
+static struct ages *ages_of(struct flows *t, const struct flow *f)
+{
+	return flow_is_over(f) ? &t->over : &t->live;
+}
+
 static void age_unlink(struct flows *t, struct flow *f)
 {
-	*(f->newer ? &f->newer->older : &t->newest) = f->older;
-	*(f->older ? &f->older->newer : &t->oldest) = f->newer;
+	struct ages *a = ages_of(t, f);
+
+	*(f->newer ? &f->newer->older : &a->newest) = f->older;
+	*(f->older ? &f->older->newer : &a->oldest) = f->newer;
 }
 
 static void age_newest(struct flows *t, struct flow *f)
 {
+	struct ages *a = ages_of(t, f);
+
 	f->newer = NULL;
-	f->older = t->newest;
-	*(t->newest ? &t->newest->newer : &t->oldest) = f;
-	t->newest = f;
+	f->older = a->newest;
+	*(a->newest ? &a->newest->newer : &a->oldest) = f;
+	a->newest = f;
 }
 
 static bool key_equal(const struct flow_key *a, const struct flow_key *b)
 {
-	return a->sport == b->sport && a->dport == b->dport && addr_equal(&a->src, &b->src) &&
+	return a->sport == b->sport && a->dport == b->dport && a->stays == b->stays &&
+	       addr_equal(&a->src, &b->src) &&
 	       addr_equal(&a->dst, &b->dst);
 }
 
@@ -95,10 +115,11 @@ static void grow(struct flows *t)
 	free(t->bucket);
 	t->bucket = wider;
 	t->n_buckets = n;
-	for (struct flow *f = t->oldest; f; f = f->newer) {
-		f->next = *bucket(t, f->hash);
-		*bucket(t, f->hash) = f;
-	}
+	for (size_t i = 0; i < 2; i++)
+		for (struct flow *f = i ? t->over.oldest : t->live.oldest; f; f = f->newer) {
+			f->next = *bucket(t, f->hash);
+			*bucket(t, f->hash) = f;
+		}
 }
 
 struct flow *flow_find(struct flows *t, const struct flow_key *key)
@@ -140,7 +161,7 @@ struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t firs
 	struct flow *f;
 
 	if (t->n == FLOWS_MAX) {
-		f = t->oldest;
+		f = t->over.oldest ? t->over.oldest : t->live.oldest;
 		t->gone(f);
 		flow_drop(t, f);
 	}
@@ -169,14 +190,23 @@ void flow_drop(struct flows *t, struct flow *f)
 	*at = f->next;
 	age_unlink(t, f);
 	t->n--;
+	t->n_over -= flow_is_over(f);
 	end(t, f);
 	free(f);
 }
 
-void flow_restart(struct flows *t, struct flow *f, uint32_t first_seq)
+void flow_over(struct flows *t, struct flow *f, enum flow_state state)
 {
 	end(t, f);
-	begin(f, first_seq);
+	f->buf = NULL;
+	f->later = NULL;
+	f->n = f->room = f->n_later = 0;
+	age_unlink(t, f);
+	t->n_over += !flow_is_over(f);
+	f->state = state;
+	age_newest(t, f);
+	if (t->n_over > FLOWS_OVER_MAX)
+		flow_drop(t, t->over.oldest);
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
@@ -278,6 +308,26 @@ bool flow_continues(struct flow *f, uint32_t seq, bool has_ack, uint32_t ack)
 	f->acked = has_ack;
 	f->ack = ack;
 	return true;
+}
+
+bool flow_began_so(const struct flow *f, uint32_t seq, bool has_ack, uint32_t ack)
+{
+	return f->acked && has_ack && ack == f->ack && (int32_t)(seq - f->first_seq) >= 0 &&
+	       flow_near(f, seq);
+}
+
+bool flow_near(const struct flow *f, uint32_t seq)
+{
+	int32_t ahead = (int32_t)(seq - f->next_seq);
+
+	return ahead >= -FLOW_BEHIND_MAX &&
+	       ahead <= (flow_is_over(f) ? FLOW_BEHIND_MAX : FLOW_AHEAD_MAX);
+}
+
+void flow_went_on(struct flow *f, uint32_t seq, size_t n)
+{
+	if ((int32_t)(seq + (uint32_t)n - f->next_seq) > 0)
+		f->next_seq = seq + (uint32_t)n;
 }
 
 enum flow_result flow_segment(struct flow *f, uint32_t seq, struct slice payload)

@@ -2,8 +2,9 @@
  * it.
  *
  * Segments may come in pieces, in any order, repeated or overlapping; bytes that contradict each
- * other end the flow. Everything is bounded. A flow that was verified has no entry here, unless
- * every further request on it must be seen too (HTTP). */
+ * other end the flow. Everything is bounded. Of a flow that was verified or refused once and for all
+ * is kept for a while what it was: packets of it may have been queued before its verdict, and are no
+ * connection's beginning. One of which every further request must be seen too (HTTP) stays. */
 #ifndef AGENTFW_FLOW_H
 #define AGENTFW_FLOW_H
 
@@ -21,10 +22,18 @@
 #define FLOW_BYTES_MAX 98304 /* unread bytes: one segment of 64 KB and a request head */
 #define FLOW_LATER_MAX 8     /* segments ahead of their turn */
 #define FLOWS_MAX      32768 /* a fence; the longest idle goes first */
+#define FLOWS_OVER_MAX 2048  /* of them; some tenths of a second at the highest rate */
+/* A segment is of the connection that a verified flow is when its bytes are this near: sent again,
+ * or ahead of its turn. */
+#define FLOW_BEHIND_MAX (64 << 20)
+#define FLOW_AHEAD_MAX  FLOW_BYTES_MAX
 
+/* Two sockets may have the same addresses and ports by different devices; that of packets which
+ * stay on this machine is one. */
 struct flow_key {
 	struct addr src, dst;
 	uint16_t sport, dport;
+	bool stays;
 };
 
 struct held_packet {
@@ -46,6 +55,9 @@ enum flow_state {
 	FLOW_HTTP_HEAD,
 	FLOW_HTTP_BODY,
 	FLOW_HTTP_CHUNKS,
+	FLOW_PASSED,  /* the rest is the kernel's */
+	FLOW_OWN,     /* the same, if whoever gets it is of the fence */
+	FLOW_REFUSED, /* as a whole */
 };
 
 struct flow {
@@ -54,7 +66,7 @@ struct flow {
 	struct flow *next;          /* of the bucket */
 	struct flow *newer, *older; /* by use */
 	void *owner;
-	/* From here on the connection's, up to verified_name: see flow_restart. */
+	/* From here on the connection's, up to verified_name: see begin(). */
 	struct timer timer; /* silence while packets are held */
 	enum flow_state state;
 	bool verified;           /* a request of it was allowed: counted */
@@ -81,8 +93,9 @@ struct flow *flow_find(struct flows *t, const struct flow_key *key);
 struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t first_seq, void *owner);
 void flow_drop(struct flows *t,
 	       struct flow *f); /* frees the held packets' bytes; gives no verdict */
-/* Another connection has the same ports: what was kept of the one before is gone. */
-void flow_restart(struct flows *t, struct flow *f, uint32_t first_seq);
+/* FLOW_PASSED, FLOW_OWN or FLOW_REFUSED: only that is kept. */
+void flow_over(struct flows *t, struct flow *f, enum flow_state state);
+bool flow_is_over(const struct flow *f);
 
 enum flow_result {
 	FLOW_MORE = 0,   /* buf has new bytes */
@@ -96,6 +109,12 @@ enum flow_result {
  * to the next, and would fit together. Before the handshake (has_ack false) there is only its first
  * byte. */
 bool flow_continues(struct flow *f, uint32_t seq, bool has_ack, uint32_t ack);
+/* The same, of a flow that has its verdict: a packet that was queued before it. */
+bool flow_began_so(const struct flow *f, uint32_t seq, bool has_ack, uint32_t ack);
+/* Of one that has its verdict, by its place in the stream. */
+bool flow_near(const struct flow *f, uint32_t seq);
+/* What is over goes on unseen, or nearly so. */
+void flow_went_on(struct flow *f, uint32_t seq, size_t n);
 /* Takes a segment's payload. Bytes from before buf's beginning were consumed: they are known. */
 enum flow_result flow_segment(struct flow *f, uint32_t seq, struct slice payload);
 void flow_consume(struct flow *f, size_t n);

@@ -125,3 +125,17 @@ enum inspected inspect(struct flow *f, const struct facts *facts, struct decisio
 			       : FLOW_HTTP_HEAD;
 	return f->state == FLOW_TLS ? inspect_tls(f, facts, d) : inspect_http(f, facts, d);
 }
+
+bool inspect_unseen(struct flow *f, size_t n)
+{
+	bool body = f->state == FLOW_HTTP_BODY && f->body_left >= n;
+
+	if (f->n || f->n_later || !(body || f->state == FLOW_HTTP_CHUNKS))
+		return false;
+	if (!body && !http_chunks_skip(&f->chunks, n))
+		return false;
+	if (body && (f->body_left -= n) == 0)
+		f->state = FLOW_HTTP_HEAD;
+	f->next_seq += (uint32_t)n;
+	return true;
+}

@@ -15,5 +15,8 @@ enum inspected {
 
 /* f->buf has new bytes. d: the decision that said DECIDED_INSPECT; on INSPECT_DENY it says why. */
 enum inspected inspect(struct flow *f, const struct facts *facts, struct decision *d);
+/* The n bytes behind what the flow has taken were not seen. false: they need not be a body's; else
+ * they were passed over. */
+bool inspect_unseen(struct flow *f, size_t n);
 
 #endif

@@ -19,7 +19,6 @@
 #define OUT_VERDICTS     64
 #define QUEUE_PACKETS    8192 /* waiting in the kernel a fence; the rest is dropped and counted */
 #define CONFIG_WAIT_MS   2000
-#define LOOPBACK_IFINDEX 1 /* in every network namespace (net/core/dev.c) */
 
 struct nfq {
 	int fd;
@@ -76,8 +75,6 @@ static void hand_on(struct nfq *q, const struct nlmsghdr *h)
 	p = (struct nfq_packet){
 	    .id = ntohl(ph->packet_id),
 	    .inbound = ph->hook == NF_INET_LOCAL_IN,
-	    .to_self = attr[NFQA_IFINDEX_OUTDEV] &&
-		       ntohl(mnl_attr_get_u32(attr[NFQA_IFINDEX_OUTDEV])) == LOOPBACK_IFINDEX,
 	    .uid = attr[NFQA_UID] ? ntohl(mnl_attr_get_u32(attr[NFQA_UID])) : UINT32_MAX,
 	    .mark = attr[NFQA_MARK] ? ntohl(mnl_attr_get_u32(attr[NFQA_MARK])) : 0,
 	    .bytes = mnl_attr_get_payload(attr[NFQA_PAYLOAD]),
@@ -217,14 +214,14 @@ void nfq_flush(struct nfq *q)
 	q->out_n = 0;
 }
 
-void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark)
+void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark, bool again)
 {
 	struct nlmsghdr *h;
 
 	if (q->out_n + VERDICT_BYTES > sizeof(q->out))
 		nfq_flush(q);
 	h = message(q, q->out + q->out_n, NFQNL_MSG_VERDICT);
-	nfq_nlmsg_verdict_put(h, (int)id, NF_ACCEPT);
+	nfq_nlmsg_verdict_put(h, (int)id, again ? NF_REPEAT : NF_ACCEPT);
 	nfq_nlmsg_verdict_put_mark(h, mark);
 	q->out_n += NLMSG_ALIGN(h->nlmsg_len);
 }

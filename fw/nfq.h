@@ -12,13 +12,12 @@ struct nfq;
 struct nfq_packet {
 	uint32_t id;
 	bool inbound;          /* from the input hook */
-	bool to_self;          /* leaves by the loopback device: to an address of this host */
 	bool checksum_pending; /* the kernel has not completed the checksums yet */
 	uint32_t mark;
 	uint32_t uid;         /* UINT32_MAX: unknown */
 	const uint8_t *bytes; /* from the IP header on; valid during the call */
 	size_t n;
-	size_t wire_bytes; /* n is less when the packet was cut */
+	size_t wire_bytes; /* n is less when the packet was cut: a message holds 65,531 bytes of it */
 };
 
 typedef void (*nfq_fn)(void *arg, const struct nfq_packet *p);
@@ -37,8 +36,9 @@ int nfq_descriptor(const struct nfq *q); /* readable: packets */
  * its end. Returns how many; -EAGAIN: nothing there; -ENOBUFS: packets were lost (dropped); -errno.
  */
 int nfq_receive(struct nfq *q);
-/* Accepts with this packet mark: the chains after the queue turn it into what it says. */
-void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark);
+/* With this packet mark, which our chains turn into what it says: the chain that the packet was
+ * queued in once more (again), or those behind it. */
+void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark, bool again);
 void nfq_flush(struct nfq *q);
 
 #endif

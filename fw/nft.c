@@ -18,6 +18,11 @@
 #include <sys/time.h>
 
 #define IN_MARKED_CHAIN   "in_marked"
+#define WASH_CHAIN        "wash_off"
+/* Just before the host's filters, at numbers that nobody else has: between wash and out there is no
+ * rule of anybody's. The last look is behind every rule of the host's, address translation too. */
+#define OUT_PRIORITY      (-1)
+#define LEAVE_PRIORITY    1000
 #define DNS_PORT          53
 #define ICMP_HEADER_BYTES 8    /* and then the packet that it is about: RFC 792, RFC 4443 */
 #define TABLE_F_PERSIST   0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
@@ -63,6 +68,11 @@ bool nft_owned(const struct nft *n)
 	return n->table_flags & NFT_TABLE_F_OWNER;
 }
 
+void nft_last_look(struct nft *n, bool there)
+{
+	n->last_look = there;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 struct set_key nft_cgroup_key(uint64_t id)
@@ -86,6 +96,9 @@ void nft_ours(struct batch *b, uint64_t above_id)
 	struct nftnl_set *s = batch_elems_new(b, "ours");
 
 	batch_elem(s, &k, NULL, NFT_DEAD_CHAIN);
+	batch_elems(b, NFT_MSG_NEWSETELEM, s);
+	s = batch_elems_new(b, "washed");
+	batch_elem(s, &k, NULL, WASH_CHAIN);
 	batch_elems(b, NFT_MSG_NEWSETELEM, s);
 }
 
@@ -151,26 +164,45 @@ static void unwanted_answers(struct batch *b, bool v6)
 	batch_rule(b, r);
 }
 
-void nft_match_mark(struct nftnl_rule *r)
+static void match_mark(struct nftnl_rule *r, uint32_t mask)
 {
 	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_MARK_MASK, 0);
+	x_mask(r, NFT_REG_1, mask, 0);
 	x_cmp_ne32(r, NFT_REG_1, 0);
 }
 
-/* The way out begins with our bits of the mark washed off, so what is there comes from the engine.
- * The way in begins so only for what goes to the engine; the rest may have a mark of the host's own
- * rules, which often put the connection's mark there, and with it our bits of that. */
+/* A flow whose packets only its own fence may get. */
+static void own_flow(struct nftnl_rule *r, const char *map)
+{
+	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, CT_MARK_MASK, 0);
+	x_lookup(r, map, NFT_REG_1, true);
+}
+
+/* Whatever a sender put into our bits of the mark is washed off before `out`, where only the
+ * engine's verdicts have any. At the input a packet may have a mark of the host's own rules, which
+ * often put the connection's mark there; what is not in a fence keeps it. */
 static void verdict_rules(struct batch *b)
 {
-	struct nftnl_rule *r = batch_rule_new(b, "after");
+	struct nftnl_rule *r = batch_rule_new(b, "wash");
 
-	nft_match_mark(r);
-	dispatch(r, "after_fence");
+	match_mark(r, PKT_MARK_MASK);
+	x_socket_cgroup(r, NFT_ABOVE_LEVEL, NFT_REG_1);
+	x_lookup(r, "washed", NFT_REG_1, true);
+	batch_rule(b, r);
+	r = batch_rule_new(b, WASH_CHAIN);
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	batch_rule(b, r);
+	r = batch_rule_new(b, "out");
+	match_mark(r, PKT_VERDICT_MASK);
+	dispatch(r, "answered");
 	batch_rule(b, r);
 	r = batch_rule_new(b, "in_after");
-	nft_match_mark(r);
+	match_mark(r, PKT_VERDICT_MASK);
 	x_verdict(r, NFT_JUMP, IN_MARKED_CHAIN);
+	batch_rule(b, r);
+	r = batch_rule_new(b, IN_MARKED_CHAIN);
+	own_flow(r, "own_answered");
 	batch_rule(b, r);
 	r = batch_rule_new(b, IN_MARKED_CHAIN);
 	x_ct_load(r, NFT_CT_DIRECTION, NFT_REG_1);
@@ -178,14 +210,16 @@ static void verdict_rules(struct batch *b)
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 	r = batch_rule_new(b, IN_MARKED_CHAIN);
-	dispatch(r, "after_fence");
+	dispatch(r, "in_answered");
 	batch_rule(b, r);
 }
 
 static void base_rules(const struct nft *n, struct batch *b)
 {
-	struct nftnl_rule *r = batch_rule_new(b, "out");
+	struct nftnl_rule *r;
 
+	verdict_rules(b);
+	r = batch_rule_new(b, "out");
 	dispatch(r, "fences");
 	batch_rule(b, r);
 	r = batch_rule_new(b, "out");
@@ -193,6 +227,11 @@ static void base_rules(const struct nft *n, struct batch *b)
 	x_lookup(r, "ours", NFT_REG_1, true);
 	batch_rule(b, r);
 	nft_resolver_rules(b);
+	r = batch_rule_new(b, "in");
+	x_meta_load(r, NFT_META_IIF, NFT_REG_1);
+	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
+	own_flow(r, "own");
+	batch_rule(b, r);
 	/* At the input only what goes the way that its flow began is a question: the flow is let in
 	 * or was. Not only its first packet, for it may have begun with who had the port before. */
 	for (unsigned i = 0; i < 2; i++) {
@@ -211,7 +250,6 @@ static void base_rules(const struct nft *n, struct batch *b)
 	x_cmp_ne32(r, NFT_REG_1, 0);
 	dispatch(r, "inside");
 	batch_rule(b, r);
-	verdict_rules(b);
 	dns_rule(b, "dns", IPPROTO_UDP, "dns_fence");
 	dns_rule(b, "dns", IPPROTO_TCP, "dns_fence");
 	dns_rule(b, "zone", IPPROTO_UDP, "dns_zone"); /* see z<N>; TCP begins anew with a SYN */
@@ -282,8 +320,9 @@ static int table_exists(struct nft *n)
 
 static int install(struct nft *n, bool exists, uint64_t above_id)
 {
-	static const char *const maps[] = {"fences",      "ours",      "inside",
-					   "after_fence", "dns_fence", "dns_zone"};
+	static const char *const maps[] = {"fences",      "ours",      "washed",   "inside", "answered",
+					   "in_answered", "dns_fence", "dns_zone"};
+	static const char *const own_maps[] = {"own", "own_answered"};
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
 
@@ -299,17 +338,21 @@ static int install(struct nft *n, bool exists, uint64_t above_id)
 	batch_chain(&b, NFT_EMPTY4_CHAIN, -1, 0, NULL);
 	batch_chain(&b, NFT_EMPTY6_CHAIN, -1, 0, NULL);
 	batch_chain(&b, IN_MARKED_CHAIN, -1, 0, NULL);
-	batch_chain(&b, "out", NF_INET_LOCAL_OUT, 0, "filter");
-	batch_chain(&b, "after", NF_INET_LOCAL_OUT, 10, "filter");
+	batch_chain(&b, WASH_CHAIN, -1, 0, NULL);
+	batch_chain(&b, "wash", NF_INET_LOCAL_OUT, OUT_PRIORITY - 1, "filter");
+	batch_chain(&b, "out", NF_INET_LOCAL_OUT, OUT_PRIORITY, "filter");
 	batch_chain(&b, "in", NF_INET_LOCAL_IN, 10, "filter");
 	batch_chain(&b, "in_after", NF_INET_LOCAL_IN, 20, "filter");
 	batch_chain(&b, "dns", NF_INET_LOCAL_OUT, -100, "nat");
 	batch_chain(&b, "zone", NF_INET_LOCAL_OUT, -300, "filter");
-	batch_chain(&b, "leave", NF_INET_POST_ROUTING, 0, "filter");
+	batch_chain(&b, "leave", NF_INET_POST_ROUTING, LEAVE_PRIORITY, "filter");
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
 		batch_set(&b, maps[i], KEY_CGROUP, false);
+	for (size_t i = 0; i < sizeof(own_maps) / sizeof(own_maps[0]); i++)
+		batch_set(&b, own_maps[i], KEY_MARK, false);
 	plain_set(&b);
-	nft_self_leave(&b);
+	nft_way(n, &b);
+	nft_self_leave(n, &b);
 	base_rules(n, &b);
 	probe_rule(&b, n->native_queue, n->fib);
 	nft_ours(&b, above_id);

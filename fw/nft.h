@@ -1,19 +1,22 @@
 /* The kernel rules: one table `inet agentfw`, and in it a few chains and sets a fence.
  *
- *     out    filter output 0    socket cgroupv2 level 2 vmap @fences        -> f<N>
+ *     zone   filter output -300 UDP to port 53: socket cgroupv2 vmap @dns_zone -> z<N>
+ *     dns    nat output -100    port 53: socket cgroupv2 vmap @dns_fence    -> n<N>
+ *     wash   filter output -2   what a sender put into our bits of the mark: off
+ *     out    filter output -1   a verdict: socket cgroupv2 level 2 vmap @answered -> a<N>
+ *                               socket cgroupv2 level 2 vmap @fences        -> f<N>
  *                               socket cgroupv2 level 1 vmap @ours          -> dead
  *                               a fence's resolver, see nft_resolver.c      -> dead
- *     after  filter output 10   our mark set: socket cgroupv2 vmap @after   -> a<N>
- *     in     filter input 10    begun by others: socket cgroupv2 vmap @inside -> i<N>
- *     in_after filter input 20  our mark set: socket cgroupv2 vmap @after   -> a<N>
- *     dns    nat output -100    port 53: socket cgroupv2 vmap @dns_fence    -> n<N>
- *     zone   filter output -300 UDP to port 53: socket cgroupv2 vmap @dns_zone -> z<N>
- *     leave  filter postrouting 0  see nft_self.c
+ *     in     filter input 10    by lo, from a fence to itself only: ct mark vmap @own -> w<N>
+ *                               begun by others: socket cgroupv2 vmap @inside -> i<N>
+ *     in_after filter input 20  a verdict: ct mark vmap @own_answered       -> wa<N>
+ *                               socket cgroupv2 vmap @in_answered           -> ia<N>
+ *     leave  filter postrouting 1000  see nft_self.c
  *
  * f<N> (IPv6: f6_<N>) passes what was verified (conntrack mark), what an address rule allows, and
- * packets without payload to learned addresses; all the rest goes to the fence's own queue. a<N>
- * turns the engine's verdict (packet mark) into the conntrack mark or a reject; for i<N> see
- * nft_ingress.c. Everything is done in single transactions over one socket, which owns the table
+ * packets without payload to learned addresses; all the rest goes to the fence's own queue. The
+ * engine's verdict brings the packet to the chain once more (NF_REPEAT), where a<N> turns it into
+ * the conntrack mark or a reject; for i<N> and w<N> see nft_ingress.c. Everything is done in single transactions over one socket, which owns the table
  * where the kernel has that. */
 #ifndef AGENTFW_NFT_H
 #define AGENTFW_NFT_H
@@ -49,6 +52,9 @@ void nft_free(struct nft *n); /* the table stays, or goes with its owner, as the
  * an earlier daemon left, and sockets that outlive their fence in the hands of somebody to whom
  * they were passed, or with data that nobody has acknowledged. */
 int nft_install(struct nft *n, uint64_t above_id, struct err *e);
+/* Before nft_install: behind the last hook somebody looks for PKT_PASS, and takes it off. Else the
+ * mark is taken off in the last hook. */
+void nft_last_look(struct nft *n, bool there);
 int nft_remove(struct nft *n);
 bool nft_native_queue(const struct nft *n);
 bool nft_owned(const struct nft *n);

@@ -230,6 +230,7 @@ enum {
 	NFT_TYPE_IP6ADDR = 8,
 	NFT_TYPE_INET_PROTOCOL = 12,
 	NFT_TYPE_INET_SERVICE = 13,
+	NFT_TYPE_MARK = 19,
 	NFT_TYPE_CGROUPV2 = 46,
 	NFT_TYPE_BITS = 6
 };
@@ -249,10 +250,12 @@ static void shape_set(struct nftnl_set *s, enum key_shape shape, bool interval)
 	uint8_t address = v6 ? 16 : 4, fields[16] = {address, 1, 2},
 		pair_fields[16] = {address, address, 1, 2};
 
-	if (shape == KEY_CGROUP) {
+	if (shape == KEY_CGROUP || shape == KEY_MARK) {
+		bool mark = shape == KEY_MARK;
+
 		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_MAP);
-		nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, NFT_TYPE_CGROUPV2);
-		nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, 8);
+		nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, mark ? NFT_TYPE_MARK : NFT_TYPE_CGROUPV2);
+		nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, mark ? 4 : 8);
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, 16);
 		return;

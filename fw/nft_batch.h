@@ -51,6 +51,7 @@ enum key_shape {
 	KEY_PAIR4, /* address . address . protocol . port */
 	KEY_PAIR6,
 	KEY_PROTO, /* one protocol number */
+	KEY_MARK,  /* a verdict map keyed by a mark */
 };
 struct set_key {
 	uint8_t b[40];
@@ -93,9 +94,10 @@ void x_ct_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);
 void x_ct_original_zone(struct nftnl_rule *r, uint16_t zone);
 void x_verdict(struct nftnl_rule *r, int verdict, const char *chain);
 void x_counter_ref(struct nftnl_rule *r, const char *name);
-/* What kind of address the source is (RTN_LOCAL and so on) by the routing table, into the register.
+/* What kind of address the source or destination is (RTN_LOCAL and so on) by the routing table, into the register.
  */
 void x_fib_source(struct nftnl_rule *r, uint32_t reg);
+void x_fib_destination(struct nftnl_rule *r, uint32_t reg);
 void x_queue(struct nftnl_rule *r, uint16_t num, bool native);
 void x_reject(struct nftnl_rule *r, bool tcp_reset);
 void x_redirect(struct nftnl_rule *r, uint16_t port);

@@ -211,7 +211,7 @@ void x_counter_ref(struct nftnl_rule *r, const char *name)
 	nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, name);
 }
 
-void x_fib_source(struct nftnl_rule *r, uint32_t reg)
+static void fib(struct nftnl_rule *r, uint32_t flag, uint32_t reg)
 {
 	struct nftnl_expr *e = expr(r, "fib");
 
@@ -219,7 +219,17 @@ void x_fib_source(struct nftnl_rule *r, uint32_t reg)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, reg);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_SADDR);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, flag);
+}
+
+void x_fib_source(struct nftnl_rule *r, uint32_t reg)
+{
+	fib(r, NFTA_FIB_F_SADDR, reg);
+}
+
+void x_fib_destination(struct nftnl_rule *r, uint32_t reg)
+{
+	fib(r, NFTA_FIB_F_DADDR, reg);
 }
 
 /* Never with a bypass flag: no listener means drop. */

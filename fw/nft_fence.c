@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/base/cleanup.h"
+
 const char *nft_name(char buf[NFT_NAME_BYTES], const char *prefix, uint32_t fence)
 {
 	snprintf(buf, NFT_NAME_BYTES, "%s%u", prefix, fence);
@@ -69,15 +71,21 @@ static const struct {
 static const struct {
 	const char *prefix;
 	bool ingress;
-} fence_chains[] = {{"q", false},   {"s", false},   {"o6_", false}, {"k", true},    {"r4_", true},
-		    {"r6_", true},  {"i4_", true},  {"i6_", true},  {"h4_", false}, {"h6_", false},
-		    {"l4_", false}, {"l6_", false}, {"m", false},   {"u", false},   {"u6_", false},
-		    {"m6_", false}, {"f6_", false}, {"f", false},   {"i", false},   {"a", false},
-		    {"n", false},   {"z", false}};
+} fence_chains[] = {
+    {"q", false},   {"v", false},   {"o4_", false}, {"o6_", false}, {"k", true},    {"r4_", true},
+    {"r6_", true},  {"i4_", true},  {"i6_", true},  {"h4_", false}, {"h6_", false}, {"l4_", false},
+    {"l6_", false}, {"m", false},   {"u", false},   {"u6_", false}, {"m6_", false}, {"f6_", false},
+    {"f", false},   {"i", false},   {"a", false},   {"ia", false},  {"w", false},   {"wa", false},
+    {"n", false},   {"z", false}};
 static const struct {
 	const char *map, *chain;
 } fence_maps[] = {
-    {"fences", "f"}, {"inside", "i"}, {"after_fence", "a"}, {"dns_fence", "n"}, {"dns_zone", "z"}};
+    {"fences", "f"}, {"inside", "i"},    {"answered", "a"},
+    {"in_answered", "ia"}, {"dns_fence", "n"}, {"dns_zone", "z"}};
+/* Keyed by the conntrack mark of flows whose packets go to the fence itself or nowhere. */
+static const struct {
+	const char *map, *chain;
+} own_maps[] = {{"own", "w"}, {"own_answered", "wa"}};
 
 #define N_SETS   (sizeof(fence_sets) / sizeof(fence_sets[0]))
 #define N_CHAINS (sizeof(fence_chains) / sizeof(fence_chains[0]))
@@ -103,6 +111,17 @@ static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 
 		batch_elem(s, &k, NULL,
 			   type == NFT_MSG_NEWSETELEM ? nft_name(chain, fence_maps[i].chain, f->id)
+						      : NULL);
+		batch_elems(b, type, s);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(own_maps); i++) {
+		const uint32_t mark = f->epoch << CT_EPOCH_SHIFT | CT_OWN | CT_LOCAL;
+		struct nftnl_set *s = batch_elems_new(b, own_maps[i].map);
+
+		k = (struct set_key){.n = sizeof(mark)};
+		memcpy(k.b, &mark, sizeof(mark));
+		batch_elem(s, &k, NULL,
+			   type == NFT_MSG_NEWSETELEM ? nft_name(chain, own_maps[i].chain, f->id)
 						      : NULL);
 		batch_elems(b, type, s);
 	}
@@ -217,7 +236,7 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 	for (unsigned v6 = 0; v6 < 2; v6++)
 		direct[v6] = direct_elems(&b, f, v6);
 	nft_out(n, &b, f, direct);
-	if ((r = nft_ingress(&b, f)) < 0) {
+	if ((r = nft_ingress(n, &b, f)) < 0) {
 		batch_drop(&b);
 		return err_set(e, -r, "`ingress`: %s",
 			       r == -E2BIG ? "too many pairs of peers and listeners"

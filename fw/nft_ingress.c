@@ -1,9 +1,15 @@
 /* A fence's rules for what comes in: who may connect to its listeners, and that these may answer.
  *
+ *     w<N>          a packet of the fence's that only the fence itself may get
  *     i<N>          a packet to a socket of the fence, in the direction in which its flow began
  *     i4_<N>, i6_<N>  ... of one family: is it one of the allowed pairs of peer and listener?
  *     k<N>          it is let in: the flow is marked, unless another fence's mark stands there
  *     r4_<N>, r6_<N>  from the way out: an answer in a flow that the peer began
+ *     ia<N>, wa<N>  what the engine said takes effect, for i<N> and for w<N>
+ *
+ * Whoever listens at an address of this machine may change from one packet to the next, so nobody
+ * is asked beforehand: what no rule allows goes as far as here, where the kernel knows which socket
+ * gets it. A TCP connection is his who took it.
  *
  * Only an answer may use the mark of a flow that was let in: the same ports the other way round
  * lead to whoever listens there by then. Where the peer is in a fence of its own, the mark is that
@@ -86,9 +92,18 @@ bool nft_has_ingress(const struct nft_fence *f)
 	return policy_ingress_rules(f->policy) > 0;
 }
 
-static uint32_t let_in(const struct nft_fence *f)
+static uint32_t let_in(const struct nft_fence *f, bool local)
 {
-	return f->epoch << CT_EPOCH_SHIFT | CT_INBOUND;
+	return f->epoch << CT_EPOCH_SHIFT | CT_INBOUND | (local ? CT_LOCAL : 0);
+}
+
+static void match_iif(struct nftnl_rule *r, bool local)
+{
+	x_meta_load(r, NFT_META_IIF, NFT_REG_1);
+	if (local)
+		x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
+	else
+		x_cmp_ne32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
 }
 
 static void is_answer(struct nftnl_rule *r)
@@ -100,13 +115,18 @@ static void is_answer(struct nftnl_rule *r)
 static void keep_chain(struct batch *b, const struct nft_fence *f)
 {
 	char chain[NFT_NAME_BYTES], passed[NFT_NAME_BYTES];
-	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "k", f->id));
+	struct nftnl_rule *r;
 
-	nft_match_ct_mark(r, 0);
-	x_ct_mark(r, CT_MARK_MASK, let_in(f));
-	x_counter_ref(r, nft_name(passed, "c", f->id));
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
+	nft_name(chain, "k", f->id);
+	for (unsigned local = 0; local < 2; local++) {
+		r = batch_rule_new(b, chain);
+		nft_match_ct_mark(r, 0);
+		match_iif(r, local);
+		x_ct_mark(r, CT_MARK_MASK, let_in(f, local));
+		x_counter_ref(r, nft_name(passed, "c", f->id));
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
 	r = batch_rule_new(b, chain);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
@@ -149,11 +169,16 @@ void nft_answers(struct batch *b, const struct nft_fence *f, const char *chain, 
 
 	if (!nft_has_ingress(f))
 		return;
-	r = batch_rule_new(b, chain);
-	nft_match_ct_mark(r, let_in(f));
-	is_answer(r);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
+	for (unsigned local = 0; local < 2; local++) {
+		r = batch_rule_new(b, chain);
+		nft_match_ct_mark(r, let_in(f, local));
+		is_answer(r);
+		x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+		x_mask(r, NFT_REG_1, PKT_STAYS, 0);
+		x_cmp32(r, NFT_REG_1, local ? PKT_STAYS : 0);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
 	r = batch_rule_new(b, chain);
 	is_answer(r);
 	x_verdict(r, NFT_JUMP, nft_name(other, v6 ? "r6_" : "r4_", f->id));
@@ -177,6 +202,61 @@ static void related_errors(struct batch *b, const char *chain)
 	}
 }
 
+/* w<N>: of this fence, or of nobody's business. Errors about such packets have their mark, too. */
+static void own_chain(struct batch *b, const struct nft_fence *f)
+{
+	static const uint8_t icmp[] = {IPPROTO_ICMP, IPPROTO_ICMPV6};
+	char chain[NFT_NAME_BYTES];
+	struct nftnl_rule *r;
+
+	nft_name(chain, "w", f->id);
+	for (size_t i = 0; i < sizeof(icmp); i++) {
+		r = batch_rule_new(b, chain);
+		nft_match_l4(r, icmp[i]);
+		x_verdict(r, NFT_RETURN, NULL);
+		batch_rule(b, r);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		r = batch_rule_new(b, chain);
+		x_socket_cgroup(r, NFT_CGROUP_LEVEL, NFT_REG_1);
+		x_cmp(r, NFT_REG_1, &f->cgroup_id, sizeof(f->cgroup_id));
+		if (i == 0) {
+			nft_match_l4(r, IPPROTO_TCP);
+			x_ct_mark(r, CT_MARK_MASK,
+				  f->epoch << CT_EPOCH_SHIFT | CT_VERIFIED | CT_LOCAL);
+		}
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
+	r = batch_rule_new(b, chain);
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	nft_ask(r, f, PKT_ASK_OWN);
+	batch_rule(b, r);
+}
+
+/* ia<N>, wa<N>: audit mode lets everything in. */
+static void answered_chain(const struct nft *n, struct batch *b, const struct nft_fence *f,
+			   const char *prefix)
+{
+	char chain[NFT_NAME_BYTES];
+
+	nft_name(chain, prefix, f->id);
+	for (unsigned local = 0; local < 2; local++) {
+		struct nftnl_rule *r = batch_rule_new(b, chain);
+
+		x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+		x_mask(r, NFT_REG_1, PKT_VERDICT_MASK, 0);
+		x_cmp32(r, NFT_REG_1, PKT_ALLOW_FLOW);
+		match_iif(r, local);
+		x_meta_mark(r, PKT_MARK_MASK, 0);
+		x_ct_mark(r, CT_MARK_MASK,
+			  f->epoch << CT_EPOCH_SHIFT | CT_VERIFIED | (local ? CT_LOCAL : 0));
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
+	nft_reject_all(n, b, chain);
+}
+
 static void in_chain(struct batch *b, const struct nft_fence *f)
 {
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
@@ -187,17 +267,17 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 	batch_rule(b, r);
 	/* the fence's own flows were marked on their way out, and come by loopback: from elsewhere
 	 * somebody goes on with a connection that was begun in his name */
-	for (unsigned i = 0; i < 2; i++) {
+	r = batch_rule_new(b, chain);
+	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, CT_EPOCH_MASK | CT_LOCAL, 0);
+	x_cmp32(r, NFT_REG_1, f->epoch << CT_EPOCH_SHIFT | CT_LOCAL);
+	match_iif(r, true);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	for (unsigned local = 0; ingress && local < 2; local++) {
 		r = batch_rule_new(b, chain);
-		nft_match_ct_mark(r, f->epoch << CT_EPOCH_SHIFT | (i ? CT_INSPECT : 0));
-		x_meta_load(r, NFT_META_IIF, NFT_REG_1);
-		x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
-		x_verdict(r, NF_ACCEPT, NULL);
-		batch_rule(b, r);
-	}
-	if (ingress) {
-		r = batch_rule_new(b, chain);
-		nft_match_ct_mark(r, let_in(f));
+		nft_match_ct_mark(r, let_in(f, local));
+		match_iif(r, local);
 		x_verdict(r, NF_ACCEPT, NULL);
 		batch_rule(b, r);
 	}
@@ -209,26 +289,29 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 		batch_rule(b, r);
 	}
 	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, nft_name(other, "q", f->id));
+	nft_ask(r, f, PKT_ASK);
 	batch_rule(b, r);
 }
 
-int nft_ingress(struct batch *b, const struct nft_fence *f)
+int nft_ingress(const struct nft *n, struct batch *b, const struct nft_fence *f)
 {
 	char set[NFT_NAME_BYTES];
 
 	in_chain(b, f);
+	own_chain(b, f);
+	answered_chain(n, b, f, "ia");
+	answered_chain(n, b, f, "wa");
 	if (!nft_has_ingress(f))
 		return 0;
 	keep_chain(b, f);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		_cleanup_free_ struct ingress_pair *list = NULL;
-		size_t n;
-		int r = policy_ingress_pairs(f->policy, v6 ? 6 : 4, &list, &n);
+		size_t pairs;
+		int r = policy_ingress_pairs(f->policy, v6 ? 6 : 4, &list, &pairs);
 
 		if (r < 0)
 			return r;
-		fill(b, nft_name(set, v6 ? "pairs6_" : "pairs4_", f->id), list, n);
+		fill(b, nft_name(set, v6 ? "pairs6_" : "pairs4_", f->id), list, pairs);
 		listener_chain(b, f, v6);
 		answer_chain(b, f, v6);
 	}

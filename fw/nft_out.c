@@ -1,19 +1,30 @@
 /* A fence's rules for the way out.
  *
  *     f<N>          IPv4 goes there at once; f6_<N> is the same for IPv6
+ *     way, way_changed  of the whole table: does the packet stay here? It gets PKT_PASS, and the
+ *                   answer; who asks the engine about it puts a question in the place of PKT_PASS
  *     m<N>, m6_<N>  a flow that has a mark, beyond the simplest
  *     u<N>, u6_<N>  a flow that has none
- *     h4_<N>, h6_<N>  a flow of which every payload is looked at, or every datagram
+ *     h4_<N>, h6_<N>  a flow of which every payload is looked at
  *     l4_<N>, l6_<N>  TCP to an address that an allowed name was given for
- *     o6_<N>        extension headers
+ *     o4_<N>, o6_<N>  options, extension headers
  *     q<N>          the engine is asked
  *     a<N>          what it said takes effect
  *     p4, p6        of the whole table: TCP without payload passes, the rest returns
+ *
+ * The engine answers with NF_REPEAT: the packet comes to the chain `out` again, with the verdict in
+ * its mark, and a<N> takes that off before the kernel compares the mark with what it was in the
+ * queue. So no verdict makes the kernel look for another route, which it would do without what the
+ * sender's socket said (its user, a device).
+ *
+ * A flow's conntrack mark says how far it is, and whether that was said of packets that stay on this
+ * machine: one who has the same ports by another device is somebody else.
  *
  * Each expression costs every packet that comes to it some 15 ns: what is usual comes first. */
 #include "fw/nft_table.h"
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
@@ -27,6 +38,7 @@
 #define TCP_DOFF_OFFSET   12
 #define TCP_FLAGS_OFFSET  13
 #define TCP_HEADER_MAX    60
+#define WAY_CHANGED_CHAIN "way_changed"
 
 /* daddr . l4proto . dport */
 void nft_load_key(struct nftnl_rule *r, bool v6)
@@ -104,38 +116,89 @@ void nft_not_plain(struct batch *b, const struct nft_fence *f, const char *chain
 		x_verdict(r, NFT_JUMP, nft_name(other, "o6_", f->id));
 	} else {
 		x_cmp_ne8(r, NFT_REG_1, 0x45);
-		x_verdict(r, NFT_GOTO, nft_name(other, "q", f->id));
+		x_verdict(r, NFT_GOTO, nft_name(other, "o4_", f->id));
 	}
 	batch_rule(b, r);
 }
 
-/* o6_<N>: extension headers. Over loopback the kernel hands on TCP segments of more than 64 kB (BIG
- * TCP), which have a hop-by-hop header with the length, TCP right behind it, and a length of zero
- * in the IPv6 header. That is the only one that says nothing about where the packet goes. */
-static void odd_chain(struct batch *b, const struct nft_fence *f)
+void nft_ask(struct nftnl_rule *r, const struct nft_fence *f, uint32_t question)
+{
+	char ask[NFT_NAME_BYTES];
+
+	x_meta_mark(r, PKT_ASK_MASK | PKT_VERDICT_MASK, question);
+	x_verdict(r, NFT_GOTO, nft_name(ask, "q", f->id));
+}
+
+static void match_way(struct nftnl_rule *r, bool local)
+{
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, PKT_STAYS, 0);
+	x_cmp32(r, NFT_REG_1, local ? PKT_STAYS : 0);
+}
+
+static uint32_t ct_state(const struct nft_fence *f, uint32_t state, bool local)
+{
+	return f->epoch << CT_EPOCH_SHIFT | state | (local ? CT_LOCAL : 0);
+}
+
+/* The rule holds for a flow in this state, if the packet goes the way that was judged. */
+static void match_state(struct nftnl_rule *r, const struct nft_fence *f, uint32_t state, bool local)
+{
+	nft_match_ct_mark(r, ct_state(f, state, local));
+	match_way(r, local);
+}
+
+static void set_state(struct nftnl_rule *r, const struct nft_fence *f, uint32_t state, bool local)
+{
+	x_ct_mark(r, CT_MARK_MASK, ct_state(f, state, local));
+}
+
+/* o4_<N>, o6_<N>: options, extension headers. Over loopback the kernel hands on TCP segments of more
+ * than 64 kB (BIG TCP), which have a hop-by-hop header with the length, TCP right behind it, and a
+ * length of zero in the IPv6 header. That is the only one that says nothing about where the packet
+ * goes. */
+static void odd_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
 	static const uint8_t zero[2], hop_by_hop, jumbo[] = {IPPROTO_TCP, 0, 194, 4};
-	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
-	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "o6_", f->id));
+	char chain[NFT_NAME_BYTES];
+	struct nftnl_rule *r;
 
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_LENGTH_OFFSET, 2, NFT_REG_1);
-	x_cmp(r, NFT_REG_1, zero, sizeof(zero));
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_NEXT_OFFSET, 1, NFT_REG_1);
-	x_cmp(r, NFT_REG_1, &hop_by_hop, 1);
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_BYTES, sizeof(jumbo), NFT_REG_1);
-	x_cmp(r, NFT_REG_1, jumbo, sizeof(jumbo));
-	x_verdict(r, NFT_RETURN, NULL);
+	nft_name(chain, v6 ? "o6_" : "o4_", f->id);
+	if (v6) {
+		r = batch_rule_new(b, chain);
+		x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_LENGTH_OFFSET, 2, NFT_REG_1);
+		x_cmp(r, NFT_REG_1, zero, sizeof(zero));
+		x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_NEXT_OFFSET, 1, NFT_REG_1);
+		x_cmp(r, NFT_REG_1, &hop_by_hop, 1);
+		x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_BYTES, sizeof(jumbo), NFT_REG_1);
+		x_cmp(r, NFT_REG_1, jumbo, sizeof(jumbo));
+		x_verdict(r, NFT_RETURN, NULL);
+		batch_rule(b, r);
+	}
+	r = batch_rule_new(b, chain);
+	x_verdict(r, NFT_JUMP, NFT_WAY_CHAIN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, nft_name(other, "q", f->id));
+	nft_ask(r, f, PKT_ASK);
 	batch_rule(b, r);
 }
 
+/* q<N>. What a tunnel of the kernel's sends keeps the socket whose packet it carries. That one was
+ * judged when it went into the tunnel, and whoever sends cannot make this look like it: a packet
+ * has a link header (where the kernel would look for one) only once it has been through a device.
+ */
 static void ask_chain(struct batch *b, const struct nft_fence *f, bool native)
 {
 	char chain[NFT_NAME_BYTES];
 	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "q", f->id));
 
+	x_meta_load(r, NFT_META_OIF, NFT_REG_1); /* what comes in has none, and a link header */
+	x_cmp_ne32(r, NFT_REG_1, 0);
+	x_payload(r, NFT_PAYLOAD_LL_HEADER, 0, 1, NFT_REG_1);
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
 	x_queue(r, f->queue, native);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
@@ -147,14 +210,29 @@ static void ask_chain(struct batch *b, const struct nft_fence *f, bool native)
 static void pass_set(struct batch *b, const char *chain, const struct nft_fence *f,
 		     const char *prefix, bool v6)
 {
-	char set[NFT_NAME_BYTES], passed[NFT_NAME_BYTES];
+	char set[NFT_NAME_BYTES], passed[NFT_NAME_BYTES], pass[NFT_NAME_BYTES];
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
 	match_set(r, nft_name(set, prefix, f->id), v6);
-	x_ct_mark(r, CT_MARK_MASK, f->epoch << CT_EPOCH_SHIFT);
 	x_counter_ref(r, nft_name(passed, "c", f->id));
-	x_verdict(r, NF_ACCEPT, NULL);
+	x_verdict(r, NFT_GOTO, nft_name(pass, "v", f->id));
 	batch_rule(b, r);
+}
+
+/* v<N>: the flow is verified, the way that it goes. */
+static void verified_chain(struct batch *b, const struct nft_fence *f)
+{
+	char chain[NFT_NAME_BYTES];
+
+	nft_name(chain, "v", f->id);
+	for (unsigned local = 0; local < 2; local++) {
+		struct nftnl_rule *r = batch_rule_new(b, chain);
+
+		match_way(r, local);
+		set_state(r, f, CT_VERIFIED, local);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
 }
 
 static void load_syn(struct nftnl_rule *r)
@@ -168,7 +246,6 @@ static void load_syn(struct nftnl_rule *r)
  * mark. */
 static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
-	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
 	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, v6 ? "m6_" : "m", f->id));
 
@@ -176,20 +253,35 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	load_syn(r);
 	x_cmp8(r, NFT_REG_1, TH_SYN);
 	x_ct_mark(r, CT_MARK_MASK, 0);
+	x_verdict(r, NFT_RETURN, NULL);
 	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	nft_match_ct_mark(r, epoch | CT_INSPECT);
-	x_verdict(r, NFT_GOTO, nft_name(other, v6 ? "h6_" : "h4_", f->id));
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	nft_match_ct_mark(r, epoch);
+	for (unsigned local = 0; local < 2; local++) {
+		static const struct {
+			uint32_t state;
+			const char *v4, *v6; /* NULL: it passes */
+		} states[] = {{CT_VERIFIED, NULL, NULL},
+			      {CT_FRESH, "l4_", "l6_"},
+			      {CT_INSPECT, "h4_", "h6_"}};
+
+		for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+			const char *to = v6 ? states[i].v6 : states[i].v4;
+
+			r = batch_rule_new(b, chain);
+			match_state(r, f, states[i].state, local);
+			x_verdict(r, to ? NFT_GOTO : NF_ACCEPT,
+				  to ? nft_name(other, to, f->id) : NULL);
+			batch_rule(b, r);
+		}
+	}
+	r = batch_rule_new(b, chain); /* who gets it is looked at when it comes in */
+	match_state(r, f, CT_OWN, true);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 }
 
 static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
-	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
+	char chain[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
 
 	r = batch_rule_new(b, nft_name(chain, v6 ? "h6_" : "h4_", f->id));
@@ -197,14 +289,11 @@ static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	x_verdict(r, NFT_JUMP, v6 ? NFT_EMPTY6_CHAIN : NFT_EMPTY4_CHAIN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	x_meta_mark(r, PKT_MARK_MASK, PKT_INSPECTED);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, nft_name(other, "q", f->id));
+	nft_ask(r, f, PKT_ASK_AGAIN);
 	batch_rule(b, r);
 }
 
-/* f<N> from its third rule on, f6_<N>. */
+/* f<N> from its second rule on, f6_<N>. */
 static void family_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
@@ -212,21 +301,26 @@ static void family_chain(struct batch *b, const struct nft_fence *f, bool v6)
 
 	nft_name(chain, v6 ? "f6_" : "f", f->id);
 	nft_not_plain(b, f, chain, v6);
+	r = batch_rule_new(b, chain);
+	nft_match_ct_mark(r, ct_state(f, CT_VERIFIED, false));
+	load_syn(r); /* of UDP a byte of the payload, or not there: then the next rules decide */
+	x_cmp_ne8(r, NFT_REG_1, TH_SYN);
+	nft_match_elsewhere(r);
+	x_meta_mark(r, PKT_MARK_MASK, PKT_PASS);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	x_verdict(r, NFT_JUMP, NFT_WAY_CHAIN);
+	batch_rule(b, r);
 	nft_self(b, f, chain, v6);
 	r = batch_rule_new(b, chain);
 	nft_match_ct_mark(r, 0);
 	x_verdict(r, NFT_GOTO, nft_name(other, v6 ? "u6_" : "u", f->id));
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
-	nft_match_ct_mark(r, f->epoch << CT_EPOCH_SHIFT);
-	load_syn(r); /* of UDP a byte of the payload, or not there: then the next rule decides */
-	x_cmp_ne8(r, NFT_REG_1, TH_SYN);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
 	x_verdict(r, NFT_JUMP, nft_name(other, v6 ? "m6_" : "m", f->id));
 	batch_rule(b, r);
-	r = batch_rule_new(b, chain); /* not one of ours, or no connection at all */
+	r = batch_rule_new(b, chain); /* not one of ours, or no connection at all, or it begins */
 	x_verdict(r, NFT_GOTO, nft_name(other, v6 ? "u6_" : "u", f->id));
 	batch_rule(b, r);
 }
@@ -237,20 +331,16 @@ static void family_chain(struct batch *b, const struct nft_fence *f, bool v6)
 static void foreign(const struct nft *n, struct batch *b, const struct nft_fence *f,
 		    const char *chain, bool only_to_self)
 {
-	char ask[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
 
 	if (!n->fib)
 		return;
 	r = batch_rule_new(b, chain);
-	if (only_to_self) {
-		x_meta_load(r, NFT_META_OIF, NFT_REG_1);
-		x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
-	}
+	if (only_to_self)
+		match_way(r, true);
 	x_fib_source(r, NFT_REG_1);
 	x_cmp_ne32(r, NFT_REG_1, RTN_LOCAL);
-	x_meta_mark(r, PKT_MARK_MASK, PKT_FOREIGN);
-	x_verdict(r, NFT_GOTO, nft_name(ask, "q", f->id));
+	nft_ask(r, f, PKT_ASK_FOREIGN);
 	batch_rule(b, r);
 }
 
@@ -270,72 +360,139 @@ static void unmarked_chain(const struct nft *n, struct batch *b, const struct nf
 	batch_rule(b, r);
 	if (v6)
 		foreign(n, b, f, chain, false);
+	nft_self_new(n, b, f, chain);
 	pass_set(b, chain, f, v6 ? "open6_" : "open4_", v6);
 	if (direct) /* interval sets are dear to look into */
 		pass_set(b, chain, f, v6 ? "direct6_" : "direct4_", v6);
 	own_dns(b, chain, f->dns_port, v6, IPPROTO_UDP);
 	own_dns(b, chain, f->dns_port, v6, IPPROTO_TCP);
 	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, nft_name(other, "q", f->id));
+	nft_ask(r, f, PKT_ASK);
 	batch_rule(b, r);
 }
 
-static void learned_chain(struct batch *b, const struct nft_fence *f, bool v6, bool direct)
+/* The SYN of a connection makes it a fresh one, and no payload leaves before the engine has seen it:
+ * so what comes from a fresh one is its beginning, whatever was lost of it meanwhile. */
+static void learned_chain(const struct nft *n, struct batch *b, const struct nft_fence *f, bool v6,
+			  bool direct)
 {
-	char chain[NFT_NAME_BYTES], ask[NFT_NAME_BYTES], set[NFT_NAME_BYTES];
+	char chain[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
 
-	r = batch_rule_new(b, nft_name(chain, v6 ? "l6_" : "l4_", f->id));
+	nft_name(chain, v6 ? "l6_" : "l4_", f->id);
+	for (unsigned local = 0; local < 2; local++) {
+		r = batch_rule_new(b, chain);
+		load_syn(r);
+		x_cmp8(r, NFT_REG_1, TH_SYN);
+		match_way(r, local);
+		set_state(r, f, CT_FRESH, local);
+		batch_rule(b, r);
+	}
+	r = batch_rule_new(b, chain);
 	x_verdict(r, NFT_JUMP, v6 ? NFT_EMPTY6_CHAIN : NFT_EMPTY4_CHAIN);
 	batch_rule(b, r);
+	nft_self_new(n, b, f, chain);
 	pass_set(b, chain, f, v6 ? "open6_" : "open4_", v6); /* by another rule */
 	if (direct)
 		pass_set(b, chain, f, v6 ? "direct6_" : "direct4_", v6);
-	/* Not a verdict yet, but most likely the one: see verdict() of road.c. */
-	for (size_t i = 0; i < 2; i++) {
+	for (unsigned local = 0; local < 2; local++) {
 		r = batch_rule_new(b, chain);
-		if (i == 0)
-			match_set(r, nft_name(set, v6 ? "web6_" : "web4_", f->id), v6);
-		x_meta_mark(r, PKT_MARK_MASK, i ? PKT_ALLOW_FLOW : PKT_ALLOW_INSPECT);
-		x_verdict(r, NFT_GOTO, nft_name(ask, "q", f->id));
+		match_state(r, f, CT_FRESH, local);
+		nft_ask(r, f, PKT_ASK_FIRST);
 		batch_rule(b, r);
 	}
+	r = batch_rule_new(b, chain);
+	nft_ask(r, f, PKT_ASK);
+	batch_rule(b, r);
 }
 
-static struct nftnl_rule *on_mark(struct batch *b, const char *chain, uint32_t mark)
+/* The verdict is taken off: everything else of the mark stays as the queue had it. */
+static struct nftnl_rule *on_verdict(struct batch *b, const char *chain, uint32_t verdict)
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
 	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_MARK_MASK, 0);
-	x_cmp32(r, NFT_REG_1, mark);
+	x_mask(r, NFT_REG_1, PKT_VERDICT_MASK, 0);
+	x_cmp32(r, NFT_REG_1, verdict);
 	return r;
 }
 
-/* The mark is washed off what passes. */
-static void after_chain(const struct nft *n, struct batch *b, const struct nft_fence *f)
+static void pass_on(struct batch *b, struct nftnl_rule *r)
 {
-	uint32_t epoch = f->epoch << CT_EPOCH_SHIFT;
+	x_meta_mark(r, PKT_VERDICT_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+}
+
+static void answer_chain(const struct nft *n, struct batch *b, const struct nft_fence *f)
+{
+	static const struct {
+		uint32_t verdict, state;
+	} flows[] = {{PKT_ALLOW_FLOW, CT_VERIFIED}, {PKT_ALLOW_INSPECT, CT_INSPECT}};
 	char chain[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
 
-	r = on_mark(b, nft_name(chain, "a", f->id), PKT_ALLOW_FLOW);
-	x_ct_mark(r, CT_MARK_MASK, epoch);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	x_verdict(r, NF_ACCEPT, NULL);
+	nft_name(chain, "a", f->id);
+	for (unsigned i = 0; i < 4; i++) {
+		r = on_verdict(b, chain, flows[i / 2].verdict);
+		match_way(r, i & 1);
+		set_state(r, f, flows[i / 2].state, i & 1);
+		pass_on(b, r);
+	}
+	for (unsigned local = 0; local < 2; local++) { /* it carries nothing yet */
+		r = on_verdict(b, chain, PKT_ALLOW_ONCE);
+		nft_match_l4(r, IPPROTO_TCP);
+		load_syn(r);
+		x_cmp8(r, NFT_REG_1, TH_SYN);
+		match_way(r, local);
+		set_state(r, f, CT_FRESH, local);
+		pass_on(b, r);
+	}
+	r = on_verdict(b, chain, PKT_ALLOW_ONCE);
+	pass_on(b, r);
+	r = on_verdict(b, chain, PKT_ALLOW_OWN);
+	match_way(r, true);
+	set_state(r, f, CT_OWN, true);
+	pass_on(b, r);
+	nft_reject_all(n, b, chain);
+}
+
+/* A redirected packet still has the device of the address that it was sent to first. */
+void nft_way(const struct nft *n, struct batch *b)
+{
+	struct nftnl_rule *r;
+
+	batch_chain(b, NFT_WAY_CHAIN, -1, 0, NULL);
+	batch_chain(b, WAY_CHANGED_CHAIN, -1, 0, NULL);
+	r = batch_rule_new(b, NFT_WAY_CHAIN);
+	x_ct_load(r, NFT_CT_STATUS, NFT_REG_1);
+	x_mask(r, NFT_REG_1, IPS_DST_NAT, 0);
+	x_cmp_ne32(r, NFT_REG_1, 0);
+	x_verdict(r, NFT_GOTO, WAY_CHANGED_CHAIN);
 	batch_rule(b, r);
-	r = on_mark(b, chain, PKT_ALLOW_INSPECT);
-	x_ct_mark(r, CT_MARK_MASK, epoch | CT_INSPECT);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	x_verdict(r, NF_ACCEPT, NULL);
+	r = batch_rule_new(b, NFT_WAY_CHAIN);
+	x_meta_mark(r, PKT_MARK_MASK, PKT_PASS);
 	batch_rule(b, r);
-	for (size_t i = 0; i < 2; i++) {
-		r = on_mark(b, chain, i ? PKT_ALLOW_ONCE : PKT_INSPECTED);
-		x_meta_mark(r, PKT_MARK_MASK, 0);
-		x_verdict(r, NF_ACCEPT, NULL);
+	r = batch_rule_new(b, NFT_WAY_CHAIN);
+	x_meta_load(r, NFT_META_OIF, NFT_REG_1);
+	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
+	x_meta_mark(r, PKT_STAYS, PKT_STAYS);
+	batch_rule(b, r);
+	r = batch_rule_new(b, WAY_CHANGED_CHAIN);
+	x_meta_mark(r, PKT_MARK_MASK, PKT_PASS);
+	batch_rule(b, r);
+	for (unsigned v6 = 0; v6 < (n->fib ? 1 : 2); v6++) {
+		r = batch_rule_new(b, WAY_CHANGED_CHAIN);
+		if (n->fib) {
+			x_fib_destination(r, NFT_REG_1);
+			x_cmp32(r, NFT_REG_1, RTN_LOCAL);
+		} else {
+			nft_match_family(r, v6);
+			nft_match_loopback(r, v6);
+		}
+		x_meta_mark(r, PKT_STAYS, PKT_STAYS);
 		batch_rule(b, r);
 	}
-	nft_reject_all(n, b, chain);
 }
 
 void nft_out(const struct nft *n, struct batch *b, const struct nft_fence *f, const bool direct[2])
@@ -343,10 +500,6 @@ void nft_out(const struct nft *n, struct batch *b, const struct nft_fence *f, co
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
 	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "f", f->id));
 
-	nft_match_mark(r); /* never trust a mark the sender could set */
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
 	nft_match_family(r, true);
 	x_verdict(r, NFT_GOTO, nft_name(other, "f6_", f->id));
 	batch_rule(b, r);
@@ -354,11 +507,11 @@ void nft_out(const struct nft *n, struct batch *b, const struct nft_fence *f, co
 		family_chain(b, f, v6);
 		unmarked_chain(n, b, f, v6, direct[v6]);
 		marked_chain(b, f, v6);
-		learned_chain(b, f, v6, direct[v6]);
+		learned_chain(n, b, f, v6, direct[v6]);
 		inspected_chain(b, f, v6);
+		odd_chain(b, f, v6);
 	}
-	odd_chain(b, f);
-	nft_self_chain(b, f);
+	verified_chain(b, f);
 	ask_chain(b, f, n->native_queue);
-	after_chain(n, b, f);
+	answer_chain(n, b, f);
 }

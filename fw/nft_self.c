@@ -1,30 +1,33 @@
 /* Loopback addresses lead back to this machine, whoever names them, and more than one rule relies
- * on that: a fence's resolver is at one, and what listens there is asked for by sock_diag. But a
- * socket can name the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO),
- * and then they leave by it, with whatever they carry, for the next router to see.
+ * on that: a fence's resolver is at one, and what listens there is the host's. But a socket can name
+ * the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO), and then they
+ * leave by it, with whatever they carry, for the next router to see.
  *
- *     from f<N>, f6_<N>     to a loopback address by another device                    -> s<N>
- *     s<N>                  the device was chosen before the address was changed: goes on; else:
- * ask leave  filter postrouting   an address that was changed, by another device: dropped, counted
+ *     from f<N>, f6_<N>     does not stay here, and is for a loopback address: ask
+ *     from u<N>, l4_<N> …   does not stay here, and is for any address of this machine: ask
+ *     leave  filter postrouting   has our mark -> leave_marked
+ *     leave_marked          it goes otherwise than it was judged: dropped, counted; else it gets
+ *                           the mark of what may go, or none where nobody looks for that
  *
- * At the output a redirected question still has the device of the server that it named, so where it
- * really goes is known only when it goes; there no rule can ask for the cgroup, or reject. */
+ * At the output a redirected packet still has the device of the server that it named, so where
+ * anything really goes is known only when it goes; there no rule can ask for the cgroup, or reject,
+ * so the mark has to say what was judged. */
 #include "fw/nft_table.h"
 
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
 
-#define IP4_LOOPBACK  127
-#define CHANGED_CHAIN "leave_changed"
+#define IP4_LOOPBACK 127
+#define MARKED_CHAIN "leave_marked"
 
-static void match_elsewhere(struct nftnl_rule *r)
+void nft_match_elsewhere(struct nftnl_rule *r)
 {
 	x_meta_load(r, NFT_META_OIF, NFT_REG_1);
 	x_cmp_ne32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
 }
 
-static void match_loopback(struct nftnl_rule *r, bool v6)
+void nft_match_loopback(struct nftnl_rule *r, bool v6)
 {
 	static const uint8_t self[16] = {[15] = 1};
 
@@ -36,53 +39,73 @@ static void match_loopback(struct nftnl_rule *r, bool v6)
 		x_cmp8(r, NFT_REG_1, IP4_LOOPBACK);
 }
 
-static void match_changed(struct nftnl_rule *r)
+static void stray(struct batch *b, struct nftnl_rule *r)
 {
-	x_ct_load(r, NFT_CT_STATUS, NFT_REG_1);
-	x_mask(r, NFT_REG_1, IPS_DST_NAT, 0);
-	x_cmp_ne32(r, NFT_REG_1, 0);
+	x_counter_ref(r, NFT_STRAY_COUNTER);
+	x_verdict(r, NF_DROP, NULL);
+	batch_rule(b, r);
 }
 
-void nft_self_leave(struct batch *b)
+void nft_self_leave(const struct nft *n, struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, "leave");
 
-	batch_chain(b, CHANGED_CHAIN, -1, 0, NULL);
-	match_changed(r);
-	x_verdict(r, NFT_GOTO, CHANGED_CHAIN);
+	batch_chain(b, MARKED_CHAIN, -1, 0, NULL);
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, PKT_ASK_MASK, 0);
+	x_cmp_ne32(r, NFT_REG_1, 0);
+	x_verdict(r, NFT_GOTO, MARKED_CHAIN);
 	batch_rule(b, r);
 	batch_counter(b, NFT_MSG_NEWOBJ, NFT_STRAY_COUNTER);
+	r = batch_rule_new(b, MARKED_CHAIN);
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, PKT_STAYS, 0);
+	x_cmp32(r, NFT_REG_1, PKT_STAYS);
+	nft_match_elsewhere(r);
+	stray(b, r);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
-		r = batch_rule_new(b, CHANGED_CHAIN);
-		match_elsewhere(r);
+		r = batch_rule_new(b, MARKED_CHAIN);
+		nft_match_elsewhere(r);
 		nft_match_family(r, v6);
-		match_loopback(r, v6);
-		x_counter_ref(r, NFT_STRAY_COUNTER);
-		x_verdict(r, NF_DROP, NULL);
-		batch_rule(b, r);
+		nft_match_loopback(r, v6);
+		stray(b, r);
 	}
+	r = batch_rule_new(b, MARKED_CHAIN);
+	if (n->last_look)
+		x_meta_mark(r, PKT_ASK_MASK | PKT_VERDICT_MASK, PKT_PASS);
+	else
+		x_meta_mark(r, PKT_MARK_MASK, 0);
+	batch_rule(b, r);
 }
 
-void nft_self_chain(struct batch *b, const struct nft_fence *f)
+static void match_leaves(struct nftnl_rule *r)
 {
-	char chain[NFT_NAME_BYTES], ask[NFT_NAME_BYTES];
-	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "s", f->id));
-
-	match_changed(r);
-	x_verdict(r, NFT_RETURN, NULL);
-	batch_rule(b, r);
-	r = batch_rule_new(b, chain);
-	x_verdict(r, NFT_GOTO, nft_name(ask, "q", f->id));
-	batch_rule(b, r);
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, PKT_STAYS, 0);
+	x_cmp32(r, NFT_REG_1, 0);
 }
 
 void nft_self(struct batch *b, const struct nft_fence *f, const char *chain, bool v6)
 {
-	char other[NFT_NAME_BYTES];
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
-	match_loopback(r, v6);
-	match_elsewhere(r);
-	x_verdict(r, NFT_JUMP, nft_name(other, "s", f->id));
+	nft_match_loopback(r, v6);
+	match_leaves(r);
+	nft_ask(r, f, PKT_ASK_DEVICE);
+	batch_rule(b, r);
+}
+
+void nft_self_new(const struct nft *n, struct batch *b, const struct nft_fence *f,
+		  const char *chain)
+{
+	struct nftnl_rule *r;
+
+	if (!n->fib)
+		return;
+	r = batch_rule_new(b, chain);
+	match_leaves(r);
+	x_fib_destination(r, NFT_REG_1);
+	x_cmp32(r, NFT_REG_1, RTN_LOCAL);
+	nft_ask(r, f, PKT_ASK_DEVICE);
 	batch_rule(b, r);
 }

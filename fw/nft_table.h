@@ -20,6 +20,8 @@
 /* The chain that rejects everything, for what is in a cgroup of ours and in no fence. */
 #define NFT_DEAD_CHAIN "dead"
 /* TCP without payload is accepted, the rest returns. Only for plain TCP. */
+/* Gives a packet of a fence's PKT_PASS, and PKT_STAYS where it stays on this machine. */
+#define NFT_WAY_CHAIN    "way"
 #define NFT_EMPTY4_CHAIN "p4"
 #define NFT_EMPTY6_CHAIN "p6"
 /* The protocols that may follow an IPv6 header at once on the fast path. */
@@ -32,10 +34,10 @@ struct nft {
 	uint32_t table_flags;
 	bool native_queue;
 	bool fib; /* the kernel tells in a rule whose an address is */
+	bool last_look; /* somebody looks for PKT_PASS behind the last hook, and takes it off */
 };
 
 struct set_key nft_cgroup_key(uint64_t id);
-void nft_match_mark(struct nftnl_rule *r); /* a packet with any of our bits in its mark */
 /* What is in this directory, and in no fence, is dead. That may be known already. */
 void nft_ours(struct batch *b, uint64_t above_id);
 /* TCP is reset, the rest gets an ICMP error, and what cannot be answered is dropped. So is what
@@ -60,11 +62,19 @@ void nft_no_payload(struct batch *b, bool v6); /* of the whole table */
 /* The chains of the way out. direct[v6]: the set of address rules holds something. */
 void nft_out(const struct nft *n, struct batch *b, const struct nft_fence *f, const bool direct[2]);
 
-/* nft_self.c: packets to loopback addresses that go by another device. */
-void nft_self_leave(struct batch *b); /* of the whole table */
-void nft_self_chain(struct batch *b, const struct nft_fence *f);
-/* On the way out of one family, before anything passes. */
+void nft_way(const struct nft *n, struct batch *b);
+/* The end of a rule: the engine is asked, with this in the mark (PKT_ASK...). */
+void nft_ask(struct nftnl_rule *r, const struct nft_fence *f, uint32_t question);
+
+/* nft_self.c: packets to this machine's addresses that go by another device than lo. */
+void nft_match_elsewhere(struct nftnl_rule *r);
+void nft_match_loopback(struct nftnl_rule *r, bool v6);
+void nft_self_leave(const struct nft *n, struct batch *b); /* of the whole table */
+/* On the way out of one family, before anything but verified flows passes: loopback addresses. */
 void nft_self(struct batch *b, const struct nft_fence *f, const char *chain, bool v6);
+/* The same for all addresses of this machine: costs a look-up. */
+void nft_self_new(const struct nft *n, struct batch *b, const struct nft_fence *f,
+		  const char *chain);
 
 /* nft_resolver.c: nobody else speaks to a fence's resolver. */
 void nft_resolver_rules(struct batch *b); /* of the whole table */
@@ -73,7 +83,7 @@ void nft_resolver_elems(struct batch *b, const struct nft_fence *f, uint16_t typ
 /* nft_ingress.c */
 bool nft_has_ingress(const struct nft_fence *f);
 /* The chains of what comes in. 0, or -errno of policy_ingress_pairs. */
-int nft_ingress(struct batch *b, const struct nft_fence *f);
+int nft_ingress(const struct nft *n, struct batch *b, const struct nft_fence *f);
 /* On the way out of one family: answers in flows that were let in. */
 void nft_answers(struct batch *b, const struct nft_fence *f, const char *chain, bool v6);
 

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "fw/attribute.h"
 #include "fw/decide.h"
 #include "fw/engine_fence.h"
 #include "fw/inspect.h"
@@ -24,7 +23,8 @@ struct passage {
 	struct fence *fence;
 	const struct nfq_packet *p;
 	struct packet pk;
-	bool parsed; /* whole and understood */
+	bool parsed; /* understood, and whole but for: */
+	size_t unseen; /* bytes at its end that the kernel does not show */
 	struct facts facts;
 	struct decision decision;
 };
@@ -46,7 +46,7 @@ static size_t captured(const struct passage *w, const uint8_t **ret)
 	size_t n = w->p->n, snaplen = policy_snaplen(w->fence->policy);
 
 	*ret = w->p->bytes;
-	if (w->p->checksum_pending && w->parsed && n <= sizeof(copy)) {
+	if (w->p->checksum_pending && w->parsed && !w->unseen && n <= sizeof(copy)) {
 		struct packet pk = w->pk;
 
 		memcpy(copy, w->p->bytes, n);
@@ -57,13 +57,26 @@ static size_t captured(const struct passage *w, const uint8_t **ret)
 	return n < snaplen ? n : snaplen;
 }
 
-/* was: the mark that the packet came with. Its other bits are not ours; and the kernel looks up the
- * route anew for a packet whose mark is changed. */
-static void verdict(struct fence *f, uint32_t id, uint32_t was, uint32_t mark)
+static uint32_t asked(const struct nfq_packet *p)
 {
-	if (mark == PKT_ALLOW_INSPECT && (was & PKT_MARK_MASK) == PKT_INSPECTED)
-		mark = PKT_INSPECTED;
-	nfq_verdict(f->nfq, id, (was & ~PKT_MARK_MASK) | mark);
+	return p->mark & PKT_ASK_MASK;
+}
+
+/* was: the mark that the packet came with. On the way out the chain that it was queued in takes the
+ * verdict off it again: see nft_out.c. */
+static void verdict(struct fence *f, uint32_t id, uint32_t was, uint32_t answer)
+{
+	nfq_verdict(f->nfq, id, (was & ~PKT_VERDICT_MASK) | answer, true);
+}
+
+static void verdict_in(struct fence *f, uint32_t id, uint32_t was, uint32_t answer)
+{
+	nfq_verdict(f->nfq, id, (was & ~PKT_VERDICT_MASK) | answer, false);
+}
+
+static void answer(const struct passage *w, uint32_t answer)
+{
+	verdict(w->fence, w->p->id, w->p->mark, answer);
 }
 
 static void fill(const struct fence *f, const struct facts *facts, const struct decision *d,
@@ -105,7 +118,7 @@ uint32_t road_next_go(struct engine *e)
 static void give_up_waiting(struct engine *e, struct pending *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		nfq_verdict(p->fence->nfq, p->id[i], PKT_DENY);
+		nfq_verdict(p->fence->nfq, p->id[i], PKT_DENY, !p->inbound);
 	nfq_flush(p->fence->nfq);
 	p->go = 0;
 	e->n_pending--;
@@ -150,7 +163,7 @@ void road_forget(const struct fence *f)
 }
 
 /* The packets get their refusal when the parent has seen who sent them, or after GO_WAIT_MS. */
-static void wait_for_go(struct fence *f, uint32_t go, const uint32_t *id, size_t n)
+static void wait_for_go(struct fence *f, uint32_t go, const uint32_t *id, size_t n, bool inbound)
 {
 	struct engine *e = f->engine;
 	struct pending *p = e->pending;
@@ -160,6 +173,7 @@ static void wait_for_go(struct fence *f, uint32_t go, const uint32_t *id, size_t
 	p->go = go;
 	p->fence = f;
 	p->n = n;
+	p->inbound = inbound;
 	memcpy(p->id, id, n * sizeof(*id));
 	p->deadline_ms = loop_now_ms(e->loop) + GO_WAIT_MS;
 	if (e->n_pending++ == 0)
@@ -187,7 +201,7 @@ static void refuse(struct fence *f, const struct facts *facts, const struct deci
 		rd.denial.uid = w->p->uid;
 		rd.denial.icmp_type = w->pk.icmp_type;
 		rd.denial.icmp_code = w->pk.icmp_code;
-		rd.denial.inbound = w->p->inbound;
+		rd.denial.inbound = w->p->inbound && asked(w->p) != PKT_ASK_OWN;
 	}
 	go = f->audit ? 0 : road_next_go(f->engine);
 	rd.denial.go = go;
@@ -206,11 +220,12 @@ static void refuse(struct fence *f, const struct facts *facts, const struct deci
 		id[n++] = w->p->id;
 	}
 	if (go)
-		wait_for_go(f, go, id, n);
+		wait_for_go(f, go, id, n, w && w->p->inbound);
 	for (size_t i = 0; !go && i < n; i++)
-		verdict(f, id[i], mark[i], f->audit ? PKT_ALLOW_FLOW : PKT_DENY);
+		(w && w->p->inbound ? verdict_in : verdict)(
+		    f, id[i], mark[i], f->audit ? PKT_ALLOW_FLOW : PKT_DENY);
 	if (flow)
-		flow_drop(f->flows, flow);
+		flow_over(f->flows, flow, f->audit ? FLOW_PASSED : FLOW_REFUSED);
 }
 
 static void refuse_packet(struct passage *w, enum denial_code code)
@@ -257,13 +272,20 @@ void road_refuse_all(struct fence *f)
 	f->flows = NULL;
 }
 
-static void release(struct passage *w, struct flow *flow, uint32_t mark)
+static void release(struct passage *w, struct flow *flow, uint32_t what)
 {
 	for (size_t i = 0; i < flow->n_held; i++)
-		verdict(w->fence, flow->held[i].id, flow->held[i].mark, mark);
+		verdict(w->fence, flow->held[i].id, flow->held[i].mark, what);
 	flow_release(flow);
 	timer_cancel(w->engine->loop, &flow->timer);
-	verdict(w->fence, w->p->id, w->p->mark, mark);
+	answer(w, what);
+}
+
+static void refuse_flow(struct passage *w, struct flow *flow, enum denial_code code)
+{
+	w->decision.what = DECIDED_DENY;
+	w->decision.code = code;
+	refuse(w->fence, &w->facts, &w->decision, flow, w);
 }
 
 static void hold(struct passage *w, struct flow *flow)
@@ -272,8 +294,7 @@ static void hold(struct passage *w, struct flow *flow)
 	size_t cap = captured(w, &bytes);
 
 	if (!flow_hold(flow, w->p->id, w->p->mark, bytes, w->p->wire_bytes, cap)) {
-		w->decision.code = DENIED_TOO_LARGE;
-		refuse(w->fence, &w->facts, &w->decision, flow, w);
+		refuse_flow(w, flow, DENIED_TOO_LARGE);
 		return;
 	}
 	if (!flow->timer.slot) {
@@ -283,16 +304,27 @@ static void hold(struct passage *w, struct flow *flow)
 	}
 }
 
+static void let_pass(struct passage *w, struct flow *flow, uint32_t what)
+{
+	w->fence->allowed += !flow->verified;
+	release(w, flow, what);
+	flow_over(w->fence->flows, flow, what == PKT_ALLOW_OWN ? FLOW_OWN : FLOW_PASSED);
+}
+
 static void look(struct passage *w, struct flow *flow)
 {
-	switch (inspect(flow, &w->facts, &w->decision)) {
+	enum inspected r = inspect(flow, &w->facts, &w->decision);
+
+	if (w->unseen && r != INSPECT_DENY && !(r == INSPECT_PASS && inspect_unseen(flow, w->unseen))) {
+		refuse_flow(w, flow, DENIED_CUT);
+		return;
+	}
+	switch (r) {
 	case INSPECT_HOLD:
 		hold(w, flow);
 		break;
 	case INSPECT_VERIFIED:
-		w->fence->allowed++;
-		release(w, flow, PKT_ALLOW_FLOW);
-		flow_drop(w->fence->flows, flow);
+		let_pass(w, flow, PKT_ALLOW_FLOW);
 		break;
 	case INSPECT_PASS:
 		w->fence->allowed += !flow->verified;
@@ -300,72 +332,143 @@ static void look(struct passage *w, struct flow *flow)
 		release(w, flow, PKT_ALLOW_INSPECT);
 		break;
 	case INSPECT_DENY:
-		refuse(w->fence, &w->facts, &w->decision, flow, w);
+		decide_own(&w->facts, &w->decision);
+		if (w->decision.what == DECIDED_OWN)
+			let_pass(w, flow, PKT_ALLOW_OWN);
+		else
+			refuse(w->fence, &w->facts, &w->decision, flow, w);
 		break;
 	}
 }
 
-/* NULL: an earlier connection had the same ports, and what was kept of it is gone. */
-static struct flow *of_this_connection(struct passage *w, struct flow *flow, uint32_t seq,
-				       bool known)
+/* ---- whose packet it is ------------------------------------------------------------------------
+ */
+
+static uint32_t first_byte(const struct passage *w)
 {
-	if (flow->verified && known)
+	return w->pk.seq + !!(w->pk.tcp_flags & TCP_SYN);
+}
+
+/* No payload has left on its connection yet: the kernel's entry for it says so, or the SYN. */
+static bool is_first(const struct passage *w)
+{
+	return asked(w->p) == PKT_ASK_FIRST || w->pk.tcp_flags & TCP_SYN;
+}
+
+static struct flow *find(const struct passage *w)
+{
+	const struct flow_key key = {.src = w->facts.src,
+				     .dst = w->facts.dst,
+				     .sport = w->pk.sport,
+				     .dport = w->pk.dport,
+				     .stays = w->p->mark & PKT_STAYS};
+
+	return flow_find(w->fence->flows, &key);
+}
+
+/* Ports, the kernel's entry and the place in the stream must all say that it is. Of one that waits
+ * to be whole, or had its verdict while this packet was in the queue already, every packet
+ * acknowledges the same byte. */
+static bool is_of(const struct passage *w, struct flow *flow)
+{
+	bool has_ack = w->pk.tcp_flags & TCP_ACK;
+
+	if (!flow->verified && !flow_is_over(flow))
+		return flow_continues(flow, first_byte(w), has_ack, w->pk.ack);
+	if (is_first(w))
+		return flow_began_so(flow, first_byte(w), has_ack, w->pk.ack);
+	return flow_near(flow, first_byte(w));
+}
+
+/* NULL: it cannot be told, and the packet has had its refusal. A connection is never begun anew in
+ * the middle of one: what comes from the middle, and from none that is known, is refused. */
+static struct flow *flow_of(struct passage *w)
+{
+	struct flow *flow = find(w);
+
+	if (flow && is_of(w, flow))
 		return flow;
-	if (flow->verified && !flow->n_held)
-		flow_restart(w->fence->flows, flow, seq);
-	if (!flow->verified && flow_continues(flow, seq, w->pk.tcp_flags & TCP_ACK, w->pk.ack))
-		return flow;
-	refuse_held(flow, DENIED_SILENCE); /* it ended before it had said all */
-	return NULL;
+	if (!is_first(w)) {
+		refuse_flow(w, flow, DENIED_STALE);
+		return NULL;
+	}
+	if (flow && flow->n_held)
+		refuse_held(flow, DENIED_SILENCE); /* it ended before it had said all */
+	if (flow)
+		flow_drop(w->fence->flows, flow);
+	flow = flow_new(w->fence->flows,
+			&(struct flow_key){.src = w->facts.src,
+					   .dst = w->facts.dst,
+					   .sport = w->pk.sport,
+					   .dport = w->pk.dport,
+					   .stays = w->p->mark & PKT_STAYS},
+			first_byte(w), w->fence);
+	if (!flow)
+		refuse_flow(w, NULL, DENIED_TOO_LARGE);
+	else
+		flow_continues(flow, first_byte(w), w->pk.tcp_flags & TCP_ACK, w->pk.ack);
+	return flow;
+}
+
+/* Bytes that are known already, whole. */
+static bool all_known(const struct passage *w, const struct flow *flow)
+{
+	uint32_t end = first_byte(w) + (uint32_t)(w->pk.payload.n + w->unseen);
+
+	return (int32_t)(end - flow->next_seq) <= 0;
+}
+
+static void take_segment(struct passage *w, struct flow *flow)
+{
+	switch (flow_segment(flow, first_byte(w), w->pk.payload)) {
+	case FLOW_MORE:
+		look(w, flow);
+		break;
+	case FLOW_SAME: /* sent again, or ahead of its turn */
+		if (w->unseen && !all_known(w, flow))
+			refuse_flow(w, flow, DENIED_CUT);
+		else if (flow->verified && !flow->n && !flow->n_later)
+			answer(w, PKT_ALLOW_INSPECT);
+		else
+			hold(w, flow);
+		break;
+	case FLOW_CONFLICT:
+		refuse_flow(w, flow, DENIED_OVERLAP);
+		break;
+	case FLOW_OVER_LIMIT:
+		refuse_flow(w, flow, DENIED_TOO_LARGE);
+		break;
+	}
 }
 
 /* A TCP payload to an address whose names want to be seen. */
 static void inspect_payload(struct passage *w)
 {
-	struct flow_key key = {
-	    .src = w->facts.src, .dst = w->facts.dst, .sport = w->pk.sport, .dport = w->pk.dport};
-	uint32_t seq = w->pk.seq + !!(w->pk.tcp_flags & TCP_SYN);
-	bool known = (w->p->mark & PKT_MARK_MASK) == PKT_INSPECTED;
-	struct flow *flow = flow_find(w->fence->flows, &key);
+	struct flow *flow = flow_of(w);
 
-	flow = flow ? of_this_connection(w, flow, seq, known) : NULL;
-	/* What the server may read otherwise than we do, or never get. */
-	if (w->pk.tcp_flags & TCP_URG || (w->pk.ttl < TTL_MIN && !w->p->to_self)) {
-		w->decision.code = w->pk.tcp_flags & TCP_URG ? DENIED_URGENT : DENIED_TTL;
-		refuse(w->fence, &w->facts, &w->decision, flow, w);
+	if (!flow)
 		return;
-	}
-	if (!flow && !known) {
-		flow = flow_new(w->fence->flows, &key, seq, w->fence);
-		if (flow)
-			flow_continues(flow, seq, w->pk.tcp_flags & TCP_ACK, w->pk.ack);
-	}
-	if (!flow) {
-		refuse_packet(w, known ? DENIED_STALE : DENIED_TOO_LARGE);
-		return;
-	}
-	switch (flow_segment(flow, seq, w->pk.payload)) {
-	case FLOW_MORE:
-		look(w, flow);
-		break;
-	case FLOW_SAME: /* sent again, or ahead of its turn */
-		if (flow->verified && !flow->n && !flow->n_later)
-			verdict(w->fence, w->p->id, w->p->mark, PKT_ALLOW_INSPECT);
-		else
-			hold(w, flow);
-		break;
-	case FLOW_CONFLICT:
-		w->decision.code = DENIED_OVERLAP;
-		refuse(w->fence, &w->facts, &w->decision, flow, w);
-		break;
-	case FLOW_OVER_LIMIT:
-		w->decision.code = DENIED_TOO_LARGE;
-		refuse(w->fence, &w->facts, &w->decision, flow, w);
-		break;
+	if (flow->state == FLOW_PASSED || flow->state == FLOW_OWN) {
+		flow_went_on(flow, first_byte(w), w->pk.payload.n + w->unseen);
+		answer(w, flow->state == FLOW_OWN ? PKT_ALLOW_OWN : PKT_ALLOW_FLOW);
+	} else if (flow->state == FLOW_REFUSED) {
+		refuse_flow(w, NULL, DENIED_STALE);
+	} else if (w->pk.tcp_flags & TCP_URG) { /* what the server may read otherwise than we do */
+		refuse_flow(w, flow, DENIED_URGENT);
+	} else if (w->pk.ttl < TTL_MIN && !w->facts.stays) { /* or never get */
+		refuse_flow(w, flow, DENIED_TTL);
+	} else {
+		take_segment(w, flow);
 	}
 }
 
 /* ---- the road -------------------------------------------------------------------------------- */
+
+/* An address of this machine. A packet can go by its loopback device to others, too. */
+static bool is_here(const struct addr *a)
+{
+	return addr_is_loopback(a) || route_is_local(ENGINE_FD_ROUTE, a);
+}
 
 static void gather(struct passage *w)
 {
@@ -384,6 +487,9 @@ static void gather(struct passage *w)
 	    (pk->version == 4 && pk->l4proto == IPPROTO_ICMP && pk->icmp_type == ICMP_ECHO) ||
 	    (pk->version == 6 && pk->l4proto == IPPROTO_ICMPV6 &&
 	     pk->icmp_type == ICMPV6_ECHO_REQUEST);
+	f->stays = w->p->mark & PKT_STAYS &&
+		   (pk->l4proto == IPPROTO_TCP || pk->l4proto == IPPROTO_UDP) &&
+		   is_here(&f->dst) && (f->src.family == 4 || is_here(&f->src));
 	w->decision.rule = RULE_NONE;
 	w->decision.scheme = f->l4proto == IPPROTO_TCP   ? SCHEME_TCP
 			     : f->l4proto == IPPROTO_UDP ? SCHEME_UDP
@@ -399,31 +505,15 @@ static enum denial_code unfit(const struct passage *w, enum wire_result parsed)
 		return DENIED_FRAGMENT;
 	if (w->pk.options)
 		return DENIED_IP_OPTIONS;
-	if (!w->p->inbound && (w->p->mark & PKT_MARK_MASK) == PKT_FOREIGN)
+	if (w->p->inbound)
+		return 0;
+	if (asked(w->p) == PKT_ASK_FOREIGN)
 		return DENIED_SOURCE;
-	if (!w->p->inbound && !w->p->to_self && addr_is_loopback(&w->facts.dst))
+	if (asked(w->p) == PKT_ASK_DEVICE)
 		return DENIED_DEVICE;
-	if (!w->p->inbound && !w->p->checksum_pending && !packet_checksums_ok(&w->pk))
+	if (!w->p->checksum_pending && !w->unseen && !packet_checksums_ok(&w->pk))
 		return DENIED_CHECKSUM;
 	return 0;
-}
-
-/* Does the packet go to a listener of the fence itself? Whoever else listens there is an endpoint.
- */
-static bool to_own_listener(const struct passage *w)
-{
-	const struct own_query q = {.l4proto = w->pk.l4proto,
-				    .src = w->facts.src,
-				    .dst = w->facts.dst,
-				    .sport = w->pk.sport,
-				    .dport = w->pk.dport,
-				    .cgroup_id = w->fence->cgroup_id};
-
-	if (!w->p->to_self || (q.l4proto != IPPROTO_TCP && q.l4proto != IPPROTO_UDP))
-		return false;
-	if (q.src.family == 6 && !route_is_local(ENGINE_FD_ROUTE, &q.src)) /* answered elsewhere */
-		return false;
-	return own_listener(&w->fence->own, ENGINE_FD_SOCKDIAG, &q, w->facts.now_ms);
 }
 
 /* The kernel lets in who may come in; the others end here. An entry may name the listener, and
@@ -437,31 +527,50 @@ static void refuse_inbound(struct passage *w)
 	refuse_packet(w, DENIED_INBOUND);
 }
 
-static void outbound(struct passage *w)
+/* What the fence sent to an address of this machine, and somebody else would get. */
+static void refuse_outsider(struct passage *w)
 {
-	bool tcp = w->pk.l4proto == IPPROTO_TCP;
-
-	if ((w->p->mark & PKT_MARK_MASK) == PKT_INSPECTED && tcp) {
-		w->decision.http = true;
-		if (w->facts.payload)
-			inspect_payload(w);
-		else
-			verdict(w->fence, w->p->id, w->p->mark, PKT_ALLOW_INSPECT);
+	w->facts.stays = false;
+	decide_flow(&w->facts, &w->decision);
+	if (w->decision.what == DECIDED_DENY) {
+		refuse(w->fence, &w->facts, &w->decision, NULL, w);
 		return;
 	}
-	w->facts.own_listener = to_own_listener(w);
+	refuse_packet(w, DENIED_NO_RULE); /* it said something that no rule allows */
+}
+
+/* Something is known of its connection already. */
+static bool goes_on(const struct passage *w)
+{
+	const struct flow *flow;
+
+	if (w->pk.l4proto != IPPROTO_TCP || !w->facts.payload || is_first(w))
+		return false;
+	if (asked(w->p) == PKT_ASK_AGAIN)
+		return true;
+	flow = find(w);
+	return flow && (flow->verified || flow_is_over(flow));
+}
+
+static void outbound(struct passage *w)
+{
+	if (goes_on(w)) {
+		w->decision.http = true;
+		inspect_payload(w);
+		return;
+	}
 	decide_flow(&w->facts, &w->decision);
 	switch (w->decision.what) {
 	case DECIDED_FLOW:
 		w->fence->allowed++;
-		verdict(w->fence, w->p->id, w->p->mark, PKT_ALLOW_FLOW);
+		answer(w, PKT_ALLOW_FLOW);
 		break;
-	case DECIDED_EACH:
-		w->fence->allowed += (w->p->mark & PKT_MARK_MASK) != PKT_INSPECTED;
-		verdict(w->fence, w->p->id, w->p->mark, PKT_ALLOW_INSPECT);
+	case DECIDED_OWN: /* TCP is counted when it is taken */
+		w->fence->allowed += w->pk.l4proto == IPPROTO_UDP;
+		answer(w, PKT_ALLOW_OWN);
 		break;
 	case DECIDED_ONCE:
-		verdict(w->fence, w->p->id, w->p->mark, PKT_ALLOW_ONCE);
+		answer(w, PKT_ALLOW_ONCE);
 		break;
 	case DECIDED_INSPECT:
 		inspect_payload(w);
@@ -480,11 +589,16 @@ void road_packet(void *arg, const struct nfq_packet *p)
 
 	w.engine = w.fence->engine;
 	parsed = packet_parse(p->bytes, p->n, &w.pk);
+	w.unseen = p->wire_bytes > p->n ? p->wire_bytes - p->n : 0;
+	if (w.unseen && parsed == WIRE_TRUNCATED && w.pk.l4_offset)
+		parsed = WIRE_OK;
 	w.parsed = parsed == WIRE_OK;
 	gather(&w);
 	code = unfit(&w, parsed);
 	if (code)
 		refuse_packet(&w, code);
+	else if (p->inbound && asked(p) == PKT_ASK_OWN)
+		refuse_outsider(&w);
 	else if (p->inbound)
 		refuse_inbound(&w);
 	else

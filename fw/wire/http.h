@@ -36,5 +36,7 @@ struct http_chunks {
  * belonged to it; WIRE_BAD. */
 enum wire_result http_chunks_feed(struct http_chunks *c, const void *bytes, size_t n,
 				  size_t *ret_used);
+/* Passes over n bytes that were not seen. false: not all of them are surely data of one chunk. */
+bool http_chunks_skip(struct http_chunks *c, size_t n);
 
 #endif

@@ -141,3 +141,13 @@ enum wire_result http_chunks_feed(struct http_chunks *c, const void *bytes, size
 		return WIRE_BAD;
 	return c->state == CHUNK_END ? WIRE_OK : WIRE_MORE;
 }
+
+bool http_chunks_skip(struct http_chunks *c, size_t n)
+{
+	if (c->state != CHUNK_DATA || c->left < n)
+		return false;
+	c->left -= n;
+	if (c->left == 0)
+		c->state = CHUNK_DATA_CR;
+	return true;
+}

@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #include "fw/attribute.h"
-#include "fw/own.h"
 #include "policy/base/cleanup.h"
 
 static const struct addr lo4 = {4, {127, 0, 0, 1}};
@@ -173,92 +172,6 @@ static void test_udp(void **state)
 	assert_int_equal(sockdiag_find(diag, IPPROTO_ICMP, &lo4, 1, &far, 9, 0, &si), -ENOENT);
 }
 
-static void test_listeners(void **state)
-{
-	struct addr any6 = {.family = 6};
-	struct socket_info si = {0};
-	uint16_t port = 0, port6 = 0, uport = 0;
-	bool all = false;
-	_cleanup_close_ int l = bound(AF_INET, SOCK_STREAM, &lo4, &port);
-	_cleanup_close_ int l6 = bound(AF_INET6, SOCK_STREAM, &any6, &port6);
-	_cleanup_close_ int u = bound(AF_INET, SOCK_DGRAM, &lo4, &uport);
-
-	assert_true(l >= 0 && l6 >= 0 && u >= 0);
-	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, &lo4, port, &lo4, 1, 0, &si), 0);
-	assert_int_equal(sockdiag_listeners(diag, IPPROTO_TCP, &lo4, port, si.cgroup_id, &all), 0);
-	assert_true(all);
-	assert_int_equal(sockdiag_listeners(diag, IPPROTO_TCP, &lo4, port, 1, &all), 0);
-	assert_true(si.cgroup_id == 1 || !all);
-	assert_int_equal(sockdiag_listeners(diag, IPPROTO_TCP, &lo4, port6, si.cgroup_id, &all), 0);
-	assert_true(all);
-	assert_int_equal(sockdiag_listeners(diag, IPPROTO_TCP, &lo6, port, si.cgroup_id, &all),
-			 -ENOENT);
-	assert_int_equal(sockdiag_listeners(diag, IPPROTO_UDP, &lo4, uport, si.cgroup_id, &all), 0);
-	assert_true(all);
-	assert_int_equal(sockdiag_listeners(diag, IPPROTO_TCP, &lo4, 1, 1, &all), -ENOENT);
-}
-
-/* Who would get it, by each protocol and family, and whose he is. */
-static void test_receiver(void **state)
-{
-	struct addr any6 = {.family = 6};
-	struct socket_info si = {0};
-	uint16_t port = 0, port6 = 0, uport = 0, uport6 = 0;
-	_cleanup_close_ int l = bound(AF_INET, SOCK_STREAM, &lo4, &port);
-	_cleanup_close_ int l6 = bound(AF_INET6, SOCK_STREAM, &any6, &port6);
-	_cleanup_close_ int u = bound(AF_INET, SOCK_DGRAM, &lo4, &uport);
-	_cleanup_close_ int u6 = bound(AF_INET6, SOCK_DGRAM, &any6, &uport6);
-	const struct {
-		uint8_t l4proto;
-		const struct addr *a;
-		uint16_t port;
-	} to[] = {{IPPROTO_TCP, &lo4, port},   {IPPROTO_TCP, &lo4, port6},
-		  {IPPROTO_TCP, &lo6, port6},  {IPPROTO_UDP, &lo4, uport},
-		  {IPPROTO_UDP, &lo4, uport6}, {IPPROTO_UDP, &lo6, uport6}};
-
-	assert_true(l >= 0 && l6 >= 0 && u >= 0 && u6 >= 0);
-	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, &lo4, port, &lo4, 1, 0, &si), 0);
-	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
-		assert_int_equal(sockdiag_receiver(diag, to[i].l4proto, to[i].a, 9, to[i].a,
-						   to[i].port, si.cgroup_id),
-				 1);
-		assert_int_equal(sockdiag_receiver(diag, to[i].l4proto, to[i].a, 9, to[i].a,
-						   to[i].port, si.cgroup_id + 1),
-				 0);
-	}
-	assert_int_equal(sockdiag_receiver(diag, IPPROTO_TCP, &lo6, 9, &lo6, port, si.cgroup_id),
-			 0);
-	assert_int_equal(sockdiag_receiver(diag, IPPROTO_UDP, &lo6, 9, &lo6, uport, si.cgroup_id),
-			 0);
-}
-
-/* That all are of the fence holds for a while, not that somebody is there; asking has its price,
- * and an end. */
-static void test_own(void **state)
-{
-	struct own o = {0};
-	struct own_query q = {.l4proto = IPPROTO_UDP, .src = lo4, .dst = lo4, .sport = 9};
-	struct socket_info si = {0};
-	int u = bound(AF_INET, SOCK_DGRAM, &lo4, &q.dport);
-
-	assert_true(u >= 0);
-	assert_int_equal(sockdiag_find(diag, IPPROTO_UDP, &lo4, q.dport, &lo4, 1, 0, &si), 0);
-	q.cgroup_id = si.cgroup_id + 1;
-	assert_false(own_listener(&o, diag, &q, 1000));
-	q.cgroup_id = si.cgroup_id;
-	assert_true(own_listener(&o, diag, &q, 1000));
-	o.spent_us = OWN_WINDOW_US + 1;
-	assert_true(own_listener(&o, diag, &q, 1000 + OWN_HOLDS_MS - 1));
-	assert_false(own_listener(&o, diag, &q, 1000 + OWN_HOLDS_MS));
-	close(u);
-	assert_false(own_listener(&o, diag, &q, 1000 + OWN_HOLDS_MS - 1));
-	u = bound(AF_INET, SOCK_DGRAM, &lo4, &q.dport);
-	o.spent_us = OWN_WINDOW_US + 1;
-	assert_false(own_listener(&o, diag, &q, 1000 + OWN_HOLDS_MS));
-	assert_true(own_listener(&o, diag, &q, 1000 + OWN_WINDOW_MS));
-	close(u);
-}
-
 /* ---- processes
  * ----------------------------------------------------------------------------------- */
 
@@ -349,9 +262,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_tcp),          cmocka_unit_test(test_tcp_mapped),
-	    cmocka_unit_test(test_syn_sent),     cmocka_unit_test(test_udp),
-	    cmocka_unit_test(test_listeners),    cmocka_unit_test(test_receiver),
-	    cmocka_unit_test(test_own),          cmocka_unit_test(test_process),
+	    cmocka_unit_test(test_syn_sent),     cmocka_unit_test(test_udp),          cmocka_unit_test(test_process),
 	    cmocka_unit_test(test_only_process),
 	};
 

@@ -144,7 +144,7 @@ static void deny_holds_whatever_name_led_there(void **state)
 	struct lab *lab = *state;
 
 	DENIED(IPPROTO_TCP, "203.0.113.5", 443, DENIED_BY_RULE);
-	lab->facts.own_listener = true;
+	lab->facts.stays = true;
 	DENIED(IPPROTO_TCP, "203.0.113.5", 443, DENIED_BY_RULE);
 }
 
@@ -154,7 +154,7 @@ static void other_protocols(void **state)
 	/* IGMP, IP in IP, IPv6 in IP, DCCP, GRE, ESP, ICMPv6 as such, SCTP, UDP-Lite */
 	static const uint8_t protocols[] = {0, 2, 4, 41, 33, 47, 50, 58, 132, 136, 255};
 
-	lab->facts.own_listener = true;
+	lab->facts.stays = true;
 	for (size_t i = 0; i < sizeof(protocols); i++)
 		DENIED(protocols[i], "198.51.100.7", 443, DENIED_PROTOCOL);
 	flow(lab, IPPROTO_ICMP, "9.9.9.9", 0);
@@ -182,9 +182,9 @@ static void own_listeners(void **state)
 	struct lab *lab = *state;
 
 	DENIED(IPPROTO_TCP, "127.0.0.1", 8000, DENIED_NO_RULE);
-	lab->facts.own_listener = true;
-	assert_int_equal(flow(lab, IPPROTO_TCP, "127.0.0.1", 8000).what, DECIDED_FLOW);
-	assert_int_equal(flow(lab, IPPROTO_UDP, "::1", 443).what, DECIDED_EACH);
+	lab->facts.stays = true;
+	assert_int_equal(flow(lab, IPPROTO_TCP, "127.0.0.1", 8000).what, DECIDED_OWN);
+	assert_int_equal(flow(lab, IPPROTO_UDP, "::1", 443).what, DECIDED_OWN);
 }
 
 /* ---- by learned names ------------------------------------------------------------------------ */

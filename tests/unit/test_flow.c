@@ -92,25 +92,66 @@ static void another_connection_is_not_continued(void **state)
 	assert_false(flow_continues(f, 103, true, 7001));
 }
 
-static void restarted_as_if_new(void **state)
+/* What was queued before the verdict is of the flow; what another connection of the same ports says
+ * is not, however near its numbers are. */
+static void known_when_it_is_over(void **state)
 {
+	static const enum flow_state states[] = {FLOW_PASSED, FLOW_OWN, FLOW_REFUSED};
 	struct lab *lab = *state;
-	struct flow *f = flow_new(lab->flows, &key, 100, lab);
 	const struct slice bytes = text("abcdef");
 
-	assert_true(flow_continues(f, 100, true, 7000));
-	assert_int_equal(flow_segment(f, 100, bytes), FLOW_MORE);
-	assert_int_equal(flow_segment(f, 110, bytes), FLOW_SAME);
-	assert_true(flow_hold(f, 1, 0, bytes.p, bytes.n, bytes.n));
-	f->verified = true;
-	f->verified_name.len = 3;
-	flow_restart(lab->flows, f, 500);
-	assert_ptr_equal(flow_find(lab->flows, &key), f);
-	assert_ptr_equal(f->owner, lab);
-	assert_int_equal(f->n + f->n_later + f->n_held + f->verified + f->verified_name.len, 0);
-	assert_true(flow_continues(f, 500, true, 9000));
-	assert_int_equal(flow_segment(f, 500, bytes), FLOW_MORE);
-	check_buf(f, "abcdef");
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		struct flow *f = flow_new(lab->flows, &key, 100, lab);
+
+		assert_true(flow_continues(f, 100, true, 7000));
+		assert_int_equal(flow_segment(f, 100, bytes), FLOW_MORE);
+		assert_int_equal(flow_segment(f, 110, bytes), FLOW_SAME);
+		assert_true(flow_hold(f, 1, 0, bytes.p, bytes.n, bytes.n));
+		flow_over(lab->flows, f, states[i]);
+		assert_ptr_equal(flow_find(lab->flows, &key), f);
+		assert_true(flow_is_over(f));
+		assert_int_equal(f->n + f->n_later + f->n_held, 0);
+		assert_true(flow_began_so(f, 106, true, 7000));
+		assert_false(flow_began_so(f, 106, true, 7001));
+		assert_false(flow_began_so(f, 106, false, 7000));
+		assert_false(flow_began_so(f, 99, true, 7000));
+		assert_false(flow_began_so(f, 106 + FLOW_BEHIND_MAX + 1, true, 7000));
+		flow_went_on(f, 106, 1000);
+		assert_true(flow_near(f, 1106));
+		flow_drop(lab->flows, f);
+	}
+}
+
+static void only_so_many_are_kept_when_over(void **state)
+{
+	struct lab *lab = *state;
+	struct flow_key k = key;
+	struct flow *live;
+
+	k.sport = 9;
+	live = flow_new(lab->flows, &k, 1, NULL);
+	for (unsigned i = 0; i < FLOWS_OVER_MAX + 10; i++) {
+		k.sport = (uint16_t)(1000 + i);
+		flow_over(lab->flows, flow_new(lab->flows, &k, 1, NULL), FLOW_PASSED);
+	}
+	k.sport = 1009;
+	assert_null(flow_find(lab->flows, &k));
+	k.sport = 1010;
+	assert_non_null(flow_find(lab->flows, &k));
+	k.sport = 9;
+	assert_ptr_equal(flow_find(lab->flows, &k), live);
+}
+
+static void by_another_device_it_is_another(void **state)
+{
+	struct lab *lab = *state;
+	struct flow_key k = key;
+	struct flow *f = flow_new(lab->flows, &k, 100, NULL);
+
+	k.stays = true;
+	assert_null(flow_find(lab->flows, &k));
+	k.stays = false;
+	assert_ptr_equal(flow_find(lab->flows, &k), f);
 }
 
 static void reversed_across_the_wrap(void **state)
@@ -187,7 +228,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(in_order_and_found_again, setup, teardown),
 	    cmocka_unit_test_setup_teardown(another_connection_is_not_continued, setup, teardown),
-	    cmocka_unit_test_setup_teardown(restarted_as_if_new, setup, teardown),
+	    cmocka_unit_test_setup_teardown(known_when_it_is_over, setup, teardown),
+	    cmocka_unit_test_setup_teardown(only_so_many_are_kept_when_over, setup, teardown),
+	    cmocka_unit_test_setup_teardown(by_another_device_it_is_another, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reversed_across_the_wrap, setup, teardown),
 	    cmocka_unit_test_setup_teardown(repeats_are_fine_contradiction_is_not, setup, teardown),
 	    cmocka_unit_test_setup_teardown(bounded, setup, teardown),
