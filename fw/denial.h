@@ -39,7 +39,7 @@ enum denial_code {
 	DENIED_DEVICE,      /* an address of this machine, by a device that does not lead there */
 	DENIED_STALE,       /* a payload of a connection whose beginning was not seen */
 	DENIED_SOURCE,      /* it says that it comes from somebody else */
-	DENIED_CUT,         /* longer than what the kernel shows of a packet, and all must be seen */
+	DENIED_CUT, /* longer than what the kernel shows of a packet, and all must be seen */
 	DENIED_CODE_COUNT,
 };
 

@@ -95,8 +95,7 @@ static void age_newest(struct flows *t, struct flow *f)
 static bool key_equal(const struct flow_key *a, const struct flow_key *b)
 {
 	return a->sport == b->sport && a->dport == b->dport && a->stays == b->stays &&
-	       addr_equal(&a->src, &b->src) &&
-	       addr_equal(&a->dst, &b->dst);
+	       addr_equal(&a->src, &b->src) && addr_equal(&a->dst, &b->dst);
 }
 
 static struct flow **bucket(struct flows *t, uint32_t h)

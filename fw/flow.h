@@ -2,9 +2,10 @@
  * it.
  *
  * Segments may come in pieces, in any order, repeated or overlapping; bytes that contradict each
- * other end the flow. Everything is bounded. Of a flow that was verified or refused once and for all
- * is kept for a while what it was: packets of it may have been queued before its verdict, and are no
- * connection's beginning. One of which every further request must be seen too (HTTP) stays. */
+ * other end the flow. Everything is bounded. Of a flow that was verified or refused once and for
+ * all is kept for a while what it was: packets of it may have been queued before its verdict, and
+ * are no connection's beginning. One of which every further request must be seen too (HTTP) stays.
+ */
 #ifndef AGENTFW_FLOW_H
 #define AGENTFW_FLOW_H
 

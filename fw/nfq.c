@@ -13,12 +13,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RECEIVE_BATCH    32
-#define MESSAGE_BYTES    (65536 + 1024) /* the largest packet and its attributes */
-#define VERDICT_BYTES    64             /* one verdict message takes 48 */
-#define OUT_VERDICTS     64
-#define QUEUE_PACKETS    8192 /* waiting in the kernel a fence; the rest is dropped and counted */
-#define CONFIG_WAIT_MS   2000
+#define RECEIVE_BATCH  32
+#define MESSAGE_BYTES  (65536 + 1024) /* the largest packet and its attributes */
+#define VERDICT_BYTES  64             /* one verdict message takes 48 */
+#define OUT_VERDICTS   64
+#define QUEUE_PACKETS  8192 /* waiting in the kernel a fence; the rest is dropped and counted */
+#define CONFIG_WAIT_MS 2000
 
 struct nfq {
 	int fd;

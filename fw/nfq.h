@@ -17,7 +17,8 @@ struct nfq_packet {
 	uint32_t uid;         /* UINT32_MAX: unknown */
 	const uint8_t *bytes; /* from the IP header on; valid during the call */
 	size_t n;
-	size_t wire_bytes; /* n is less when the packet was cut: a message holds 65,531 bytes of it */
+	size_t
+	    wire_bytes; /* n is less when the packet was cut: a message holds 65,531 bytes of it */
 };
 
 typedef void (*nfq_fn)(void *arg, const struct nfq_packet *p);

@@ -17,12 +17,13 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#define IN_MARKED_CHAIN   "in_marked"
-#define WASH_CHAIN        "wash_off"
+#define IN_MARKED_CHAIN "in_marked"
+#define WASH_CHAIN      "wash_off"
 /* Just before the host's filters, at numbers that nobody else has: between wash and out there is no
- * rule of anybody's. The last look is behind every rule of the host's, address translation too. */
+ * rule of anybody's. */
 #define OUT_PRIORITY      (-1)
-#define LEAVE_PRIORITY    1000
+#define LEAVE_PRIORITY    (-1000) /* before any rule of the host's where packets leave */
+#define LAST_PRIORITY     1000    /* behind all of them */
 #define DNS_PORT          53
 #define ICMP_HEADER_BYTES 8    /* and then the packet that it is about: RFC 792, RFC 4443 */
 #define TABLE_F_PERSIST   0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
@@ -93,13 +94,15 @@ static void dispatch(struct nftnl_rule *r, const char *map)
 void nft_ours(struct batch *b, uint64_t above_id)
 {
 	struct set_key k = nft_cgroup_key(above_id);
-	struct nftnl_set *s = batch_elems_new(b, "ours");
+	static const char *const to[][2] = {
+	    {"ours", NFT_DEAD_CHAIN}, {"washed", WASH_CHAIN}, {"passed", NFT_PASSED_CHAIN}};
 
-	batch_elem(s, &k, NULL, NFT_DEAD_CHAIN);
-	batch_elems(b, NFT_MSG_NEWSETELEM, s);
-	s = batch_elems_new(b, "washed");
-	batch_elem(s, &k, NULL, WASH_CHAIN);
-	batch_elems(b, NFT_MSG_NEWSETELEM, s);
+	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
+		struct nftnl_set *s = batch_elems_new(b, to[i][0]);
+
+		batch_elem(s, &k, NULL, to[i][1]);
+		batch_elems(b, NFT_MSG_NEWSETELEM, s);
+	}
 }
 
 void nft_reject_all(const struct nft *n, struct batch *b, const char *chain)
@@ -320,7 +323,8 @@ static int table_exists(struct nft *n)
 
 static int install(struct nft *n, bool exists, uint64_t above_id)
 {
-	static const char *const maps[] = {"fences",      "ours",      "washed",   "inside", "answered",
+	static const char *const maps[] = {"fences",      "ours",      "washed",
+					   "passed",      "inside",    "answered",
 					   "in_answered", "dns_fence", "dns_zone"};
 	static const char *const own_maps[] = {"own", "own_answered"};
 	struct batch b;
@@ -346,6 +350,9 @@ static int install(struct nft *n, bool exists, uint64_t above_id)
 	batch_chain(&b, "dns", NF_INET_LOCAL_OUT, -100, "nat");
 	batch_chain(&b, "zone", NF_INET_LOCAL_OUT, -300, "filter");
 	batch_chain(&b, "leave", NF_INET_POST_ROUTING, LEAVE_PRIORITY, "filter");
+	batch_chain(&b, NFT_PASSED_CHAIN, -1, 0, NULL);
+	if (n->last_look)
+		batch_chain(&b, "last", NF_INET_POST_ROUTING, LAST_PRIORITY, "filter");
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
 		batch_set(&b, maps[i], KEY_CGROUP, false);
 	for (size_t i = 0; i < sizeof(own_maps) / sizeof(own_maps[0]); i++)
@@ -353,6 +360,8 @@ static int install(struct nft *n, bool exists, uint64_t above_id)
 	plain_set(&b);
 	nft_way(n, &b);
 	nft_self_leave(n, &b);
+	if (n->last_look)
+		nft_self_last(&b);
 	base_rules(n, &b);
 	probe_rule(&b, n->native_queue, n->fib);
 	nft_ours(&b, above_id);

@@ -11,13 +11,13 @@
  *                               begun by others: socket cgroupv2 vmap @inside -> i<N>
  *     in_after filter input 20  a verdict: ct mark vmap @own_answered       -> wa<N>
  *                               socket cgroupv2 vmap @in_answered           -> ia<N>
- *     leave  filter postrouting 1000  see nft_self.c
+ *     leave  filter postrouting -1000, last 1000  see nft_self.c
  *
  * f<N> (IPv6: f6_<N>) passes what was verified (conntrack mark), what an address rule allows, and
  * packets without payload to learned addresses; all the rest goes to the fence's own queue. The
  * engine's verdict brings the packet to the chain once more (NF_REPEAT), where a<N> turns it into
- * the conntrack mark or a reject; for i<N> and w<N> see nft_ingress.c. Everything is done in single transactions over one socket, which owns the table
- * where the kernel has that. */
+ * the conntrack mark or a reject; for i<N> and w<N> see nft_ingress.c. Everything is done in single
+ * transactions over one socket, which owns the table where the kernel has that. */
 #ifndef AGENTFW_NFT_H
 #define AGENTFW_NFT_H
 

@@ -94,7 +94,8 @@ void x_ct_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);
 void x_ct_original_zone(struct nftnl_rule *r, uint16_t zone);
 void x_verdict(struct nftnl_rule *r, int verdict, const char *chain);
 void x_counter_ref(struct nftnl_rule *r, const char *name);
-/* What kind of address the source or destination is (RTN_LOCAL and so on) by the routing table, into the register.
+/* What kind of address the source or destination is (RTN_LOCAL and so on) by the routing table,
+ * into the register.
  */
 void x_fib_source(struct nftnl_rule *r, uint32_t reg);
 void x_fib_destination(struct nftnl_rule *r, uint32_t reg);

@@ -71,17 +71,16 @@ static const struct {
 static const struct {
 	const char *prefix;
 	bool ingress;
-} fence_chains[] = {
-    {"q", false},   {"v", false},   {"o4_", false}, {"o6_", false}, {"k", true},    {"r4_", true},
-    {"r6_", true},  {"i4_", true},  {"i6_", true},  {"h4_", false}, {"h6_", false}, {"l4_", false},
-    {"l6_", false}, {"m", false},   {"u", false},   {"u6_", false}, {"m6_", false}, {"f6_", false},
-    {"f", false},   {"i", false},   {"a", false},   {"ia", false},  {"w", false},   {"wa", false},
-    {"n", false},   {"z", false}};
+} fence_chains[] = {{"q", false},   {"v", false},   {"o4_", false}, {"o6_", false}, {"k", true},
+		    {"r4_", true},  {"r6_", true},  {"i4_", true},  {"i6_", true},  {"h4_", false},
+		    {"h6_", false}, {"l4_", false}, {"l6_", false}, {"m", false},   {"u", false},
+		    {"u6_", false}, {"m6_", false}, {"f6_", false}, {"f", false},   {"i", false},
+		    {"a", false},   {"ia", false},  {"w", false},   {"wa", false},  {"n", false},
+		    {"z", false}};
 static const struct {
 	const char *map, *chain;
-} fence_maps[] = {
-    {"fences", "f"}, {"inside", "i"},    {"answered", "a"},
-    {"in_answered", "ia"}, {"dns_fence", "n"}, {"dns_zone", "z"}};
+} fence_maps[] = {{"fences", "f"},       {"inside", "i"},    {"answered", "a"},
+		  {"in_answered", "ia"}, {"dns_fence", "n"}, {"dns_zone", "z"}};
 /* Keyed by the conntrack mark of flows whose packets go to the fence itself or nowhere. */
 static const struct {
 	const char *map, *chain;

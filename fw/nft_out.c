@@ -17,8 +17,8 @@
  * queue. So no verdict makes the kernel look for another route, which it would do without what the
  * sender's socket said (its user, a device).
  *
- * A flow's conntrack mark says how far it is, and whether that was said of packets that stay on this
- * machine: one who has the same ports by another device is somebody else.
+ * A flow's conntrack mark says how far it is, and whether that was said of packets that stay on
+ * this machine: one who has the same ports by another device is somebody else.
  *
  * Each expression costs every packet that comes to it some 15 ns: what is usual comes first. */
 #include "fw/nft_table.h"
@@ -153,10 +153,10 @@ static void set_state(struct nftnl_rule *r, const struct nft_fence *f, uint32_t 
 	x_ct_mark(r, CT_MARK_MASK, ct_state(f, state, local));
 }
 
-/* o4_<N>, o6_<N>: options, extension headers. Over loopback the kernel hands on TCP segments of more
- * than 64 kB (BIG TCP), which have a hop-by-hop header with the length, TCP right behind it, and a
- * length of zero in the IPv6 header. That is the only one that says nothing about where the packet
- * goes. */
+/* o4_<N>, o6_<N>: options, extension headers. Over loopback the kernel hands on TCP segments of
+ * more than 64 kB (BIG TCP), which have a hop-by-hop header with the length, TCP right behind it,
+ * and a length of zero in the IPv6 header. That is the only one that says nothing about where the
+ * packet goes. */
 static void odd_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
 	static const uint8_t zero[2], hop_by_hop, jumbo[] = {IPPROTO_TCP, 0, 194, 4};
@@ -371,8 +371,8 @@ static void unmarked_chain(const struct nft *n, struct batch *b, const struct nf
 	batch_rule(b, r);
 }
 
-/* The SYN of a connection makes it a fresh one, and no payload leaves before the engine has seen it:
- * so what comes from a fresh one is its beginning, whatever was lost of it meanwhile. */
+/* The SYN of a connection makes it a fresh one, and no payload leaves before the engine has seen
+ * it: so what comes from a fresh one is its beginning, whatever was lost of it meanwhile. */
 static void learned_chain(const struct nft *n, struct batch *b, const struct nft_fence *f, bool v6,
 			  bool direct)
 {

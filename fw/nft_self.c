@@ -1,13 +1,17 @@
 /* Loopback addresses lead back to this machine, whoever names them, and more than one rule relies
- * on that: a fence's resolver is at one, and what listens there is the host's. But a socket can name
- * the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO), and then they
- * leave by it, with whatever they carry, for the next router to see.
+ * on that: a fence's resolver is at one, and what listens there is the host's. But a socket can
+ * name the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO), and then
+ * they leave by it, with whatever they carry, for the next router to see.
  *
  *     from f<N>, f6_<N>     does not stay here, and is for a loopback address: ask
  *     from u<N>, l4_<N> …   does not stay here, and is for any address of this machine: ask
- *     leave  filter postrouting   has our mark -> leave_marked
- *     leave_marked          it goes otherwise than it was judged: dropped, counted; else it gets
- *                           the mark of what may go, or none where nobody looks for that
+ *     leave  filter postrouting -1000  has our mark -> leave_marked
+ *     leave_marked          it goes otherwise than it was judged: dropped, counted; else it keeps
+ *                           the mark of what may go, for the last look behind all hooks. Where
+ *                           nobody looks, or the host has marked it too, it has none from here on:
+ *                           rules of the host's that compare the whole mark find their own
+ *     last   filter postrouting 1000  only for a last look. The host has marked it: where its
+ * socket is in a cgroup of ours it has come this way, and gets our mark again
  *
  * At the output a redirected packet still has the device of the server that it named, so where
  * anything really goes is known only when it goes; there no rule can ask for the cgroup, or reject,
@@ -70,11 +74,33 @@ void nft_self_leave(const struct nft *n, struct batch *b)
 		nft_match_loopback(r, v6);
 		stray(b, r);
 	}
-	r = batch_rule_new(b, MARKED_CHAIN);
-	if (n->last_look)
-		x_meta_mark(r, PKT_ASK_MASK | PKT_VERDICT_MASK, PKT_PASS);
-	else
-		x_meta_mark(r, PKT_MARK_MASK, 0);
+	for (unsigned host = 0; host < 2; host++) {
+		r = batch_rule_new(b, MARKED_CHAIN);
+		if (n->last_look && !host) {
+			x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+			x_mask(r, NFT_REG_1, ~PKT_MARK_MASK, 0);
+			x_cmp32(r, NFT_REG_1, 0);
+			x_meta_mark(r, PKT_ASK_MASK | PKT_VERDICT_MASK, PKT_PASS);
+			x_verdict(r, NF_ACCEPT, NULL);
+		} else {
+			x_meta_mark(r, PKT_MARK_MASK, 0);
+		}
+		batch_rule(b, r);
+	}
+}
+
+void nft_self_last(struct batch *b)
+{
+	struct nftnl_rule *r = batch_rule_new(b, "last");
+
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, ~PKT_MARK_MASK, 0);
+	x_cmp_ne32(r, NFT_REG_1, 0);
+	x_socket_cgroup(r, NFT_ABOVE_LEVEL, NFT_REG_1);
+	x_lookup(r, "passed", NFT_REG_1, true);
+	batch_rule(b, r);
+	r = batch_rule_new(b, NFT_PASSED_CHAIN);
+	x_meta_mark(r, PKT_MARK_MASK, PKT_PASS);
 	batch_rule(b, r);
 }
 

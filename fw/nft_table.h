@@ -20,6 +20,7 @@
 /* The chain that rejects everything, for what is in a cgroup of ours and in no fence. */
 #define NFT_DEAD_CHAIN "dead"
 /* TCP without payload is accepted, the rest returns. Only for plain TCP. */
+#define NFT_PASSED_CHAIN "passed_host"
 /* Gives a packet of a fence's PKT_PASS, and PKT_STAYS where it stays on this machine. */
 #define NFT_WAY_CHAIN    "way"
 #define NFT_EMPTY4_CHAIN "p4"
@@ -33,7 +34,7 @@ struct nft {
 	struct mnl_socket *nl;
 	uint32_t table_flags;
 	bool native_queue;
-	bool fib; /* the kernel tells in a rule whose an address is */
+	bool fib;       /* the kernel tells in a rule whose an address is */
 	bool last_look; /* somebody looks for PKT_PASS behind the last hook, and takes it off */
 };
 
@@ -70,6 +71,7 @@ void nft_ask(struct nftnl_rule *r, const struct nft_fence *f, uint32_t question)
 void nft_match_elsewhere(struct nftnl_rule *r);
 void nft_match_loopback(struct nftnl_rule *r, bool v6);
 void nft_self_leave(const struct nft *n, struct batch *b); /* of the whole table */
+void nft_self_last(struct batch *b);                       /* with a last look only */
 /* On the way out of one family, before anything but verified flows passes: loopback addresses. */
 void nft_self(struct batch *b, const struct nft_fence *f, const char *chain, bool v6);
 /* The same for all addresses of this machine: costs a look-up. */

@@ -23,7 +23,7 @@ struct passage {
 	struct fence *fence;
 	const struct nfq_packet *p;
 	struct packet pk;
-	bool parsed; /* understood, and whole but for: */
+	bool parsed;   /* understood, and whole but for: */
 	size_t unseen; /* bytes at its end that the kernel does not show */
 	struct facts facts;
 	struct decision decision;
@@ -222,8 +222,8 @@ static void refuse(struct fence *f, const struct facts *facts, const struct deci
 	if (go)
 		wait_for_go(f, go, id, n, w && w->p->inbound);
 	for (size_t i = 0; !go && i < n; i++)
-		(w && w->p->inbound ? verdict_in : verdict)(
-		    f, id[i], mark[i], f->audit ? PKT_ALLOW_FLOW : PKT_DENY);
+		(w && w->p->inbound ? verdict_in : verdict)(f, id[i], mark[i],
+							    f->audit ? PKT_ALLOW_FLOW : PKT_DENY);
 	if (flow)
 		flow_over(f->flows, flow, f->audit ? FLOW_PASSED : FLOW_REFUSED);
 }
@@ -315,7 +315,8 @@ static void look(struct passage *w, struct flow *flow)
 {
 	enum inspected r = inspect(flow, &w->facts, &w->decision);
 
-	if (w->unseen && r != INSPECT_DENY && !(r == INSPECT_PASS && inspect_unseen(flow, w->unseen))) {
+	if (w->unseen && r != INSPECT_DENY &&
+	    !(r == INSPECT_PASS && inspect_unseen(flow, w->unseen))) {
 		refuse_flow(w, flow, DENIED_CUT);
 		return;
 	}
@@ -488,8 +489,8 @@ static void gather(struct passage *w)
 	    (pk->version == 6 && pk->l4proto == IPPROTO_ICMPV6 &&
 	     pk->icmp_type == ICMPV6_ECHO_REQUEST);
 	f->stays = w->p->mark & PKT_STAYS &&
-		   (pk->l4proto == IPPROTO_TCP || pk->l4proto == IPPROTO_UDP) &&
-		   is_here(&f->dst) && (f->src.family == 4 || is_here(&f->src));
+		   (pk->l4proto == IPPROTO_TCP || pk->l4proto == IPPROTO_UDP) && is_here(&f->dst) &&
+		   (f->src.family == 4 || is_here(&f->src));
 	w->decision.rule = RULE_NONE;
 	w->decision.scheme = f->l4proto == IPPROTO_TCP   ? SCHEME_TCP
 			     : f->l4proto == IPPROTO_UDP ? SCHEME_UDP

@@ -170,6 +170,25 @@ static enum wire_result parse_extensions(struct packet *pk, struct cursor *c, bo
 	return parse_l4(pk, c, cut);
 }
 
+/* What the kernel puts before a TCP segment of more than 64 kB (BIG TCP): one hop-by-hop header
+ * with nothing but the length. It says nothing about where the packet goes. */
+static bool take_jumbo(struct packet *pk, struct cursor *c, size_t *ret_length)
+{
+	struct cursor at = *c;
+	uint8_t next, words, type, size;
+	uint32_t length;
+
+	if (pk->l4proto != PROTO_HOPOPTS || !cursor_u8(&at, &next) || !cursor_u8(&at, &words) ||
+	    !cursor_u8(&at, &type) || !cursor_u8(&at, &size) || !cursor_u32(&at, &length) ||
+	    next != PROTO_TCP || words != 0 || type != OPTION_JUMBO || size != 4 ||
+	    length <= UINT16_MAX)
+		return false;
+	pk->l4proto = next;
+	*ret_length = length - 8;
+	*c = at;
+	return true;
+}
+
 static enum wire_result parse_ipv6(struct packet *pk, const uint8_t *bytes, size_t n)
 {
 	struct cursor c = cursor_of(bytes, n);
@@ -183,7 +202,9 @@ static enum wire_result parse_ipv6(struct packet *pk, const uint8_t *bytes, size
 	memcpy(pk->src, src.p, 16);
 	memcpy(pk->dst, dst.p, 16);
 
-	size_t said = length == 0 ? cursor_left(&c) : length;
+	size_t said = length;
+	if (length == 0 && !take_jumbo(pk, &c, &said))
+		said = cursor_left(&c);
 	bool cut = said > cursor_left(&c);
 	if (!cut)
 		c.end = c.p + said;

@@ -30,8 +30,9 @@ struct packet {
 #define TCP_URG 0x20
 
 /* Limits: at most 8 extension headers. WIRE_OK: the addresses, l4proto, and for TCP, UDP and ICMP
- * their fields are right. Jumbograms are BAD. A zero IPv4 total length or IPv6 payload length with
- * bytes behind it (as a large GSO packet has, BIG TCP) takes the length of the input.
+ * their fields are right. Jumbograms are BAD, but for the TCP segments of
+ * BIG TCP, whose header has nothing but the length. A zero IPv4 total length or IPv6 payload length
+ * with bytes behind it (as a large GSO packet has, BIG TCP) takes the length of the input.
  * WIRE_TRUNCATED: it says that it is longer than n; what was read is filled in.
  * WIRE_BAD: version and addresses are filled in where they were there (version 0: not even that).
  */

@@ -261,9 +261,9 @@ static void test_only_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_tcp),          cmocka_unit_test(test_tcp_mapped),
-	    cmocka_unit_test(test_syn_sent),     cmocka_unit_test(test_udp),          cmocka_unit_test(test_process),
-	    cmocka_unit_test(test_only_process),
+	    cmocka_unit_test(test_tcp),      cmocka_unit_test(test_tcp_mapped),
+	    cmocka_unit_test(test_syn_sent), cmocka_unit_test(test_udp),
+	    cmocka_unit_test(test_process),  cmocka_unit_test(test_only_process),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
