@@ -13,6 +13,7 @@ struct socket_info {
 	uint32_t inode;
 	uint32_t uid;
 	uint64_t cgroup_id; /* 0: the kernel did not say */
+	uint64_t acked_bytes; /* TCP: by the peer, SYN included; UINT64_MAX: was not asked for */
 };
 
 /* A NETLINK_SOCK_DIAG socket, CLOEXEC, with a receive timeout of 100 ms; -errno. */
@@ -24,6 +25,10 @@ int sockdiag_open(void);
 int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
 		  const struct addr *dst, uint16_t dport, uint64_t want_cgroup_id,
 		  struct socket_info *ret);
+/* Does a TCP connection wait for the first acknowledgement of anything it said? One look-up in the
+ * kernel's table, whatever else there is. */
+bool sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+			   uint16_t dport);
 /* Destroys every TCP socket of these cgroups; returns how many, or -errno (-EOPNOTSUPP: kernel
  * lacks it). The kernel walks through its whole table of connections, some milliseconds for each
  * family.

@@ -31,7 +31,8 @@
 #define ENGINE_FD_RING       4
 #define ENGINE_FD_RING_EV    5
 #define ENGINE_FD_ROUTE      6
-#define ENGINE_FD_FIRST_FREE 7
+#define ENGINE_FD_SOCKDIAG   7
+#define ENGINE_FD_FIRST_FREE 8
 
 /* Packet mark. Three fields of it are ours while a packet of a fence's is on its way out, and none
  * before and after. What is asked, or that it was answered; the verdict; and whether it was judged
@@ -47,7 +48,7 @@
 #define PKT_ASK_FIRST   0x20000000u /* since its SYN no payload has left on its connection */
 #define PKT_ASK_AGAIN   0x30000000u /* let through before, to be asked about again */
 #define PKT_ASK_FOREIGN 0x40000000u /* its source is none of this machine's addresses */
-#define PKT_ASK_OWN     0x50000000u /* at the input: whoever gets it is not of the sender's fence */
+#define PKT_ASK_OWN     0x50000000u /* to this fence itself only; in the queue: somebody else gets it */
 #define PKT_ASK_DEVICE  0x60000000u /* an address of this machine, by a device that leads away */
 #define PKT_PASS        0x70000000u /* it may go: what the last hooks look for */
 
@@ -65,6 +66,7 @@
 #define CT_EPOCH_MAX   0x1ffffu
 #define CT_EPOCH_MASK  (CT_EPOCH_MAX << CT_EPOCH_SHIFT)
 #define CT_LOCAL       0x80000000u /* what is said below was said of packets that stay here */
+#define CT_STATE_MASK  0xf0000000u
 #define CT_VERIFIED    0u
 #define CT_FRESH       0x10000000u /* no payload has left since its SYN */
 #define CT_INSPECT     0x20000000u /* every payload is asked about */

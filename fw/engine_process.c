@@ -206,12 +206,11 @@ static void exec_engine(const int *fds, size_t n)
 
 int engine_start(struct parent *p, struct err *e)
 {
-	_cleanup_close_ int theirs = -1, route = route_open();
+	_cleanup_close_ int theirs = -1, route = route_open(), diag = sockdiag_open();
 	int pair[2] = {-1, -1}, bytes = SOCKET_BYTES, r = 0;
 
-	if (route < 0)
-		return err_set(e, -route, "cannot open a netlink socket for routes: %s",
-			       strerror(-route));
+	if (route < 0 || diag < 0)
+		return err_set(e, EIO, "cannot open the engine's netlink sockets");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set(e, errno, "cannot make a socket pair: %s", strerror(errno));
 	theirs = pair[1];
@@ -226,7 +225,7 @@ int engine_start(struct parent *p, struct err *e)
 		return err_set(e, errno, "cannot fork: %s", strerror(errno));
 	}
 	if (p->engine_pid == 0)
-		exec_engine((const int[]){theirs, p->ring_fd, p->ring_event_fd, route}, 4);
+		exec_engine((const int[]){theirs, p->ring_fd, p->ring_event_fd, route, diag}, 5);
 	p->engine = (struct watch){.fd = pair[0], .fn = on_engine, .arg = p};
 	p->engine_started_ms = loop_now_ms(p->loop);
 	p->engine_silent = 0;

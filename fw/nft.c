@@ -235,6 +235,15 @@ static void base_rules(const struct nft *n, struct batch *b)
 	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
 	own_flow(r, "own");
 	batch_rule(b, r);
+	r = batch_rule_new(b, "in"); /* its entry lost our mark on the way: nobody knows whose it is */
+	x_meta_load(r, NFT_META_IIF, NFT_REG_1);
+	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, PKT_ASK_MASK | PKT_VERDICT_MASK | PKT_STAYS, 0);
+	x_cmp32(r, NFT_REG_1, PKT_ASK_OWN | PKT_STAYS);
+	x_counter_ref(r, NFT_STRAY_COUNTER);
+	x_verdict(r, NFT_GOTO, NFT_DEAD_CHAIN);
+	batch_rule(b, r);
 	/* At the input only what goes the way that its flow began is a question: the flow is let in
 	 * or was. Not only its first packet, for it may have begun with who had the port before. */
 	for (unsigned i = 0; i < 2; i++) {

@@ -225,6 +225,7 @@ static void own_chain(struct batch *b, const struct nft_fence *f)
 			x_ct_mark(r, CT_MARK_MASK,
 				  f->epoch << CT_EPOCH_SHIFT | CT_VERIFIED | CT_LOCAL);
 		}
+		x_meta_mark(r, PKT_MARK_MASK, 0);
 		x_verdict(r, NF_ACCEPT, NULL);
 		batch_rule(b, r);
 	}

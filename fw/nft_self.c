@@ -10,6 +10,7 @@
  *                           the mark of what may go, for the last look behind all hooks. Where
  *                           nobody looks, or the host has marked it too, it has none from here on:
  *                           rules of the host's that compare the whole mark find their own
+ *                           What only the fence itself may get keeps a mark until it comes in
  *     last   filter postrouting 1000  only for a last look. The host has marked it: where its
  * socket is in a cgroup of ours it has come this way, and gets our mark again
  *
@@ -74,6 +75,15 @@ void nft_self_leave(const struct nft *n, struct batch *b)
 		nft_match_loopback(r, v6);
 		stray(b, r);
 	}
+	r = batch_rule_new(b, MARKED_CHAIN); /* for `in`: see nft_ingress.c */
+	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, CT_STATE_MASK, 0);
+	x_cmp32(r, NFT_REG_1, CT_OWN | CT_LOCAL);
+	x_meta_load(r, NFT_META_OIF, NFT_REG_1);
+	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
+	x_meta_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
 	for (unsigned host = 0; host < 2; host++) {
 		r = batch_rule_new(b, MARKED_CHAIN);
 		if (n->last_look && !host) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fw/attribute.h"
 #include "fw/decide.h"
 #include "fw/engine_fence.h"
 #include "fw/inspect.h"
@@ -381,6 +382,15 @@ static bool is_of(const struct passage *w, struct flow *flow)
 	return flow_near(flow, first_byte(w));
 }
 
+/* Rules of the host's, or who empties its table of connections, have taken our word from the entry:
+ * the sender's socket knows, too. */
+static bool begins(const struct passage *w)
+{
+	return asked(w->p) == PKT_ASK &&
+	       sockdiag_at_beginning(ENGINE_FD_SOCKDIAG, &w->facts.src, w->pk.sport, &w->facts.dst,
+				     w->pk.dport);
+}
+
 /* NULL: it cannot be told, and the packet has had its refusal. A connection is never begun anew in
  * the middle of one: what comes from the middle, and from none that is known, is refused. */
 static struct flow *flow_of(struct passage *w)
@@ -389,7 +399,7 @@ static struct flow *flow_of(struct passage *w)
 
 	if (flow && is_of(w, flow))
 		return flow;
-	if (!is_first(w)) {
+	if (!is_first(w) && (flow || !begins(w))) {
 		refuse_flow(w, flow, DENIED_STALE);
 		return NULL;
 	}

@@ -17,6 +17,7 @@
 #define ANSWER_MAX  32768 /* the kernel fills at most this much of a dump's buffer */
 #define DESTROY_MAX 4096  /* sockets of one cgroup and family in one go */
 #define ALL_STATES  0xffffffffu
+#define ACKED_OFFSET 120 /* of tcpi_bytes_acked in struct tcp_info; Linux 4.1 */
 #define CGROUP_OPS  4 /* words of the filter for one: the condition, its number, a jump */
 
 static const uint8_t families[] = {AF_INET, AF_INET6};
@@ -115,11 +116,14 @@ static void read_attributes(const struct nlmsghdr *nl, struct socket_info *si, b
 	const struct rtattr *a = (const void *)(m + 1);
 	int left = (int)(nl->nlmsg_len - NLMSG_LENGTH(sizeof(*m)));
 
-	*si = (struct socket_info){.inode = m->idiag_inode, .uid = m->idiag_uid};
+	*si = (struct socket_info){
+	    .inode = m->idiag_inode, .uid = m->idiag_uid, .acked_bytes = UINT64_MAX};
 	*v6only = false;
 	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == INET_DIAG_CGROUP_ID && RTA_PAYLOAD(a) == sizeof(uint64_t))
 			memcpy(&si->cgroup_id, RTA_DATA(a), sizeof(uint64_t));
+		if (a->rta_type == INET_DIAG_INFO && RTA_PAYLOAD(a) >= ACKED_OFFSET + 8)
+			memcpy(&si->acked_bytes, (const char *)RTA_DATA(a) + ACKED_OFFSET, 8);
 		if (a->rta_type == INET_DIAG_SKV6ONLY && RTA_PAYLOAD(a) == 1)
 			*v6only = *(const uint8_t *)RTA_DATA(a) != 0;
 	}
@@ -288,6 +292,27 @@ int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t spor
 		return -ENOENT;
 	*ret = s.si;
 	return 0;
+}
+
+static int remember(void *arg, const struct inet_diag_msg *m, const struct socket_info *si,
+		    bool v6only)
+{
+	struct socket_info *ret = arg;
+
+	*ret = *si;
+	return 1;
+}
+
+bool sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+			   uint16_t dport)
+{
+	struct socket_info si = {.acked_bytes = UINT64_MAX};
+	struct query q;
+
+	/* IPv4 finds sockets of both families */
+	query_exact(&q, families[dst->family == 6], IPPROTO_TCP, src, sport, dst, dport);
+	q.req.idiag_ext = 1 << (INET_DIAG_INFO - 1);
+	return run(fd, &q, remember, &si) == 1 && si.acked_bytes <= 1; /* the SYN counts */
 }
 
 /* ---- destroying

@@ -95,18 +95,27 @@ def test_row42_flushed_entries(lab):
 
 
 HOST_RULES = """table inet %s {
-  chain o { type filter hook output priority %s; %s }
-  chain p { type filter hook postrouting priority mangle; %s }
-  chain q { type filter hook prerouting priority mangle; %s }
+  chain o { type filter hook output priority %s; %s
+  }
+  chain p { type filter hook postrouting priority mangle; %s
+  }
+  chain q { type filter hook prerouting priority mangle; %s
+  }
 }"""
+
+
+def host_rules(lab, text):
+    r = lab.bare(["nft", "-f", "-"], stdin=text)
+    check(r.rc == 0, r.tell())
+
 
 
 def test_row42_marks_of_the_host(lab):
     """Rules that copy the whole of one mark to the other: names are looked at all the same, and what is allowed works."""
-    save, load = "ct mark set mark", "mark set ct mark"
+    save, load = "ct mark set mark;", "meta mark set ct mark;"
     for i, rules in enumerate([("mangle", "", save, load), ("filter", load, "", ""), ("mangle", load, save, load),
                                ("mangle", save, save, save)]):
-        lab.bare(["nft", "-f", "-"], stdin=HOST_RULES % (("host%d" % i,) + rules))
+        host_rules(lab, HOST_RULES % (("host%d" % i,) + rules))
         try:
             for to in BOTH:
                 tok, r = flushed(lab, "evil.test", lambda: None, to)
@@ -166,11 +175,15 @@ def test_row34_policy_routing(lab):
         topo.run("ip", "-n", lab.net.router, "link", "set", "rb0", "up")
         topo.run("ip", "-n", lab.net.net, "route", "replace", "198.51.101.0/24", "via", "192.0.2.1")
         ip("route", "add", "default", "via", "198.51.101.1", "table", "77")
-        for rule, host in ((["uidrange", "65534-65534"], ""), (["fwmark", "0x5"], "meta skuid 65534 meta mark set 0x5")):
+        for rule, host in ((["uidrange", "65534-65534"], False), (["fwmark", "0x5"], True)):
             ip("rule", "add", *rule, "table", "77")
             if host:
-                lab.bare(["nft", "-f", "-"], stdin="table inet hostmark { chain o { type route hook output priority mangle; "
-                         "%s } }" % host)
+                host_rules(lab, """table inet hostmark {
+  chain o { type route hook output priority mangle; meta skuid 65534 meta mark set 0x5
+  }
+  chain p { type nat hook postrouting priority srcnat; meta mark 0x5 masquerade
+  }
+}""")
             for to in (topo.ALLOWED4, FAR):
                 ip("route", "add", to, "via", "198.51.100.9")  # nobody
             try:
