@@ -29,7 +29,7 @@ static const char policy_text[] = "version: 1\n"
 				  "  - to: ech.example\n"
 				  "    tls: {ech: allow}\n"
 				  "  - 198.51.100.0/24:443\n"
-				  "  - udp://[2600::/32]:53\n"
+				  "  - udp://[2600::/32]:5353\n"
 				  "  - icmp://9.9.9.9\n"
 				  "  - udp://224.0.0.251:5353\n"
 				  "deny:\n"
@@ -127,7 +127,7 @@ static void address_rules(void **state)
 	struct lab *lab = *state;
 
 	passes(lab, IPPROTO_TCP, "198.51.100.7", 443);
-	passes(lab, IPPROTO_UDP, "2600::99", 53);
+	passes(lab, IPPROTO_UDP, "2600::99", 5353);
 	passes(lab, IPPROTO_ICMP, "9.9.9.9", 0);
 	DENIED(IPPROTO_TCP, "198.51.100.7", 80, DENIED_NO_RULE);
 	DENIED(IPPROTO_UDP, "198.51.100.7", 443, DENIED_QUIC);
@@ -136,7 +136,7 @@ static void address_rules(void **state)
 	DENIED(IPPROTO_TCP, "198.51.101.7", 443, DENIED_NO_RULE);
 	DENIED(IPPROTO_TCP, "9.9.9.9", 443, DENIED_NO_RULE);
 	DENIED(IPPROTO_TCP, "198.51.100.66", 443, DENIED_BY_RULE);
-	DENIED(IPPROTO_UDP, "2601::99", 53, DENIED_NO_RULE);
+	DENIED(IPPROTO_UDP, "2601::99", 5353, DENIED_NO_RULE);
 }
 
 static void deny_holds_whatever_name_led_there(void **state)
