@@ -262,12 +262,13 @@ static bool address_ok(struct resolver_fence *rf, const struct name *name, const
 	struct opening o[OPENINGS_MAX];
 	size_t n = policy_name_openings(p, name, o, OPENINGS_MAX, NULL);
 	enum addr_kind kind = addr_kind(a);
-	struct addr inner;
+	struct addr inner[ADDR_EMBEDDED_MAX];
+	size_t n_inner = addr_embedded_v4(a, inner);
 	bool plain =
 	    (kind == ADDR_GLOBAL || kind == ADDR_RESERVED) && !rf->r->ops.is_local(rf->r->arg, a);
 
-	if (plain && addr_embedded_v4(a, &inner))
-		plain = !rf->r->ops.is_local(rf->r->arg, &inner);
+	for (size_t i = 0; i < n_inner && plain; i++)
+		plain = !rf->r->ops.is_local(rf->r->arg, &inner[i]);
 	for (size_t i = 0; i < n; i++) {
 		if (policy_match_addr(p, scheme_l4proto(o[i].scheme), a, o[i].port).verdict ==
 		    VERDICT_DENY)
