@@ -230,4 +230,12 @@ struct opening {
 size_t policy_name_openings(const struct policy *p, const struct name *name, struct opening *ret,
 			    size_t max, struct match *ret_why);
 
+/* The same of the entries alone that say `addresses:` with *at in it: what a name opens at an
+ * address that is not everybody's. at NULL: of every entry. */
+struct match policy_match_name_at(const struct policy *p, enum scheme scheme,
+				  const struct name *name, uint16_t port, const struct addr *at);
+size_t policy_name_openings_at(const struct policy *p, const struct name *name,
+			       const struct addr *at, struct opening *ret, size_t max,
+			       struct match *ret_why);
+
 #endif
