@@ -17,7 +17,7 @@
 #include "policy/base/cleanup.h"
 
 #define SWEEP_MS      100
-#define SWEEP_BUCKETS (NAMES_BUCKETS / 64) /* a fence: all of them in seven seconds */
+#define SWEEP_BUCKETS (NAMES_BUCKETS / 128) /* a fence: all of them in 13 seconds */
 #define SWEEP_ENTRIES 512
 #define LOCAL_MS      1000
 #define POLICY_MAX    (256u << 20)

@@ -16,7 +16,7 @@ struct names;
  * addresses for days stays far below it. The kernel's sets hold no more elements either; over that
  * the engine decides. */
 #define NAMES_MAX     65536
-#define NAMES_BUCKETS 4096
+#define NAMES_BUCKETS 16384
 /* A well-behaved client may use an address a while after its TTL: at least this long. */
 #define NAMES_GRACE_MS   (300 * 1000)
 #define NAMES_MIN_TTL_MS (60 * 1000)

@@ -15,11 +15,13 @@
 #include "fw/hash.h"
 #include "fw/upstream.h"
 
-#define PIN_TTL_S        60
-#define NEGATIVE_TTL_S   30 /* at most, whatever the SOA says */
-#define TTL_MAX_S        3600
-#define FAILURE_TTL_S    5 /* RFC 2308 §7: short */
-#define ADDRS_MAX        DNS_ANSWER_MAX_ADDRS
+#define PIN_TTL_S      60
+#define NEGATIVE_TTL_S 30 /* at most, whatever the SOA says */
+#define TTL_MAX_S      3600
+#define FAILURE_TTL_S  5 /* RFC 2308 §7: short */
+/* Of one answer; the rest is left out, for the client, too. Whether it is one of this host's costs
+ * 4 us for each, which other fences wait. */
+#define ADDRS_MAX        128
 #define WAITERS_MAX      1024  /* clients that wait for one question */
 #define WAITERS_ALL      32768 /* of a fence: ten thousand look-ups of both kinds, and room */
 #define QUESTIONS_ALL    65536 /* of all fences; none gets more than it leaves to the others */
