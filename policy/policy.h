@@ -57,6 +57,7 @@ int endpoint_parse(const char *text, size_t len, struct endpoint *ret, size_t *r
 /* The canonical text: default scheme and default port are left out. buf holds ENDPOINT_STRLEN. */
 const char *endpoint_format(const struct endpoint *ep, char *buf);
 const char *scheme_name(enum scheme s);
+#define PORT_DNS 53                    /* no rule allows it: the fence's resolver answers there */
 uint8_t scheme_l4proto(enum scheme s); /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP */
 
 /* ---- compiling ------------------------------------------------------------------------------- */

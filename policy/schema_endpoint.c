@@ -10,7 +10,6 @@
 #include "policy/suffix.h"
 
 #define ADDRESSES_MAX 256
-#define PORT_DNS      53
 
 struct item {
 	struct load *l;
