@@ -53,6 +53,14 @@ static int one_endpoint(const char *text, struct endpoint *ep, struct err *e)
 		err_set(e, EINVAL, "this version lets no QUIC through, whatever a policy says");
 		return err_hint(e, "clients fall back to TLS over TCP: ask for https://");
 	}
+	for (size_t i = 0; ep->scheme != SCHEME_ICMP && i < ep->n_ports; i++)
+		if (ep->ports[i] == PORT_DNS) {
+			err_set(e, EINVAL,
+				"every packet to port 53 goes to the fence's own resolver, "
+				"whatever a policy says");
+			return err_hint(e, "it answers for the names that egress allows: ask for "
+					   "those");
+		}
 	return 0;
 }
 

@@ -3,51 +3,13 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#define NAMES_LOOKED_AT 64 /* of one address, newest first */
-#define PORT_QUIC       443
+#define PORT_QUIC 443
 
 static void deny(struct decision *d, enum denial_code code, uint32_t rule)
 {
 	d->what = DECIDED_DENY;
 	d->code = code;
 	d->rule = rule;
-}
-
-static bool opening_fits(const struct facts *f, const struct opening *o)
-{
-	return scheme_l4proto(o->scheme) == f->l4proto &&
-	       (o->scheme == SCHEME_ICMP ? f->echo_request : o->port == f->port);
-}
-
-/* What one name of the address opens here. true: the address is enough. */
-static bool name_opens(const struct facts *f, const struct name *name, struct decision *d)
-{
-	struct opening o[OPENINGS_MAX];
-	size_t n = policy_name_openings(f->policy, name, o, OPENINGS_MAX, NULL);
-
-	for (size_t i = 0; i < n; i++) {
-		if (!opening_fits(f, &o[i]))
-			continue;
-		d->rule = o[i].rule;
-		d->name = *name;
-		switch (o[i].scheme) {
-		case SCHEME_TCP:
-		case SCHEME_UDP:
-		case SCHEME_ICMP:
-			return true;
-		case SCHEME_HTTPS:
-		case SCHEME_TLS:
-			d->tls = true;
-			break;
-		case SCHEME_HTTP:
-			d->http = true;
-			break;
-		case SCHEME_QUIC:
-		case SCHEME_COUNT:
-			break;
-		}
-	}
-	return false;
 }
 
 static bool is_multicast(const struct addr *a)
@@ -61,20 +23,20 @@ static bool is_multicast(const struct addr *a)
 
 static void decide_by_names(const struct facts *f, struct decision *ret)
 {
-	struct name names[NAMES_LOOKED_AT];
-	size_t n = names_of(f->names, &f->dst, f->now_ms, names, NAMES_LOOKED_AT);
+	uint16_t port = f->l4proto == IPPROTO_ICMP ? 0 : f->port;
+	struct names_open open;
 
-	for (size_t i = 0; i < n; i++)
-		if (name_opens(f, &names[i], ret)) {
-			ret->what = DECIDED_FLOW;
-			return;
-		}
-	if (ret->tls || ret->http) {
-		ret->what = f->payload ? DECIDED_INSPECT : DECIDED_ONCE;
+	if (names_opens(f->names, &f->dst, f->l4proto, port, f->now_ms, &open)) {
+		ret->rule = open.rule;
+		ret->tls = open.tls;
+		ret->http = open.http;
+		if (open.name)
+			ret->name = *open.name;
+		ret->what = open.all ? DECIDED_FLOW : f->payload ? DECIDED_INSPECT : DECIDED_ONCE;
 		return;
 	}
-	if (n) /* known by name, but not at this port: say the name */
-		ret->name = names[0];
+	/* known by name, but not at this port: say the name */
+	names_of(f->names, &f->dst, f->now_ms, &ret->name, 1);
 	deny(ret, f->l4proto == IPPROTO_UDP && f->port == PORT_QUIC ? DENIED_QUIC : DENIED_NO_RULE,
 	     RULE_NONE);
 }
@@ -120,7 +82,15 @@ void decide_name(const struct facts *f, enum scheme scheme, const struct name *n
 {
 	struct match m = policy_match_name(f->policy, scheme, name, f->port);
 	struct rule rule = {0};
+	bool any = false, known = names_has(f->names, name, &f->dst, f->now_ms, &any);
 
+	/* An entry opens its own addresses, not those of another entry for the same name. */
+	if (known && !any && m.verdict == VERDICT_ALLOW) {
+		struct match here = policy_match_name_at(f->policy, scheme, name, f->port, &f->dst);
+
+		known = here.verdict == VERDICT_ALLOW;
+		m = known ? here : m;
+	}
 	*ret = (struct decision){.rule = m.rule, .name = *name, .scheme = scheme};
 	if (m.verdict == VERDICT_DENY) {
 		deny(ret, DENIED_BY_RULE, m.rule);
@@ -133,7 +103,7 @@ void decide_name(const struct facts *f, enum scheme scheme, const struct name *n
 	policy_rule(f->policy, m.rule, &rule);
 	if (ech && !rule.ech_allow)
 		deny(ret, DENIED_ECH, m.rule);
-	else if (!names_has(f->names, name, &f->dst, f->now_ms))
+	else if (!known)
 		deny(ret, DENIED_NOT_LEARNED, m.rule);
 	else
 		ret->what = DECIDED_FLOW;

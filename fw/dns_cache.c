@@ -38,8 +38,8 @@ static struct place *places(struct dns_cache *c, const struct name *name, uint16
 	return &c->place[h % (PLACES / 2) * 2];
 }
 
-const struct dns_result *dns_cache_get(struct dns_cache *c, const struct name *name, uint16_t type,
-				       uint64_t now_ms)
+struct dns_result *dns_cache_get(struct dns_cache *c, const struct name *name, uint16_t type,
+				 uint64_t now_ms)
 {
 	struct place *p = places(c, name, type);
 

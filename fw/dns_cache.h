@@ -14,6 +14,8 @@ struct dns_result {
 	uint64_t until_ms;
 	size_t n_addrs;
 	struct addr addrs[DNS_ANSWER_MAX_ADDRS];
+	bool plain[DNS_ANSWER_MAX_ADDRS]; /* any name may have it: see names_learn */
+	uint64_t learned;                 /* the resolver's: see resolver_ops.learn */
 	size_t n_rdata;
 	uint16_t rdata_at[DNS_RESULT_RDATA_MAX + 1];
 	uint8_t rdata[2048];
@@ -24,8 +26,8 @@ struct dns_cache;
 int dns_cache_new(struct dns_cache **ret);
 void dns_cache_free(struct dns_cache *c);
 /* NULL: not there, or over. Valid until the next put. */
-const struct dns_result *dns_cache_get(struct dns_cache *c, const struct name *name, uint16_t type,
-				       uint64_t now_ms);
+struct dns_result *dns_cache_get(struct dns_cache *c, const struct name *name, uint16_t type,
+				 uint64_t now_ms);
 /* Copies; an answer without a TTL is not kept. */
 void dns_cache_put(struct dns_cache *c, const struct name *name, uint16_t type,
 		   const struct dns_result *res);

@@ -21,11 +21,12 @@ struct dns_client {
 	uint64_t connection; /* TCP: its number */
 };
 
-typedef void (*dns_query_fn)(void *arg, const struct dns_client *c, const uint8_t *msg, size_t n);
+/* Returns whether there was or will be a reply. */
+typedef bool (*dns_query_fn)(void *arg, const struct dns_client *c, const uint8_t *msg, size_t n);
 
-/* The sockets are owned from now on; -1: none. */
+/* The sockets are owned from now on; -1: none. budget: of the fence; may be NULL. */
 int dns_server_new(struct loop *loop, int udp4, int tcp4, int udp6, int tcp6, dns_query_fn fn,
-		   void *arg, struct dns_server **ret);
+		   void *arg, struct budget *budget, struct dns_server **ret);
 void dns_server_free(struct dns_server *s);
 void dns_server_reply(struct dns_server *s, const struct dns_client *c, const uint8_t *msg,
 		      size_t n);

@@ -11,12 +11,15 @@
 #include <unistd.h>
 
 #include "fw/engine_fence.h"
+#include "fw/hash.h"
 #include "fw/priv.h"
 #include "fw/route.h"
 #include "policy/base/cleanup.h"
 
-#define SWEEP_MS      5000
-#define SWEEP_BATCHES 128 /* of LEARN_MAX a fence: all it can hold goes within half a minute */
+#define SWEEP_MS      100
+#define SWEEP_BUCKETS (NAMES_BUCKETS / 128) /* a fence: all of them in 13 seconds */
+#define SWEEP_ENTRIES 512
+#define LOCAL_MS      1000
 #define POLICY_MAX    (256u << 20)
 #define LAST_BATCHES  512     /* more than a queue holds */
 #define CLOSE_NS      1000000 /* packets that come within it are a stream of them */
@@ -47,6 +50,7 @@ static void fence_free(struct fence *f, int *ret_queue)
 	loop_del(f->engine->loop, &f->packets);
 	if (f->nfq)
 		*ret_queue = nfq_release(f->nfq);
+	learned_done(&f->learned);
 	names_free(f->names);
 	policy_free(f->policy);
 	if (f->blob)
@@ -77,6 +81,7 @@ static int fence_resolver(struct engine *e, struct fence *f, const struct em_fen
 					  .audit = f->audit,
 					  .fence = f->id,
 					  .fence_arg = f,
+					  .budget = &f->budget,
 					  .n_servers = m->n_servers};
 	int *const out[4] = {&c.udp4, &c.tcp4, &c.udp6, &c.tcp6};
 	size_t at = 0;
@@ -121,7 +126,8 @@ static int fence_queue(struct engine *e, struct fence *f, uint16_t queue, int *f
 
 	if (r < 0)
 		return r;
-	f->packets = (struct watch){.fd = nfq_descriptor(f->nfq), .fn = on_packets, .arg = f};
+	f->packets = (struct watch){
+	    .fd = nfq_descriptor(f->nfq), .fn = on_packets, .arg = f, .budget = &f->budget};
 	return loop_add(e->loop, &f->packets, EPOLLIN);
 }
 
@@ -139,6 +145,7 @@ static int fence_make(struct engine *e, const struct em_fence_add *m, int *fds, 
 	f->cgroup_id = m->cgroup_id;
 	f->dns_port = m->dns_port;
 	f->audit = m->audit;
+	learned_init(&f->learned, e->loop, f->id);
 	if (n_fds < 2 || fence_find(e, m->fence))
 		r = -EINVAL;
 	else if ((r = fence_policy(f, fds[0], m->policy_bytes)) == 0 &&
@@ -252,55 +259,28 @@ static void want_socket(void *arg, struct resolver_fence *rf, unsigned server, i
 	em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
 }
 
-static void learned_timer(struct timer *t)
-{
-	struct engine *e = t->arg;
-
-	for (size_t i = 0; i < e->n_learned; i++)
-		resolver_learned(e->resolver, e->learned[i], true);
-	e->n_learned = 0;
-}
-
-/* The resolver is told from the loop, never from within its own call. */
-static void learned_later(struct engine *e, uint64_t cookie)
-{
-	if (e->n_learned == e->learned_room) {
-		size_t room = e->learned_room ? e->learned_room * 2 : 256;
-		uint64_t *p = reallocarray(e->learned, room, sizeof(*p));
-
-		if (!p)
-			return; /* the resolver gives up waiting and answers SERVFAIL */
-		e->learned = p;
-		e->learned_room = room;
-	}
-	e->learned[e->n_learned++] = cookie;
-	timer_set(e->loop, &e->learned_timer, loop_now_ms(e->loop));
-}
-
 /* The flow check knows the pairs from here on; the kernel's sets follow in their own time, since
  * they only save the trip of packets that carry nothing. */
 static void learn(void *arg, struct resolver_fence *rf, const struct name *name,
-		  const struct addr *addrs, size_t n, uint32_t ttl_s, uint64_t cookie)
+		  const struct addr *addrs, const bool *plain, size_t n, uint32_t ttl_s)
 {
 	struct engine *e = arg;
 	struct fence *f = resolver_fence_arg(rf);
-	struct em_learn m = {.type = EM_LEARN, .fence = f->id};
 
 	for (size_t i = 0; i < n; i++) {
+		struct learn_entry *out = learned_room(&f->learned, OPENINGS_MAX);
 		size_t more = 0;
 
-		if (LEARN_MAX - m.n < OPENINGS_MAX) {
-			em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
-			m.n = 0;
-		}
-		if (names_learn(f->names, name, &addrs[i], ttl_s, loop_now_ms(e->loop),
-				m.entry + m.n, LEARN_MAX - m.n, &more) < 0)
-			continue;
-		m.n += (uint32_t)more;
+		if (names_learn(f->names, name, &addrs[i], plain[i], ttl_s, loop_now_ms(e->loop),
+				out, out ? OPENINGS_MAX : 0, &more) == 0)
+			learned_put(&f->learned, more);
 	}
-	if (m.n)
-		em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
-	learned_later(e, cookie);
+	learned_send(&f->learned);
+}
+
+static uint64_t forgotten(void *arg, struct resolver_fence *rf)
+{
+	return names_dropped(((struct fence *)resolver_fence_arg(rf))->names);
 }
 
 static uint32_t dns_denied(void *arg, struct resolver_fence *rf, const struct denial *d)
@@ -312,9 +292,17 @@ static uint32_t dns_denied(void *arg, struct resolver_fence *rf, const struct de
 	return engine_tell(resolver_fence_arg(rf), &rd, NULL) ? rd.denial.go : 0;
 }
 
+/* An answer may have hundreds of addresses, the same ones the next time; each question to the
+ * routing table is two system calls. */
 static bool is_local(void *arg, const struct addr *a)
 {
-	return route_is_local(ENGINE_FD_ROUTE, a);
+	struct engine *e = arg;
+	struct local_known *k = &e->local[hash_bytes(hash_key(), a->b, sizeof(a->b)) % LOCAL_CACHE];
+	uint64_t now = loop_now_ms(e->loop);
+
+	if (k->until_ms <= now || !addr_equal(&k->addr, a))
+		*k = (struct local_known){*a, route_is_local(ENGINE_FD_ROUTE, a), now + LOCAL_MS};
+	return k->local;
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
@@ -324,14 +312,15 @@ static void sweep_timer(struct timer *t)
 	struct engine *e = t->arg;
 
 	for (struct fence *f = e->fences; f; f = f->next) {
-		struct em_learn m = {.type = EM_LEARN, .fence = f->id};
+		struct learn_entry *out;
 
-		for (int i = 0; i < SWEEP_BATCHES && (i == 0 || m.n == LEARN_MAX); i++) {
-			m.n = (uint32_t)names_expire(f->names, loop_now_ms(e->loop), m.entry,
-						     LEARN_MAX);
-			if (m.n)
-				em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
-		}
+		if (names_empty(f->names))
+			continue;
+		out = learned_room(&f->learned, SWEEP_ENTRIES);
+		if (out)
+			learned_put(&f->learned, names_expire(f->names, loop_now_ms(e->loop),
+							      SWEEP_BUCKETS, out, SWEEP_ENTRIES));
+		learned_send(&f->learned);
 	}
 	timer_set(e->loop, t, loop_now_ms(e->loop) + SWEEP_MS);
 }
@@ -371,8 +360,10 @@ static void on_message(struct engine *e, const union em *m, int *fds, size_t n_f
 static void on_control(struct watch *w, uint32_t events)
 {
 	struct engine *e = w->arg;
+	struct budget turn = {0};
 
-	for (int i = 0; i < CONTROL_BATCH; i++) {
+	budget_begin(&turn, 1);
+	for (int i = 0; i < CONTROL_BATCH && budget_left(&turn); i++) {
 		int fds[EM_FDS_MAX];
 		size_t n_fds;
 		union em m;
@@ -394,8 +385,11 @@ static void on_control(struct watch *w, uint32_t events)
 
 static int engine_init(struct engine *e)
 {
-	static const struct resolver_ops ops = {
-	    .want_socket = want_socket, .learn = learn, .denied = dns_denied, .is_local = is_local};
+	static const struct resolver_ops ops = {.want_socket = want_socket,
+						.learn = learn,
+						.forgotten = forgotten,
+						.denied = dns_denied,
+						.is_local = is_local};
 	int r = loop_new(&e->loop);
 
 	if (r < 0 || (r = ring_map(ENGINE_FD_RING, ENGINE_FD_RING_EV, &e->ring)) < 0 ||
@@ -404,7 +398,6 @@ static int engine_init(struct engine *e)
 	e->control = (struct watch){.fd = ENGINE_FD_CONTROL, .fn = on_control, .arg = e};
 	e->pending_timer = (struct timer){.fn = road_pending_timer, .arg = e};
 	e->sweep_timer = (struct timer){.fn = sweep_timer, .arg = e};
-	e->learned_timer = (struct timer){.fn = learned_timer, .arg = e};
 	if ((r = loop_add(e->loop, &e->control, EPOLLIN)) < 0)
 		return r;
 	return timer_set(e->loop, &e->sweep_timer, loop_now_ms(e->loop) + SWEEP_MS);

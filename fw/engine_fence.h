@@ -3,8 +3,10 @@
 #ifndef AGENTFW_ENGINE_FENCE_H
 #define AGENTFW_ENGINE_FENCE_H
 
+#include "fw/budget.h"
 #include "fw/engine_msg.h"
 #include "fw/flow.h"
+#include "fw/learned.h"
 #include "fw/loop.h"
 #include "fw/names.h"
 #include "fw/nfq.h"
@@ -27,6 +29,15 @@ struct pending {
 	uint64_t deadline_ms;
 };
 
+#define LOCAL_CACHE 1024 /* places */
+
+/* What the routing table said of an address, for a while. */
+struct local_known {
+	struct addr addr;
+	bool local;
+	uint64_t until_ms;
+};
+
 struct engine {
 	struct loop *loop;
 	struct ring *ring;
@@ -39,10 +50,9 @@ struct engine {
 	struct pending pending[PENDING_MAX];
 	size_t n_pending;
 	uint32_t last_go;
-	struct timer pending_timer, sweep_timer, learned_timer;
+	struct timer pending_timer, sweep_timer;
 	uint64_t round, round_end; /* rounds of the ring: see engine_tell */
-	uint64_t *learned;         /* cookies to hand back to the resolver */
-	size_t n_learned, learned_room;
+	struct local_known local[LOCAL_CACHE];
 };
 
 struct fence {
@@ -60,6 +70,8 @@ struct fence {
 	struct names *names;
 	struct flows *flows;
 	struct resolver_fence *resolver;
+	struct learned learned;
+	struct budget budget; /* of all its work in a turn: packets and DNS */
 	uint64_t allowed;
 	uint64_t lost; /* refusals that the ring did not take */
 	uint64_t allowed_sent, lost_sent;

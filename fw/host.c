@@ -13,7 +13,14 @@
 #include "policy/base/cleanup.h"
 
 #define PORT_TRIES 64
-#define RCVBUF     (8 << 20)
+/* The kernel doubles what it is told. Questions wait in the UDP sockets: each takes 768 bytes, and
+ * a program may well ask for some thousand names at once. A TCP connection inherits its listener's
+ * buffers, and a fence may have hundreds: a question and a few answers. */
+#define UDP_RCVBUF      (4 << 20)
+#define UDP_SNDBUF      (256 << 10)
+#define TCP_RCVBUF      (8 << 10)
+#define TCP_SNDBUF      (32 << 10)
+#define UPSTREAM_RCVBUF (32 << 10) /* one answer, and some forgeries */
 
 int host_cgroup_mount(char *ret, size_t bytes, struct err *e)
 {
@@ -83,7 +90,9 @@ bool host_process_fenced(pid_t pid)
 
 static int bound(int family, int type, uint16_t port)
 {
-	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), bytes = RCVBUF;
+	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int in = type == SOCK_DGRAM ? UDP_RCVBUF : TCP_RCVBUF;
+	const int out = type == SOCK_DGRAM ? UDP_SNDBUF : TCP_SNDBUF;
 	struct sockaddr_storage ss;
 	struct addr lo = {.family = family == AF_INET ? 4 : 6};
 	socklen_t len;
@@ -94,8 +103,8 @@ static int bound(int family, int type, uint16_t port)
 		memcpy(lo.b, (const uint8_t[]){127, 0, 0, 1}, 4);
 	else
 		lo.b[15] = 1;
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &in, sizeof(in));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &out, sizeof(out));
 	len = addr_to_sockaddr(&lo, port, &ss);
 	if (bind(fd, (struct sockaddr *)&ss, len) < 0 ||
 	    (type == SOCK_STREAM && listen(fd, 512) < 0)) {
@@ -188,9 +197,11 @@ int host_connect(const struct name_server *s, int type)
 	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(&s->addr, s->port, &ss);
+	const int in = UPSTREAM_RCVBUF;
 
 	if (fd < 0)
 		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &in, sizeof(in));
 	if (connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS) {
 		int r = -errno;
 

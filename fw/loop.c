@@ -5,16 +5,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH 64
+#include "fw/budget.h"
+
+/* More than a few fences can have ready, so that in one turn nobody who is ready is left out. */
+#define BATCH 1024
 
 struct loop {
 	int epoll_fd;
 	bool stop;
 	uint64_t now_ms, turn;
+	uint64_t round; /* of watches and timers; see fw/budget.h */
+	struct budget timers;
 	struct timer **heap; /* heap[0] is the next */
 	size_t n, room;
 	struct epoll_event ready[BATCH];
 	int n_ready;
+	int first; /* of them, that is called first */
 };
 
 static uint64_t clock_ms(void)
@@ -169,6 +175,53 @@ static int wait_ms(const struct loop *l)
 	return ms > 60000 ? 60000 : (int)ms;
 }
 
+/* Those whose budget was used up stay ready, and are told in the same order: the first of them
+ * begins the next turn, so that each gets there. */
+static void call_watches(struct loop *l)
+{
+	int begin = l->first < l->n_ready ? l->first : 0;
+	bool skipped = false;
+
+	l->first = 0;
+	for (int k = 0; k < l->n_ready; k++) {
+		int i = (begin + k) % l->n_ready;
+		struct watch *w = l->ready[i].data.ptr;
+		struct budget *b = w ? w->budget : NULL;
+
+		if (!w)
+			continue;
+		if (!budget_begin(b, l->round)) {
+			l->first = skipped ? l->first : i;
+			skipped = true;
+			continue;
+		}
+		w->fn(w, l->ready[i].events);
+		budget_end(b);
+	}
+	l->n_ready = 0;
+}
+
+/* Not for longer than a share in all: descriptors come between. */
+static void call_timers(struct loop *l)
+{
+	budget_begin(&l->timers, l->round);
+	while (l->n && l->heap[0]->at_ms <= l->now_ms && l->heap[0]->turn != l->turn) {
+		struct timer *t = l->heap[0];
+		struct budget *b = t->budget;
+
+		if (!budget_left(&l->timers))
+			break;
+		if (!budget_begin(b, l->round)) {
+			timer_set(l, t, l->now_ms);
+			continue;
+		}
+		timer_cancel(l, t);
+		t->fn(t);
+		budget_end(b);
+	}
+	budget_end(&l->timers);
+}
+
 int loop_run(struct loop *l)
 {
 	while (!l->stop) {
@@ -176,20 +229,11 @@ int loop_run(struct loop *l)
 		if (l->n_ready < 0 && errno != EINTR)
 			return -errno;
 		l->now_ms = clock_ms();
-		for (int i = 0; i < l->n_ready; i++) {
-			struct watch *w = l->ready[i].data.ptr;
-
-			if (w)
-				w->fn(w, l->ready[i].events);
-		}
-		l->n_ready = 0;
+		l->round++;
+		if (l->n_ready > 0)
+			call_watches(l);
 		l->turn++;
-		while (l->n && l->heap[0]->at_ms <= l->now_ms && l->heap[0]->turn != l->turn) {
-			struct timer *t = l->heap[0];
-
-			timer_cancel(l, t);
-			t->fn(t);
-		}
+		call_timers(l);
 	}
 	return 0;
 }

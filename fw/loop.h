@@ -7,14 +7,17 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+struct budget;
 struct loop;
 
 /* Owned by the caller, embedded in what it watches; zero-initialised. The callback may delete its
- * own or any other watch. */
+ * own or any other watch. One whose budget is used up is called in a later turn: it is ready then,
+ * too. */
 struct watch {
 	int fd;
 	void (*fn)(struct watch *w, uint32_t events);
 	void *arg;
+	struct budget *budget; /* NULL: none; outlives the watch */
 	bool active;
 };
 
@@ -22,8 +25,9 @@ struct timer {
 	uint64_t at_ms;
 	void (*fn)(struct timer *t);
 	void *arg;
-	size_t slot;   /* place in the heap + 1; 0: not set */
-	uint64_t turn; /* of the loop, when it was set */
+	struct budget *budget; /* as that of a watch */
+	size_t slot;           /* place in the heap + 1; 0: not set */
+	uint64_t turn;         /* of the loop, when it was set */
 };
 
 int loop_new(struct loop **ret);

@@ -7,7 +7,12 @@
 
 #include "fw/hash.h"
 
-#define BUCKETS 4096
+#define BUCKETS NAMES_BUCKETS
+/* Ports that somebody has opened. What the kernel is yet to take out is among them. */
+#define PORTS_MAX      (2 * NAMES_MAX)
+#define NAMES_PINS_MAX 64
+#define MAKE_ROOM      64 /* pairs that one may push out */
+#define SETS           (LEARN_OPEN + 1)
 
 /* One (address, name) pair: in the bucket of both, and among those of its address. */
 struct pair {
@@ -16,6 +21,7 @@ struct pair {
 	struct pair *addr_newer, *addr_older;
 	struct addr_names *of;
 	struct name name;
+	bool any; /* every entry for the name holds here */
 	uint64_t until_ms;
 };
 
@@ -26,26 +32,40 @@ struct addr_names {
 	struct pair *newest;
 };
 
-/* One element of a kernel set; lives as long as the longest-lived pair that needs it. */
-struct element {
-	struct element *next;
-	struct learn_entry entry;
-	uint64_t until_ms;
+/* What is open at a port of an address, by how many pairs, and what of it the kernel has. */
+struct port {
+	struct port *next;
+	struct addr addr;
+	uint8_t l4proto;
+	uint16_t port;
+	bool told[SETS];
+	uint32_t n_pairs;
+	uint32_t rule;             /* of the newest */
+	const struct pair *newest; /* NULL: gone */
+	uint64_t until_ms[SCHEME_COUNT];
 };
 
 struct names {
 	const struct policy *policy;
-	size_t n_pairs, n_elements;
+	size_t n_pairs, n_ports, n_told;
+	uint64_t dropped;
 	struct pair *oldest, *newest;
 	struct pair *pairs[BUCKETS];
 	struct addr_names *addrs[BUCKETS];
-	struct element *elements[BUCKETS];
+	struct port *ports[BUCKETS];
 	size_t sweep; /* the bucket that names_expire looks at next */
 };
 
 static size_t addr_bucket(const struct addr *a)
 {
 	return hash_bytes(hash_key(), a->b, sizeof(a->b)) % BUCKETS;
+}
+
+static size_t port_bucket(const struct addr *a, uint8_t l4proto, uint16_t port)
+{
+	uint64_t key = hash_key() ^ (uint64_t)port << 40 ^ (uint64_t)l4proto << 32;
+
+	return hash_bytes(key, a->b, sizeof(a->b)) % BUCKETS;
 }
 
 static size_t pair_bucket(const struct name *name, const struct addr *a)
@@ -106,11 +126,106 @@ static void addr_drop_if_empty(struct names *n, const struct addr *a)
 	free(of);
 }
 
+/* ---- ports ----------------------------------------------------------------------------------- */
+
+static struct port **port_find(struct names *n, const struct addr *a, uint8_t l4proto,
+			       uint16_t port)
+{
+	struct port **at = &n->ports[port_bucket(a, l4proto, port)];
+
+	while (*at &&
+	       !((*at)->port == port && (*at)->l4proto == l4proto && addr_equal(&(*at)->addr, a)))
+		at = &(*at)->next;
+	return at;
+}
+
+static void port_free_if_idle(struct names *n, struct port **at)
+{
+	struct port *p = *at;
+
+	if (p->n_pairs || p->told[LEARN_NAMED] || p->told[LEARN_OPEN])
+		return;
+	*at = p->next;
+	free(p);
+	n->n_ports--;
+}
+
+static size_t openings_of(const struct names *n, const struct pair *p, struct opening *ret)
+{
+	return policy_name_openings_at(n->policy, &p->name, p->any ? NULL : &p->of->addr, ret,
+				       OPENINGS_MAX, NULL);
+}
+
+/* The pair needs the port no longer. */
+static void port_leave(struct names *n, const struct pair *p, const struct opening *o)
+{
+	struct port **at = port_find(n, &p->of->addr, scheme_l4proto(o->scheme), o->port);
+	struct port *x = *at;
+
+	if (!x)
+		return;
+	if (x->newest == p)
+		x->newest = NULL;
+	if (--x->n_pairs == 0)
+		memset(x->until_ms, 0, sizeof(x->until_ms));
+	port_free_if_idle(n, at);
+}
+
+static int port_enter(struct names *n, const struct pair *p, const struct opening *o)
+{
+	struct port **at = port_find(n, &p->of->addr, scheme_l4proto(o->scheme), o->port);
+
+	if (!*at) {
+		if (!(*at = calloc(1, sizeof(**at))))
+			return -ENOMEM;
+		(*at)->addr = p->of->addr;
+		(*at)->l4proto = scheme_l4proto(o->scheme);
+		(*at)->port = o->port;
+		n->n_ports++;
+	}
+	(*at)->n_pairs++;
+	return 0;
+}
+
+/* Which of the kernel's sets an opening stands for; SETS: the engine alone decides. */
+static size_t set_of(enum scheme s)
+{
+	switch (s) {
+	case SCHEME_HTTPS:
+	case SCHEME_TLS:
+	case SCHEME_HTTP:
+		return LEARN_NAMED;
+	case SCHEME_TCP:
+	case SCHEME_UDP:
+		return LEARN_OPEN;
+	case SCHEME_QUIC:
+	case SCHEME_ICMP:
+	case SCHEME_COUNT:
+		break;
+	}
+	return SETS;
+}
+
+static uint64_t set_until(const struct port *p, size_t set)
+{
+	uint64_t until = 0;
+
+	for (enum scheme s = 0; s < SCHEME_COUNT; s++)
+		if (set_of(s) == set && p->until_ms[s] > until)
+			until = p->until_ms[s];
+	return until;
+}
+
+/* ---- pairs ----------------------------------------------------------------------------------- */
+
 static void pair_drop(struct names *n, struct pair *p)
 {
 	struct pair **at = &n->pairs[pair_bucket(&p->name, &p->of->addr)];
+	struct opening o[OPENINGS_MAX];
 	struct addr a = p->of->addr;
 
+	for (size_t k = openings_of(n, p, o); k > 0; k--)
+		port_leave(n, p, &o[k - 1]);
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
@@ -127,11 +242,11 @@ void names_free(struct names *n)
 	while (n->oldest)
 		pair_drop(n, n->oldest);
 	for (size_t i = 0; i < BUCKETS; i++)
-		while (n->elements[i]) {
-			struct element *e = n->elements[i];
+		while (n->ports[i]) {
+			struct port *p = n->ports[i];
 
-			n->elements[i] = e->next;
-			free(e);
+			n->ports[i] = p->next;
+			free(p);
 		}
 	free(n);
 }
@@ -144,131 +259,156 @@ static struct pair *pair_find(const struct names *n, const struct name *name, co
 	return NULL;
 }
 
-static bool same_element(const struct learn_entry *x, const struct learn_entry *y)
+static bool is_pinned(const struct policy *p, const struct name *name, const struct addr *a)
 {
-	return x->set == y->set && x->l4proto == y->l4proto && x->port == y->port &&
-	       addr_equal(&x->addr, &y->addr);
-}
+	struct addr pins[NAMES_PINS_MAX];
+	size_t n = policy_pin(p, name, pins, NAMES_PINS_MAX);
 
-static struct element **element_find(struct names *n, const struct learn_entry *entry)
-{
-	struct element **at = &n->elements[addr_bucket(&entry->addr)];
-
-	while (*at && !same_element(&(*at)->entry, entry))
-		at = &(*at)->next;
-	return at;
-}
-
-/* Returns 1: new for the kernel, 0: there already, -ENOMEM. */
-static int element_keep(struct names *n, const struct learn_entry *entry, uint64_t until_ms)
-{
-	struct element **at = element_find(n, entry);
-
-	if (*at) {
-		if ((*at)->until_ms < until_ms)
-			(*at)->until_ms = until_ms;
-		return 0;
-	}
-	if (n->n_elements == NAMES_MAX || !(*at = calloc(1, sizeof(**at))))
-		return -ENOMEM;
-	(*at)->entry = *entry;
-	(*at)->until_ms = until_ms;
-	n->n_elements++;
-	return 1;
-}
-
-/* What an opening of a name means for the kernel's sets. An address that a deny rule carves out is
- * left to the engine; so is ICMP. */
-static bool opening_entry(const struct names *n, const struct opening *o, const struct addr *a,
-			  struct learn_entry *ret)
-{
-	uint8_t l4proto = scheme_l4proto(o->scheme);
-
-	*ret = (struct learn_entry){.addr = *a, .add = 1, .l4proto = l4proto, .port = o->port};
-	if (policy_match_addr(n->policy, l4proto, a, o->port).verdict == VERDICT_DENY)
-		return false;
-	switch (o->scheme) {
-	case SCHEME_HTTPS:
-	case SCHEME_TLS:
-	case SCHEME_HTTP:
-		ret->set = LEARN_NAMED;
-		ret->http = o->scheme == SCHEME_HTTP;
-		return true;
-	case SCHEME_TCP:
-	case SCHEME_UDP:
-		ret->set = LEARN_OPEN;
-		return true;
-	case SCHEME_QUIC:
-	case SCHEME_ICMP:
-	case SCHEME_COUNT:
-		break;
-	}
+	for (size_t i = 0; i < n && i < NAMES_PINS_MAX; i++)
+		if (addr_equal(&pins[i], a))
+			return true;
 	return false;
 }
 
-static int pair_keep(struct names *n, const struct name *name, const struct addr *a,
-		     uint64_t until_ms)
+/* p is new and in no list yet. */
+static int enter_ports(struct names *n, const struct pair *p, const struct opening *o, size_t n_o)
 {
-	struct pair *p = pair_find(n, name, a);
-	struct addr_names **of;
+	for (size_t i = 0; i < n_o; i++)
+		if (port_enter(n, p, &o[i]) < 0) {
+			while (i)
+				port_leave(n, p, &o[--i]);
+			return -ENOMEM;
+		}
+	return 0;
+}
 
-	if (p) {
-		if (p->until_ms < until_ms)
-			p->until_ms = until_ms;
-		unlink_age(n, p);
-		link_newest(n, p);
-		return 0;
-	}
-	if (n->n_pairs == NAMES_MAX)
+/* The oldest make room, not too many of them in one go. */
+static bool make_room(struct names *n, size_t n_ports)
+{
+	for (int i = 0; i < MAKE_ROOM && n->oldest; i++) {
+		if (n->n_pairs < NAMES_MAX && n->n_ports + n_ports <= PORTS_MAX)
+			return true;
+		n->dropped++;
 		pair_drop(n, n->oldest);
+	}
+	return n->n_pairs < NAMES_MAX && n->n_ports + n_ports <= PORTS_MAX;
+}
+
+static int pair_new(struct names *n, const struct name *name, const struct addr *a, bool any,
+		    struct pair **ret)
+{
+	struct opening o[OPENINGS_MAX];
+	struct addr_names **of;
+	struct pair *p;
+	size_t n_o;
+
+	if (!make_room(n, OPENINGS_MAX))
+		return -ENOMEM;
 	p = calloc(1, sizeof(*p));
 	of = addr_find(n, a);
 	if (p && !*of && (*of = calloc(1, sizeof(**of))))
 		(*of)->addr = *a;
-	if (!p || !*of) {
+	if (p) {
+		p->of = *of;
+		p->name = *name;
+		p->any = any;
+	}
+	if (!p || !p->of || ((n_o = openings_of(n, p, o)) && enter_ports(n, p, o, n_o) < 0)) {
 		free(p);
 		addr_drop_if_empty(n, a);
 		return -ENOMEM;
 	}
-	p->of = *of;
-	p->name = *name;
-	p->until_ms = until_ms;
 	p->next = n->pairs[pair_bucket(name, a)];
 	n->pairs[pair_bucket(name, a)] = p;
 	link_newest(n, p);
 	n->n_pairs++;
+	*ret = p;
 	return 0;
 }
 
-int names_learn(struct names *n, const struct name *name, const struct addr *a, uint32_t ttl_s,
-		uint64_t now_ms, struct learn_entry *ret, size_t max, size_t *ret_n)
+static int pair_keep(struct names *n, const struct name *name, const struct addr *a, bool any,
+		     uint64_t until_ms, struct pair **ret)
+{
+	struct pair *p = pair_find(n, name, a);
+	int r;
+
+	if (p && p->any != any) { /* what it opens is another thing now */
+		pair_drop(n, p);
+		p = NULL;
+	}
+	if (p) {
+		unlink_age(n, p);
+		link_newest(n, p);
+	} else if ((r = pair_new(n, name, a, any, &p)) < 0) {
+		return r;
+	}
+	if (p->until_ms < until_ms)
+		p->until_ms = until_ms;
+	*ret = p;
+	return 0;
+}
+
+/* One more opening of the pair at its port. Returns 1 when the kernel is to have *ret, which it has
+ * not yet. An address that a deny rule carves out is left to the engine. */
+static size_t port_keep(struct names *n, const struct pair *p, const struct opening *o,
+			struct learn_entry *ret, size_t max)
+{
+	uint8_t l4proto = scheme_l4proto(o->scheme);
+	struct port *x = *port_find(n, &p->of->addr, l4proto, o->port);
+	size_t set = set_of(o->scheme);
+
+	if (x->until_ms[o->scheme] < p->until_ms)
+		x->until_ms[o->scheme] = p->until_ms;
+	x->newest = p;
+	x->rule = o->rule;
+	/* One that the kernel does not hold costs a trip to the engine, no more. */
+	if (set == SETS || x->told[set] || n->n_told == NAMES_MAX || !max ||
+	    policy_match_addr(n->policy, l4proto, &x->addr, o->port).verdict == VERDICT_DENY)
+		return 0;
+	x->told[set] = true;
+	n->n_told++;
+	*ret = (struct learn_entry){.addr = x->addr,
+				    .add = 1,
+				    .set = (uint8_t)set,
+				    .l4proto = l4proto,
+				    .port = o->port,
+				    .http = o->scheme == SCHEME_HTTP};
+	return 1;
+}
+
+int names_learn(struct names *n, const struct name *name, const struct addr *a, bool plain,
+		uint32_t ttl_s, uint64_t now_ms, struct learn_entry *ret, size_t max, size_t *ret_n)
 {
 	uint64_t ttl_ms = (uint64_t)ttl_s * 1000;
 	uint64_t until_ms =
 	    now_ms + (ttl_ms < NAMES_MIN_TTL_MS ? NAMES_MIN_TTL_MS : ttl_ms) + NAMES_GRACE_MS;
-	struct opening openings[OPENINGS_MAX];
-	size_t n_openings = policy_name_openings(n->policy, name, openings, OPENINGS_MAX, NULL);
+	struct opening o[OPENINGS_MAX];
+	struct pair *p;
+	size_t n_o;
+	int r;
 
 	*ret_n = 0;
-	if (pair_keep(n, name, a, until_ms) < 0)
-		return -ENOMEM;
-	for (size_t i = 0; i < n_openings && *ret_n < max; i++) {
-		struct learn_entry entry;
-
-		/* An element that could not be kept costs a trip to the engine, no more. */
-		if (opening_entry(n, &openings[i], a, &entry) &&
-		    element_keep(n, &entry, until_ms) == 1)
-			ret[(*ret_n)++] = entry;
-	}
+	r = pair_keep(n, name, a, plain || is_pinned(n->policy, name, a), until_ms, &p);
+	if (r < 0)
+		return r;
+	n_o = openings_of(n, p, o);
+	for (size_t i = 0; i < n_o; i++)
+		*ret_n += port_keep(n, p, &o[i], ret + *ret_n, max - *ret_n);
 	return 0;
 }
 
+/* ---- asking ---------------------------------------------------------------------------------- */
+
 bool names_has(const struct names *n, const struct name *name, const struct addr *a,
-	       uint64_t now_ms)
+	       uint64_t now_ms, bool *ret_any)
 {
 	const struct pair *p = pair_find(n, name, a);
 
-	return p && p->until_ms > now_ms;
+	if (!p || p->until_ms <= now_ms)
+		return false;
+	if (ret_any)
+		*ret_any = p->any;
+	return true;
 }
 
 size_t names_of(const struct names *n, const struct addr *a, uint64_t now_ms, struct name *ret,
@@ -283,34 +423,70 @@ size_t names_of(const struct names *n, const struct addr *a, uint64_t now_ms, st
 	return found;
 }
 
-/* A name rule's element that is over, or every element once its bucket is looked at. */
-static size_t expire_elements(struct names *n, uint64_t now_ms, struct learn_entry *ret, size_t max)
+bool names_opens(const struct names *n, const struct addr *a, uint8_t l4proto, uint16_t port,
+		 uint64_t now_ms, struct names_open *ret)
 {
-	struct element **at = &n->elements[n->sweep];
+	const struct port *p = *port_find((struct names *)n, a, l4proto, port);
+	const uint64_t *until = p ? p->until_ms : NULL;
+
+	*ret = (struct names_open){.rule = UINT32_MAX};
+	if (!p)
+		return false;
+	ret->all =
+	    until[SCHEME_TCP] > now_ms || until[SCHEME_UDP] > now_ms || until[SCHEME_ICMP] > now_ms;
+	ret->tls = until[SCHEME_HTTPS] > now_ms || until[SCHEME_TLS] > now_ms;
+	ret->http = until[SCHEME_HTTP] > now_ms;
+	if (!ret->all && !ret->tls && !ret->http)
+		return false;
+	ret->rule = p->rule;
+	ret->name = p->newest ? &p->newest->name : NULL;
+	return true;
+}
+
+uint64_t names_dropped(const struct names *n)
+{
+	return n->dropped;
+}
+
+bool names_empty(const struct names *n)
+{
+	return !n->n_pairs && !n->n_ports;
+}
+
+/* ---- forgetting ------------------------------------------------------------------------------ */
+
+static size_t expire_ports(struct names *n, uint64_t now_ms, struct learn_entry *ret, size_t max)
+{
+	struct port **at = &n->ports[n->sweep], *p;
 	size_t out = 0;
 
-	while (*at && out < max) {
-		struct element *e = *at;
-
-		if (e->until_ms > now_ms) {
-			at = &e->next;
-			continue;
+	while ((p = *at)) {
+		for (size_t set = 0; set < SETS; set++) {
+			if (!p->told[set] || set_until(p, set) > now_ms)
+				continue;
+			if (out == max)
+				return out;
+			ret[out++] = (struct learn_entry){.addr = p->addr,
+							  .set = (uint8_t)set,
+							  .l4proto = p->l4proto,
+							  .port = p->port};
+			p->told[set] = false;
+			n->n_told--;
 		}
-		ret[out] = e->entry;
-		ret[out++].add = 0;
-		*at = e->next;
-		free(e);
-		n->n_elements--;
+		port_free_if_idle(n, at);
+		if (*at == p)
+			at = &p->next;
 	}
 	return out;
 }
 
-size_t names_expire(struct names *n, uint64_t now_ms, struct learn_entry *ret, size_t max)
+size_t names_expire(struct names *n, uint64_t now_ms, size_t buckets, struct learn_entry *ret,
+		    size_t max)
 {
 	size_t out = 0;
 
 	/* Every pair once in a while: pairs are found by age of use, not of end. */
-	for (size_t looked = 0; looked < BUCKETS && out < max; looked++) {
+	for (size_t looked = 0; looked < buckets && out < max; looked++) {
 		struct pair *p = n->pairs[n->sweep], *next;
 
 		for (; p; p = next) {
@@ -318,7 +494,7 @@ size_t names_expire(struct names *n, uint64_t now_ms, struct learn_entry *ret, s
 			if (p->until_ms <= now_ms)
 				pair_drop(n, p);
 		}
-		out += expire_elements(n, now_ms, ret + out, max - out);
+		out += expire_ports(n, now_ms, ret + out, max - out);
 		if (out < max)
 			n->sweep = (n->sweep + 1) % BUCKETS;
 	}

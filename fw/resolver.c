@@ -9,16 +9,19 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "fw/budget.h"
 #include "fw/dns_cache.h"
 #include "fw/dns_server.h"
 #include "fw/hash.h"
 #include "fw/upstream.h"
 
-#define PIN_TTL_S        60
-#define NEGATIVE_TTL_S   30 /* at most, whatever the SOA says */
-#define TTL_MAX_S        3600
-#define FAILURE_TTL_S    5 /* RFC 2308 §7: short */
-#define ADDRS_MAX        DNS_ANSWER_MAX_ADDRS
+#define PIN_TTL_S      60
+#define NEGATIVE_TTL_S 30 /* at most, whatever the SOA says */
+#define TTL_MAX_S      3600
+#define FAILURE_TTL_S  5 /* RFC 2308 §7: short */
+/* Of one answer; the rest is left out, for the client, too. Whether it is one of this host's costs
+ * 4 us for each, which other fences wait. */
+#define ADDRS_MAX        128
 #define WAITERS_MAX      1024  /* clients that wait for one question */
 #define WAITERS_ALL      32768 /* of a fence: ten thousand look-ups of both kinds, and room */
 #define QUESTIONS_ALL    65536 /* of all fences; none gets more than it leaves to the others */
@@ -27,24 +30,36 @@
 #define QUESTION_BUCKETS 1024
 #define HELD_MS          20 /* libraries ask two or three times before they give up */
 #define REPLY_MAX        65535
+#define QUESTION_MAX     300 /* bytes: a name, type and class */
 
-/* A client's query that waits for an answer. */
+/* A client's query that waits for an answer: what a reply needs of it. */
 struct waiter {
 	struct waiter *next;
 	struct dns_client client;
-	struct dns_query query;
-	uint8_t question[300]; /* query.question's bytes */
+	uint16_t id, type, edns_udp;
+	bool rd, cd, edns;
+	uint16_t question_n;
+	uint8_t question[];
+};
+
+/* What came of a question, for all that wait. */
+struct outcome {
+	enum { OUTCOME_ANSWER, OUTCOME_FAILED, OUTCOME_REBOUND } what;
+	int ede;         /* OUTCOME_FAILED */
+	struct addr bad; /* OUTCOME_REBOUND */
+	struct dns_result res;
 };
 
 /* A question that was asked upstream, once for all that want to know. */
 struct question {
-	struct question *next; /* of its bucket */
+	struct question *next; /* of its bucket, or of those that have their answer */
 	struct resolver_fence *rf;
 	struct name name;
 	uint16_t type;
 	struct waiter *waiters;
 	size_t n_waiters;
-	bool refused; /* audit mode: no rule allows it */
+	bool refused;            /* audit mode: no rule allows it */
+	struct outcome *outcome; /* not all that wait have it yet */
 };
 
 /* A refusal's reply that waits until it was written down who asked. */
@@ -77,6 +92,8 @@ struct resolver_fence {
 	struct question *questions[QUESTION_BUCKETS];
 	size_t n_questions;
 	size_t n_waiters; /* of all of them */
+	struct question *answered, **answered_end;
+	struct timer answered_timer;
 };
 
 /* ---- replies
@@ -210,37 +227,35 @@ static uint32_t deny(struct resolver_fence *rf, const struct dns_client *c, enum
 /* ---- answers
  * ------------------------------------------------------------------------------------- */
 
-static void reply_answer(struct resolver_fence *rf, const struct waiter *w,
-			 const struct dns_result *res, uint64_t now_ms)
+static void reply_answer(struct resolver_fence *rf, const struct dns_client *c,
+			 const struct dns_query *q, const struct dns_result *res)
 {
 	static uint8_t buf[REPLY_MAX];
-	uint32_t ttl = dns_result_ttl(res, now_ms);
+	uint32_t ttl = dns_result_ttl(res, loop_now_ms(rf->r->loop));
 	struct dns_builder b;
 	size_t n;
 
-	dns_reply_begin(&b, buf, reply_max(&w->client, &w->query), &w->query, res->rcode);
+	dns_reply_begin(&b, buf, reply_max(c, q), q, res->rcode);
 	for (size_t i = 0; i < res->n_addrs; i++)
-		dns_reply_addr(&b, NULL, w->query.type, res->addrs[i].b, ttl);
+		dns_reply_addr(&b, NULL, q->type, res->addrs[i].b, ttl);
 	for (size_t i = 0; i < res->n_rdata; i++)
-		dns_reply_rdata(&b, NULL, w->query.type,
+		dns_reply_rdata(&b, NULL, q->type,
 				(struct slice){res->rdata + res->rdata_at[i],
 					       (size_t)(res->rdata_at[i + 1] - res->rdata_at[i])},
 				ttl);
 	n = dns_reply_end(&b, -1, NULL);
 	if (n)
-		dns_server_reply(rf->server, &w->client, buf, n);
+		dns_server_reply(rf->server, c, buf, n);
 }
 
-static void learn(struct resolver_fence *rf, const struct name *name, const struct dns_result *res)
+static void learn(struct resolver_fence *rf, const struct name *name, struct dns_result *res)
 {
-	if (res->n_addrs)
-		rf->r->ops.learn(rf->r->arg, rf, name, res->addrs, res->n_addrs, res->ttl_s, 0);
-}
+	struct resolver *r = rf->r;
 
-void resolver_learned(struct resolver *r, uint64_t cookie, bool ok)
-{
-	/* The flow check knew the addresses when learn returned: nothing waits for the kernel's
-	 * sets. */
+	if (!res->n_addrs)
+		return;
+	r->ops.learn(r->arg, rf, name, res->addrs, res->plain, res->n_addrs, res->ttl_s);
+	res->learned = r->ops.forgotten(r->arg, rf);
 }
 
 static bool pinned(const struct policy *p, const struct name *name, const struct addr *a)
@@ -254,27 +269,33 @@ static bool pinned(const struct policy *p, const struct name *name, const struct
 	return false;
 }
 
+/* An address that an allowed name may have without further words. */
+static bool is_plain(const struct resolver_fence *rf, const struct addr *a)
+{
+	const struct resolver *r = rf->r;
+	enum addr_kind kind = addr_kind(a);
+	struct addr inner[ADDR_EMBEDDED_MAX];
+	size_t n_inner = addr_embedded_v4(a, inner);
+	bool plain = (kind == ADDR_GLOBAL || kind == ADDR_RESERVED) && !r->ops.is_local(r->arg, a);
+
+	for (size_t i = 0; i < n_inner && plain; i++)
+		plain = !r->ops.is_local(r->arg, &inner[i]);
+	return plain;
+}
+
 /* May name have this address? A rule's `addresses:` and the policy's pins may say so; a deny rule
  * for the address says no in any case. */
-static bool address_ok(struct resolver_fence *rf, const struct name *name, const struct addr *a)
+static bool address_ok(const struct resolver_fence *rf, const struct name *name,
+		       const struct addr *a, bool plain)
 {
 	const struct policy *p = rf->c.policy;
 	struct opening o[OPENINGS_MAX];
-	size_t n = policy_name_openings(p, name, o, OPENINGS_MAX, NULL);
-	enum addr_kind kind = addr_kind(a);
-	struct addr inner;
-	bool plain =
-	    (kind == ADDR_GLOBAL || kind == ADDR_RESERVED) && !rf->r->ops.is_local(rf->r->arg, a);
+	size_t n = policy_name_openings_at(p, name, plain ? NULL : a, o, OPENINGS_MAX, NULL);
 
-	if (plain && addr_embedded_v4(a, &inner))
-		plain = !rf->r->ops.is_local(rf->r->arg, &inner);
-	for (size_t i = 0; i < n; i++) {
-		if (policy_match_addr(p, scheme_l4proto(o[i].scheme), a, o[i].port).verdict ==
+	for (size_t i = 0; i < n; i++)
+		if (policy_match_addr(p, scheme_l4proto(o[i].scheme), a, o[i].port).verdict !=
 		    VERDICT_DENY)
-			continue;
-		if (plain || policy_rule_address_ok(p, o[i].rule, a))
 			return true;
-	}
 	return pinned(p, name, a);
 }
 
@@ -298,12 +319,15 @@ static void take_addrs(struct resolver_fence *rf, const struct question *q,
 
 		/* ::ffff:a.b.c.d is no AAAA answer that anybody needs. */
 		bool mapped = q->type == DNS_TYPE_AAAA && addr.family == 4;
+		bool plain = !mapped && is_plain(rf, &addr);
 
-		if (mapped || (!q->refused && !address_ok(rf, &q->name, &addr))) {
+		if (mapped || (!q->refused && !address_ok(rf, &q->name, &addr, plain))) {
 			*ret_bad = addr;
 			if (!rf->c.audit || mapped)
 				continue;
+			plain = true; /* it was told, once is enough */
 		}
+		res->plain[res->n_addrs] = plain;
 		res->addrs[res->n_addrs++] = addr;
 	}
 }
@@ -334,11 +358,6 @@ static struct question **question_bucket(struct resolver_fence *rf, const struct
 
 static void question_free(struct question *q)
 {
-	struct question **at = question_bucket(q->rf, &q->name, q->type);
-
-	while (*at != q)
-		at = &(*at)->next;
-	*at = q->next;
 	q->rf->r->n_questions--;
 	q->rf->n_questions--;
 	q->rf->n_waiters -= q->n_waiters;
@@ -348,30 +367,128 @@ static void question_free(struct question *q)
 		q->waiters = w->next;
 		free(w);
 	}
+	free(q->outcome);
 	free(q);
 }
 
-static void rebound(struct resolver_fence *rf, const struct question *q, const struct addr *bad)
+/* Who asks from here on, asks anew. */
+static void question_leave(struct question *q)
 {
-	char text[ADDR_STRLEN], detail[160];
-	uint32_t go = 0;
+	struct question **at = question_bucket(q->rf, &q->name, q->type);
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
+	q->next = NULL;
+}
+
+static void bad_text(const struct resolver_fence *rf, const struct addr *bad, char *buf, size_t max)
+{
+	char text[ADDR_STRLEN];
 
 	addr_format(bad, text);
-	snprintf(detail, sizeof(detail), "it resolves to %s (%s)", text,
+	snprintf(buf, max, "it resolves to %s (%s)", text,
 		 rf->r->ops.is_local(rf->r->arg, bad) ? "this host"
 						      : addr_kind_name(addr_kind(bad)));
-	for (struct waiter *w = q->waiters; w; w = w->next) {
-		char ede[300];
+}
 
-		go = deny(rf, &w->client, DENIED_DNS_REBIND, q->name.s, q->type, RULE_NONE, bad,
-			  detail);
-		if (rf->c.audit)
-			return;
-		snprintf(ede, sizeof(ede),
-			 "agentfw: %.80s: %s; name it under addresses: or dns.hosts", q->name.s,
-			 detail);
-		reply_refused(rf, &w->client, &w->query, DNS_REFUSED, DNS_EDE_FILTERED, ede, go);
+static uint32_t deny_rebound(struct resolver_fence *rf, const struct dns_client *c,
+			     const struct question *q, const struct addr *bad)
+{
+	char detail[160];
+
+	bad_text(rf, bad, detail, sizeof(detail));
+	return deny(rf, c, DENIED_DNS_REBIND, q->name.s, q->type, RULE_NONE, bad, detail);
+}
+
+static void reply_rebound(struct resolver_fence *rf, const struct dns_client *c,
+			  const struct dns_query *dq, const struct question *q,
+			  const struct addr *bad)
+{
+	char ede[300], detail[160];
+	uint32_t go = deny_rebound(rf, c, q, bad);
+
+	bad_text(rf, bad, detail, sizeof(detail));
+	snprintf(ede, sizeof(ede), "agentfw: %.80s: %s; name it under addresses: or dns.hosts",
+		 q->name.s, detail);
+	reply_refused(rf, c, dq, DNS_REFUSED, DNS_EDE_FILTERED, ede, go);
+}
+
+static void reply_outcome(struct resolver_fence *rf, const struct question *q,
+			  const struct waiter *w, const struct outcome *o)
+{
+	static struct dns_query dq;
+
+	dq = (struct dns_query){.id = w->id,
+				.type = w->type,
+				.rd = w->rd,
+				.cd = w->cd,
+				.edns = w->edns,
+				.edns_udp = w->edns_udp,
+				.question = {w->question, w->question_n}};
+	switch (o->what) {
+	case OUTCOME_ANSWER:
+		reply_answer(rf, &w->client, &dq, &o->res);
+		break;
+	case OUTCOME_FAILED:
+		reply_error(rf, &w->client, &dq, DNS_SERVFAIL, o->ede,
+			    "agentfw: no name server answered");
+		break;
+	case OUTCOME_REBOUND:
+		reply_rebound(rf, &w->client, &dq, q, &o->bad);
+		break;
 	}
+}
+
+/* Those that wait get their replies, as many as may be at a time. Returns false: some still wait.
+ */
+static bool answer_waiters(struct question *q, const struct outcome *o, bool all)
+{
+	struct resolver_fence *rf = q->rf;
+
+	while (q->waiters && (all || budget_left(rf->c.budget))) {
+		struct waiter *w = q->waiters;
+
+		q->waiters = w->next;
+		q->n_waiters--;
+		rf->n_waiters--;
+		reply_outcome(rf, q, w, o);
+		free(w);
+	}
+	return !q->waiters;
+}
+
+static void on_answered(struct timer *t)
+{
+	struct resolver_fence *rf = t->arg;
+	struct question *q;
+
+	while ((q = rf->answered) && answer_waiters(q, q->outcome, false)) {
+		rf->answered = q->next;
+		if (!rf->answered)
+			rf->answered_end = &rf->answered;
+		question_free(q);
+	}
+	if (q)
+		timer_set(rf->r->loop, t, loop_now_ms(rf->r->loop));
+}
+
+/* A thousand may wait for one answer of hundreds of addresses. */
+static void answer_question(struct question *q, const struct outcome *o)
+{
+	struct resolver_fence *rf = q->rf;
+
+	question_leave(q);
+	if (answer_waiters(q, o, false) || !(q->outcome = malloc(sizeof(*o)))) {
+		answer_waiters(q, o, true);
+		question_free(q);
+		return;
+	}
+	*q->outcome = *o;
+	*rf->answered_end = q;
+	rf->answered_end = &q->next;
+	if (!rf->answered_timer.slot)
+		timer_set(rf->r->loop, &rf->answered_timer, loop_now_ms(rf->r->loop));
 }
 
 /* Clients ask again at once when they get SERVFAIL; they shall not wait for the same servers again.
@@ -387,43 +504,47 @@ static void remember_failure(struct resolver_fence *rf, const struct question *q
 	dns_cache_put(rf->cache, &q->name, q->type, &res);
 }
 
+static void take_answer(struct resolver_fence *rf, const struct question *q,
+			const struct dns_answer *a, struct outcome *o, uint64_t now)
+{
+	struct dns_result *res = &o->res;
+
+	res->rcode = a->rcode;
+	if (q->type == DNS_TYPE_A || q->type == DNS_TYPE_AAAA)
+		take_addrs(rf, q, a, res, &o->bad);
+	else
+		take_rdata(rf, q, a, res);
+	res->ttl_s = a->ttl_s > TTL_MAX_S ? TTL_MAX_S : a->ttl_s;
+	if (!res->n_addrs && !res->n_rdata && res->ttl_s > NEGATIVE_TTL_S)
+		res->ttl_s = NEGATIVE_TTL_S;
+	res->until_ms = now + (uint64_t)res->ttl_s * 1000;
+	if (o->bad.family && !rf->c.audit) {
+		o->what = OUTCOME_REBOUND;
+		return;
+	}
+	if (o->bad.family && q->waiters)
+		deny_rebound(rf, &q->waiters->client, q, &o->bad);
+	learn(rf, &q->name, res);
+	if (!o->bad.family)
+		dns_cache_put(rf->cache, &q->name, q->type, res);
+}
+
 static void on_answer(void *arg, void *question, const struct dns_answer *a)
 {
 	struct resolver_fence *rf = arg;
 	struct question *q = question;
-	static struct dns_result res;
-	struct addr bad = {0};
+	static struct outcome o;
 	uint64_t now = loop_now_ms(rf->r->loop);
 
-	if (!a || (a->rcode != DNS_NOERROR && a->rcode != DNS_NXDOMAIN)) {
+	memset(&o, 0, sizeof(o));
+	if (a && (a->rcode == DNS_NOERROR || a->rcode == DNS_NXDOMAIN)) {
+		take_answer(rf, q, a, &o, now);
+	} else {
+		o.what = OUTCOME_FAILED;
+		o.ede = a ? DNS_EDE_NETWORK_ERROR : DNS_EDE_NO_REACHABLE_AUTHORITY;
 		remember_failure(rf, q, now);
-		for (struct waiter *w = q->waiters; w; w = w->next)
-			reply_error(rf, &w->client, &w->query, DNS_SERVFAIL,
-				    a ? DNS_EDE_NETWORK_ERROR : DNS_EDE_NO_REACHABLE_AUTHORITY,
-				    "agentfw: no name server answered");
-		question_free(q);
-		return;
 	}
-	memset(&res, 0, sizeof(res));
-	res.rcode = a->rcode;
-	if (q->type == DNS_TYPE_A || q->type == DNS_TYPE_AAAA)
-		take_addrs(rf, q, a, &res, &bad);
-	else
-		take_rdata(rf, q, a, &res);
-	res.ttl_s = a->ttl_s > TTL_MAX_S ? TTL_MAX_S : a->ttl_s;
-	if (!res.n_addrs && !res.n_rdata && res.ttl_s > NEGATIVE_TTL_S)
-		res.ttl_s = NEGATIVE_TTL_S;
-	res.until_ms = now + (uint64_t)res.ttl_s * 1000;
-	if (bad.family)
-		rebound(rf, q, &bad);
-	if (!bad.family || rf->c.audit) {
-		learn(rf, &q->name, &res);
-		if (!bad.family)
-			dns_cache_put(rf->cache, &q->name, q->type, &res);
-		for (struct waiter *w = q->waiters; w; w = w->next)
-			reply_answer(rf, w, &res, now);
-	}
-	question_free(q);
+	answer_question(q, &o);
 }
 
 static void on_spoofed(void *arg, const struct name *name, uint16_t type)
@@ -443,14 +564,20 @@ static void on_want_socket(void *arg, unsigned server, int type)
 
 static struct waiter *waiter_new(const struct dns_client *c, const struct dns_query *q)
 {
-	struct waiter *w = q->question.n <= sizeof(w->question) ? malloc(sizeof(*w)) : NULL;
+	struct waiter *w =
+	    q->question.n <= QUESTION_MAX ? malloc(sizeof(*w) + q->question.n) : NULL;
 
 	if (!w)
 		return NULL;
-	w->client = *c;
-	w->query = *q;
+	*w = (struct waiter){.client = *c,
+			     .id = q->id,
+			     .type = q->type,
+			     .edns_udp = q->edns_udp,
+			     .rd = q->rd,
+			     .cd = q->cd,
+			     .edns = q->edns,
+			     .question_n = (uint16_t)q->question.n};
 	memcpy(w->question, q->question.p, q->question.n);
-	w->query.question.p = w->question;
 	return w;
 }
 
@@ -474,6 +601,7 @@ static void ask(struct resolver_fence *rf, const struct dns_client *c, const str
 				       .refused = refused};
 		*bucket = q;
 		if (upstream_ask(rf->upstream, &q->name, q->type, q) < 0) {
+			question_leave(q);
 			question_free(q);
 			q = NULL;
 		}
@@ -499,7 +627,6 @@ static bool answer_pin(struct resolver_fence *rf, const struct dns_client *c,
 	struct addr pins[64];
 	size_t n = policy_pin(rf->c.policy, &q->name, pins, 64);
 	static struct dns_result res;
-	struct waiter w = {.client = *c, .query = *q};
 	uint8_t family = q->type == DNS_TYPE_A ? 4 : q->type == DNS_TYPE_AAAA ? 6 : 0;
 
 	if (!n)
@@ -511,7 +638,7 @@ static bool answer_pin(struct resolver_fence *rf, const struct dns_client *c,
 		if (pins[i].family == family)
 			res.addrs[res.n_addrs++] = pins[i];
 	learn(rf, &q->name, &res);
-	reply_answer(rf, &w, &res, loop_now_ms(rf->r->loop));
+	reply_answer(rf, c, q, &res);
 	return true;
 }
 
@@ -520,7 +647,6 @@ static bool answer_localhost(struct resolver_fence *rf, const struct dns_client 
 			     const struct dns_query *q)
 {
 	static const struct name local = {9, "localhost"};
-	struct waiter w = {.client = *c, .query = *q};
 	static struct dns_result res;
 
 	if (!name_equal(&q->name, &local) && !name_below(&q->name, &local))
@@ -532,7 +658,7 @@ static bool answer_localhost(struct resolver_fence *rf, const struct dns_client 
 		res.addrs[res.n_addrs++] = (struct addr){4, {127, 0, 0, 1}};
 	else if (q->type == DNS_TYPE_AAAA)
 		res.addrs[res.n_addrs++] = (struct addr){6, {[15] = 1}};
-	reply_answer(rf, &w, &res, loop_now_ms(rf->r->loop));
+	reply_answer(rf, c, q, &res);
 	return true;
 }
 
@@ -549,9 +675,8 @@ static bool is_reverse(const struct name *n)
 static void answer_allowed(struct resolver_fence *rf, const struct dns_client *c,
 			   const struct dns_query *q, bool refused)
 {
-	struct waiter w = {.client = *c, .query = *q};
 	uint64_t now = loop_now_ms(rf->r->loop);
-	const struct dns_result *res;
+	struct dns_result *res;
 
 	if (!refused && answer_pin(rf, c, q))
 		return;
@@ -562,8 +687,10 @@ static void answer_allowed(struct resolver_fence *rf, const struct dns_client *c
 	}
 	res = dns_cache_get(rf->cache, &q->name, q->type, now);
 	if (res) {
-		learn(rf, &q->name, res);
-		reply_answer(rf, &w, res, now);
+		/* The pairs outlive the TTL of what they were learned from. */
+		if (res->learned != rf->r->ops.forgotten(rf->r->arg, rf))
+			learn(rf, &q->name, res);
+		reply_answer(rf, c, q, res);
 		return;
 	}
 	ask(rf, c, q, refused);
@@ -587,7 +714,7 @@ static void refuse_name(struct resolver_fence *rf, const struct dns_client *c,
 	reply_refused(rf, c, q, DNS_REFUSED, DNS_EDE_BLOCKED, text, go);
 }
 
-static void on_query(void *arg, const struct dns_client *c, const uint8_t *msg, size_t n)
+static bool on_query(void *arg, const struct dns_client *c, const uint8_t *msg, size_t n)
 {
 	static struct dns_query q;
 	struct resolver_fence *rf = arg;
@@ -600,7 +727,7 @@ static void on_query(void *arg, const struct dns_client *c, const uint8_t *msg, 
 	if (c->addr.family == 6 && !addr_is_loopback(&c->addr) &&
 	    !rf->r->ops.is_local(rf->r->arg, &c->addr)) {
 		deny(rf, c, DENIED_SOURCE, "", 0, RULE_NONE, NULL, NULL);
-		return;
+		return false;
 	}
 	switch (dns_query_parse(msg, n, &q, &rcode)) {
 	case WIRE_OK:
@@ -608,23 +735,24 @@ static void on_query(void *arg, const struct dns_client *c, const uint8_t *msg, 
 	case WIRE_BAD:
 		deny(rf, c, DENIED_DNS_MALFORMED, q.shown, q.type, RULE_NONE, NULL, NULL);
 		reply_error(rf, c, &q, rcode, -1, NULL);
-		return;
+		return true;
 	case WIRE_MORE:
 	case WIRE_TRUNCATED:
 		deny(rf, c, DENIED_DNS_MALFORMED, "", 0, RULE_NONE, NULL, NULL);
-		return;
+		return false;
 	}
 	if (q.name.len && answer_localhost(rf, c, &q))
-		return;
+		return true;
 	if (q.name.len && q.type == DNS_TYPE_PTR && is_reverse(&q.name)) {
 		reply_error(rf, c, &q, DNS_NXDOMAIN, -1, NULL);
-		return;
+		return true;
 	}
 	if (q.name.len && policy_name_openings(rf->c.policy, &q.name, &o, 1, &why))
 		answer_allowed(rf, c, &q, false);
 	else
 		refuse_name(rf, c, &q,
 			    q.name.len ? &why : &(struct match){VERDICT_NONE, RULE_NONE});
+	return true;
 }
 
 /* ---- life
@@ -668,9 +796,12 @@ int resolver_fence_add(struct resolver *r, const struct resolver_fence_config *c
 		return -ENOMEM;
 	rf->r = r;
 	rf->c = *c;
+	rf->answered_end = &rf->answered;
+	rf->answered_timer = (struct timer){.fn = on_answered, .arg = rf, .budget = c->budget};
 	if ((e = dns_server_new(r->loop, c->udp4, c->tcp4, c->udp6, c->tcp6, on_query, rf,
-				&rf->server)) < 0 ||
-	    (e = upstream_new(r->loop, c->n_servers, &ops, rf, &r->share, &rf->upstream)) < 0 ||
+				c->budget, &rf->server)) < 0 ||
+	    (e = upstream_new(r->loop, c->n_servers, &ops, rf, &r->share, c->budget,
+			      &rf->upstream)) < 0 ||
 	    (e = dns_cache_new(&rf->cache)) < 0) {
 		resolver_fence_del(rf);
 		return e;
@@ -687,8 +818,19 @@ void resolver_fence_del(struct resolver_fence *rf)
 			rf->r->n_held--;
 		}
 	for (size_t i = 0; i < QUESTION_BUCKETS; i++)
-		while (rf->questions[i])
-			question_free(rf->questions[i]);
+		while (rf->questions[i]) {
+			struct question *q = rf->questions[i];
+
+			question_leave(q);
+			question_free(q);
+		}
+	while (rf->answered) {
+		struct question *q = rf->answered;
+
+		rf->answered = q->next;
+		question_free(q);
+	}
+	timer_cancel(rf->r->loop, &rf->answered_timer);
 	upstream_free(rf->upstream);
 	dns_server_free(rf->server);
 	dns_cache_free(rf->cache);

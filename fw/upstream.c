@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fw/budget.h"
+
 #define ASKS_MAX      32768 /* ten thousand lookups of both kinds at once, and room */
 #define FLYING_MAX    256   /* as many as a server's socket holds by default */
 #define TRIES_MAX     3
@@ -31,6 +33,7 @@ struct ask {
 	bool flying, sent;
 	struct watch watch;
 	struct timer timer;
+	uint64_t parked_until_ms;
 	uint8_t *in; /* TCP: length and message */
 	size_t in_n;
 };
@@ -45,10 +48,14 @@ struct upstream {
 	struct queue parked;  /* until fewer are under way */
 	size_t n, n_flying;
 	struct upstream_share *share;
+	struct budget *budget;
+	struct timer parked_timer; /* of them all: there may be very many, and they are in order */
 };
 
+static void on_parked(struct timer *t);
+
 int upstream_new(struct loop *loop, size_t n_servers, const struct upstream_ops *ops, void *arg,
-		 struct upstream_share *share, struct upstream **ret)
+		 struct upstream_share *share, struct budget *budget, struct upstream **ret)
 {
 	struct upstream *u = calloc(1, sizeof(*u));
 
@@ -59,6 +66,8 @@ int upstream_new(struct loop *loop, size_t n_servers, const struct upstream_ops 
 	u->ops = *ops;
 	u->arg = arg;
 	u->share = share;
+	u->budget = budget;
+	u->parked_timer = (struct timer){.fn = on_parked, .arg = u, .budget = budget};
 	*ret = u;
 	return 0;
 }
@@ -118,6 +127,7 @@ void upstream_free(struct upstream *u)
 		return;
 	while (u->asks)
 		ask_free(u->asks);
+	timer_cancel(u->loop, &u->parked_timer);
 	free(u);
 }
 
@@ -163,19 +173,30 @@ static void next_try(struct ask *a)
 
 static void on_timeout(struct timer *t)
 {
-	struct ask *a = t->arg;
+	next_try(t->arg);
+}
 
-	if (a->queue == &a->u->parked)
+static void on_parked(struct timer *t)
+{
+	struct upstream *u = t->arg;
+	uint64_t now = loop_now_ms(u->loop);
+	struct ask *a;
+
+	while ((a = u->parked.first) && a->parked_until_ms <= now && budget_left(u->budget))
 		finish(a, NULL);
-	else
-		next_try(a);
+	if (a)
+		timer_set(u->loop, t, a->parked_until_ms);
 }
 
 /* A server that gets more at once than it can take would lose the questions of others, too. */
 static void park(struct ask *a)
 {
-	queue_enter(a, &a->u->parked);
-	timer_set(a->u->loop, &a->timer, loop_now_ms(a->u->loop) + PARKED_MS);
+	struct upstream *u = a->u;
+
+	queue_enter(a, &u->parked);
+	a->parked_until_ms = loop_now_ms(u->loop) + PARKED_MS;
+	if (!u->parked_timer.slot)
+		timer_set(u->loop, &u->parked_timer, a->parked_until_ms);
 }
 
 int upstream_ask(struct upstream *u, const struct name *name, uint16_t type, void *question)
@@ -192,7 +213,7 @@ int upstream_ask(struct upstream *u, const struct name *name, uint16_t type, voi
 	a->type = type;
 	a->question = question;
 	a->watch.fd = -1;
-	a->timer = (struct timer){.fn = on_timeout, .arg = a};
+	a->timer = (struct timer){.fn = on_timeout, .arg = a, .budget = u->budget};
 	a->next = u->asks;
 	if (u->asks)
 		u->asks->prev = a;
@@ -308,7 +329,7 @@ void upstream_socket(struct upstream *u, unsigned server, int type, int fd)
 		return;
 	}
 	queue_leave(a);
-	a->watch = (struct watch){.fd = fd, .fn = on_socket, .arg = a};
+	a->watch = (struct watch){.fd = fd, .fn = on_socket, .arg = a, .budget = u->budget};
 	if (fd < 0 || loop_add(u->loop, &a->watch, type == SOCK_STREAM ? EPOLLOUT : EPOLLIN) < 0) {
 		next_try(a);
 		return;

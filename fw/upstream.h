@@ -25,8 +25,9 @@ struct upstream_share {
 	size_t n, max;
 };
 
+/* budget: of the fence; may be NULL. */
 int upstream_new(struct loop *loop, size_t n_servers, const struct upstream_ops *ops, void *arg,
-		 struct upstream_share *share, struct upstream **ret);
+		 struct upstream_share *share, struct budget *budget, struct upstream **ret);
 void upstream_free(struct upstream *u); /* questions under way are dropped without an answer */
 /* question is handed back. -ENOMEM; -EAGAIN: too many under way. */
 int upstream_ask(struct upstream *u, const struct name *name, uint16_t type, void *question);

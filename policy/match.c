@@ -201,8 +201,14 @@ static bool speaks_of(const struct blob_entry *e, enum scheme scheme, uint16_t p
 	return (e->bits & BLOB_ANY) || ((e->bits & BLOB_SCHEME) == scheme && e->port == port);
 }
 
-struct match policy_match_name(const struct policy *p, enum scheme scheme, const struct name *name,
-			       uint16_t port)
+/* at NULL: whatever address the name has. */
+static bool holds_at(const struct policy *p, const struct blob_entry *e, const struct addr *at)
+{
+	return !at || (e->bits & BLOB_DENY) || policy_rule_address_ok(p, e->rule, at);
+}
+
+struct match policy_match_name_at(const struct policy *p, enum scheme scheme,
+				  const struct name *name, uint16_t port, const struct addr *at)
 {
 	struct match m = {VERDICT_NONE, RULE_NONE};
 	struct walk w = walk_of(p, name);
@@ -211,9 +217,16 @@ struct match policy_match_name(const struct policy *p, enum scheme scheme, const
 	if (scheme == SCHEME_TLS)
 		scheme = SCHEME_HTTPS;
 	while ((e = walk_next(&w)))
-		if (speaks_of(e, scheme, port) && take(&m, e->bits & BLOB_DENY, e->rule))
+		if (speaks_of(e, scheme, port) && holds_at(p, e, at) &&
+		    take(&m, e->bits & BLOB_DENY, e->rule))
 			break;
 	return m;
+}
+
+struct match policy_match_name(const struct policy *p, enum scheme scheme, const struct name *name,
+			       uint16_t port)
+{
+	return policy_match_name_at(p, scheme, name, port, NULL);
 }
 
 static bool opened(const struct opening *list, size_t n, const struct blob_entry *e)
@@ -225,8 +238,9 @@ static bool opened(const struct opening *list, size_t n, const struct blob_entry
 	return false;
 }
 
-size_t policy_name_openings(const struct policy *p, const struct name *name, struct opening *ret,
-			    size_t max, struct match *ret_why)
+size_t policy_name_openings_at(const struct policy *p, const struct name *name,
+			       const struct addr *at, struct opening *ret, size_t max,
+			       struct match *ret_why)
 {
 	struct match why = {VERDICT_NONE, RULE_NONE};
 	struct walk w = walk_of(p, name);
@@ -238,7 +252,7 @@ size_t policy_name_openings(const struct policy *p, const struct name *name, str
 		struct match m = {VERDICT_DENY, e->rule};
 
 		if (!(e->bits & BLOB_DENY)) {
-			if (opened(ret, n, e))
+			if (!holds_at(p, e, at) || opened(ret, n, e))
 				continue;
 			m = (struct match){VERDICT_ALLOW, e->rule};
 			if (p->denies)
@@ -252,4 +266,10 @@ size_t policy_name_openings(const struct policy *p, const struct name *name, str
 	if (ret_why)
 		*ret_why = why;
 	return n;
+}
+
+size_t policy_name_openings(const struct policy *p, const struct name *name, struct opening *ret,
+			    size_t max, struct match *ret_why)
+{
+	return policy_name_openings_at(p, name, NULL, ret, max, ret_why);
 }

@@ -57,6 +57,7 @@ int endpoint_parse(const char *text, size_t len, struct endpoint *ret, size_t *r
 /* The canonical text: default scheme and default port are left out. buf holds ENDPOINT_STRLEN. */
 const char *endpoint_format(const struct endpoint *ep, char *buf);
 const char *scheme_name(enum scheme s);
+#define PORT_DNS 53                    /* no rule allows it: the fence's resolver answers there */
 uint8_t scheme_l4proto(enum scheme s); /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP */
 
 /* ---- compiling ------------------------------------------------------------------------------- */
@@ -229,5 +230,13 @@ struct opening {
  * other. */
 size_t policy_name_openings(const struct policy *p, const struct name *name, struct opening *ret,
 			    size_t max, struct match *ret_why);
+
+/* The same of the entries alone that say `addresses:` with *at in it: what a name opens at an
+ * address that is not everybody's. at NULL: of every entry. */
+struct match policy_match_name_at(const struct policy *p, enum scheme scheme,
+				  const struct name *name, uint16_t port, const struct addr *at);
+size_t policy_name_openings_at(const struct policy *p, const struct name *name,
+			       const struct addr *at, struct opening *ret, size_t max,
+			       struct match *ret_why);
 
 #endif

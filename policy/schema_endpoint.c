@@ -125,6 +125,28 @@ static void no_group(struct yaml *y, size_t quote, const char *text, bool deny)
 	yaml_error(y, quote, hint, "there is no group '%s'", shown);
 }
 
+/* Whatever a fence sends to port 53 comes to its own resolver. */
+static bool to_resolver(const struct endpoint *ep)
+{
+	for (size_t i = 0; i < ep->n_ports; i++)
+		if (ep->ports[i] == PORT_DNS)
+			return true;
+	return false;
+}
+
+/* Where the port stands in the text. */
+static size_t port_at(const char *text)
+{
+	const char *p = text + strlen(text);
+
+	while (p > text && (p[-1] == ',' || (p[-1] >= '0' && p[-1] <= '9')))
+		p--;
+	for (; *p; p += strcspn(p, ","), p += *p == ',')
+		if (strcspn(p, ",") == 2 && memcmp(p, "53", 2) == 0)
+			return (size_t)(p - text);
+	return 0;
+}
+
 /* The endpoint's text is the current event. */
 static void take_endpoint(struct yaml *y, struct item *it)
 {
@@ -149,6 +171,13 @@ static void take_endpoint(struct yaml *y, struct item *it)
 			       "UDP 443 is refused and clients fall back to https: write that");
 	} else if (it->ep.host == HOST_NAME && !it->ep.scheme_written && !strpbrk(text, ".:")) {
 		no_group(y, quote, text, it->deny);
+	} else if (!it->deny && to_resolver(&it->ep)) {
+		yaml_error(
+		    y, quote + port_at(text),
+		    "other name servers: dns.servers; an address for a name: dns.hosts",
+		    "'%s': every packet to port 53 goes to the fence's own resolver, so this "
+		    "would never work",
+		    text);
 	} else if (!it->deny && !it->broad && (broad = too_broad(&it->ep))) {
 		yaml_error(y, quote,
 			   "name the hosts you need; if you mean it: {to: ..., broad: true}",

@@ -167,84 +167,131 @@ bool prefix_contains(const struct prefix *p, const struct addr *a)
 	return !rest || ((p->addr.b[whole] ^ a->b[whole]) & (uint8_t)(0xff00 >> rest)) == 0;
 }
 
-bool addr_embedded_v4(const struct addr *a, struct addr *ret)
-{
-	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b}, zero[12] = {0};
+/* Forms of which the IPv4 address is all that matters. */
+static const struct {
+	struct prefix prefix;
+	uint8_t at;
+} translated[] = {
+    {{{6, {0x00, 0x64, 0xff, 0x9b}}, 96}, 12}, /* NAT64, RFC 6052 */
+    {{{6, {[8] = 0xff, [9] = 0xff}}, 96}, 12}, /* IPv4-translated, RFC 2765 */
+    {{{6, {0x20, 0x02}}, 16}, 2},              /* 6to4, RFC 3056 */
+    {{{6, {0}}, 96}, 12},                      /* IPv4-compatible, RFC 4291 */
+};
 
+/* Where the address stands; 0: it is none of these forms. */
+static size_t embeds_alone(const struct addr *a)
+{
+	static const uint8_t zero[15];
+
+	if (a->family != 6 || (memcmp(a->b, zero, sizeof(zero)) == 0 && a->b[15] <= 1))
+		return 0; /* :: and ::1 are themselves */
+	for (size_t i = 0; i < sizeof(translated) / sizeof(translated[0]); i++)
+		if (prefix_contains(&translated[i].prefix, a))
+			return translated[i].at;
+	return 0;
+}
+
+size_t addr_embedded_v4(const struct addr *a, struct addr ret[ADDR_EMBEDDED_MAX])
+{
+	static const struct prefix teredo = {{6, {0x20, 0x01}}, 32};
+	size_t at = embeds_alone(a);
+	uint8_t client[4];
+
+	if (at) {
+		ret[0] = addr_from_v4(a->b + at);
+		return 1;
+	}
 	if (a->family != 6)
-		return false;
-	if (memcmp(a->b, nat64, 12) == 0)
-		*ret = addr_from_v4(a->b + 12);
-	else if (a->b[0] == 0x20 && a->b[1] == 0x02)
-		*ret = addr_from_v4(a->b + 2);
-	else if (memcmp(a->b, zero, 12) == 0 && (a->b[12] || a->b[13] || a->b[14] || a->b[15] > 1))
-		*ret = addr_from_v4(a->b + 12);
-	else
-		return false;
-	return true;
+		return 0;
+	if (prefix_contains(&teredo, a)) { /* RFC 4380: the client, its bits turned; the server */
+		for (size_t i = 0; i < 4; i++)
+			client[i] = (uint8_t)~a->b[12 + i];
+		ret[0] = addr_from_v4(client);
+		ret[1] = addr_from_v4(a->b + 4);
+		return 2;
+	}
+	/* ISATAP, RFC 5214: an interface of this kind sends to the IPv4 address, whatever the
+	 * prefix. */
+	if ((a->b[8] & 0xfd) == 0 && a->b[9] == 0 && a->b[10] == 0x5e && a->b[11] == 0xfe) {
+		ret[0] = addr_from_v4(a->b + 12);
+		return 1;
+	}
+	return 0;
 }
 
 /* Sources: RFC 6890 and the IANA special-purpose registries; the providers' documents for metadata.
  */
 static const struct {
-	const char *prefix;
+	struct prefix prefix;
 	enum addr_kind kind;
 } kinds[] = {
-    {"0.0.0.0/8", ADDR_UNSPECIFIED},
-    {"::/128", ADDR_UNSPECIFIED},
-    {"127.0.0.0/8", ADDR_LOOPBACK},
-    {"::1/128", ADDR_LOOPBACK},
-    {"169.254.169.254/32", ADDR_METADATA}, /* AWS, Azure, Google, OpenStack and others */
-    {"169.254.170.2/32", ADDR_METADATA},   /* AWS ECS */
-    {"169.254.170.23/32", ADDR_METADATA},  /* AWS EKS pod identity */
-    {"169.254.169.123/32", ADDR_METADATA}, /* AWS time */
-    {"169.254.169.253/32", ADDR_METADATA}, /* AWS DNS */
-    {"100.100.100.200/32", ADDR_METADATA}, /* Alibaba */
-    {"192.0.0.192/32", ADDR_METADATA},     /* Oracle */
-    {"168.63.129.16/32", ADDR_METADATA},   /* Azure wire server */
-    {"fd00:ec2::/32", ADDR_METADATA},      /* AWS */
-    {"fd20:ce::254/128", ADDR_METADATA},   /* Google */
-    {"169.254.0.0/16", ADDR_LINK_LOCAL},
-    {"fe80::/10", ADDR_LINK_LOCAL},
-    {"224.0.0.0/4", ADDR_MULTICAST},
-    {"255.255.255.255/32", ADDR_MULTICAST},
-    {"ff00::/8", ADDR_MULTICAST},
-    {"10.0.0.0/8", ADDR_PRIVATE},
-    {"172.16.0.0/12", ADDR_PRIVATE},
-    {"192.168.0.0/16", ADDR_PRIVATE},
-    {"100.64.0.0/10", ADDR_PRIVATE},
-    {"fc00::/7", ADDR_PRIVATE},
-    {"fec0::/10", ADDR_PRIVATE},
-    {"192.0.0.0/24", ADDR_RESERVED},
-    {"192.0.2.0/24", ADDR_RESERVED},
-    {"192.88.99.0/24", ADDR_RESERVED},
-    {"198.18.0.0/15", ADDR_RESERVED},
-    {"198.51.100.0/24", ADDR_RESERVED},
-    {"203.0.113.0/24", ADDR_RESERVED},
-    {"240.0.0.0/4", ADDR_RESERVED},
-    {"100::/64", ADDR_RESERVED},
-    {"2001:db8::/32", ADDR_RESERVED},
-    {"3fff::/20", ADDR_RESERVED},
-    {"2001::/23", ADDR_RESERVED}, /* Teredo, ORCHID and other protocols */
-    {"64:ff9b:1::/48", ADDR_RESERVED},
-    {"5f00::/16", ADDR_RESERVED},
+    {{{4, {0}}, 8}, ADDR_UNSPECIFIED},
+    {{{6, {0}}, 128}, ADDR_UNSPECIFIED}, /* :: */
+    {{{4, {127}}, 8}, ADDR_LOOPBACK},
+    {{{6, {[15] = 0x01}}, 128}, ADDR_LOOPBACK},       /* ::1 */
+    {{{4, {169, 254, 169, 254}}, 32}, ADDR_METADATA}, /* AWS, Azure, Google, OpenStack and others */
+    {{{4, {169, 254, 170, 2}}, 32}, ADDR_METADATA},   /* AWS ECS */
+    {{{4, {169, 254, 170, 23}}, 32}, ADDR_METADATA},  /* AWS EKS pod identity */
+    {{{4, {169, 254, 169, 123}}, 32}, ADDR_METADATA}, /* AWS time */
+    {{{4, {169, 254, 169, 253}}, 32}, ADDR_METADATA}, /* AWS DNS */
+    {{{4, {100, 100, 100, 200}}, 32}, ADDR_METADATA}, /* Alibaba */
+    {{{4, {192, 0, 0, 192}}, 32}, ADDR_METADATA},     /* Oracle */
+    {{{4, {168, 63, 129, 16}}, 32}, ADDR_METADATA},   /* Azure wire server */
+    {{{6, {0xfd, 0x00, 0x0e, 0xc2}}, 32}, ADDR_METADATA}, /* AWS */
+    {{{6, {[0] = 0xfd, [1] = 0x20, [3] = 0xce, [14] = 0x02, [15] = 0x54}}, 128},
+     ADDR_METADATA}, /* Google */
+    {{{4, {169, 254}}, 16}, ADDR_LINK_LOCAL},
+    {{{6, {0xfe, 0x80}}, 10}, ADDR_LINK_LOCAL}, /* fe80:: */
+    {{{4, {224}}, 4}, ADDR_MULTICAST},
+    {{{4, {255, 255, 255, 255}}, 32}, ADDR_MULTICAST},
+    {{{6, {0xff}}, 8}, ADDR_MULTICAST}, /* ff00:: */
+    {{{4, {10}}, 8}, ADDR_PRIVATE},
+    {{{4, {172, 16}}, 12}, ADDR_PRIVATE},
+    {{{4, {192, 168}}, 16}, ADDR_PRIVATE},
+    {{{4, {100, 64}}, 10}, ADDR_PRIVATE},
+    {{{6, {0xfc}}, 7}, ADDR_PRIVATE},        /* fc00:: */
+    {{{6, {0xfe, 0xc0}}, 10}, ADDR_PRIVATE}, /* fec0:: */
+    {{{6, {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}}, 48},
+     ADDR_PRIVATE}, /* a site's own NAT64, RFC 8215 */
+    {{{4, {192}}, 24}, ADDR_RESERVED},
+    {{{4, {192, 0, 2}}, 24}, ADDR_RESERVED},
+    {{{4, {192, 88, 99}}, 24}, ADDR_RESERVED},
+    {{{4, {198, 18}}, 15}, ADDR_RESERVED},
+    {{{4, {198, 51, 100}}, 24}, ADDR_RESERVED},
+    {{{4, {203, 0, 113}}, 24}, ADDR_RESERVED},
+    {{{4, {240}}, 4}, ADDR_RESERVED},
+    {{{6, {0x01}}, 64}, ADDR_RESERVED},                   /* 100:: */
+    {{{6, {0x01, 0x00, [7] = 0x01}}, 64}, ADDR_RESERVED}, /* dummy, RFC 9780 */
+    {{{6, {0x20, 0x01, 0x0d, 0xb8}}, 32}, ADDR_RESERVED}, /* 2001:db8:: */
+    {{{6, {0x3f, 0xff}}, 20}, ADDR_RESERVED},             /* 3fff:: */
+    {{{6, {0x20, 0x01}}, 23}, ADDR_RESERVED},             /* Teredo, ORCHID and other protocols */
+    {{{6, {0x5f}}, 16}, ADDR_RESERVED},                   /* 5f00:: */
 };
 
-enum addr_kind addr_kind(const struct addr *a)
+static enum addr_kind kind_of_prefix(const struct addr *a)
 {
-	struct addr inner;
-
-	if (addr_embedded_v4(a, &inner))
-		return addr_kind(&inner);
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		struct prefix p;
-
-		if (prefix_parse(kinds[i].prefix, strlen(kinds[i].prefix), &p) == 0 &&
-		    prefix_contains(&p, a))
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (prefix_contains(&kinds[i].prefix, a))
 			return kinds[i].kind;
-	}
 	/* of IPv6 only 2000::/3 has been given to anybody */
 	return a->family == 4 || (a->b[0] & 0xe0) == 0x20 ? ADDR_GLOBAL : ADDR_RESERVED;
+}
+
+/* What it is in itself counts first: fe80::5efe:192.0.2.1 stays on its link. */
+enum addr_kind addr_kind(const struct addr *a)
+{
+	bool whole = embeds_alone(a) != 0;
+	enum addr_kind kind = whole ? ADDR_GLOBAL : kind_of_prefix(a);
+	struct addr inner[ADDR_EMBEDDED_MAX];
+	size_t n = addr_embedded_v4(a, inner);
+
+	for (size_t i = 0; i < n && (kind == ADDR_GLOBAL || kind == ADDR_RESERVED); i++) {
+		enum addr_kind k = kind_of_prefix(&inner[i]);
+
+		if (k != ADDR_GLOBAL)
+			kind = k;
+	}
+	return kind;
 }
 
 bool addr_is_loopback(const struct addr *a)

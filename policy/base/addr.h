@@ -26,8 +26,11 @@ struct prefix {
 };
 
 /* What an address is good for. The first that fits, in this order; an address that embeds an IPv4
- * address (NAT64 64:ff9b::/96, 6to4 2002::/16, IPv4-compatible ::/96) is what the embedded one is.
- */
+ * address is what the embedded one is: NAT64 64:ff9b::/96, IPv4-translated ::ffff:0:0:0/96, 6to4
+ * 2002::/16, IPv4-compatible ::/96. Teredo 2001::/32 (server and client) and ISATAP
+ * (::0:5efe:a.b.c.d behind any prefix) are as bad as the worst of what they embed. A NAT64 prefix
+ * of a provider's own looks like any address; `64:ff9b:1::/48` is private, since it may lead
+ * anywhere. */
 enum addr_kind {
 	ADDR_GLOBAL = 0,
 	ADDR_UNSPECIFIED, /* 0.0.0.0/8, :: */
@@ -58,8 +61,9 @@ socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_
 
 bool addr_equal(const struct addr *a, const struct addr *b);
 bool prefix_contains(const struct prefix *p, const struct addr *a);
-/* The IPv4 address that *a embeds (see enum addr_kind); false: none. */
-bool addr_embedded_v4(const struct addr *a, struct addr *ret);
+#define ADDR_EMBEDDED_MAX 2
+/* The IPv4 addresses that *a embeds (see enum addr_kind). Returns how many. */
+size_t addr_embedded_v4(const struct addr *a, struct addr ret[ADDR_EMBEDDED_MAX]);
 enum addr_kind addr_kind(const struct addr *a);
 bool addr_is_loopback(const struct addr *a);     /* the same as the kind, for every packet */
 const char *addr_kind_name(enum addr_kind kind); /* "loopback", "a cloud metadata address", … */

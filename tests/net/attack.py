@@ -10,6 +10,7 @@ import ctypes
 import json
 import mmap
 import os
+import select
 import socket
 import struct
 import sys
@@ -576,6 +577,68 @@ def questions(a):
                                b"\4evil\4test\0\0\1\0\1"))
         while n % 64 == 0 and attempt(lambda: s.recv(1000))[1] is None:
             pass
+
+
+def tcp_questions(a):
+    """Many connections to the resolver, each full of questions for allowed names, until it is killed. Reads the
+    answers, or not (read=0). READY when all are there."""
+    data = b"".join(frame(wire.dns_query(a["name"], qid=i)) for i in range(100)) * 10
+    ep, left = select.epoll(), {}
+    socks = {}
+    for _ in range(a["connections"]):
+        s = tcp(a["server"], 53, 5.0)
+        s.setblocking(False)
+        socks[s.fileno()], left[s.fileno()] = s, b""
+        ep.register(s.fileno(), select.EPOLLOUT | (select.EPOLLIN if a.get("read", 1) else 0))
+    print("READY", flush=True)
+    while socks:
+        for fd, ev in ep.poll():
+            try:
+                if ev & select.EPOLLIN and not socks[fd].recv(1 << 20):
+                    raise OSError
+                if ev & select.EPOLLOUT:
+                    left[fd] = left[fd] or data
+                    left[fd] = left[fd][socks[fd].send(left[fd]):]
+            except BlockingIOError:
+                pass
+            except OSError:
+                ep.unregister(fd)
+                socks.pop(fd).close()
+    return {}
+
+
+def allowed_questions(a):
+    """Questions by UDP for an allowed name as fast as it can, each another one where the name has a %d."""
+    s = socket.socket(family(a["server"]), socket.SOCK_DGRAM)
+    s.connect((a["server"], 53))
+    s.setblocking(False)
+    print("READY", flush=True)
+    one = wire.dns_query(a["name"], qid=1, edns=b"") if "%d" not in a["name"] else None
+    for n in range(1 << 40):
+        attempt(lambda: s.send(one or wire.dns_query(a["name"] % n, qid=1, edns=b"")))
+        while n % 64 == 0 and attempt(lambda: s.recv(65536))[1] is None:
+            pass
+
+
+def beside(a):
+    """How long a lookup takes, and how long from connecting to the first answer: milliseconds, sorted. Waits for a
+    line before each part of it."""
+    out = {"lookup": [], "connect": []}
+    for _ in range(a.get("n", 100)):
+        with socket.socket(family(a["server"]), socket.SOCK_DGRAM) as s:
+            s.settimeout(5)
+            start = time.monotonic()
+            s.sendto(wire.dns_query(a["name"], edns=b""), (a["server"], 53))
+            got = wire.dns_parse(s.recv(65536))
+            out["lookup"].append((time.monotonic() - start) * 1000)
+            assert got["rcode"] == 0, got
+        start = time.monotonic()
+        with tcp(a["to"], a["port"], 5.0) as s:
+            s.sendall(b"hello\n")
+            assert s.recv(100)
+            out["connect"].append((time.monotonic() - start) * 1000)
+        time.sleep(0.005)
+    return {k: [round(x, 2) for x in sorted(v)] for k, v in out.items()}
 
 
 def datagrams(a):

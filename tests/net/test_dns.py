@@ -347,6 +347,45 @@ def test_row08_addresses_allow(lab):
     lab.arrives(tok)
 
 
+def test_row08_addresses_are_the_entrys(lab):
+    """`addresses:` of one entry opens nothing for another entry of the same name: seen at the far end."""
+    for inside, net, public in (("10.1.2.3", "10.0.0.0/8", topo.ALLOWED4), ("fd12:3456::1", "fd00::/8", topo.ALLOWED6)):
+        lab.zone.set("in.far.test", inside, public)
+        kind = 28 if ":" in inside else 1
+        pol = L.policy(("tcp://in.far.test:9000", [net]), "tcp://in.far.test:9001", "in.far.test", "http://in.far.test")
+        dns = ["dns", {"server": topo.DNS4, "name": "in.far.test", "qtype": kind}]
+        toks = [L.token() for _ in range(6)]
+        calls = [["connect", {"to": inside, "port": 9000, "token": toks[0]}],
+                 ["connect", {"to": inside, "port": 9001, "token": toks[1]}],
+                 ["hello", {"to": inside, "port": 443, "sni": "in.far.test", "token": toks[2], "wait": 0.3}],
+                 ["connect", {"to": inside, "port": 80, "token": "GET / HTTP/1.1\r\nHost: in.far.test\r\nX: " +
+                              toks[3] + "\r\n\r\n"}],
+                 ["connect", {"to": public, "port": 9000, "token": toks[4]}],
+                 ["connect", {"to": public, "port": 9001, "token": toks[5]}]]
+        r = lab.run(pol, lab.attack("several", list=json.dumps([dns] + calls)))
+        res = r.json()["results"]
+        check(sorted(res[0]["addresses"]) == sorted([inside, public]), res[0])
+        for i in (0, 4, 5):
+            lab.arrives(toks[i], (calls[i], res[i + 1]))
+        for i in (1, 2, 3):
+            lab.absent(toks[i], (calls[i], res[i + 1]))
+            check(res[i + 1].get("connect") == "ECONNREFUSED", calls[i], res[i + 1])
+        r.event(text=inside)
+
+
+def test_row08_embedded(lab):
+    """Every form in which an IPv6 address leads to an IPv4 one."""
+    forms = ["::ffff:0:127.0.0.1", "::ffff:0:10.1.2.3", "64:ff9b::10.1.2.3", "64:ff9b:1::8.8.8.8", "2002:7f00:1::1",
+             "::10.1.2.3", "2001:0:808:808::80ff:fffe", "2001:0:a01:203::f7f7:f7f7", "2001:db8::5efe:10.1.2.3",
+             "2001:db8::200:5efe:127.0.0.1"]
+    for i, addr in enumerate(forms):
+        lab.zone.set("e%d.far.test" % i, addr)
+    r = lab.run(POLICY, lab.attack("several", list=json.dumps([
+        ["dns", {"server": topo.DNS4, "name": "e%d.far.test" % i, "qtype": 28}] for i in range(len(forms))])))
+    for addr, got in zip(forms, r.json()["results"]):
+        check(not got.get("addresses") and "rcode" in got, addr, "was answered:", got)
+
+
 def test_row16_https_record_loses_ech(lab):
     """HTTPS/SVCB answers come through without the `ech` parameter."""
     ech = struct.pack("!2H", 5, 8) + b"ECHECHEC"

@@ -47,7 +47,7 @@ def test_answers(lab):
 
 def test_what_it_suggests_allows(lab):
     """The line that it says, added, makes it pass."""
-    for endpoint in ("a.example", "http://a.example", "tcp://a.example:22", "udp://10.1.1.1:53", "[2001:db8::1]:443", "icmp://10.1.1.1"):
+    for endpoint in ("a.example", "http://a.example", "tcp://a.example:22", "udp://10.1.1.1:123", "[2001:db8::1]:443", "icmp://10.1.1.1"):
         r = why(lab, lab.file(".yaml", "version: 1\n"), endpoint)
         line = r.out.splitlines()[-1]
         check(r.rc == 1 and line.startswith("      - "), r.tell())
@@ -60,7 +60,7 @@ def test_many_at_once(lab):
     path = lab.file(".yaml", POLICY)
     for endpoint, *words in (("*.cdn.example", "many names", "www.cdn.example"), ("*", "many names"),
                              ("10.1.2.0/24:8443", "many addresses"), ("openai", "is a group", "agentctl policy groups openai"),
-                             ("quic://api.openai.com", "no QUIC", "https://"), ("a b", "is not an endpoint")):
+                             ("quic://api.openai.com", "no QUIC", "https://"), ("udp://10.1.1.1:53", "own resolver", "names"), ("a b", "is not an endpoint")):
         r = why(lab, path, endpoint)
         check(r.rc == 125 and not r.out and all(w in r.err for w in words), endpoint, r.tell())
 

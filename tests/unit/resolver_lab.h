@@ -53,6 +53,7 @@ static const char policy_text[] =
 struct pair {
 	char name[256], addr[ADDR_STRLEN];
 	uint32_t ttl_s;
+	bool plain;
 };
 
 struct lab {
@@ -75,6 +76,7 @@ struct lab {
 	size_t n_denied;
 	unsigned n_served;
 	uint32_t go; /* what denied() says */
+	uint64_t forgotten;
 };
 
 /* ---- the name server: what a name begins with says how it answers --------------------------- */
@@ -178,7 +180,7 @@ static inline void on_socket_timer(struct timer *t)
 }
 
 static inline void learn(void *arg, struct resolver_fence *rf, const struct name *name,
-			 const struct addr *addrs, size_t n, uint32_t ttl_s, uint64_t cookie)
+			 const struct addr *addrs, const bool *plain, size_t n, uint32_t ttl_s)
 {
 	struct lab *lab = arg;
 
@@ -188,7 +190,13 @@ static inline void learn(void *arg, struct resolver_fence *rf, const struct name
 		memcpy(p->name, name->s, sizeof(name->s));
 		addr_format(&addrs[i], p->addr);
 		p->ttl_s = ttl_s;
+		p->plain = plain[i];
 	}
+}
+
+static inline uint64_t forgotten(void *arg, struct resolver_fence *rf)
+{
+	return ((struct lab *)arg)->forgotten;
 }
 
 static inline uint32_t denied(void *arg, struct resolver_fence *rf, const struct denial *d)
@@ -232,8 +240,11 @@ static inline void policy_make(struct lab *lab)
 
 static inline void lab_begin(struct lab *lab, bool audit)
 {
-	static const struct resolver_ops ops = {
-	    .want_socket = want_socket, .learn = learn, .denied = denied, .is_local = is_local};
+	static const struct resolver_ops ops = {.want_socket = want_socket,
+						.learn = learn,
+						.forgotten = forgotten,
+						.denied = denied,
+						.is_local = is_local};
 	struct resolver_fence_config c = {.audit = audit, .fence = 7, .n_servers = 1};
 	struct dns_sockets s, upstream;
 	struct timeval tv = {.tv_sec = 10};

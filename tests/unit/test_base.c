@@ -173,9 +173,12 @@ static void test_kinds(void **state)
 	    {"192.0.2.1", ADDR_RESERVED},
 	    {"240.0.0.1", ADDR_RESERVED},
 	    {"2001:db8::1", ADDR_RESERVED},
-	    {"2001::1", ADDR_RESERVED},
-	    {"64:ff9b:1::1", ADDR_RESERVED},
-	    {"::ffff:0:127.0.0.1", ADDR_RESERVED},
+	    {"2001:2::1", ADDR_RESERVED},
+	    {"2001::1", ADDR_UNSPECIFIED}, /* its server is 0.0.0.0 */
+	    {"64:ff9b:1::1", ADDR_PRIVATE},
+	    {"64:ff9b:1::8.8.8.8", ADDR_PRIVATE},
+	    {"::ffff:0:127.0.0.1", ADDR_LOOPBACK},
+	    {"100:0:0:1::1", ADDR_RESERVED},
 	    {"4000::1", ADDR_RESERVED},
 	};
 
@@ -186,8 +189,66 @@ static void test_kinds(void **state)
 			fail_msg("%s is %s", cases[i].text, addr_kind_name(addr_kind(&a)));
 		assert_int_equal(addr_is_loopback(&a),
 				 cases[i].kind == ADDR_LOOPBACK &&
-				     !addr_embedded_v4(&a, &(struct addr){0}));
+				     !addr_embedded_v4(&a, (struct addr[ADDR_EMBEDDED_MAX]){0}));
 	}
+}
+
+/* Every form, with every special IPv4 address in it, is as bad as that address. */
+static void test_embedded(void **state)
+{
+	static const struct {
+		const char *text;
+		enum addr_kind kind;
+	} inner[] = {{"8.8.8.8", ADDR_GLOBAL},
+		     {"127.0.0.1", ADDR_LOOPBACK},
+		     {"127.9.9.9", ADDR_LOOPBACK},
+		     {"0.0.0.0", ADDR_UNSPECIFIED},
+		     {"0.1.2.3", ADDR_UNSPECIFIED},
+		     {"169.254.169.254", ADDR_METADATA},
+		     {"100.100.100.200", ADDR_METADATA},
+		     {"168.63.129.16", ADDR_METADATA},
+		     {"169.254.1.1", ADDR_LINK_LOCAL},
+		     {"224.0.0.1", ADDR_MULTICAST},
+		     {"255.255.255.255", ADDR_MULTICAST},
+		     {"10.1.2.3", ADDR_PRIVATE},
+		     {"172.16.0.1", ADDR_PRIVATE},
+		     {"192.168.0.1", ADDR_PRIVATE},
+		     {"100.64.0.1", ADDR_PRIVATE},
+		     {"192.0.2.1", ADDR_RESERVED}};
+	/* where it stands, and where it stands turned round; kinds[0]: with 8.8.8.8 */
+	static const struct {
+		const char *text;
+		uint8_t at, turned_at;
+		enum addr_kind own;
+	} forms[] = {{"64:ff9b::", 12, 0, ADDR_GLOBAL},
+		     {"::ffff:0:0:0", 12, 0, ADDR_GLOBAL},
+		     {"2002::1", 2, 0, ADDR_GLOBAL},
+		     {"2002::", 2, 0, ADDR_GLOBAL},
+		     {"2001:0:0808:0808::f7f7:f7f7", 4, 0, ADDR_RESERVED},
+		     {"2001:0:0808:0808::", 0, 12, ADDR_RESERVED},
+		     {"2606:4700:0:1:0:5efe::", 12, 0, ADDR_GLOBAL},
+		     {"2606:4700:0:1:200:5efe::", 12, 0, ADDR_GLOBAL},
+		     {"fe80::5efe:0:0", 12, 0, ADDR_LINK_LOCAL},
+		     {"fd00::200:5efe:0:0", 12, 0, ADDR_PRIVATE},
+		     {"64:ff9b:1::", 12, 0, ADDR_PRIVATE}};
+
+	for (size_t f = 0; f < ARRAY_SIZE(forms); f++)
+		for (size_t i = 0; i < ARRAY_SIZE(inner); i++) {
+			struct addr a = addr(forms[f].text), v4 = addr(inner[i].text);
+			enum addr_kind want = forms[f].own;
+			char text[ADDR_STRLEN];
+
+			if (forms[f].at)
+				memcpy(a.b + forms[f].at, v4.b, 4);
+			for (size_t k = 0; forms[f].turned_at && k < 4; k++)
+				a.b[forms[f].turned_at + k] = (uint8_t)~v4.b[k];
+			if ((want == ADDR_GLOBAL || want == ADDR_RESERVED) &&
+			    inner[i].kind != ADDR_GLOBAL)
+				want = inner[i].kind;
+			if (addr_kind(&a) != want)
+				fail_msg("%s is %s, not %s", addr_format(&a, text),
+					 addr_kind_name(addr_kind(&a)), addr_kind_name(want));
+		}
 }
 
 static void test_name(void **state)
@@ -258,8 +319,8 @@ int main(void)
 	    cmocka_unit_test(test_err),      cmocka_unit_test(test_escape),
 	    cmocka_unit_test(test_clean),    cmocka_unit_test(test_addr),
 	    cmocka_unit_test(test_sockaddr), cmocka_unit_test(test_prefix),
-	    cmocka_unit_test(test_kinds),    cmocka_unit_test(test_name),
-	    cmocka_unit_test(test_nearest),
+	    cmocka_unit_test(test_kinds),    cmocka_unit_test(test_embedded),
+	    cmocka_unit_test(test_name),     cmocka_unit_test(test_nearest),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

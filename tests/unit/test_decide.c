@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,27 +16,32 @@
 
 #define NOW 5000000u /* ms */
 
-static const char policy_text[] = "version: 1\n"
-				  "egress:\n"
-				  "  - a.example\n"
-				  "  - \"*.wild.example\"\n"
-				  "  - http://web.example:8080\n"
-				  "  - tls://mail.example:993\n"
-				  "  - tcp://db.example:5432\n"
-				  "  - udp://time.example:123\n"
-				  "  - icmp://ping.example\n"
-				  "  - both.example:8080\n"
-				  "  - http://both.example:8080\n"
-				  "  - to: ech.example\n"
-				  "    tls: {ech: allow}\n"
-				  "  - 198.51.100.0/24:443\n"
-				  "  - udp://[2600::/32]:53\n"
-				  "  - icmp://9.9.9.9\n"
-				  "  - udp://224.0.0.251:5353\n"
-				  "deny:\n"
-				  "  - bad.wild.example\n"
-				  "  - 203.0.113.0/24\n"
-				  "  - 198.51.100.66\n";
+static const char policy_text[] =
+    "version: 1\n"
+    "egress:\n"
+    "  - a.example\n"
+    "  - \"*.wild.example\"\n"
+    "  - http://web.example:8080\n"
+    "  - tls://mail.example:993\n"
+    "  - tcp://db.example:5432\n"
+    "  - udp://time.example:123\n"
+    "  - icmp://ping.example\n"
+    "  - both.example:8080\n"
+    "  - http://both.example:8080\n"
+    "  - to: ech.example\n"
+    "    tls: {ech: allow}\n"
+    "  - 198.51.100.0/24:443\n"
+    "  - udp://[2600::/32]:5353\n"
+    "  - {to: tcp://in.example:5432, addresses: [10.0.0.0/8, \"fd00::/8\"]}\n"
+    "  - in.example\n"
+    "  - {to: in.example:8443, addresses: [10.0.0.0/8, \"fd00::/8\"]}\n"
+    "  - {to: \"http://in.example:8443\", addresses: [172.16.0.0/12]}\n"
+    "  - icmp://9.9.9.9\n"
+    "  - udp://224.0.0.251:5353\n"
+    "deny:\n"
+    "  - bad.wild.example\n"
+    "  - 203.0.113.0/24\n"
+    "  - 198.51.100.66\n";
 
 /* Learned before each test, TTL 60 from NOW on. */
 static const char *const learned[][2] = {
@@ -45,6 +51,13 @@ static const char *const learned[][2] = {
     {"a.example", "203.0.113.5"}, {"a.example", "2600::1"},        {"db.example", "1.0.0.1"},
     {"web.example", "1.0.0.7"},   {"bad.wild.example", "1.0.0.1"}, {"evil.example", "1.0.0.1"},
     {"ping.example", "2600::6"},
+};
+
+/* These are not everybody's. */
+static const char *const inside[][2] = {
+    {"in.example", "10.1.2.3"},
+    {"in.example", "fd00::1"},
+    {"in.example", "172.16.0.1"},
 };
 
 struct lab {
@@ -66,7 +79,13 @@ static int setup(void **state)
 		struct name as = name(learned[i][0]);
 		struct addr at = addr(learned[i][1]);
 
-		assert_int_equal(names_learn(lab.names, &as, &at, 60, NOW, out, 8, &n), 0);
+		assert_int_equal(names_learn(lab.names, &as, &at, true, 60, NOW, out, 8, &n), 0);
+	}
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
+		struct name as = name(inside[i][0]);
+		struct addr at = addr(inside[i][1]);
+
+		assert_int_equal(names_learn(lab.names, &as, &at, false, 60, NOW, out, 8, &n), 0);
 	}
 	lab.facts = (struct facts){.policy = lab.policy, .names = lab.names, .now_ms = NOW};
 	*state = &lab;
@@ -127,7 +146,7 @@ static void address_rules(void **state)
 	struct lab *lab = *state;
 
 	passes(lab, IPPROTO_TCP, "198.51.100.7", 443);
-	passes(lab, IPPROTO_UDP, "2600::99", 53);
+	passes(lab, IPPROTO_UDP, "2600::99", 5353);
 	passes(lab, IPPROTO_ICMP, "9.9.9.9", 0);
 	DENIED(IPPROTO_TCP, "198.51.100.7", 80, DENIED_NO_RULE);
 	DENIED(IPPROTO_UDP, "198.51.100.7", 443, DENIED_QUIC);
@@ -136,7 +155,7 @@ static void address_rules(void **state)
 	DENIED(IPPROTO_TCP, "198.51.101.7", 443, DENIED_NO_RULE);
 	DENIED(IPPROTO_TCP, "9.9.9.9", 443, DENIED_NO_RULE);
 	DENIED(IPPROTO_TCP, "198.51.100.66", 443, DENIED_BY_RULE);
-	DENIED(IPPROTO_UDP, "2601::99", 53, DENIED_NO_RULE);
+	DENIED(IPPROTO_UDP, "2601::99", 5353, DENIED_NO_RULE);
 }
 
 static void deny_holds_whatever_name_led_there(void **state)
@@ -327,6 +346,62 @@ static void both_keys(void **state)
 	denied(&d, DENIED_NOT_LEARNED);
 }
 
+/* Two entries for one name: `addresses:` of the one are not the other's. */
+static void an_entry_opens_its_own_addresses(void **state)
+{
+	static const char *const in[] = {"10.1.2.3", "fd00::1"};
+	struct lab *lab = *state;
+	struct decision d;
+
+	for (size_t i = 0; i < 2; i++) {
+		d = flow(lab, IPPROTO_TCP, in[i], 5432);
+		assert_int_equal(d.what, DECIDED_FLOW);
+		d = flow(lab, IPPROTO_TCP, in[i], 8443);
+		assert_int_equal(d.what, DECIDED_INSPECT);
+		assert_true(d.tls && !d.http);
+		d = flow(lab, IPPROTO_TCP, in[i], 443);
+		denied(&d, DENIED_NO_RULE);
+		assert_string_equal(d.name.s, "in.example");
+		d = says(lab, in[i], 8443, SCHEME_HTTPS, "in.example", false);
+		assert_int_equal(d.what, DECIDED_FLOW);
+		d = says(lab, in[i], 443, SCHEME_HTTPS, "in.example", false);
+		denied(&d, DENIED_NOT_LEARNED);
+		d = says(lab, in[i], 8443, SCHEME_HTTP, "in.example", false);
+		denied(&d, DENIED_NOT_LEARNED);
+	}
+	d = flow(lab, IPPROTO_TCP, "172.16.0.1", 8443);
+	assert_true(d.what == DECIDED_INSPECT && d.http && !d.tls);
+	d = says(lab, "172.16.0.1", 8443, SCHEME_HTTP, "in.example", false);
+	assert_int_equal(d.what, DECIDED_FLOW);
+	d = flow(lab, IPPROTO_TCP, "172.16.0.1", 5432);
+	denied(&d, DENIED_NO_RULE);
+}
+
+/* A rule is found behind however many names of the same address. */
+static void no_name_hides_a_rule(void **state)
+{
+	struct lab *lab = *state;
+	struct learn_entry out[8];
+	struct decision d;
+	size_t n;
+
+	for (int i = 0; i < 1000; i++) {
+		char text[40];
+
+		snprintf(text, sizeof(text), "n%d.wild.example", i);
+		struct name as = name(text);
+		struct addr at = addr("1.0.0.4");
+
+		assert_int_equal(names_learn(lab->names, &as, &at, true, 60, NOW, out, 8, &n), 0);
+	}
+	d = flow(lab, IPPROTO_TCP, "1.0.0.4", 5432);
+	assert_int_equal(d.what, DECIDED_FLOW);
+	d = flow(lab, IPPROTO_TCP, "1.0.0.4", 443);
+	assert_int_equal(d.what, DECIDED_INSPECT);
+	d = flow(lab, IPPROTO_TCP, "1.0.0.4", 80);
+	denied(&d, DENIED_NO_RULE);
+}
+
 static void endpoints_are_told_in_our_grammar(void **state)
 {
 	struct lab *lab = *state;
@@ -361,6 +436,8 @@ int main(void)
 	    LAB(other_protocols),
 	    LAB(multicast),
 	    LAB(own_listeners),
+	    LAB(an_entry_opens_its_own_addresses),
+	    LAB(no_name_hides_a_rule),
 	    LAB(names_that_the_payload_must_say),
 	    LAB(names_whose_address_is_enough),
 	    LAB(a_learned_address_elsewhere),

@@ -65,7 +65,7 @@ static int setup(void **state)
 		struct name name;
 
 		assert_true(name_canon(learned[i], strlen(learned[i]), &name));
-		assert_int_equal(names_learn(lab.names, &name, &at, 60, NOW, out, 8, &n), 0);
+		assert_int_equal(names_learn(lab.names, &name, &at, true, 60, NOW, out, 8, &n), 0);
 	}
 	assert_int_equal(loop_new(&lab.loop), 0);
 	assert_int_equal(flows_new(lab.loop, gone, &lab.flows), 0);

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fw/budget.h"
 #include "fw/loop.h"
 
 #define FDS     8
@@ -378,6 +379,83 @@ static void one_that_goes_on_at_once_holds_up_nobody(void **state)
 	assert_true(lab->order[0] == 1 || lab->order[1] == 1);
 }
 
+/* ---- budgets --------------------------------------------------------------------------------- */
+
+static struct budget shares[2];
+static unsigned turns_of_other, steps[FDS];
+
+/* All that there may be, and then the share is used up. */
+static void use_up(struct watch *w, uint32_t events)
+{
+	struct lab *lab = w->arg;
+
+	steps[w - lab->watch]++;
+	while (budget_left(w->budget))
+		;
+}
+
+static void count_and_stop(struct watch *w, uint32_t events)
+{
+	struct lab *lab = w->arg;
+
+	if (++turns_of_other == 20)
+		loop_stop(lab->loop);
+}
+
+/* Four descriptors of one that are always ready, and one of another: there one step of his a turn,
+ * of each descriptor in its turn, and the other has his every time. */
+static void who_used_his_share_waits(void **state)
+{
+	struct lab *lab = *state;
+
+	memset(shares, 0, sizeof(shares));
+	memset(steps, 0, sizeof(steps));
+	turns_of_other = 0;
+	for (size_t i = 0; i < 5; i++) {
+		lab->watch[i].fn = i < 4 ? use_up : count_and_stop;
+		lab->watch[i].budget = &shares[i == 4];
+		watch(lab, i);
+		ready(lab, i);
+	}
+	run(lab);
+	assert_int_equal(turns_of_other, 20);
+	assert_in_range(steps[0] + steps[1] + steps[2] + steps[3], 19, 21);
+	for (size_t i = 0; i < 4; i++)
+		assert_in_range(steps[i], 4, 6);
+}
+
+static void use_up_by_timer(struct timer *t)
+{
+	struct lab *lab = t->arg;
+
+	lab->n++;
+	while (budget_left(t->budget))
+		;
+	if (lab->n == 50)
+		loop_stop(lab->loop);
+}
+
+/* Due timers wait too, and are called in the end. */
+static void due_timers_wait_for_their_share(void **state)
+{
+	struct lab *lab = *state;
+
+	memset(shares, 0, sizeof(shares));
+	turns_of_other = 0;
+	lab->watch[0].fn = count_and_stop;
+	turns_of_other = 1000; /* never stops */
+	watch(lab, 0);
+	ready(lab, 0);
+	for (size_t i = 0; i < 50; i++) {
+		set(lab, i, 0);
+		lab->timer[i].fn = use_up_by_timer;
+		lab->timer[i].budget = &shares[0];
+	}
+	run(lab);
+	assert_int_equal(lab->n, 50);
+	assert_in_range(turns_of_other, 1045, 2000);
+}
+
 int main(void)
 {
 #define LAB(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -393,6 +471,8 @@ int main(void)
 	    LAB(a_callback_cancels_what_is_due_too),
 	    LAB(due_timers_do_not_wait_for_descriptors),
 	    LAB(one_that_goes_on_at_once_holds_up_nobody),
+	    LAB(who_used_his_share_waits),
+	    LAB(due_timers_wait_for_their_share),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,19 +17,27 @@
 #define LEFT (NAMES_MIN_TTL_MS + NAMES_GRACE_MS)
 #define ROOM 1024
 
-static const char policy_text[] = "version: 1\n"
-				  "egress:\n"
-				  "  - a.example\n"
-				  "  - b.example\n"
-				  "  - tcp://db.example:5432\n"
-				  "  - udp://time.example:123\n"
-				  "  - tcp://open.example:443\n"
-				  "  - http://web.example\n"
-				  "  - icmp://ping.example\n"
-				  "  - two.example:443,8443\n"
-				  "  - \"*.wild.example\"\n"
-				  "deny:\n"
-				  "  - 203.0.113.0/24\n";
+static const char policy_text[] =
+    "version: 1\n"
+    "egress:\n"
+    "  - a.example\n"
+    "  - b.example\n"
+    "  - tcp://db.example:5432\n"
+    "  - udp://time.example:123\n"
+    "  - tcp://open.example:443\n"
+    "  - http://web.example\n"
+    "  - icmp://ping.example\n"
+    "  - two.example:443,8443\n"
+    "  - \"*.wild.example\"\n"
+    "  - {to: tcp://in.example:5432, addresses: [10.0.0.0/8, \"fd00::/8\"]}\n"
+    "  - in.example\n"
+    "  - {to: tcp://in.example:5432, addresses: [172.16.0.0/12]}\n"
+    "  - {to: \"http://in.example:8080\", addresses: [10.0.0.0/8]}\n"
+    "  - udp://pin.example:123\n"
+    "  - {to: tcp://pin.example:22, addresses: [192.168.0.0/16]}\n"
+    "dns: {hosts: {pin.example: 10.9.9.9}}\n"
+    "deny:\n"
+    "  - 203.0.113.0/24\n";
 
 struct lab {
 	struct policy *policy;
@@ -65,8 +73,8 @@ static size_t learn(struct lab *lab, const char *n, const char *a, uint32_t ttl_
 	struct name as = name(n);
 	struct addr at = addr(a);
 
-	assert_int_equal(names_learn(lab->names, &as, &at, ttl_s, now_ms, lab->out, ROOM, &lab->n),
-			 0);
+	assert_int_equal(
+	    names_learn(lab->names, &as, &at, true, ttl_s, now_ms, lab->out, ROOM, &lab->n), 0);
 	return lab->n;
 }
 
@@ -75,7 +83,7 @@ static bool has(const struct lab *lab, const char *n, const char *a, uint64_t no
 	struct name as = name(n);
 	struct addr at = addr(a);
 
-	return names_has(lab->names, &as, &at, now_ms);
+	return names_has(lab->names, &as, &at, now_ms, NULL);
 }
 
 static void check_entry(const struct lab *lab, size_t i, bool add, enum learn_set set,
@@ -92,9 +100,32 @@ static void check_entry(const struct lab *lab, size_t i, bool add, enum learn_se
 	assert_true(addr_equal(&e->addr, &at));
 }
 
+/* At an address that is not everybody's. */
+static size_t learn_inside(struct lab *lab, const char *n, const char *a, uint64_t now_ms)
+{
+	struct name as = name(n);
+	struct addr at = addr(a);
+
+	assert_int_equal(
+	    names_learn(lab->names, &as, &at, false, 60, now_ms, lab->out, ROOM, &lab->n), 0);
+	return lab->n;
+}
+
+/* "all", "tls", "http", "tls+http" or "" */
+static const char *opens(const struct lab *lab, const char *a, uint8_t l4proto, uint16_t port,
+			 uint64_t now_ms)
+{
+	struct addr at = addr(a);
+	struct names_open o;
+
+	if (!names_opens(lab->names, &at, l4proto, port, now_ms, &o))
+		return "";
+	return o.all ? "all" : o.tls && o.http ? "tls+http" : o.tls ? "tls" : "http";
+}
+
 static size_t expire(struct lab *lab, uint64_t now_ms)
 {
-	lab->n = names_expire(lab->names, now_ms, lab->out, ROOM);
+	lab->n = names_expire(lab->names, now_ms, NAMES_BUCKETS, lab->out, ROOM);
 	return lab->n;
 }
 
@@ -203,14 +234,16 @@ static void what_does_not_fit_comes_next_time(void **state)
 	unsigned ports = 0;
 
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(names_learn(lab->names, &n, &a, 60, NOW, lab->out, 1, &lab->n), 0);
+		assert_int_equal(
+		    names_learn(lab->names, &n, &a, true, 60, NOW, lab->out, 1, &lab->n), 0);
 		assert_int_equal(lab->n, 1);
 		ports += lab->out[0].port;
 	}
 	assert_int_equal(ports, 443 + 8443);
 	assert_int_equal(learn(lab, "two.example", "1.2.3.4", 60, NOW), 0);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(names_expire(lab->names, NOW + LEFT, lab->out, 1), 1);
+		assert_int_equal(names_expire(lab->names, NOW + LEFT, NAMES_BUCKETS, lab->out, 1),
+				 1);
 	assert_int_equal(expire(lab, NOW + LEFT), 0);
 }
 
@@ -230,6 +263,80 @@ static void taken_out_when_the_last_name_is_over(void **state)
 	check_entry(lab, 0, false, LEARN_NAMED, IPPROTO_TCP, "1.2.3.4", 443);
 	assert_int_equal(expire(lab, NOW + 600000 + NAMES_GRACE_MS), 0);
 	assert_int_equal(learn(lab, "a.example", "1.2.3.4", 60, NOW), 1); /* and told anew */
+}
+
+/* ---- what is open where ---------------------------------------------------------------------- */
+
+/* `addresses:` of one entry open nothing for another entry of the same name, nor in the kernel. */
+static void an_entry_opens_its_own_addresses(void **state)
+{
+	static const char *const in[] = {"10.1.2.3", "fd00::1"};
+	struct lab *lab = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(learn_inside(lab, "in.example", in[i], NOW), 1 + (i == 0));
+		check_entry(lab, lab->n - 1, true, LEARN_OPEN, IPPROTO_TCP, in[i], 5432);
+		assert_string_equal(opens(lab, in[i], IPPROTO_TCP, 5432, NOW), "all");
+		assert_string_equal(opens(lab, in[i], IPPROTO_TCP, 443, NOW), "");
+		assert_string_equal(opens(lab, in[i], IPPROTO_UDP, 5432, NOW), "");
+	}
+	assert_string_equal(opens(lab, "10.1.2.3", IPPROTO_TCP, 8080, NOW), "http");
+	assert_string_equal(opens(lab, "fd00::1", IPPROTO_TCP, 8080, NOW), "");
+	/* The second entry for the same port is not hidden by the first. */
+	assert_int_equal(learn_inside(lab, "in.example", "172.16.0.1", NOW), 1);
+	assert_string_equal(opens(lab, "172.16.0.1", IPPROTO_TCP, 5432, NOW), "all");
+	assert_int_equal(learn_inside(lab, "in.example", "192.168.0.1", NOW), 0);
+	assert_string_equal(opens(lab, "192.168.0.1", IPPROTO_TCP, 5432, NOW), "");
+	/* A public address is open to all entries. */
+	learn(lab, "in.example", "1.2.3.4", 60, NOW);
+	assert_string_equal(opens(lab, "1.2.3.4", IPPROTO_TCP, 443, NOW), "tls");
+	assert_string_equal(opens(lab, "1.2.3.4", IPPROTO_TCP, 5432, NOW), "all");
+	/* So is a pinned one, whatever it is. */
+	assert_int_equal(learn_inside(lab, "pin.example", "10.9.9.9", NOW), 2);
+	assert_string_equal(opens(lab, "10.9.9.9", IPPROTO_UDP, 123, NOW), "all");
+	assert_string_equal(opens(lab, "10.9.9.9", IPPROTO_TCP, 22, NOW), "all");
+	/* What an address is may change. */
+	learn_inside(lab, "in.example", "1.2.3.4", NOW);
+	assert_string_equal(opens(lab, "1.2.3.4", IPPROTO_TCP, 443, NOW), "");
+	expire(lab, NOW);
+	assert_int_equal(lab->n, 3); /* 443 and 8080, and 5432, which was open there */
+}
+
+static void names_share_a_port(void **state)
+{
+	struct lab *lab = *state;
+
+	learn(lab, "a.example", "1.2.3.4", 60, NOW);
+	learn(lab, "open.example", "1.2.3.4", 600, NOW);
+	assert_string_equal(opens(lab, "1.2.3.4", IPPROTO_TCP, 443, NOW), "all");
+	learn(lab, "a.example", "1.2.3.4", 3600, NOW + 1);
+	assert_string_equal(opens(lab, "1.2.3.4", IPPROTO_TCP, 443, NOW + 600000 + NAMES_GRACE_MS),
+			    "tls");
+	expire(lab, NOW + 600000 + NAMES_GRACE_MS);
+	assert_int_equal(lab->n, 1);
+	check_entry(lab, 0, false, LEARN_OPEN, IPPROTO_TCP, "1.2.3.4", 443);
+	assert_string_equal(opens(lab, "1.2.3.4", IPPROTO_TCP, 443, NOW + 600000 + NAMES_GRACE_MS),
+			    "tls");
+	assert_string_equal(opens(lab, "1.2.3.4", IPPROTO_TCP, 443, NOW + 2 * 3600 * 1000), "");
+}
+
+/* However many names come after it: each is heard. */
+static void no_name_hides_another(void **state)
+{
+	struct lab *lab = *state;
+	char text[40];
+
+	learn(lab, "db.example", "1.2.3.4", 60, NOW);
+	for (unsigned i = 0; i < NAMES_MAX - 1; i++) {
+		snprintf(text, sizeof(text), "n%u.wild.example", i);
+		learn(lab, text, "1.2.3.4", 60, NOW);
+	}
+	assert_string_equal(opens(lab, "1.2.3.4", IPPROTO_TCP, 5432, NOW), "all");
+	assert_string_equal(opens(lab, "1.2.3.4", IPPROTO_TCP, 443, NOW), "tls");
+	assert_int_equal(names_dropped(lab->names), 0);
+	learn(lab, "one.more.wild.example", "1.2.3.4", 60, NOW); /* db.example makes room */
+	assert_int_equal(names_dropped(lab->names), 1);
+	assert_string_equal(opens(lab, "1.2.3.4", IPPROTO_TCP, 5432, NOW), "");
 }
 
 /* ---- load ------------------------------------------------------------------------------------ */
@@ -309,7 +416,7 @@ static void elements_are_bounded(void **state)
 	for (unsigned i = 0; i < NAMES_MAX + 500; i++)
 		told += learn(lab, "db.example", nth(i), 60, NOW);
 	assert_int_equal(told, NAMES_MAX);
-	while ((n = names_expire(lab->names, NOW + LEFT, lab->out, ROOM)))
+	while ((n = names_expire(lab->names, NOW + LEFT, NAMES_BUCKETS, lab->out, ROOM)))
 		out += n;
 	assert_int_equal(out, NAMES_MAX);
 	assert_int_equal(learn(lab, "db.example", nth(0), 60, NOW + LEFT), 1);
@@ -339,6 +446,9 @@ int main(void)
 	    NAMES(a_pair_is_a_name_and_an_address),
 	    NAMES(clients_keep_addresses_past_the_ttl),
 	    NAMES(names_of_an_address),
+	    NAMES(an_entry_opens_its_own_addresses),
+	    NAMES(names_share_a_port),
+	    NAMES(no_name_hides_another),
 	    NAMES(what_the_kernel_is_told),
 	    NAMES(told_once),
 	    NAMES(what_does_not_fit_comes_next_time),

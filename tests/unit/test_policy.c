@@ -139,6 +139,11 @@ static const struct {
     {HEAD "egress: [b\xc3\xbc.example]\n", 2, 11, "not ASCII", "punycode"},
     {HEAD "egress: [tcp://a.example]\n", 2, 25, "port is missing", ""},
     {HEAD "egress: [a.example/x]\n", 2, 10, "CIDR", "no path"},
+    {HEAD "egress: [tcp://a.example:53]\n", 2, 26, "fence's own resolver", "dns.servers"},
+    {HEAD "egress: [udp://10.0.0.0/8:53]\n", 2, 27, "fence's own resolver", "dns.hosts"},
+    {HEAD "egress: [\"udp://[2001:db8::1]:5353,53\"]\n", 2, 36, "fence's own resolver", ""},
+    {HEAD "egress:\n  - {to: \"*.a.example:443,53,8053\"}\n", 3, 27, "own resolver", ""},
+    {HEAD "egress: [tcp://localhost:53]\n", 2, 26, "fence's own resolver", ""},
     {HEAD "egress: [quic://a.example]\n", 2, 10, "does not enforce quic", "https"},
     {HEAD "egress:\n  - {to: a.example, quic: check}\n", 3, 27, "quic: check", ""},
     {HEAD "egress:\n  - {to: a.example, quic: yes}\n", 3, 27, "is deny", ""},
@@ -500,7 +505,7 @@ static void test_addresses(void **state)
 {
 	struct opened o = compile(HEAD "egress:\n"
 				       "  - 10.0.0.0/8:443,5432\n"
-				       "  - udp://10.1.0.0/16:53\n"
+				       "  - udp://10.1.0.0/16:123\n"
 				       "  - icmp://10.1.2.0/24\n"
 				       "  - 2001:db8::/32\n"
 				       "  - localhost:11434\n"
@@ -523,9 +528,9 @@ static void test_addresses(void **state)
 	DENIED(by_addr(&o, "tcp://10.1.2.128:5432"));
 	DENIED(by_addr(&o, "udp://10.1.2.128:1"));
 	ALLOWED(by_addr(&o, "tcp://10.1.2.127:5432"));
-	ALLOWED(by_addr(&o, "udp://10.1.0.1:53"));
-	NONE(by_addr(&o, "tcp://10.1.0.1:53"));
-	NONE(by_addr(&o, "udp://10.2.0.1:53"));
+	ALLOWED(by_addr(&o, "udp://10.1.0.1:123"));
+	NONE(by_addr(&o, "tcp://10.1.0.1:123"));
+	NONE(by_addr(&o, "udp://10.2.0.1:123"));
 	ALLOWED(by_addr(&o, "[2001:db8::2]"));
 	DENIED(by_addr(&o, "[2001:db8::1]"));
 	DENIED(by_addr(&o, "udp://[2001:db8::1]:9"));

@@ -89,8 +89,8 @@ static int begin(void **state, size_t n_servers)
 		server_begin(&lab, &lab.server[i]);
 	lab.socket_timer = (struct timer){.fn = on_socket_timer, .arg = &lab};
 	lab.deadline = (struct timer){.fn = on_deadline, .arg = &lab};
-	assert_int_equal(upstream_new(lab.loop, n_servers, &ops, &lab, &lab.share, &lab.upstream),
-			 0);
+	assert_int_equal(
+	    upstream_new(lab.loop, n_servers, &ops, &lab, &lab.share, NULL, &lab.upstream), 0);
 	*state = &lab;
 	return 0;
 }
