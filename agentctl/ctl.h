@@ -62,15 +62,27 @@ int policy_memfd(const void *blob, size_t bytes, struct err *e);
 /* ---- the daemon (client.c) ---------------------------------------------------------------------
  */
 
+#define CLIENT_WAIT_MS 20000
+
+/* How long the daemon is waited for. SIGTERM, SIGINT, SIGHUP and SIGQUIT end the wait also where
+ * they are blocked: -EINTR, and signo is the one. */
+struct patience {
+	unsigned ms; /* for each step; 0: CLIENT_WAIT_MS */
+	int signo;
+};
+/* Forgets such signals that came before. */
+void patience_anew(struct patience *p);
+
 /* Connects; starts a daemon when none answers and start is true. Returns the socket; -ENOENT: none
  * runs. */
-int client_connect(bool start, struct err *e);
+int client_connect(bool start, struct patience *p, struct err *e);
 /* Where agentfwd is. */
 bool client_find_daemon(char *ret, size_t bytes);
 int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd, struct err *e);
 /* Receives one message of this type and exactly this size (text: at most) into msg; an error of the
- * daemon's becomes e. */
-int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct err *e);
+ * daemon's becomes e. -ETIMEDOUT: it does not answer; e says who, and what to do. */
+int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct patience *p,
+		   struct err *e);
 
 /* ---- a fence (fence.c) --------------------------------------------------------------------------
  */
@@ -80,6 +92,9 @@ struct fence {
 	struct ctl_created made;
 	const char *tool; /* whose; NULL: the agent's */
 	bool gone;        /* the daemon */
+	bool ended;       /* by the daemon, in order: summary says how it was */
+	struct ctl_summary summary;
+	struct patience patience;
 };
 struct fence_wish {
 	const void *blob; /* the compiled policy */
@@ -90,10 +105,13 @@ struct fence_wish {
 	const char *tool;  /* NULL: the agent itself */
 	const char *agent; /* name of the agent's fence that a tool belongs to; NULL: none */
 };
-/* Asks the daemon, started if need be, for a fence. */
+/* Asks the daemon, started if need be, for a fence. -EINTR: a signal came first, which is
+ * f->patience.signo. */
 int fence_open(struct fence *f, const struct fence_wish *w, struct err *e);
 /* To be called when the control socket has something to say; arg is the fence. */
 void fence_gone(struct launch_watch *w);
+/* Tells why fence_open failed; returns the exit status: EXIT_CTL, or 128 and a signal's number. */
+int fence_fail(const struct fence *f, const struct err *e);
 /* Kills what is left, tells what was refused; if the command failed, also of the last things. */
 void fence_close(struct fence *f, bool verbose, int status);
 /* Where the daemon's sockets are. */

@@ -15,8 +15,8 @@
 
 #include "policy/base/cleanup.h"
 
-#define LOCK_WAIT_MS  3000
-#define TRIES         20 /* while others remove the directory */
+#define LOCK_WAIT_MS  12000 /* one that was told to go ends its fences first */
+#define TRIES         20    /* while others remove the directory */
 #define HANDLE_MAX    128
 #define INITIAL_USERS 0xeffffffdu /* the inode of the first user namespace (linux/nsfs.h) */
 #define PREFIX        "net-"
