@@ -10,6 +10,9 @@
 #include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
 
+#define TRIES    5
+#define AGAIN_US 20000
+
 const char *run_dir(void)
 {
 	const char *dir = getenv("AGENTFW_RUN_DIR");
@@ -72,6 +75,26 @@ static void command_line(char **command, char *ret, size_t bytes)
 		n += (size_t)snprintf(ret + n, bytes - n, "%s%s", n ? " " : "", *a);
 }
 
+static int ask(struct fence *f, struct ctl_create *m, int policy, struct err *e)
+{
+	int r;
+
+	if (f->control >= 0)
+		close(f->control);
+	f->control = client_connect(true, &f->patience, e);
+	if (f->control < 0)
+		return f->control;
+	if ((r = client_send(f->control, m, sizeof(*m), CTL_CREATE, policy, e)) < 0)
+		return r;
+	return client_receive(f->control, &f->made, sizeof(f->made), CTL_CREATED, &f->patience, e);
+}
+
+/* It went while it was asked: there is soon none, or another. */
+static bool is_going(int r)
+{
+	return r == -ECONNRESET || r == -EPIPE || r == -ESHUTDOWN;
+}
+
 int fence_open(struct fence *f, const struct fence_wish *w, struct err *e)
 {
 	_cleanup_free_ struct ctl_create *m = calloc(1, sizeof(*m));
@@ -90,12 +113,9 @@ int fence_open(struct fence *f, const struct fence_wish *w, struct err *e)
 	command_line(w->command, m->command, sizeof(m->command));
 	snprintf(m->tool, sizeof(m->tool), "%s", w->tool ? w->tool : "");
 	f->tool = w->tool;
-	f->control = client_connect(true, &f->patience, e);
-	if (f->control < 0)
-		return f->control;
-	if ((r = client_send(f->control, m, sizeof(*m), CTL_CREATE, fd, e)) < 0)
-		return r;
-	return client_receive(f->control, &f->made, sizeof(f->made), CTL_CREATED, &f->patience, e);
+	for (unsigned i = 0; (r = ask(f, m, fd, e)) < 0 && is_going(r) && i < TRIES; i++)
+		usleep(AGAIN_US);
+	return r;
 }
 
 int fence_fail(const struct fence *f, const struct err *e)
