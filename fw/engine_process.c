@@ -265,6 +265,7 @@ static _Noreturn void exec_engine(const int *fds, size_t n)
 	close_range(ENGINE_FD_FIRST_FREE, ~0U, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGHUP, SIG_IGN); /* see on_signal in parent.c */
 	execl("/proc/self/exe", "agentfwd", "--engine", (char *)NULL);
 	cannot_exec(ENGINE_FD_CONTROL, "execute itself");
 }

@@ -22,14 +22,16 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
-#define TICK_MS      1000
-#define IDLE_MS      5000
-#define CLEAN_MS     1500
-#define FILES_MAX    65536
-#define FILES_MIN    256
-#define GOING_MS     2000 /* for the engine's last counts; then it goes without them */
-#define GOING_ALL_MS 7000 /* more than processes get to die */
-#define CGROUP_TRIES 1000
+#define TICK_MS       1000
+#define IDLE_MS       5000
+#define CLEAN_MS      1500
+#define FILES_MAX     65536
+#define FILES_MIN     256
+#define GOING_MS      2000 /* for the engine's last counts; then it goes without them */
+#define GOING_ALL_MS  7000 /* more than processes get to die */
+#define DYING_MS      500
+#define DYING_LOOK_MS 10
+#define CGROUP_TRIES  1000
 
 uint64_t wall_clock_ns(void)
 {
@@ -169,8 +171,13 @@ static void on_signal(struct watch *w, uint32_t events)
 	struct parent *p = w->arg;
 	struct signalfd_siginfo si;
 
-	if (read(w->fd, &si, sizeof(si)) == sizeof(si))
-		parent_go(p);
+	if (read(w->fd, &si, sizeof(si)) != sizeof(si))
+		return;
+	/* The kernel hangs up on a process group with a stopped process (the engine) when who
+	 * started it ends: that is no wish of anybody's. */
+	if (si.ssi_signo == SIGHUP && si.ssi_code == SI_KERNEL && p->options.idle_exit)
+		return;
+	parent_go(p);
 }
 
 static void on_ring(struct watch *w, uint32_t events)
@@ -321,8 +328,13 @@ static int setup(struct parent *p, struct err *e)
 static void remove_rules(struct parent *p)
 {
 	const struct left left = left_of(p);
+	bool alive = p->fences || left_alive(&left);
 
-	if (p->fences || left_alive(&left)) {
+	for (unsigned ms = 0; alive && !p->fences && ms < DYING_MS; ms += DYING_LOOK_MS) {
+		usleep(DYING_LOOK_MS * 1000); /* a process that dies has no namespace to judge by */
+		alive = left_alive(&left);
+	}
+	if (alive) {
 		log_error("processes live in %s; the rules stay, and close them in",
 			  p->cgroup_root);
 		return;
