@@ -55,11 +55,13 @@ void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds
 static void fail_starting(struct pfence *f)
 {
 	const struct parent *p = f->parent;
+	bool none = !p->engine_ready && p->engine_said.code;
 	struct err e;
 
-	err_set(&e, ETIMEDOUT, "the engine does not take the fence%s%s",
-		p->engine_said.msg[0] ? "; it said last: " : "", p->engine_said.msg);
-	err_hint(&e, "%s", p->engine_said.hint);
+	err_set(&e, ETIMEDOUT, "the engine does not take the fence%s%s", none ? ": " : "",
+		none ? p->engine_said.msg : "");
+	if (none)
+		err_hint(&e, "%s", p->engine_said.hint);
 	pfence_fail(f, &e);
 }
 
