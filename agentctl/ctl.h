@@ -23,6 +23,9 @@ extern const struct command commands[]; /* the last one has no name */
 
 /* Prints "agentctl: message" and the hint to stderr; returns EXIT_CTL. */
 int ctl_fail(const struct err *e);
+/* The same, where the daemon was waited for; a signal that ended the wait is no failure: returns
+ * 128 and its number. signo 0: none. */
+int ctl_fail_waiting(int signo, const struct err *e);
 /* A wrong command line: says what, how it is written; returns EXIT_CTL. */
 int ctl_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* There is no such command, which is told; returns EXIT_CTL. */
@@ -110,8 +113,6 @@ struct fence_wish {
 int fence_open(struct fence *f, const struct fence_wish *w, struct err *e);
 /* To be called when the control socket has something to say; arg is the fence. */
 void fence_gone(struct launch_watch *w);
-/* Tells why fence_open failed; returns the exit status: EXIT_CTL, or 128 and a signal's number. */
-int fence_fail(const struct fence *f, const struct err *e);
 /* Kills what is left, tells what was refused; if the command failed, also of the last things. */
 void fence_close(struct fence *f, bool verbose, int status);
 /* Where the daemon's sockets are. */

@@ -118,11 +118,6 @@ int fence_open(struct fence *f, const struct fence_wish *w, struct err *e)
 	return r;
 }
 
-int fence_fail(const struct fence *f, const struct err *e)
-{
-	return f->patience.signo ? 128 + f->patience.signo : ctl_fail(e);
-}
-
 static bool take_summary(struct fence *f, struct err *e)
 {
 	f->ended = client_receive(f->control, &f->summary, sizeof(f->summary), CTL_SUMMARY,
@@ -227,6 +222,6 @@ void fence_close(struct fence *f, bool verbose, int status)
 		return;
 	}
 	if (!f->gone && !f->patience.signo)
-		ctl_fail(&e);
+		fprintf(stderr, "agentctl: %s%s%s\n", e.msg, e.hint[0] ? "; " : "", e.hint);
 	clean_up_alone(f);
 }

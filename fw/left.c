@@ -19,6 +19,7 @@
 
 #define WAIT_MS   5000
 #define LOOK_MS   5
+#define TRIES     3
 #define DEPTH_MAX 16
 
 enum whose {
@@ -131,9 +132,11 @@ static enum whose cgroup_whose(const struct left *l, int dir, ino_t net)
 		       (l->alone || strcmp(space + 1, l->run_dir) == 0);
 		if (ours)
 			return WHOSE_OURS;
+		if (!host_cgroup_populated(dir))
+			return WHOSE_OTHERS;
 		return members_whose(dir, net, 0) == WHOSE_INSIDE ? WHOSE_INSIDE : WHOSE_OTHERS;
 	}
-	members = members_whose(dir, net, 0);
+	members = host_cgroup_populated(dir) ? members_whose(dir, net, 0) : WHOSE_OTHERS;
 	return members == WHOSE_INSIDE && l->alone ? WHOSE_OURS : members;
 }
 
@@ -184,14 +187,16 @@ static void end_one(const struct left *l, int above, int dir, const char *name)
 	uint64_t id;
 
 	log_warn("fence '%s': its daemon died, and its processes lived on; they are killed", name);
-	if (!kill_all(dir)) {
-		log_error("fence '%s': its processes do not end; they stay closed in", name);
-		return;
-	}
 	id = fstat(dir, &st) == 0 ? st.st_ino : 0;
-	if (id && l->sockdiag_fd >= 0)
-		sockdiag_destroy_cgroups(l->sockdiag_fd, &id, 1);
-	remove_tree(above, name, 0);
+	for (unsigned i = 0; i < TRIES && host_cgroup_populated(dir); i++) {
+		if (!kill_all(dir))
+			break;
+		if (id && l->sockdiag_fd >= 0)
+			sockdiag_destroy_cgroups(l->sockdiag_fd, &id, 1);
+		remove_tree(above, name, 0); /* fails where its agentctl has just put one in */
+	}
+	if (host_cgroup_populated(dir))
+		log_error("fence '%s': its processes do not end; they stay closed in", name);
 }
 
 static void each(const struct left *l,
