@@ -55,12 +55,10 @@ static enum whose process_whose(long pid, ino_t net)
 	if (pid <= 0) /* of a process namespace that we do not see */
 		return WHOSE_UNKNOWN;
 	snprintf(path, sizeof(path), "/proc/%ld/ns/net", pid);
-	if (stat(path, &st) == 0)
-		return st.st_ino == net ? WHOSE_INSIDE : WHOSE_OTHERS;
-	/* The first thread of a process may have ended, and shows no namespace, while others send.
-	 */
-	snprintf(path, sizeof(path), "/proc/%ld", pid);
-	return stat(path, &st) < 0 && errno == ENOENT ? WHOSE_OTHERS : WHOSE_UNKNOWN;
+	/* It has gone and left a child, or only its first thread has ended, or it is gone. */
+	if (stat(path, &st) < 0)
+		return WHOSE_UNKNOWN;
+	return st.st_ino == net ? WHOSE_INSIDE : WHOSE_OTHERS;
 }
 
 static enum whose members_whose(int dir, ino_t net, unsigned depth);
@@ -79,7 +77,7 @@ static enum whose below_whose(int dir, ino_t net, unsigned depth)
 		if (de->d_type != DT_DIR || de->d_name[0] == '.')
 			continue;
 		sub = openat(dir, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		w = sub < 0 ? WHOSE_OTHERS : members_whose(sub, net, depth + 1);
+		w = sub < 0 ? WHOSE_UNKNOWN : members_whose(sub, net, depth + 1);
 		found = w > found ? w : found;
 	}
 	if (d)
@@ -94,7 +92,7 @@ static enum whose members_whose(int dir, ino_t net, unsigned depth)
 {
 	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-	enum whose found = WHOSE_OTHERS;
+	enum whose found = f ? WHOSE_OTHERS : WHOSE_UNKNOWN;
 	char line[32];
 
 	if (fd >= 0 && !f)

@@ -128,7 +128,7 @@ def test_others_are_left_alone(lab):
 def test_rules_stay_while_somebody_is_in_there(lab):
     """Whoever made the cgroup: a daemon that has nothing to do stays."""
     h = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; read x"])
-    by_hand = ROOT + "/by-hand"
+    by_hand = "%s/by-hand.%d" % (ROOT, os.getpid())
     os.mkdir(by_hand)
     p = None
     try:
@@ -199,6 +199,17 @@ def test_engine_cannot_start(lab):
     cannot_start(lab, ["/bin/sh", "-c", "ulimit -n 40; exec \"$@\"", "sh"], "40 files", "ulimit -n")
     nosys = [L.PYTHON, os.path.join(L.HERE, "nosys.py")]
     cannot_start(lab, nosys + ["117:1,105:1"], "privileges", "65534")
+
+
+def test_one_user_is_mapped(lab):
+    """In such a user namespace the engine cannot become anybody else."""
+    with namespaces(lab) as n:
+        r = lab._call(["unshare", "-U", "-r", "-n", "/bin/sh", "-c", "ip link set lo up; exec %s/agentfwd --idle-exit"
+                       % L.BUILD], 20, env=n.env)
+        check(r.rc == 71 and "cannot drop its privileges" in r.err and "65534" in r.err, r.tell())
+        check(r.err.count("privileges") == 1, "told more than once", r.tell())
+        left = [f for _, _, files in os.walk(n.dir) for f in files]
+        check("control" not in left, left)
 
 
 def test_engine_that_dies_again_and_again(lab):
