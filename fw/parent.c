@@ -125,11 +125,12 @@ static void on_going(struct timer *t)
 {
 	struct parent *p = t->arg;
 
-	if (p->engine_pid <= 0 || loop_now_ms(p->loop) >= p->going_ms + GOING_ALL_MS) {
+	if (loop_now_ms(p->loop) >= p->going_ms + GOING_ALL_MS) {
 		loop_stop(p->loop);
 		return;
 	}
-	kill(p->engine_pid, SIGKILL);
+	if (p->engine_pid > 0)
+		kill(p->engine_pid, SIGKILL);
 	timer_set(p->loop, t, p->going_ms + GOING_ALL_MS);
 }
 
