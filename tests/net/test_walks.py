@@ -6,24 +6,24 @@ at the end nothing is left.
 
     WALK_SEED=N       only this walk, and every step is printed
     WALK_SECONDS=N    for so long, instead of 20 s a case
+    WALK_STEPS=N      so many steps a walk
 """
 import json
 import os
 import random
 import signal
 import subprocess
-import sys
 import time
 
 import lab as L
 import topo
 from lab import check
-from test_deaths import ROOT, gone, kill, members
+from test_deaths import kill, members
 
 NAME = "api.allowed.test"
 POLICY = L.policy(NAME)
 SECONDS = 20
-STEPS = 9
+STEPS = int(os.environ.get("WALK_STEPS", 9))
 KINDS = ("u4", "u6", "t4", "t6")
 SENDER = """
 import os, socket, sys, time
