@@ -37,6 +37,11 @@ int ctl_fail(const struct err *e)
 	return EXIT_CTL;
 }
 
+int ctl_fail_waiting(int signo, const struct err *e)
+{
+	return signo ? 128 + signo : ctl_fail(e);
+}
+
 static void usage(FILE *to)
 {
 	fputs("usage: agentctl COMMAND [ARGUMENTS]\n\n", to);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "agentctl/plan.h"
@@ -197,6 +198,9 @@ static int make_v2(struct cgroup_limits *c, const char *root, enum cgroup_kind k
 			return -r;
 		}
 		c->own_v2 = true;
+		/* A daemon that looks for what others left must not take it for a fence. */
+		(void)setxattr(c->v2, CTL_CGROUP_MARK, CTL_CGROUP_NO_MARK,
+			       strlen(CTL_CGROUP_NO_MARK), 0);
 	}
 	memcpy(c->dir[kind], c->v2, sizeof(c->v2));
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)value);

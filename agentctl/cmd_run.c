@@ -174,7 +174,7 @@ static int in_fence(struct run *r)
 	plan_print_lacks(&r->plan, stderr);
 	launch_prepare(&l);
 	if (fence_open(&r->fence, &wish, &e) < 0)
-		return ctl_fail(&e);
+		return ctl_fail_waiting(r->fence.patience.signo, &e);
 	if (start(r, &l, &status, &e) < 0)
 		ctl_fail(&e);
 	else

@@ -53,7 +53,7 @@ static void show(const json_t *root)
 	}
 }
 
-static json_t *ask(int daemon, struct err *e)
+static json_t *ask(int daemon, struct patience *p, struct err *e)
 {
 	_cleanup_close_ int text = memfd_create("agentfw-status", MFD_CLOEXEC);
 	struct ctl_head m;
@@ -65,7 +65,7 @@ static json_t *ask(int daemon, struct err *e)
 		return NULL;
 	}
 	if (client_send(daemon, &m, sizeof(m), CTL_STATUS, text, e) < 0 ||
-	    client_receive(daemon, &m, sizeof(m), CTL_STATUS_TEXT, e) < 0)
+	    client_receive(daemon, &m, sizeof(m), CTL_STATUS_TEXT, p, e) < 0)
 		return NULL;
 	lseek(text, 0, SEEK_SET);
 	root = json_loadfd(text, 0, &why);
@@ -77,6 +77,7 @@ static json_t *ask(int daemon, struct err *e)
 int cmd_status(int argc, char **argv)
 {
 	static const struct option longs[] = {{"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
+	struct patience patience = {0};
 	bool as_json = false;
 	_cleanup_close_ int fd = -1;
 	struct err e = {0};
@@ -90,13 +91,13 @@ int cmd_status(int argc, char **argv)
 	}
 	if (!ctl_no_more("status", argc, argv))
 		return EXIT_CTL;
-	fd = client_connect(false, &e);
+	fd = client_connect(false, &patience, &e);
 	if (fd == -ENOENT) {
 		puts(as_json ? "{\"fences\":[]}"
 			     : "no agentfwd runs in this network namespace: no fence");
 		return EXIT_NOT_RUNNING;
 	}
-	root = fd < 0 ? NULL : ask(fd, &e);
+	root = fd < 0 ? NULL : ask(fd, &patience, &e);
 	if (!root)
 		return ctl_fail(&e);
 	if (as_json) {

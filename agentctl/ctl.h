@@ -23,6 +23,9 @@ extern const struct command commands[]; /* the last one has no name */
 
 /* Prints "agentctl: message" and the hint to stderr; returns EXIT_CTL. */
 int ctl_fail(const struct err *e);
+/* The same, where the daemon was waited for; a signal that ended the wait is no failure: returns
+ * 128 and its number. signo 0: none. */
+int ctl_fail_waiting(int signo, const struct err *e);
 /* A wrong command line: says what, how it is written; returns EXIT_CTL. */
 int ctl_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* There is no such command, which is told; returns EXIT_CTL. */
@@ -62,15 +65,27 @@ int policy_memfd(const void *blob, size_t bytes, struct err *e);
 /* ---- the daemon (client.c) ---------------------------------------------------------------------
  */
 
+#define CLIENT_WAIT_MS 20000
+
+/* How long the daemon is waited for. SIGTERM, SIGINT, SIGHUP and SIGQUIT end the wait also where
+ * they are blocked: -EINTR, and signo is the one. */
+struct patience {
+	unsigned ms; /* for each step; 0: CLIENT_WAIT_MS */
+	int signo;
+};
+/* Forgets such signals that came before. */
+void patience_anew(struct patience *p);
+
 /* Connects; starts a daemon when none answers and start is true. Returns the socket; -ENOENT: none
  * runs. */
-int client_connect(bool start, struct err *e);
+int client_connect(bool start, struct patience *p, struct err *e);
 /* Where agentfwd is. */
 bool client_find_daemon(char *ret, size_t bytes);
 int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd, struct err *e);
 /* Receives one message of this type and exactly this size (text: at most) into msg; an error of the
- * daemon's becomes e. */
-int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct err *e);
+ * daemon's becomes e. -ETIMEDOUT: it does not answer; e says who, and what to do. */
+int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct patience *p,
+		   struct err *e);
 
 /* ---- a fence (fence.c) --------------------------------------------------------------------------
  */
@@ -80,6 +95,9 @@ struct fence {
 	struct ctl_created made;
 	const char *tool; /* whose; NULL: the agent's */
 	bool gone;        /* the daemon */
+	bool ended;       /* by the daemon, in order: summary says how it was */
+	struct ctl_summary summary;
+	struct patience patience;
 };
 struct fence_wish {
 	const void *blob; /* the compiled policy */
@@ -90,7 +108,8 @@ struct fence_wish {
 	const char *tool;  /* NULL: the agent itself */
 	const char *agent; /* name of the agent's fence that a tool belongs to; NULL: none */
 };
-/* Asks the daemon, started if need be, for a fence. */
+/* Asks the daemon, started if need be, for a fence. -EINTR: a signal came first, which is
+ * f->patience.signo. */
 int fence_open(struct fence *f, const struct fence_wish *w, struct err *e);
 /* To be called when the control socket has something to say; arg is the fence. */
 void fence_gone(struct launch_watch *w);

@@ -10,6 +10,9 @@
 #include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
 
+#define TRIES    5
+#define AGAIN_US 20000
+
 const char *run_dir(void)
 {
 	const char *dir = getenv("AGENTFW_RUN_DIR");
@@ -72,6 +75,26 @@ static void command_line(char **command, char *ret, size_t bytes)
 		n += (size_t)snprintf(ret + n, bytes - n, "%s%s", n ? " " : "", *a);
 }
 
+static int ask(struct fence *f, struct ctl_create *m, int policy, struct err *e)
+{
+	int r;
+
+	if (f->control >= 0)
+		close(f->control);
+	f->control = client_connect(true, &f->patience, e);
+	if (f->control < 0)
+		return f->control;
+	if ((r = client_send(f->control, m, sizeof(*m), CTL_CREATE, policy, e)) < 0)
+		return r;
+	return client_receive(f->control, &f->made, sizeof(f->made), CTL_CREATED, &f->patience, e);
+}
+
+/* It went while it was asked: there is soon none, or another. */
+static bool is_going(int r)
+{
+	return r == -ECONNRESET || r == -EPIPE || r == -ESHUTDOWN;
+}
+
 int fence_open(struct fence *f, const struct fence_wish *w, struct err *e)
 {
 	_cleanup_free_ struct ctl_create *m = calloc(1, sizeof(*m));
@@ -90,24 +113,42 @@ int fence_open(struct fence *f, const struct fence_wish *w, struct err *e)
 	command_line(w->command, m->command, sizeof(m->command));
 	snprintf(m->tool, sizeof(m->tool), "%s", w->tool ? w->tool : "");
 	f->tool = w->tool;
-	f->control = client_connect(true, e);
-	if (f->control < 0)
-		return f->control;
-	if ((r = client_send(f->control, m, sizeof(*m), CTL_CREATE, fd, e)) < 0)
-		return r;
-	return client_receive(f->control, &f->made, sizeof(f->made), CTL_CREATED, e);
+	for (unsigned i = 0; (r = ask(f, m, fd, e)) < 0 && is_going(r) && i < TRIES; i++)
+		usleep(AGAIN_US);
+	return r;
 }
 
+static bool take_summary(struct fence *f, struct err *e)
+{
+	f->ended = client_receive(f->control, &f->summary, sizeof(f->summary), CTL_SUMMARY,
+				  &f->patience, e) == 0;
+	return f->ended;
+}
+
+static void tell_going(void)
+{
+	fputs("agentctl: the firewall daemon was told to end, and has ended what ran in this "
+	      "fence\n",
+	      stderr);
+}
+
+/* It has something to say only when the fence is over; else the connection has ended. */
 void fence_gone(struct launch_watch *w)
 {
 	struct fence *f = w->arg;
 
+	struct err e;
+
 	w->fd = -1;
 	f->gone = true;
-	fputs("agentctl: the firewall daemon has gone; the fence is closed: nothing new gets out\n",
+	if (take_summary(f, &e))
+		return;
+	fputs("agentctl: the firewall daemon has gone; the fence is closed: nothing new gets out; "
+	      "the next daemon that starts ends what runs in it\n",
 	      stderr);
 }
 
+/* What is left of the fence without the daemon: rules that close it, and the processes. */
 static void clean_up_alone(const struct fence *f)
 {
 	char path[CTL_PATH_MAX + 16];
@@ -118,6 +159,8 @@ static void clean_up_alone(const struct fence *f)
 	(void)!write(fd, "1", 1);
 	for (int i = 0; i < 200 && rmdir(f->made.cgroup) < 0 && errno == EBUSY; i++)
 		usleep(5000);
+	if (access(f->made.cgroup, F_OK) == 0)
+		fprintf(stderr, "agentctl: what is in %s does not end\n", f->made.cgroup);
 }
 
 static const char *plural(uint64_t n)
@@ -162,15 +205,23 @@ static void tell(const struct fence *f, const struct ctl_summary *s, bool verbos
 void fence_close(struct fence *f, bool verbose, int status)
 {
 	struct ctl_head end;
-	struct ctl_summary s;
-	struct err e;
+	struct err e = {0};
 
-	if (!f->gone && client_send(f->control, &end, sizeof(end), CTL_END, -1, &e) == 0 &&
-	    client_receive(f->control, &s, sizeof(s), CTL_SUMMARY, &e) == 0) {
+	patience_anew(&f->patience); /* what came before was for the command */
+	if (!f->gone) {
+		/* One that was told to go may have closed its end, with the summary in ours. */
+		(void)client_send(f->control, &end, sizeof(end), CTL_END, -1, &e);
+		take_summary(f, &e);
+	}
+	if (f->ended) {
+		if (f->summary.going)
+			tell_going();
 		if (status)
-			tell_last(&s);
-		tell(f, &s, verbose);
+			tell_last(&f->summary);
+		tell(f, &f->summary, verbose);
 		return;
 	}
+	if (!f->gone && !f->patience.signo)
+		fprintf(stderr, "agentctl: %s%s%s\n", e.msg, e.hint[0] ? "; " : "", e.hint);
 	clean_up_alone(f);
 }

@@ -180,22 +180,20 @@ struct refusal_entry *refusals_add(struct refusals *rs, const struct refusal *wh
 
 static bool connected(struct refusals *rs, bool start)
 {
-	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct patience patience = {.ms = PATIENCE_S * 1000};
 	struct err e = {0};
 
 	if (rs->control >= 0)
 		return true;
 	if (rs->e.code || geteuid() != 0) /* only root has a record */
 		return false;
-	rs->control = client_connect(start, &e);
+	rs->control = client_connect(start, &patience, &e);
 	if (rs->control < 0) {
 		if (start || rs->control != -ENOENT)
 			rs->e = e;
 		rs->control = -1;
 		return false;
 	}
-	(void)setsockopt(rs->control, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	(void)setsockopt(rs->control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	return true;
 }
 
@@ -261,6 +259,7 @@ void refusals_tell(struct refusals *rs, struct refusal_entry *e)
 
 static void tell_rest(struct refusals *rs, uint64_t lost)
 {
+	struct patience patience = {.ms = PATIENCE_S * 1000};
 	struct ctl_head m;
 
 	if ((!rs->n && !lost) || !connected(rs, true))
@@ -274,7 +273,8 @@ static void tell_rest(struct refusals *rs, uint64_t lost)
 	if (lost)
 		send_message(rs, NULL, CTL_DENIED_LOST, lost);
 	if (!rs->e.code && client_send(rs->control, &m, sizeof(m), CTL_DENIED_END, -1, &rs->e) == 0)
-		(void)client_receive(rs->control, &m, sizeof(m), CTL_DENIED_NOTED, &rs->e);
+		(void)client_receive(rs->control, &m, sizeof(m), CTL_DENIED_NOTED, &patience,
+				     &rs->e);
 }
 
 /* ---- told to the person -----------------------------------------------------------------------

@@ -278,7 +278,7 @@ static int in_box(struct tool *t)
 	memcpy(l->streams, t->call->streams, sizeof(l->streams));
 	launch_prepare(l);
 	if (make_fence(t, &e) < 0)
-		return ctl_fail(&e);
+		return ctl_fail_waiting(t->fence.patience.signo, &e);
 	if (take_ferries(t, &e) < 0 || start(t, &status, &e) < 0)
 		ctl_fail(&e);
 	else

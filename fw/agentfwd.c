@@ -115,7 +115,8 @@ static int run_engine(void)
 
 	log_init("agentfwd", 0);
 	if (engine_run(&e) < 0) {
-		say(&e);
+		if (e.code)
+			say(&e);
 		return EX_SOFTWARE;
 	}
 	return 0;

@@ -165,6 +165,12 @@ static void on_create(struct client *c, const struct ctl_create *m, int *fd)
 		client_error(c, &e);
 		return;
 	}
+	if (c->parent->going) {
+		close(steal_fd(fd));
+		err_set(&e, ESHUTDOWN, "agentfwd was told to end");
+		client_error(c, &e);
+		return;
+	}
 	if (pfence_create(c->parent, c, m, steal_fd(fd), &e) < 0)
 		client_error(c, &e);
 	else
@@ -311,11 +317,19 @@ int control_listen(struct parent *p, struct err *e)
 	return loop_add(p->loop, &p->listen, EPOLLIN);
 }
 
-void control_close(struct parent *p)
+void control_stop(struct parent *p)
 {
+	if (p->listen_fd <= 0)
+		return;
 	unlink(p->socket_path);
 	loop_del(p->loop, &p->listen);
 	close(p->listen_fd);
+	p->listen_fd = -1;
+}
+
+void control_close(struct parent *p)
+{
+	control_stop(p);
 	while (p->clients)
 		client_free(p->clients);
 }

@@ -21,7 +21,7 @@
 
 #include <stdint.h>
 
-#define CTL_VERSION     4
+#define CTL_VERSION     5
 #define CTL_MAX_MESSAGE 65536
 #define CTL_NAME_MAX    128 /* [a-z0-9._-], as a cgroup directory's name */
 #define CTL_PATH_MAX    4096
@@ -30,6 +30,10 @@
 #define CTL_RUN_DIR       "/run/agentfw"
 #define CTL_SOCKET_FORMAT "%s/net-%llu/control"
 #define CTL_CGROUP_DIR    "agentfw" /* below the cgroup v2 mount point */
+/* An extended attribute of each directory in there: "INODE RUN_DIR", the network namespace and the
+ * run directory of the daemon that has made it. */
+#define CTL_CGROUP_MARK    "user.agentfw.net"
+#define CTL_CGROUP_NO_MARK "none" /* no daemon has, nor ends what is in it */
 
 enum ctl_type {
 	CTL_CREATE = 1,
@@ -88,6 +92,7 @@ struct ctl_summary {
 	uint64_t packets;     /* refused packets in the capture */
 	uint64_t lost;        /* refusals that could not be recorded */
 	uint64_t write_errno; /* the record could not be written to its end: why; 0: it could */
+	uint64_t going;       /* the daemon was told to go, and has ended the fence */
 	uint64_t n_last;
 	struct ctl_last last[CTL_LAST_MAX]; /* the latest comes last */
 };

@@ -352,6 +352,8 @@ static void on_message(struct engine *e, const union em *m, int *fds, size_t n_f
 	case EM_LEARN:
 	case EM_WANT_SOCKET:
 	case EM_STATS:
+	case EM_READY:
+	case EM_FAILED:
 		break;
 	}
 }
@@ -403,8 +405,19 @@ static int engine_init(struct engine *e)
 	return timer_set(e->loop, &e->sweep_timer, loop_now_ms(e->loop) + SWEEP_MS);
 }
 
+/* The parent tells people why. Nobody there to hear it: the caller does. */
+static int failed(struct err *err)
+{
+	int r = -err->code;
+
+	if (em_send_failed(ENGINE_FD_CONTROL, err) == 0)
+		err->code = 0;
+	return r;
+}
+
 int engine_run(struct err *err)
 {
+	const struct em_ready ready = {.type = EM_READY};
 	struct engine *e = calloc(1, sizeof(*e));
 	int r = e ? engine_init(e) : -ENOMEM;
 
@@ -413,11 +426,17 @@ int engine_run(struct err *err)
 	prctl(PR_SET_NAME, "agentfw-engine");
 	sched_setscheduler(0, SCHED_BATCH,
 			   &param); /* a packet's arrival interrupts nobody's turn */
-	if (r < 0)
-		return err_set(err, -r, "engine: cannot start: %s", strerror(-r));
-	r = engine_drop(err);
-	if (r == 0 && (r = loop_run(e->loop)) < 0)
+	if (r < 0) {
+		err_set(err, -r, "engine: cannot start: %s", strerror(-r));
+		return failed(err);
+	}
+	if (engine_drop(err) < 0)
+		return failed(err);
+	em_send(ENGINE_FD_CONTROL, &ready, sizeof(ready), NULL, 0);
+	if ((r = loop_run(e->loop)) < 0) {
 		err_set(err, -r, "engine: %s", strerror(-r));
+		return failed(err);
+	}
 	/* The process ends here; the kernel takes everything back. */
-	return r;
+	return 0;
 }

@@ -5,7 +5,7 @@
 
 #include "policy/base/err.h"
 
-/* Runs until the parent goes. 0, or -errno with e. */
+/* Runs until the parent goes. 0, or -errno with e; e->code 0: the parent has been told. */
 int engine_run(struct err *e);
 
 #endif

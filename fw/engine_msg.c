@@ -1,6 +1,7 @@
 #include "fw/engine_msg.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -31,6 +32,15 @@ int em_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n_fds)
 	return sendmsg(fd, &mh, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+int em_send_failed(int fd, const struct err *e)
+{
+	struct em_failed m = {.type = EM_FAILED, .code = e->code};
+
+	snprintf(m.msg, sizeof(m.msg), "%.*s", (int)sizeof(m.msg) - 1, e->msg);
+	snprintf(m.hint, sizeof(m.hint), "%.*s", (int)sizeof(m.hint) - 1, e->hint);
+	return em_send(fd, &m, sizeof(m), NULL, 0);
+}
+
 static size_t type_bytes(uint32_t type)
 {
 	switch ((enum em_type)type) {
@@ -50,6 +60,10 @@ static size_t type_bytes(uint32_t type)
 	case EM_STATS_ASK:
 	case EM_STATS:
 		return sizeof(struct em_stats);
+	case EM_READY:
+		return sizeof(struct em_ready);
+	case EM_FAILED:
+		return sizeof(struct em_failed);
 	}
 	return 0;
 }

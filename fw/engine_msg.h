@@ -4,6 +4,8 @@
  * packet behind it.
  *
  *     parent                                     engine
+ *                                           <-   EM_READY      it has shut itself in
+ *                                           <-   EM_FAILED     it cannot, and ends
  *     EM_FENCE_ADD (+ policy, sockets)      ->   binds the fence's queue
  *                                           <-   EM_FENCE_READY
  *     EM_FENCE_DEL                          ->
@@ -25,6 +27,7 @@
 
 #include "fw/denial.h"
 #include "policy/base/addr.h"
+#include "policy/base/err.h"
 
 /* The engine's descriptors, by number. */
 #define ENGINE_FD_CONTROL    3
@@ -83,6 +86,8 @@ enum em_type {
 	EM_GO,
 	EM_STATS_ASK,
 	EM_STATS,
+	EM_READY,
+	EM_FAILED,
 };
 
 /* Descriptors: policy memfd, netlink socket for the queue, then the present ones of udp4 tcp4 udp6
@@ -154,6 +159,17 @@ struct em_stats {
 	uint8_t last;  /* the answer to EM_FENCE_DEL: nothing of this fence follows */
 };
 
+struct em_ready {
+	uint32_t type;
+};
+
+struct em_failed {
+	uint32_t type;
+	int32_t code; /* positive errno */
+	char msg[256];
+	char hint[256]; /* empty: none */
+};
+
 union em {
 	uint32_t type;
 	struct em_fence_add fence_add;
@@ -163,6 +179,8 @@ union em {
 	struct em_socket socket;
 	struct em_go go;
 	struct em_stats stats;
+	struct em_ready ready;
+	struct em_failed failed;
 };
 
 /* A record of the ring; cap_bytes bytes of the packet, checksums completed, follow. */
@@ -173,6 +191,9 @@ struct ring_denial {
 };
 
 #define EM_FDS_MAX 6
+
+/* EM_FAILED with what is in e. 0 or -errno. */
+int em_send_failed(int fd, const struct err *e);
 
 /* Sends one message with descriptors; 0 or -errno (-EAGAIN when non-blocking and full). */
 int em_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n_fds);

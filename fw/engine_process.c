@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -20,7 +21,11 @@
 #define SOCKET_BYTES   (8 << 20)
 #define QUEUE_BYTES    (32 << 20)
 #define QUICK_DEATH_MS 1000 /* an engine that lived no longer is not started again at once */
-#define SILENT_TICKS   15   /* seconds in which it was asked for its counts */
+#define SLOWEST_MS     8000 /* and seldom, when that goes on */
+#define READY_MS       10000
+#define START_TRIES    3
+#define PATIENCE_MS    18000 /* of a fence that the engine does not answer about */
+#define SILENT_TICKS   15    /* seconds in which it was asked for its counts */
 #define SILENT_TEXT    "15 seconds"
 
 /* Its end is noticed at its socket; then a new one is started, and told of every fence. */
@@ -47,11 +52,40 @@ void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds
 		log_warn("a message to the engine was lost: %s", strerror(-r));
 }
 
+static void fail_starting(struct pfence *f)
+{
+	const struct parent *p = f->parent;
+	bool none = !p->engine_ready && p->engine_said.code;
+	struct err e;
+
+	err_set(&e, ETIMEDOUT, "the engine does not take the fence%s%s", none ? ": " : "",
+		none ? p->engine_said.msg : "");
+	if (none)
+		err_hint(&e, "%s", p->engine_said.hint);
+	pfence_fail(f, &e);
+}
+
+static void no_last_counts(struct pfence *f)
+{
+	pfence_stats(f->parent,
+		     &(struct em_stats){.fence = f->id, .allowed = f->allowed, .last = 1});
+}
+
 void engine_look(struct parent *p)
 {
+	struct pfence *next;
+
 	if (p->fences && p->engine.active && ++p->engine_silent > SILENT_TICKS) {
 		p->engine_silent = 0;
 		engine_kill(p, "the engine has not answered for " SILENT_TEXT);
+	}
+	for (struct pfence *f = p->fences; f; f = next) {
+		next = f->next;
+		if (f->state == PFENCE_STARTING && loop_now_ms(p->loop) > f->asked_ms + PATIENCE_MS)
+			fail_starting(f);
+		else if (f->state == PFENCE_ENDING &&
+			 loop_now_ms(p->loop) > f->ending_ms + PATIENCE_MS)
+			no_last_counts(f);
 	}
 }
 
@@ -96,9 +130,32 @@ static void on_learn(struct parent *p, const struct em_learn *m)
 	}
 }
 
+static void on_failed(struct parent *p, const struct em_failed *m)
+{
+	char msg[4 * sizeof(m->msg)], hint[4 * sizeof(m->hint)];
+
+	err_set(&p->engine_heard, m->code > 0 ? m->code : EIO, "%s",
+		str_escape(msg, sizeof(msg), m->msg, strnlen(m->msg, sizeof(m->msg))));
+	err_hint(&p->engine_heard, "%s",
+		 str_escape(hint, sizeof(hint), m->hint, strnlen(m->hint, sizeof(m->hint))));
+}
+
+static void on_ready(struct parent *p)
+{
+	if (!p->engine_ready && p->engine_failures)
+		log_warn("the engine is back");
+	p->engine_ready = true;
+}
+
 static void on_message(struct parent *p, const union em *m)
 {
 	switch ((enum em_type)m->type) {
+	case EM_READY:
+		on_ready(p);
+		break;
+	case EM_FAILED:
+		on_failed(p, &m->failed);
+		break;
 	case EM_FENCE_READY:
 		pfence_ready(p, &m->fence_ready);
 		break;
@@ -183,8 +240,18 @@ int engine_queue_socket(void)
 	return fd;
 }
 
+/* fds[0] leads to the parent. */
+static _Noreturn void cannot_exec(int control, const char *what)
+{
+	struct err e;
+
+	err_set(&e, errno, "engine: cannot %s: %s", what, strerror(errno));
+	em_send_failed(control, &e);
+	_exit(1);
+}
+
 /* The child: descriptors to their places, everything else closed, our own program again. */
-static void exec_engine(const int *fds, size_t n)
+static _Noreturn void exec_engine(const int *fds, size_t n)
 {
 	int up[8];
 	sigset_t none;
@@ -192,19 +259,20 @@ static void exec_engine(const int *fds, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		up[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
 		if (up[i] < 0)
-			_exit(1);
+			cannot_exec(fds[0], "have its descriptors");
 	}
 	for (size_t i = 0; i < n; i++)
 		if (dup2(up[i], ENGINE_FD_CONTROL + (int)i) < 0)
-			_exit(1);
+			cannot_exec(up[0], "have its descriptors");
 	close_range(ENGINE_FD_FIRST_FREE, ~0U, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGHUP, SIG_IGN); /* see on_signal in parent.c */
 	execl("/proc/self/exe", "agentfwd", "--engine", (char *)NULL);
-	_exit(1);
+	cannot_exec(ENGINE_FD_CONTROL, "execute itself");
 }
 
-int engine_start(struct parent *p, struct err *e)
+static int engine_start(struct parent *p, struct err *e)
 {
 	_cleanup_close_ int theirs = -1, route = route_open(), diag = sockdiag_open();
 	int pair[2] = {-1, -1}, bytes = SOCKET_BYTES, r = 0;
@@ -227,11 +295,90 @@ int engine_start(struct parent *p, struct err *e)
 	if (p->engine_pid == 0)
 		exec_engine((const int[]){theirs, p->ring_fd, p->ring_event_fd, route, diag}, 5);
 	p->engine = (struct watch){.fd = pair[0], .fn = on_engine, .arg = p};
-	p->engine_started_ms = loop_now_ms(p->loop);
+	p->engine_started_ms = monotonic_ms();
 	p->engine_silent = 0;
+	p->engine_ready = false;
 	r = loop_add(p->loop, &p->engine, EPOLLIN);
 	return r < 0 ? err_set(e, -r, "cannot watch the engine: %s", strerror(-r)) : 0;
 }
+
+/* Takes what is left of it; returns how it ended. */
+static int reap(struct parent *p)
+{
+	int status = 0;
+
+	loop_del(p->loop, &p->engine);
+	close(p->engine.fd);
+	kill(p->engine_pid, SIGKILL);
+	waitpid(p->engine_pid, &status, 0);
+	p->engine_pid = -1;
+	p->engine_ready = false;
+	return status;
+}
+
+/* Why: in its own words, else by how it ended. */
+static void say_how(struct parent *p, int status)
+{
+	p->engine_said = p->engine_heard;
+	p->engine_heard = (struct err){0};
+	if (p->engine_said.code)
+		return;
+	err_set(&p->engine_said, EIO, "the engine died (%s %d)",
+		WIFSIGNALED(status) ? "signal" : "status",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* ---- the first one --------------------------------------------------------------------------- */
+
+static void hear_first(struct parent *p, uint64_t until_ms)
+{
+	while (!p->engine_ready) {
+		uint64_t now = monotonic_ms();
+		struct pollfd pfd = {.fd = p->engine.fd, .events = POLLIN};
+		int fds[EM_FDS_MAX], r;
+		size_t n_fds;
+		union em m;
+
+		if (now >= until_ms) {
+			err_set(&p->engine_heard, ETIMEDOUT,
+				"the engine was not ready within %d seconds", READY_MS / 1000);
+			return;
+		}
+		if (poll(&pfd, 1, (int)(until_ms - now)) <= 0)
+			continue;
+		r = em_recv(p->engine.fd, &m, fds, &n_fds);
+		for (size_t i = 0; i < n_fds; i++)
+			close(fds[i]);
+		if (r > 0)
+			on_message(p, &m);
+		else if (r != -EAGAIN && r != -EINTR && r != -EBADMSG)
+			return;
+	}
+}
+
+/* One that cannot start says so at once; a death of another kind may have been an accident. */
+int engine_begin(struct parent *p, struct err *e)
+{
+	uint64_t until = monotonic_ms() + READY_MS;
+
+	for (unsigned i = 0; i < START_TRIES; i++) {
+		int r;
+
+		p->engine_heard = (struct err){0};
+		if ((r = engine_start(p, e)) < 0)
+			return r;
+		hear_first(p, until);
+		if (p->engine_ready)
+			return 0;
+		say_how(p, reap(p));
+	}
+	*e = p->engine_said;
+	return -e->code;
+}
+
+/* ---- those that follow ----------------------------------------------------------------------- */
+
+static void start_again(struct parent *p, uint64_t in_ms);
 
 static void restart(struct timer *t)
 {
@@ -239,8 +386,10 @@ static void restart(struct timer *t)
 	struct err e;
 
 	if (engine_start(p, &e) < 0) {
-		log_error("%s", e.msg);
-		timer_set(p->loop, t, loop_now_ms(p->loop) + QUICK_DEATH_MS);
+		if (strcmp(p->engine_said.msg, e.msg) != 0)
+			log_error("%s", e.msg);
+		p->engine_said = e;
+		start_again(p, SLOWEST_MS);
 		return;
 	}
 	for (struct pfence *f = p->fences; f; f = f->next) {
@@ -252,34 +401,58 @@ static void restart(struct timer *t)
 	}
 }
 
+static void start_again(struct parent *p, uint64_t in_ms)
+{
+	timer_cancel(p->loop, &p->engine_restart);
+	p->engine_restart = (struct timer){.fn = restart, .arg = p};
+	timer_set(p->loop, &p->engine_restart, loop_now_ms(p->loop) + in_ms);
+}
+
+/* How long to wait before the next: longer each time, as long as none lives. */
+static uint64_t pause_ms(const struct parent *p)
+{
+	uint64_t ms = QUICK_DEATH_MS;
+
+	for (unsigned i = 1; i < p->engine_failures && ms < SLOWEST_MS; i++)
+		ms *= 2;
+	return p->engine_failures ? ms : 0;
+}
+
+/* What every fence has of it: in the record, once for each engine that was at work. */
+static void tell_fences(struct parent *p, bool was_ready)
+{
+	struct pfence *next;
+
+	for (struct pfence *f = p->fences; f; f = next) {
+		next = f->next;
+		if (was_ready) {
+			record_state(f->log->record, &f->rf, "engine_restarted", NULL, NULL);
+			record_flush(f->log->record);
+		}
+		if (f->state == PFENCE_ENDING)
+			no_last_counts(f);
+		else if (f->state == PFENCE_STARTING && p->engine_failures >= START_TRIES)
+			fail_starting(f);
+	}
+}
+
 void engine_died(struct parent *p)
 {
-	bool quick = loop_now_ms(p->loop) < p->engine_started_ms + QUICK_DEATH_MS;
-	struct pfence *next;
-	int status = 0;
+	bool was_ready = p->engine_ready;
+	bool quick = !was_ready || monotonic_ms() < p->engine_started_ms + QUICK_DEATH_MS;
+	struct err before = p->engine_said;
 
-	loop_del(p->loop, &p->engine);
-	close(p->engine.fd);
-	kill(p->engine_pid, SIGKILL);
-	waitpid(p->engine_pid, &status, 0);
-	p->engine_pid = -1;
+	say_how(p, reap(p));
 	denials_drain(p);
 	denials_lost(p);
 	if (p->stopping)
 		return;
 	p->engine_restarts++;
-	log_error(
-	    "the engine died (%s %d); traffic that is not verified is dropped until it is back",
-	    WIFSIGNALED(status) ? "signal" : "status",
-	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	for (struct pfence *f = p->fences; f; f = next) {
-		next = f->next;
-		record_state(f->log->record, &f->rf, "engine_restarted", NULL, NULL);
-		record_flush(f->log->record);
-		if (f->state == PFENCE_ENDING)
-			pfence_stats(p, &(struct em_stats){
-					    .fence = f->id, .allowed = f->allowed, .last = 1});
-	}
-	p->engine_restart = (struct timer){.fn = restart, .arg = p};
-	timer_set(p->loop, &p->engine_restart, loop_now_ms(p->loop) + (quick ? QUICK_DEATH_MS : 0));
+	p->engine_failures = quick ? p->engine_failures + 1 : 0;
+	if (!quick || p->engine_failures == 1 || strcmp(before.msg, p->engine_said.msg) != 0)
+		log_error("%s; traffic that is not verified is dropped until it is back",
+			  p->engine_said.msg);
+	tell_fences(p, was_ready);
+	if (!p->going)
+		start_again(p, pause_ms(p));
 }

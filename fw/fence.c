@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fw/attribute.h"
+#include "fw/epoch.h"
+#include "fw/left.h"
 #include "fw/parent.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
@@ -165,6 +166,7 @@ static void finish(struct pfence *f)
 	s.packets = f->packets;
 	s.write_errno = (uint64_t)abs(record_error(f->log->record));
 	s.lost = pfence_lost(f);
+	s.going = p->going;
 	s.n_last = f->n_last;
 	memcpy(s.last, f->last, sizeof(s.last));
 	if (f->client)
@@ -296,6 +298,7 @@ static int make_cgroup(struct pfence *f, const char *wish, struct err *e)
 	    fstatat(f->cgroup_fd, "..", &above, 0) < 0)
 		return err_set(e, errno, "cannot open the cgroup %s: %s", f->cgroup,
 			       strerror(errno));
+	left_mark(f->cgroup_fd, p->run_dir);
 	f->cgroup_id = st.st_ino;
 	f->above_id = above.st_ino;
 	return 0;
@@ -314,29 +317,16 @@ static void name_servers(struct pfence *f)
 				  &f->servers[i].port);
 }
 
-/* No two generations of any fence share a number, also not over restarts of the daemon: a conntrack
- * entry outlives both. The number is kept in the run directory; where that was removed from a
- * namespace that lives, numbers begin somewhere else. */
-static int next_epoch(struct parent *p, uint32_t *ret, struct err *e)
+static int next_epoch(struct pfence *f, struct err *e)
 {
-	char path[300], text[16] = "";
-	_cleanup_close_ int fd = -1;
-	uint32_t epoch;
-	int n;
+	const char *dir = f->parent->run_dir;
+	bool lost;
+	int r = epoch_next(dir, &f->epoch, &lost, e);
 
-	snprintf(path, sizeof(path), "%s/epoch", p->run_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0)
-		return err_set(e, errno, "cannot read %s: %s", path, strerror(errno));
-	epoch = (uint32_t)strtoul(text, NULL, 10);
-	if (!text[0] && getrandom(&epoch, sizeof(epoch), 0) != sizeof(epoch))
-		return err_set(e, EIO, "the kernel gives no random numbers");
-	epoch = epoch % CT_EPOCH_MAX + 1;
-	n = snprintf(text, sizeof(text), "%-10u\n", epoch);
-	if (pwrite(fd, text, (size_t)n, 0) != n)
-		return err_set(e, errno, "cannot write %s: %s", path, strerror(errno));
-	*ret = epoch;
-	return 0;
+	if (r == 0 && lost)
+		log_warn("%s/epoch did not hold the last number; they go on at a random place",
+			 dir);
+	return r;
 }
 
 static void next_queue(struct pfence *f)
@@ -398,8 +388,8 @@ static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, 
 	dir = m->log_dir[0] ? m->log_dir : policy_audit_dir(f->policy);
 	name_servers(f);
 	if ((r = log_open(f->parent, dir, policy_snaplen(f->policy), &f->log, e)) < 0 ||
-	    (r = next_epoch(f->parent, &f->epoch, e)) < 0 ||
-	    (r = host_dns_sockets(&f->dns, e)) < 0 || (r = make_cgroup(f, m->name, e)) < 0)
+	    (r = next_epoch(f, e)) < 0 || (r = host_dns_sockets(&f->dns, e)) < 0 ||
+	    (r = make_cgroup(f, m->name, e)) < 0)
 		return r;
 	f->lost_before = record_counts(f->log->record).lost;
 	f->rf = (struct record_fence){.name = f->name,
@@ -432,6 +422,7 @@ int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m
 	}
 	f->id = ++p->last_fence;
 	f->since_ns = wall_clock_ns();
+	f->asked_ms = loop_now_ms(p->loop);
 	f->next = p->fences;
 	p->fences = f;
 	next_queue(f);
@@ -444,7 +435,7 @@ static void ask_again(struct timer *t)
 	pfence_announce(t->arg);
 }
 
-static void fail(struct pfence *f, const struct err *e)
+void pfence_fail(struct pfence *f, const struct err *e)
 {
 	struct client *c = f->client;
 
@@ -474,14 +465,14 @@ void pfence_ready(struct parent *p, const struct em_fence_ready *m)
 	if (m->error) {
 		err_set(&e, -m->error, "the engine could not take the fence: %s",
 			strerror(-m->error));
-		fail(f, &e);
+		pfence_fail(f, &e);
 		return;
 	}
 	if (f->state == PFENCE_LIVE)
 		return; /* after a restart of the engine: the rules are there */
 	nft_view(f, &nf);
 	if (nft_fence_add(p->nft, &nf, &e) < 0) {
-		fail(f, &e);
+		pfence_fail(f, &e);
 		return;
 	}
 	f->state = PFENCE_LIVE;

@@ -62,9 +62,9 @@ bool host_cgroup_populated(int dir_fd)
 	char buf[256] = "";
 
 	if (fd < 0)
-		return false;
+		return errno != ENOENT && errno != ENODEV; /* gone; or it cannot be told */
 	if (read(fd, buf, sizeof(buf) - 1) < 0)
-		return false;
+		return errno != ENODEV;
 	return strstr(buf, "populated 1") != NULL;
 }
 

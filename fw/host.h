@@ -14,6 +14,7 @@
 int host_cgroup_mount(char *ret, size_t bytes, struct err *e);
 /* Kills every process below the cgroup directory. */
 int host_cgroup_kill(int dir_fd);
+/* An unreadable answer counts as yes, until the directory is gone. */
 bool host_cgroup_populated(int dir_fd);
 /* Is the process inside a fence? An unreadable answer counts as yes. */
 bool host_process_fenced(pid_t pid);

@@ -1,6 +1,5 @@
 #include "fw/parent.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,15 +16,22 @@
 #include <unistd.h>
 
 #include "fw/attribute.h"
+#include "fw/epoch.h"
+#include "fw/left.h"
 #include "fw/run_dir.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
-#define TICK_MS      1000
-#define IDLE_MS      5000
-#define CLEAN_MS     1500
-#define FILES_MAX    65536
-#define CGROUP_TRIES 1000
+#define TICK_MS       1000
+#define IDLE_MS       5000
+#define CLEAN_MS      1500
+#define FILES_MAX     65536
+#define FILES_MIN     256
+#define GOING_MS      2000 /* for the engine's last counts; then it goes without them */
+#define GOING_ALL_MS  7000 /* more than processes get to die */
+#define DYING_MS      500
+#define DYING_LOOK_MS 10
+#define CGROUP_TRIES  1000
 
 uint64_t wall_clock_ns(void)
 {
@@ -90,16 +96,73 @@ static void on_clean(struct timer *t)
 	run_dir_clean(p->run_dir);
 }
 
+static struct left left_of(const struct parent *p)
+{
+	return (struct left){.root = p->cgroup_root,
+			     .run_dir = p->run_dir,
+			     .alone = nft_owned(p->nft),
+			     .sockdiag_fd = p->sockdiag_fd};
+}
+
+/* Whatever lives behind the rules keeps them, and us: without them it would be free. */
 static void on_idle(struct timer *t)
 {
 	struct parent *p = t->arg;
+	const struct left left = left_of(p);
 
-	loop_stop(p->loop);
+	if (!left_alive(&left)) {
+		loop_stop(p->loop);
+		return;
+	}
+	if (!p->told_alive)
+		log_warn("processes live in %s; the rules stay until they have ended",
+			 p->cgroup_root);
+	p->told_alive = true;
+	timer_set(p->loop, t, loop_now_ms(p->loop) + IDLE_MS);
+}
+
+static void on_going(struct timer *t)
+{
+	struct parent *p = t->arg;
+
+	if (loop_now_ms(p->loop) >= p->going_ms + GOING_ALL_MS) {
+		loop_stop(p->loop);
+		return;
+	}
+	if (p->engine_pid > 0)
+		kill(p->engine_pid, SIGKILL);
+	timer_set(p->loop, t, p->going_ms + GOING_ALL_MS);
+}
+
+void parent_go(struct parent *p)
+{
+	struct pfence *next;
+	struct err e;
+
+	control_stop(p);
+	if (p->going || !p->fences) { /* told twice: at once */
+		loop_stop(p->loop);
+		return;
+	}
+	p->going = true;
+	p->going_ms = loop_now_ms(p->loop);
+	p->going_on = (struct timer){.fn = on_going, .arg = p};
+	timer_set(p->loop, &p->going_on, p->going_ms + GOING_MS);
+	err_set(&e, ESHUTDOWN, "agentfwd was told to end");
+	for (struct pfence *f = p->fences; f; f = next) {
+		next = f->next;
+		if (f->state == PFENCE_STARTING)
+			pfence_fail(f, &e);
+		else
+			pfence_end(f);
+	}
 }
 
 void parent_check_idle(struct parent *p)
 {
 	timer_cancel(p->loop, &p->idle);
+	if (p->going && !p->fences)
+		loop_stop(p->loop);
 	if (p->options.idle_exit && !p->fences && !p->clients && !p->stopping)
 		timer_set(p->loop, &p->idle, loop_now_ms(p->loop) + IDLE_MS);
 }
@@ -109,8 +172,13 @@ static void on_signal(struct watch *w, uint32_t events)
 	struct parent *p = w->arg;
 	struct signalfd_siginfo si;
 
-	if (read(w->fd, &si, sizeof(si)) == sizeof(si))
-		loop_stop(p->loop);
+	if (read(w->fd, &si, sizeof(si)) != sizeof(si))
+		return;
+	/* The kernel hangs up on a process group with a stopped process (the engine) when who
+	 * started it ends: that is no wish of anybody's. */
+	if (si.ssi_signo == SIGHUP && si.ssi_code == SI_KERNEL && p->options.idle_exit)
+		return;
+	parent_go(p);
 }
 
 static void on_ring(struct watch *w, uint32_t events)
@@ -127,26 +195,6 @@ static void on_ring_more(struct timer *t)
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */
-
-/* Cgroups of fences that an earlier daemon left, empty and their maker gone. */
-static void remove_left_behind(struct parent *p)
-{
-	DIR *d = opendir(p->cgroup_root);
-	struct dirent *de;
-
-	while (d && (de = readdir(d))) {
-		const char *dash = strrchr(de->d_name, '-');
-		char proc[32];
-
-		if (de->d_name[0] == '.' || !dash)
-			continue;
-		snprintf(proc, sizeof(proc), "/proc/%ld", strtol(dash + 1, NULL, 10));
-		if (access(proc, F_OK) < 0)
-			unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR);
-	}
-	if (d)
-		closedir(d);
-}
 
 /* A daemon of another network namespace that goes takes the empty directory along. */
 static int make_cgroup_root(const struct parent *p, struct stat *ret, struct err *e)
@@ -169,9 +217,22 @@ static int setup_rules(struct parent *p, struct err *e)
 
 	if (r < 0)
 		return r;
-	remove_left_behind(p);
 	r = make_cgroup_root(p, &st, e);
-	return r < 0 ? r : nft_install(p->nft, st.st_ino, e);
+	if (r < 0 || (r = nft_install(p->nft, st.st_ino, e)) < 0)
+		return r;
+	p->installed = true;
+	return 0;
+}
+
+/* The new rules have closed it in: nothing gets out meanwhile. */
+static void end_what_was_left(struct parent *p)
+{
+	const struct left left = left_of(p);
+
+	left_end(&left);
+	if (epoch_is_lost(p->run_dir))
+		log_warn("%s/epoch does not hold the last number; they go on at a random place",
+			 p->run_dir);
 }
 
 static int setup_cgroup(struct parent *p, struct err *e)
@@ -218,18 +279,30 @@ static int setup_ring(struct parent *p)
 	return loop_add(p->loop, &p->ring_event, EPOLLIN);
 }
 
-static int setup(struct parent *p, struct err *e)
+/* Every question that is under way has a socket. */
+static int setup_files(struct err *e)
 {
 	struct rlimit files = {0};
-	int r;
 
-	/* Every question that is under way has a socket. */
 	getrlimit(RLIMIT_NOFILE, &files);
 	if (files.rlim_max < FILES_MAX)
 		setrlimit(RLIMIT_NOFILE, &(struct rlimit){FILES_MAX, FILES_MAX});
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
 	setrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_cur >= FILES_MIN)
+		return 0;
+	err_set(e, EMFILE, "no more than %llu files may be open, and %d are needed at least",
+		(unsigned long long)files.rlim_cur, FILES_MIN);
+	return err_hint(e, "raise the limit where it is started: ulimit -n 4096");
+}
+
+static int setup(struct parent *p, struct err *e)
+{
+	int r = setup_files(e);
+
+	if (r < 0)
+		return r;
 	p->sockdiag_fd = sockdiag_open();
 	if ((r = loop_new(&p->loop)) < 0 || (r = setup_signals(p)) < 0 || (r = setup_ring(p)) < 0 ||
 	    (r = p->sockdiag_fd) < 0)
@@ -237,7 +310,10 @@ static int setup(struct parent *p, struct err *e)
 	p->tick = (struct timer){.fn = on_tick, .arg = p};
 	p->idle = (struct timer){.fn = on_idle, .arg = p};
 	if ((r = control_listen(p, e)) < 0 || (r = setup_cgroup(p, e)) < 0 ||
-	    (r = setup_rules(p, e)) < 0 || (r = engine_start(p, e)) < 0)
+	    (r = setup_rules(p, e)) < 0)
+		return r;
+	end_what_was_left(p);
+	if ((r = engine_begin(p, e)) < 0)
 		return r;
 	ring_sleep(p->ring);
 	timer_set(p->loop, &p->tick, loop_now_ms(p->loop) + TICK_MS);
@@ -247,21 +323,40 @@ static int setup(struct parent *p, struct err *e)
 	return 0;
 }
 
-/* Without fences nothing of ours stays. With fences (a signal ended us) the rules stay, and what
- * lives behind them reaches only what was verified. */
+/* Without fences nothing of ours stays. While anything lives behind the rules they stay, and it
+ * reaches only what was verified: whether its fence did not end in time, or somebody else put it
+ * there. */
+static void remove_rules(struct parent *p)
+{
+	const struct left left = left_of(p);
+	bool alive = p->fences || left_alive(&left);
+
+	for (unsigned ms = 0; alive && !p->fences && ms < DYING_MS; ms += DYING_LOOK_MS) {
+		usleep(DYING_LOOK_MS * 1000); /* a process that dies has no namespace to judge by */
+		alive = left_alive(&left);
+	}
+	if (alive) {
+		log_error("processes live in %s; the rules stay, and close them in",
+			  p->cgroup_root);
+		return;
+	}
+	nft_remove(p->nft);
+	rmdir(p->cgroup_root);
+}
+
 static void teardown(struct parent *p)
 {
 	p->stopping = true;
 	control_close(p);
 	pfence_destroy_handed_on(p);
-	if (!p->fences && p->nft) {
-		nft_remove(p->nft);
+	if (p->installed)
+		remove_rules(p);
+	else if (p->cgroup_root[0])
 		rmdir(p->cgroup_root);
-	}
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_flush(l->record);
-	if (p->engine_pid > 0) {
-		kill(p->engine_pid, SIGTERM);
+	if (p->engine_pid > 0) { /* it may be stopped; it has nothing to put away */
+		kill(p->engine_pid, SIGKILL);
 		waitpid(p->engine_pid, NULL, 0);
 	}
 }
@@ -285,7 +380,7 @@ int parent_run(const struct parent_options *o, struct err *e)
 		if (r < 0)
 			err_set(e, -r, "%s", strerror(-r));
 	}
-	if (p->listen_fd > 0)
+	if (p->lock_fd > 0)
 		teardown(p);
 	nft_free(p->nft);
 	loop_free(p->loop);

@@ -45,7 +45,7 @@ struct parent {
 	char cgroup_root[3000]; /* …/agentfw */
 	int lock_fd, listen_fd, sockdiag_fd;
 	struct watch listen, signals, engine, ring_event;
-	struct timer tick, clean, idle, engine_restart, ring_more;
+	struct timer tick, clean, idle, going_on, engine_restart, ring_more;
 	struct client *clients;
 	struct pfence *fences;
 	struct log_dir *logs;
@@ -60,11 +60,19 @@ struct parent {
 	uint64_t engine_started_ms;
 	unsigned engine_restarts;
 	unsigned engine_silent; /* ticks since it said something */
-	int closing[64];        /* sockets of queues that were */
+	bool engine_ready;
+	unsigned engine_failures; /* deaths without a life between them */
+	struct err engine_heard;  /* from the one there is: why it cannot start, or go on */
+	struct err engine_said;   /* why the last one ended */
+	int closing[64];          /* sockets of queues that were */
 	size_t n_closing;
 	uint64_t ended[SOCKDIAG_CGROUPS_MAX]; /* fences that were, by their cgroups: see fence.c */
 	size_t n_ended;
+	bool installed; /* the table is ours */
+	bool going;     /* told to, at going_ms: every fence is ended first */
+	uint64_t going_ms;
 	bool stopping;
+	bool told_alive; /* that it cannot go because of what lives in fences */
 };
 
 enum pfence_state {
@@ -98,7 +106,7 @@ struct pfence {
 	struct policy *policy;
 	struct log_dir *log;
 	struct record_fence rf;
-	uint64_t since_ns, ending_ms;
+	uint64_t since_ns, ending_ms, asked_ms;
 	uint64_t allowed; /* as the engine said last */
 	uint64_t refused, would_deny, packets, queue_dropped;
 	unsigned attributions;   /* since the last tick */
@@ -116,6 +124,8 @@ int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m
 void pfence_ready(struct parent *p, const struct em_fence_ready *m);
 void pfence_announce(struct pfence *f); /* tells the engine of it: at first, and after a restart */
 void pfence_end(struct pfence *f);
+/* Ends it, and tells its client why. */
+void pfence_fail(struct pfence *f, const struct err *e);
 void pfence_stats(struct parent *p, const struct em_stats *m);
 struct pfence *pfence_find(struct parent *p, uint32_t id);
 /* The TCP sockets of ended fences that somebody else has. */
@@ -137,17 +147,20 @@ int file_denial_write(struct parent *p, struct log_dir **log, const struct ctl_d
 
 /* control.c */
 int control_listen(struct parent *p, struct err *e);
+void control_stop(struct parent *p); /* nobody new is heard */
 void control_close(struct parent *p);
 void client_created(struct client *c, struct pfence *f);
 void client_error(struct client *c, const struct err *e);
 void client_summary(struct client *c, const struct ctl_summary *s);
 
 /* engine_process.c */
-int engine_start(struct parent *p, struct err *e);
+/* The first one: waits until it says that it is ready. */
+int engine_begin(struct parent *p, struct err *e);
 void engine_died(struct parent *p);
 int engine_queue_socket(void); /* for one fence's queue; -errno */
 void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds);
-/* Once a tick, after it was asked for counts: one that does not answer for long is started anew. */
+/* Once a tick, after it was asked for counts: one that does not answer for long is started anew,
+ * and no fence waits for it for ever. */
 void engine_look(struct parent *p);
 void engine_close_queues(struct parent *p);
 
@@ -159,5 +172,7 @@ void denials_lost(struct parent *p);  /* when the engine has died */
 uint64_t wall_clock_ns(void);
 uint64_t monotonic_ms(void);
 void parent_check_idle(struct parent *p);
+/* Fences are ended, their clients told, then it goes. */
+void parent_go(struct parent *p);
 
 #endif

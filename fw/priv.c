@@ -22,9 +22,12 @@ static int empty_root(struct err *e)
 		0 ||
 	    mount(NULL, "/proc", NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		  NULL) < 0 ||
-	    chroot("/proc") < 0 || chdir("/") < 0)
-		return err_set(e, errno, "engine: cannot shut itself in an empty root: %s",
-			       strerror(errno));
+	    chroot("/proc") < 0 || chdir("/") < 0) {
+		err_set(e, errno, "engine: cannot shut itself in an empty root: %s",
+			strerror(errno));
+		return err_hint(e, "it needs CAP_SYS_ADMIN and CAP_SYS_CHROOT; in a container, "
+				   "give it SYS_ADMIN");
+	}
 	return 0;
 }
 
@@ -48,8 +51,11 @@ static int unprivileged(struct err *e)
 	if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN) < 0)
 		return err_set(e, EPERM, "engine: CAP_NET_ADMIN is not to be had");
 	r = capng_change_id(NOBODY, NOBODY, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
-	if (r < 0)
-		return err_set(e, EPERM, "engine: cannot drop its privileges (step %d)", r);
+	if (r < 0) {
+		err_set(e, EPERM, "engine: cannot drop its privileges (step %d)", r);
+		return err_hint(e, "it becomes user and group 65534: they must be mapped in this "
+				   "user namespace, with CAP_SETUID, CAP_SETGID and CAP_SETPCAP");
+	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_set(e, errno, "engine: no_new_privs: %s", strerror(errno));
 	return 0;

@@ -15,8 +15,8 @@
 
 #include "policy/base/cleanup.h"
 
-#define LOCK_WAIT_MS  3000
-#define TRIES         20 /* while others remove the directory */
+#define LOCK_WAIT_MS  12000 /* one that was told to go ends its fences first */
+#define TRIES         20    /* while others remove the directory */
 #define HANDLE_MAX    128
 #define INITIAL_USERS 0xeffffffdu /* the inode of the first user namespace (linux/nsfs.h) */
 #define PREFIX        "net-"
@@ -47,11 +47,20 @@ static int wait_for(int lock, const char *socket_path, struct err *e)
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", socket_path);
 	for (int waited = 0; flock(lock, LOCK_EX | LOCK_NB) < 0; waited += 10) {
-		_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		_cleanup_close_ int fd =
+		    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-		if (waited >= LOCK_WAIT_MS || connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+		/* EAGAIN: it listens, and more wait already than it lets */
+		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 || errno == EAGAIN)
 			return err_set(e, EALREADY,
 				       "another agentfwd runs in this network namespace");
+		if (waited >= LOCK_WAIT_MS) {
+			err_set(e, ETIMEDOUT,
+				"another agentfwd was told to go in this network namespace, and "
+				"does not");
+			return err_hint(e, "it holds the lock beside %s: is it stopped?",
+					socket_path);
+		}
 		usleep(10 * 1000);
 	}
 	return 0;
