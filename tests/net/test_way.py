@@ -185,7 +185,7 @@ def test_row34_policy_routing(lab):
   }
 }""")
             for to in (topo.ALLOWED4, FAR):
-                ip("route", "add", to, "via", "198.51.100.9")  # nobody
+                ip("route", "add", *([to, "via", "198.51.100.9"] if host else ["unreachable", to]))
             try:
                 for url in ("https://%s/hello", "http://%s/hello"):
                     r = lab.run(POLICY, ["curl", "-4", "-sS", "-m", "5", url % NAME])
