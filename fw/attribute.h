@@ -57,5 +57,7 @@ enum attribution {
  * that holds the socket inode (0: unknown). Bounded: at most 512 processes and 4096 descriptors are
  * looked at. */
 enum attribution attribute_process(int cgroup_dir, uint32_t inode, struct process_info *ret);
+/* What /proc says of a process; false: it is gone. */
+bool attribute_pid(pid_t pid, struct process_info *ret);
 
 #endif

@@ -66,6 +66,16 @@ static const struct {
     [DENIED_SOURCE] = {"source", "it seems to come from an address that is none of this machine's",
 		       REMEDY_NONE},
     [DENIED_STALE] = {"stale", "the fence ended, or the flow began before it", REMEDY_NONE},
+    [DENIED_SOCKET_TYPE] = {"socket-type",
+			    "a socket other than of TCP, UDP or ping, which no rule could judge",
+			    REMEDY_NONE},
+    [DENIED_SOCKET_ADDRESS] = {"socket-address",
+			       "a program in a fence may not name a link-local, multicast or "
+			       "broadcast address",
+			       REMEDY_NONE},
+    [DENIED_SOCKET_OPTION] = {"socket-option",
+			      "a program in a fence may not set this option of a socket",
+			      REMEDY_NONE},
 };
 
 static bool known(enum denial_code code)

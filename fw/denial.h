@@ -39,6 +39,10 @@ enum denial_code {
 	DENIED_DEVICE,      /* a loopback address, by a device that does not lead there */
 	DENIED_STALE,       /* the fence ended, or the flow began before it */
 	DENIED_SOURCE,      /* it says that it comes from somebody else */
+	/* refused as a call, by the socket wall (wall.h): there is no packet */
+	DENIED_SOCKET_TYPE,    /* a kind of socket that no rule could judge */
+	DENIED_SOCKET_ADDRESS, /* an address that names a device, or many */
+	DENIED_SOCKET_OPTION,
 	DENIED_CODE_COUNT,
 };
 

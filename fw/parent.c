@@ -70,8 +70,10 @@ static void on_tick(struct timer *t)
 	for (struct pfence *f = p->fences; f; f = f->next) {
 		f->attributions = 0;
 		f->attribution_ns = 0;
-		if (f->state == PFENCE_LIVE)
+		if (f->state == PFENCE_LIVE) {
 			pfence_tick(f, queues, n);
+			pfence_wall_tick(f);
+		}
 	}
 	engine_look(p);
 	engine_close_queues(p);
@@ -237,7 +239,8 @@ static int setup(struct parent *p, struct err *e)
 	p->tick = (struct timer){.fn = on_tick, .arg = p};
 	p->idle = (struct timer){.fn = on_idle, .arg = p};
 	if ((r = control_listen(p, e)) < 0 || (r = setup_cgroup(p, e)) < 0 ||
-	    (r = setup_rules(p, e)) < 0 || (r = engine_start(p, e)) < 0)
+	    (r = setup_rules(p, e)) < 0 || (r = wall_setup(p)) < 0 ||
+	    (r = engine_start(p, e)) < 0)
 		return r;
 	ring_sleep(p->ring);
 	timer_set(p->loop, &p->tick, loop_now_ms(p->loop) + TICK_MS);
@@ -287,6 +290,7 @@ int parent_run(const struct parent_options *o, struct err *e)
 	}
 	if (p->listen_fd > 0)
 		teardown(p);
+	wall_free(p->wall);
 	nft_free(p->nft);
 	loop_free(p->loop);
 	free(p);

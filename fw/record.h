@@ -23,6 +23,7 @@ struct record_fence {
 	const struct policy *policy;
 	const char *command;
 	const char *tool; /* NULL: the agent itself */
+	const char *lacks; /* what best_effort does without; NULL: nothing */
 };
 
 struct record_counts {
