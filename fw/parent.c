@@ -239,8 +239,7 @@ static int setup(struct parent *p, struct err *e)
 	p->tick = (struct timer){.fn = on_tick, .arg = p};
 	p->idle = (struct timer){.fn = on_idle, .arg = p};
 	if ((r = control_listen(p, e)) < 0 || (r = setup_cgroup(p, e)) < 0 ||
-	    (r = setup_rules(p, e)) < 0 || (r = wall_setup(p)) < 0 ||
-	    (r = engine_start(p, e)) < 0)
+	    (r = setup_rules(p, e)) < 0 || (r = wall_setup(p)) < 0 || (r = engine_start(p, e)) < 0)
 		return r;
 	ring_sleep(p->ring);
 	timer_set(p->loop, &p->tick, loop_now_ms(p->loop) + TICK_MS);

@@ -109,7 +109,7 @@ struct pfence {
 	uint64_t ring_lost;      /* as the engine said last */
 	struct wall_counts wall_told;
 	char wall_lacks[sizeof(((struct err *)0)->msg)]; /* why there is no wall; empty: there is */
-	uint64_t lost_before;    /* what the log had lost when the fence came */
+	uint64_t lost_before; /* what the log had lost when the fence came */
 	struct ctl_last last[CTL_LAST_MAX];
 	size_t n_last;
 	struct timer timer; /* KILLING: look again; STARTING: ask the engine again */
@@ -167,6 +167,7 @@ void engine_close_queues(struct parent *p);
 void denials_read(struct parent *p);
 void denials_drain(struct parent *p); /* all that is there, before a fence is forgotten */
 void denials_lost(struct parent *p);  /* when the engine has died */
+void denial_remember(struct pfence *f, const struct denial *d);
 
 uint64_t wall_clock_ns(void);
 uint64_t monotonic_ms(void);

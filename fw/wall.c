@@ -3,12 +3,18 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "fw/bpf/options.h"
+#include "fw/control_msg.h"
 #include "fw/engine_msg.h"
+#include "fw/host.h"
 #include "policy/base/cleanup.h"
 #include "wall.skel.h"
 
@@ -40,8 +46,9 @@ static int lacks(struct err *e, int error, const char *what)
 		return err_hint(e, "root needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN, and no "
 				   "program of somebody else's that is alone on a cgroup above; "
 				   "best_effort: true in the profile does without the wall");
-	return err_hint(e, "boot a kernel with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF (Linux 5.15 "
-			   "or later), or write best_effort: true in the profile to do without");
+	return err_hint(e,
+			"boot a kernel with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF (Linux 5.15 "
+			"or later), or write best_effort: true in the profile to do without");
 }
 
 /* Older kernels than 6.1 do not say in setsockopt who calls. */
@@ -115,7 +122,8 @@ int wall_attach(struct wall *w, int cgroup_fd, uint64_t cgroup_id, struct err *e
 	struct bpf_program *p;
 	int r = 0;
 
-	bpf_object__for_each_program(p, w->bpf->obj) {
+	bpf_object__for_each_program(p, w->bpf->obj)
+	{
 		if (!wanted(w, p))
 			continue;
 		r = bpf_prog_attach(bpf_program__fd(p), cgroup_fd,
@@ -125,6 +133,25 @@ int wall_attach(struct wall *w, int cgroup_fd, uint64_t cgroup_id, struct err *e
 	}
 	r = bpf_map_update_elem(bpf_map__fd(w->bpf->maps.fences), &cgroup_id, &fence, BPF_ANY);
 	return r < 0 ? lacks(e, errno, "the fence's counters") : 0;
+}
+
+int wall_try(struct wall *w, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	char mount[2900], path[3000];
+	struct stat st;
+	int r = host_cgroup_mount(mount, sizeof(mount), e);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "%s/" CTL_CGROUP_DIR "-probe-%d", mount, (int)getpid());
+	if (mkdir(path, 0700) < 0 || (fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+	    fstat(fd, &st) < 0)
+		r = err_set(e, errno, "cannot make the cgroup %s: %s", path, strerror(errno));
+	else
+		r = wall_attach(w, fd, st.st_ino, e);
+	rmdir(path);
+	return r;
 }
 
 int wall_fd(const struct wall *w)

@@ -1,5 +1,5 @@
-/* Calls that the socket wall refused, on their way into the record; and the packets that it dropped,
- * as numbers, once a tick. */
+/* Calls that the socket wall refused, on their way into the record; and the packets that it
+ * dropped, as numbers, once a tick. */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,8 +46,11 @@ static void of_option(const struct wall_event *ev, struct denial *d)
 	static const struct {
 		int32_t level;
 		const char *name;
-	} levels[] = {{SOL_SOCKET, "SOL_SOCKET"}, {IPPROTO_IP, "SOL_IP"},   {IPPROTO_TCP, "SOL_TCP"},
-		      {IPPROTO_UDP, "SOL_UDP"},	  {IPPROTO_IPV6, "SOL_IPV6"}};
+	} levels[] = {{SOL_SOCKET, "SOL_SOCKET"},
+		      {IPPROTO_IP, "SOL_IP"},
+		      {IPPROTO_TCP, "SOL_TCP"},
+		      {IPPROTO_UDP, "SOL_UDP"},
+		      {IPPROTO_IPV6, "SOL_IPV6"}};
 	const char *why, *name = wall_option_name(ev->level, ev->option, &why), *level = NULL;
 	char l[24], o[24];
 
@@ -59,21 +62,26 @@ static void of_option(const struct wall_event *ev, struct denial *d)
 	d->code = DENIED_SOCKET_OPTION;
 	snprintf(d->endpoint, sizeof(d->endpoint), "setsockopt(%s, %s)", level ? level : l,
 		 name ? name : o);
-	snprintf(d->detail, sizeof(d->detail), "%s", why ? why : "not in the list of what programs need");
+	snprintf(d->detail, sizeof(d->detail), "%s",
+		 why ? why : "not in the list of what programs need");
 }
 
 /* In our grammar where there is an address; else the call. */
 static void of_address(const struct wall_event *ev, struct denial *d)
 {
-	static const char *const verbs[WALL_KIND_COUNT] = {
-	    [WALL_BIND] = "bind", [WALL_CONNECT] = "connect", [WALL_SENDMSG] = "sendmsg"};
+	static const char *const verbs[WALL_KIND_COUNT] = {[WALL_BIND] = "bind",
+							   [WALL_CONNECT] = "connect",
+							   [WALL_SENDMSG] = "sendmsg",
+							   [WALL_SOURCE] =
+							       "as the source of a datagram"};
 	char text[ADDR_STRLEN], buf[24];
 
 	d->code = DENIED_SOCKET_ADDRESS;
 	d->dst = address(ev);
 	d->dport = (uint16_t)ev->port;
 	addr_format(&d->dst, text);
-	snprintf(d->endpoint, sizeof(d->endpoint), d->dst.family == 6 ? "%s://[%s]:%u" : "%s://%s:%u",
+	snprintf(d->endpoint, sizeof(d->endpoint),
+		 d->dst.family == 6 ? "%s://[%s]:%u" : "%s://%s:%u",
 		 protocol_name(ev, buf, sizeof(buf)), text, ev->port);
 	snprintf(d->detail, sizeof(d->detail), "%s: %s", verbs[ev->kind],
 		 addr_kind_name(addr_kind(&d->dst)));
@@ -85,7 +93,8 @@ static void of_socket(const struct wall_event *ev, struct denial *d)
 
 	d->code = DENIED_SOCKET_TYPE;
 	snprintf(d->endpoint, sizeof(d->endpoint), "socket(%s, %s)",
-		 ev->family == AF_INET6 ? "AF_INET6" : "AF_INET", protocol_name(ev, buf, sizeof(buf)));
+		 ev->family == AF_INET6 ? "AF_INET6" : "AF_INET",
+		 protocol_name(ev, buf, sizeof(buf)));
 }
 
 /* What only /proc knows, of a process that may be gone, or another by now: exe and arguments are
@@ -134,8 +143,10 @@ static void one(void *arg, const struct wall_event *ev)
 		complete(ev, &who);
 	else
 		how = attribute_process(f->cgroup_fd, 0, &who);
-	if (!record_folding(f->log->record, &f->rf, &d))
+	if (!record_folding(f->log->record, &f->rf, &d)) {
+		denial_remember(f, &d);
 		f->refused++;
+	}
 	record_denial(f->log->record, &f->rf, &d, NULL, 0, 0, how,
 		      how == ATTRIBUTED_NONE ? NULL : &who);
 }
@@ -157,8 +168,9 @@ static void tell_dropped(struct pfence *f, enum wall_drop why, uint64_t n)
 	static const char *const reasons[WALL_DROP_COUNT] = {
 	    [WALL_DROP_UNJUDGED] = "the socket wall stopped packets without a verdict of the rules",
 	    [WALL_DROP_STAYS] = "the socket wall stopped packets that were to stay on the machine",
-	    [WALL_DROP_LOOPBACK] = "the socket wall stopped packets to a loopback address that were "
-				   "about to leave by another device",
+	    [WALL_DROP_LOOPBACK] =
+		"the socket wall stopped packets to a loopback address that were "
+		"about to leave by another device",
 	    [WALL_DROP_BOUND] = "the socket wall stopped packets of a socket that is bound to a "
 				"device",
 	};

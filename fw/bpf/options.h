@@ -1,8 +1,8 @@
 /* The socket options that a program inside a fence may set: nothing else is (wall.bpf.c). One table
  * for the program in the kernel, for messages, and for the test that walks over all numbers.
  *
- * Not here, and so refused: what names a device or an address of somebody else, what changes the way
- * a packet takes (multicast interface and membership, source routes, extension headers, marks,
+ * Not here, and so refused: what names a device or an address of somebody else, what changes the
+ * way a packet takes (multicast interface and membership, source routes, extension headers, marks,
  * policies), what puts packets into other packets, what rewrites a connection's state, what hands
  * work on packets to programs or to pages that can still change, and whatever Linux will have
  * tomorrow. Numbers instead of names of headers: those of an older system lack some.

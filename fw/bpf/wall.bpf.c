@@ -128,7 +128,8 @@ static __always_inline bool embeds(const __u32 a[4])
 	return !a[0] && !a[1] && (a[2] == bpf_htonl(0xffff) || a[2] == bpf_htonl(0xffff0000));
 }
 
-/* With a link-local address comes a device: even a call that fails leaves the socket bound to it. */
+/* With a link-local address comes a device: even a call that fails leaves the socket bound to it.
+ */
 static __always_inline bool bad6(const __u32 a[4])
 {
 	__u32 first = bpf_ntohl(a[0]);
@@ -202,7 +203,7 @@ int wall_sendmsg4(struct bpf_sock_addr *ctx)
 	__u32 from = ctx->msg_src_ip4;
 
 	if (bad4(from))
-		return refuse_address(ctx, WALL_SENDMSG, &from, AF_INET_);
+		return refuse_address(ctx, WALL_SOURCE, &from, AF_INET_);
 	return check4(ctx, WALL_SENDMSG);
 }
 
@@ -214,7 +215,7 @@ int wall_sendmsg6(struct bpf_sock_addr *ctx)
 			 ctx->msg_src_ip6[3]};
 
 	if (bad6(from))
-		return refuse_address(ctx, WALL_SENDMSG, from, AF_INET6_);
+		return refuse_address(ctx, WALL_SOURCE, from, AF_INET6_);
 	return check6(ctx, WALL_SENDMSG);
 }
 
@@ -224,19 +225,19 @@ int wall_sendmsg6(struct bpf_sock_addr *ctx)
 /* The table of options.h as a bit for each number, made by the compiler. */
 #define BIT_IN(lv, word, level, number)                                                            \
 	((lv) == WALL_LEVEL_##level && (word) == (number) / 64 ? 1ull << (number) % 64 : 0)
-#define BITS_OF(lv, word)             (0 WALL_OPTIONS(X_##lv##_##word))
-#define X_SOCKET_0(level, n, ...)     | BIT_IN(WALL_LEVEL_SOCKET, 0, level, n)
-#define X_SOCKET_1(level, n, ...)     | BIT_IN(WALL_LEVEL_SOCKET, 1, level, n)
-#define X_TCP_0(level, n, ...)        | BIT_IN(WALL_LEVEL_TCP, 0, level, n)
-#define X_TCP_1(level, n, ...)        | BIT_IN(WALL_LEVEL_TCP, 1, level, n)
-#define X_UDP_0(level, n, ...)        | BIT_IN(WALL_LEVEL_UDP, 0, level, n)
-#define X_UDP_1(level, n, ...)        | BIT_IN(WALL_LEVEL_UDP, 1, level, n)
-#define X_IP_0(level, n, ...)         | BIT_IN(WALL_LEVEL_IP, 0, level, n)
-#define X_IP_1(level, n, ...)         | BIT_IN(WALL_LEVEL_IP, 1, level, n)
-#define X_IPV6_0(level, n, ...)       | BIT_IN(WALL_LEVEL_IPV6, 0, level, n)
-#define X_IPV6_1(level, n, ...)       | BIT_IN(WALL_LEVEL_IPV6, 1, level, n)
-#define X_NETLINK_0(level, n, ...)    | BIT_IN(WALL_LEVEL_NETLINK, 0, level, n)
-#define X_NETLINK_1(level, n, ...)    | BIT_IN(WALL_LEVEL_NETLINK, 1, level, n)
+#define BITS_OF(lv, word)          (0 WALL_OPTIONS(X_##lv##_##word))
+#define X_SOCKET_0(level, n, ...)  | BIT_IN(WALL_LEVEL_SOCKET, 0, level, n)
+#define X_SOCKET_1(level, n, ...)  | BIT_IN(WALL_LEVEL_SOCKET, 1, level, n)
+#define X_TCP_0(level, n, ...)     | BIT_IN(WALL_LEVEL_TCP, 0, level, n)
+#define X_TCP_1(level, n, ...)     | BIT_IN(WALL_LEVEL_TCP, 1, level, n)
+#define X_UDP_0(level, n, ...)     | BIT_IN(WALL_LEVEL_UDP, 0, level, n)
+#define X_UDP_1(level, n, ...)     | BIT_IN(WALL_LEVEL_UDP, 1, level, n)
+#define X_IP_0(level, n, ...)      | BIT_IN(WALL_LEVEL_IP, 0, level, n)
+#define X_IP_1(level, n, ...)      | BIT_IN(WALL_LEVEL_IP, 1, level, n)
+#define X_IPV6_0(level, n, ...)    | BIT_IN(WALL_LEVEL_IPV6, 0, level, n)
+#define X_IPV6_1(level, n, ...)    | BIT_IN(WALL_LEVEL_IPV6, 1, level, n)
+#define X_NETLINK_0(level, n, ...) | BIT_IN(WALL_LEVEL_NETLINK, 0, level, n)
+#define X_NETLINK_1(level, n, ...) | BIT_IN(WALL_LEVEL_NETLINK, 1, level, n)
 
 #define WITHIN(level, n, ...) _Static_assert((n) >= 0 && (n) < WALL_OPTIONS_MAX, #level);
 WALL_OPTIONS(WITHIN)

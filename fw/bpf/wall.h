@@ -19,6 +19,7 @@ enum wall_kind {
 	WALL_BIND,
 	WALL_CONNECT,
 	WALL_SENDMSG,
+	WALL_SOURCE, /* of a datagram, by a control message */
 	WALL_SETSOCKOPT,
 	WALL_KIND_COUNT,
 };
@@ -48,8 +49,8 @@ enum wall_drop {
 struct wall_fence {
 	__u64 cgroup; /* set by the loader */
 	__u64 window_ns;
-	__u64 told;               /* in this window */
-	__u64 lost;               /* refused calls that no event tells of */
+	__u64 told; /* in this window */
+	__u64 lost; /* refused calls that no event tells of */
 	__u64 dropped[WALL_DROP_COUNT];
 };
 
