@@ -215,11 +215,21 @@ def test_no_verdict_no_packet(lab):
         f = Fence(lab, OPEN, EGRESS)
         for uid in (ROOT, NOBODY):
             works(lab, f, uid)
+        tok = L.token()
+        held = subprocess.Popen(lab.enter() + CALLS + [f.cg, str(NOBODY), "hold", json.dumps(dict(to=FAR[:2], port=9000, token=tok))],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        check(held.stdout.readline() == "READY\n")
         marks(lab, False)
+        held.stdin.write("send\n")
+        held.stdin.flush()
+        check(held.stdout.readline() == "SENT\n")
         for uid in (ROOT, NOBODY):
             silent(lab, f.cg, uid, "no marks")
         time.sleep(1.2)
+        lab.absent(tok, "by connections that were there before")
         marks(lab)
+        L.wait_for(lambda: lab.rec.saw(tok), 10, "sent again, it arrives")
+        held.communicate("go\n")
         works(lab, f)
         r = f.end()
         lost = [e for e in r.lines() if e["event"]["action"] == "lost" and "without a verdict" in e["event"]["reason"]]
