@@ -12,7 +12,7 @@ else
 HARDEN   += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DAGENTFW_SANITIZE
 endif
 PKGS      = libnetfilter_queue libnfnetlink libmnl libnftnl yaml-0.1 libpcap libseccomp libcap-ng \
-            libcrypto jansson
+            libcrypto jansson libbpf
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 # agentctl is started anew for every call of a tool: the few libraries that it needs are linked in,
@@ -33,7 +33,7 @@ CTL_SRC    := $(filter-out agentctl/agentctl.c agentctl/seccomp_gen.c,$(wildcard
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
-ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/wire/*.[ch] agentctl/*.[ch] \
+ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/*/*.[ch] agentctl/*.[ch] \
                           tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -73,6 +73,23 @@ $(GEN)/seccomp_gen: $(BUILD)/obj/agentctl/seccomp_gen.o
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
+
+# The socket wall's programs: compiled for the kernel, and from there a header that holds them.
+BPF_CC     ?= clang
+BPFTOOL    ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool) bpftool)
+BPF_CFLAGS  = -target bpf -O2 -g -Wall -Wextra -I. -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+$(BUILD)/obj/fw/wall.o: EXTRA_CFLAGS += -isystem $(GEN)
+$(BUILD)/obj/fw/wall.o: $(GEN)/wall.skel.h
+$(GEN)/wall.skel.h: $(BUILD)/obj/fw/bpf/wall.bpf.o
+	$(call say,GEN)
+	@mkdir -p $(@D)
+	$(Q)PATH=$$PATH:/usr/sbin $(BPFTOOL) gen skeleton $< name wall_bpf > $@.tmp && mv $@.tmp $@
+# linked alone: that leaves out what only a debugger reads
+$(BUILD)/obj/fw/bpf/wall.bpf.o: fw/bpf/wall.bpf.c
+	$(call say,BPF)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CC) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.tmp $<
+	$(Q)PATH=$$PATH:/usr/sbin $(BPFTOOL) gen object $@ $@.tmp && rm $@.tmp
 
 $(POLICY_LIB): $(call obj,$(POLICY_SRC))
 $(WIRE_LIB): $(call obj,$(WIRE_SRC))

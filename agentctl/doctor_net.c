@@ -1,4 +1,4 @@
-/* The daemon is asked what netfilter can do: it has the code for that. */
+/* The daemon is asked what netfilter and cgroup BPF can do: it has the code for that. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +23,16 @@ static const struct {
     {"reject", "nft reject", "refusals are told at once", "no reject", true},
     {"redirect", "nft redirect", "DNS comes to our resolver", "no redirect (nat)", true},
     {"nfqueue", "nfnetlink_queue", "packets come to the daemon", "no nfnetlink_queue", true},
+    {"socket_wall", "socket wall", "programs on cgroups (BPF) refuse what no rule could judge",
+     "no cgroup BPF programs: a profile must say best_effort: true", true},
 };
 #define FEATURES ARRAY_SIZE(features)
+
+/* It needs a cgroup, which an ordinary user cannot make in a namespace of his own either. */
+static bool is_wall(const char *key)
+{
+	return strcmp(key, "socket_wall") == 0;
+}
 
 struct answers {
 	char text[2048];
@@ -127,6 +135,11 @@ void doctor_net(struct checks *c)
 	}
 	for (size_t i = 0; i < FEATURES; i++) {
 		bool yes = answer(&a, features[i].key, why, sizeof(why));
+
+		if (!yes && is_wall(features[i].key) && geteuid() != 0) {
+			check_add(c, features[i].name, false, false, "only root can try it");
+			continue;
+		}
 
 		if (yes)
 			check_add(c, features[i].name, true, features[i].needed, "%s",

@@ -26,7 +26,7 @@ static void usage(FILE *to)
 	      "The firewall daemon of agentfw; agentctl(1) starts one when it needs it.\n"
 	      "  -n           check policies and exit\n"
 	      "  --idle-exit  go when there is no fence any more\n"
-	      "  --probe      say what the kernel's netfilter can do, and exit\n"
+	      "  --probe      say what the kernel can do for fences, and exit\n"
 	      "  --ready-fd N write \"1\" to descriptor N when fences can be made\n"
 	      "  -v           say more\n",
 	      to);

@@ -166,6 +166,13 @@ static bool describe(int proc, pid_t pid, struct process_info *ret)
 	return ret->exe[0] || ret->name[0];
 }
 
+bool attribute_pid(pid_t pid, struct process_info *ret)
+{
+	_cleanup_close_ int proc = open_proc(pid);
+
+	return proc >= 0 && describe(proc, pid, ret);
+}
+
 /* From the end: who came last is at the end of cgroup.procs, and most often it is the one. */
 static enum attribution search(const struct processes *ps, uint32_t inode, struct process_info *ret)
 {

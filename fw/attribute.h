@@ -12,7 +12,7 @@
 struct socket_info {
 	uint32_t inode;
 	uint32_t uid;
-	uint64_t cgroup_id; /* 0: the kernel did not say */
+	uint64_t cgroup_id;   /* 0: the kernel did not say */
 	uint64_t acked_bytes; /* TCP: by the peer, SYN included; UINT64_MAX: was not asked for */
 };
 
@@ -54,5 +54,7 @@ enum attribution {
  * that holds the socket inode (0: unknown). Bounded: at most 512 processes and 4096 descriptors are
  * looked at. */
 enum attribution attribute_process(int cgroup_dir, uint32_t inode, struct process_info *ret);
+/* What /proc says of a process; false: it is gone. */
+bool attribute_pid(pid_t pid, struct process_info *ret);
 
 #endif

@@ -69,6 +69,16 @@ static const struct {
     [DENIED_CUT] = {"cut",
 		    "a packet longer than the 65,531 bytes that the kernel shows of one (BIG TCP)",
 		    REMEDY_NONE},
+    [DENIED_SOCKET_TYPE] = {"socket-type",
+			    "a socket other than of TCP, UDP or ping, which no rule could judge",
+			    REMEDY_NONE},
+    [DENIED_SOCKET_ADDRESS] = {"socket-address",
+			       "a program in a fence may not name a link-local, multicast or "
+			       "broadcast address",
+			       REMEDY_NONE},
+    [DENIED_SOCKET_OPTION] = {"socket-option",
+			      "a program in a fence may not set this option of a socket",
+			      REMEDY_NONE},
 };
 
 static bool known(enum denial_code code)

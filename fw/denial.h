@@ -40,6 +40,10 @@ enum denial_code {
 	DENIED_STALE,       /* a payload of a connection whose beginning was not seen */
 	DENIED_SOURCE,      /* it says that it comes from somebody else */
 	DENIED_CUT, /* longer than what the kernel shows of a packet, and all must be seen */
+	/* refused as a call, by the socket wall (wall.h): there is no packet */
+	DENIED_SOCKET_TYPE,    /* a kind of socket that no rule could judge */
+	DENIED_SOCKET_ADDRESS, /* an address that names a device, or many */
+	DENIED_SOCKET_OPTION,
 	DENIED_CODE_COUNT,
 };
 

@@ -45,7 +45,7 @@ static enum attribution attribute(struct parent *p, const struct pfence *f, cons
 }
 
 /* For the person whose command failed: it is told at its end, without a look into the record. */
-static void remember(struct pfence *f, const struct denial *d)
+void denial_remember(struct pfence *f, const struct denial *d)
 {
 	struct ctl_last l = {0};
 	size_t at = 0;
@@ -93,7 +93,7 @@ static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd
 		engine_send(p, &go, sizeof(go), NULL, 0);
 	}
 	if (!d->more && !folding && !d->inbound)
-		remember(f, d);
+		denial_remember(f, d);
 	if (!d->more && !folding)
 		*(d->would ? &f->would_deny : &f->refused) += 1;
 	f->packets += packet != NULL;

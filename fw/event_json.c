@@ -297,6 +297,8 @@ json_t *event_state(const struct record_fence *f, const char *action, const uint
 		put(a, "policy", text(policy_file(f->policy)));
 	if (f->policy && strcmp(action, "fence_started") == 0)
 		put_broad(a, f->policy);
+	if (f->lacks && strcmp(action, "fence_started") == 0)
+		put(a, "lacks", text(f->lacks));
 	if (!allowed && !refused)
 		return o;
 	s = sub(a, "summary");

@@ -154,6 +154,7 @@ static void finish(struct pfence *f)
 	uint64_t allowed = pfence_allowed(f);
 	int r;
 
+	pfence_wall_end(f);
 	nft_view(f, &nf);
 	r = nft_fence_del(p->nft, &nf);
 	if (r < 0)
@@ -389,10 +390,11 @@ static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, 
 	name_servers(f);
 	if ((r = log_open(f->parent, dir, policy_snaplen(f->policy), &f->log, e)) < 0 ||
 	    (r = next_epoch(f, e)) < 0 || (r = host_dns_sockets(&f->dns, e)) < 0 ||
-	    (r = make_cgroup(f, m->name, e)) < 0)
+	    (r = make_cgroup(f, m->name, e)) < 0 || (r = pfence_wall(f, e)) < 0)
 		return r;
 	f->lost_before = record_counts(f->log->record).lost;
 	f->rf = (struct record_fence){.name = f->name,
+				      .lacks = f->wall_lacks[0] ? f->wall_lacks : NULL,
 				      .policy = f->policy,
 				      .command = f->command,
 				      .tool = f->tool[0] ? f->tool : NULL};

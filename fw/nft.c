@@ -235,7 +235,8 @@ static void base_rules(const struct nft *n, struct batch *b)
 	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
 	own_flow(r, "own");
 	batch_rule(b, r);
-	r = batch_rule_new(b, "in"); /* its entry lost our mark on the way: nobody knows whose it is */
+	r = batch_rule_new(b,
+			   "in"); /* its entry lost our mark on the way: nobody knows whose it is */
 	x_meta_load(r, NFT_META_IIF, NFT_REG_1);
 	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
 	x_meta_load(r, NFT_META_MARK, NFT_REG_1);

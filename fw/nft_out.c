@@ -195,7 +195,7 @@ static void ask_chain(struct batch *b, const struct nft_fence *f, bool native)
 	x_meta_load(r, NFT_META_OIF, NFT_REG_1); /* what comes in has none, and a link header */
 	x_cmp_ne32(r, NFT_REG_1, 0);
 	x_payload(r, NFT_PAYLOAD_LL_HEADER, 0, 1, NFT_REG_1);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
+	x_meta_mark(r, PKT_MARK_MASK, PKT_PASS);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain);

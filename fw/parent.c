@@ -59,8 +59,8 @@ static void tell_stray(struct parent *p)
 
 	for (struct log_dir *l = p->logs; l && stray > p->stray; l = l->next)
 		record_lost(l->record, stray - p->stray,
-			    "questions to the resolver of a fence were about to leave by a device "
-			    "that a socket is bound to; the packets were dropped");
+			    "packets were about to go otherwise than they were judged, by a device "
+			    "that a socket named, or since other rules took a mark off; dropped");
 	p->stray = stray;
 }
 
@@ -76,8 +76,10 @@ static void on_tick(struct timer *t)
 	for (struct pfence *f = p->fences; f; f = f->next) {
 		f->attributions = 0;
 		f->attribution_ns = 0;
-		if (f->state == PFENCE_LIVE)
+		if (f->state == PFENCE_LIVE) {
 			pfence_tick(f, queues, n);
+			pfence_wall_tick(f);
+		}
 	}
 	engine_look(p);
 	engine_close_queues(p);
@@ -217,6 +219,7 @@ static int setup_rules(struct parent *p, struct err *e)
 
 	if (r < 0)
 		return r;
+	nft_last_look(p->nft, p->wall);
 	r = make_cgroup_root(p, &st, e);
 	if (r < 0 || (r = nft_install(p->nft, st.st_ino, e)) < 0)
 		return r;
@@ -310,7 +313,7 @@ static int setup(struct parent *p, struct err *e)
 	p->tick = (struct timer){.fn = on_tick, .arg = p};
 	p->idle = (struct timer){.fn = on_idle, .arg = p};
 	if ((r = control_listen(p, e)) < 0 || (r = setup_cgroup(p, e)) < 0 ||
-	    (r = setup_rules(p, e)) < 0)
+	    (r = wall_setup(p)) < 0 || (r = setup_rules(p, e)) < 0)
 		return r;
 	end_what_was_left(p);
 	if ((r = engine_begin(p, e)) < 0)
@@ -382,6 +385,7 @@ int parent_run(const struct parent_options *o, struct err *e)
 	}
 	if (p->lock_fd > 0)
 		teardown(p);
+	wall_free(p->wall);
 	nft_free(p->nft);
 	loop_free(p->loop);
 	free(p);

@@ -16,6 +16,7 @@
 #include "fw/record.h"
 #include "fw/resolver.h"
 #include "fw/ring.h"
+#include "fw/wall.h"
 #include "policy/base/err.h"
 #include "policy/policy.h"
 
@@ -40,11 +41,13 @@ struct parent {
 	struct parent_options options;
 	struct loop *loop;
 	struct nft *nft;
+	struct wall *wall; /* NULL: it cannot be had, wall_error says why */
+	struct err wall_error;
 	char run_dir[256];
 	char socket_path[108];
 	char cgroup_root[3000]; /* …/agentfw */
 	int lock_fd, listen_fd, sockdiag_fd;
-	struct watch listen, signals, engine, ring_event;
+	struct watch listen, signals, engine, ring_event, wall_ready;
 	struct timer tick, clean, idle, going_on, engine_restart, ring_more;
 	struct client *clients;
 	struct pfence *fences;
@@ -112,7 +115,9 @@ struct pfence {
 	unsigned attributions;   /* since the last tick */
 	uint64_t attribution_ns; /* and what they cost */
 	uint64_t ring_lost;      /* as the engine said last */
-	uint64_t lost_before;    /* what the log had lost when the fence came */
+	struct wall_counts wall_told;
+	char wall_lacks[sizeof(((struct err *)0)->msg)]; /* why there is no wall; empty: there is */
+	uint64_t lost_before; /* what the log had lost when the fence came */
 	struct ctl_last last[CTL_LAST_MAX];
 	size_t n_last;
 	struct timer timer; /* KILLING: look again; STARTING: ask the engine again */
@@ -145,6 +150,13 @@ bool file_denial_sane(const struct ctl_denied_file *m);
 int file_denial_write(struct parent *p, struct log_dir **log, const struct ctl_denied_file *m,
 		      struct err *e);
 
+/* wall_events.c */
+int wall_setup(struct parent *p);
+/* Closes a new cgroup. Where that cannot be done, an error, unless the policy says best_effort. */
+int pfence_wall(struct pfence *f, struct err *e);
+void pfence_wall_tick(struct pfence *f);
+void pfence_wall_end(struct pfence *f); /* what is still to be told */
+
 /* control.c */
 int control_listen(struct parent *p, struct err *e);
 void control_stop(struct parent *p); /* nobody new is heard */
@@ -168,6 +180,7 @@ void engine_close_queues(struct parent *p);
 void denials_read(struct parent *p);
 void denials_drain(struct parent *p); /* all that is there, before a fence is forgotten */
 void denials_lost(struct parent *p);  /* when the engine has died */
+void denial_remember(struct pfence *f, const struct denial *d);
 
 uint64_t wall_clock_ns(void);
 uint64_t monotonic_ms(void);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fw/nfq.h"
+#include "fw/wall.h"
 
 #define TABLE_F_PERSIST 0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
 #define PATIENCE_S      5
@@ -110,6 +111,19 @@ static int try_nfqueue(struct mnl_socket *nl)
 	return r;
 }
 
+/* On a cgroup of its own: loading alone says nothing about attaching. */
+static void try_wall(FILE *to)
+{
+	struct wall *w = NULL;
+	struct err e;
+	int r = wall_new(&w, &e);
+
+	if (r == 0)
+		r = wall_try(w, &e);
+	wall_free(w);
+	fprintf(to, "socket_wall %s\n", r == 0 ? "yes" : strerror(-r));
+}
+
 /* Without root, in a user namespace where the host lets ordinary users make one. */
 static int leave(struct err *e)
 {
@@ -136,8 +150,11 @@ static struct mnl_socket *open_socket(void)
 int probe_print(FILE *to, struct err *e)
 {
 	struct mnl_socket *nl;
-	int r = leave(e);
+	int r;
 
+	try_wall(to);
+	fflush(to);
+	r = leave(e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i <= sizeof(features) / sizeof(features[0]); i++) {

@@ -1,5 +1,5 @@
-/* What this kernel's netfilter can do for us, tried out in a network namespace that nobody else
- * sees. */
+/* What this kernel can do for us: netfilter, tried out in a network namespace that nobody else
+ * sees; the socket wall, on a cgroup that is made for it and goes at once. */
 #ifndef AGENTFW_PROBE_H
 #define AGENTFW_PROBE_H
 
@@ -7,7 +7,7 @@
 
 #include "policy/base/err.h"
 
-/* A line each: the name of a feature (agentctl/cmd_doctor.c knows them) and "yes" or why not. */
+/* A line each: the name of a feature (agentctl/doctor_net.c knows them) and "yes" or why not. */
 int probe_print(FILE *to, struct err *e);
 
 #endif

@@ -22,7 +22,8 @@ struct record_fence {
 	const char *name;
 	const struct policy *policy;
 	const char *command;
-	const char *tool; /* NULL: the agent itself */
+	const char *tool;  /* NULL: the agent itself */
+	const char *lacks; /* what best_effort does without; NULL: nothing */
 };
 
 struct record_counts {

@@ -13,12 +13,12 @@
 
 #include "fw/attribute.h"
 
-#define TIMEOUT_MS  100
-#define ANSWER_MAX  32768 /* the kernel fills at most this much of a dump's buffer */
-#define DESTROY_MAX 4096  /* sockets of one cgroup and family in one go */
-#define ALL_STATES  0xffffffffu
+#define TIMEOUT_MS   100
+#define ANSWER_MAX   32768 /* the kernel fills at most this much of a dump's buffer */
+#define DESTROY_MAX  4096  /* sockets of one cgroup and family in one go */
+#define ALL_STATES   0xffffffffu
 #define ACKED_OFFSET 120 /* of tcpi_bytes_acked in struct tcp_info; Linux 4.1 */
-#define CGROUP_OPS  4 /* words of the filter for one: the condition, its number, a jump */
+#define CGROUP_OPS   4   /* words of the filter for one: the condition, its number, a jump */
 
 static const uint8_t families[] = {AF_INET, AF_INET6};
 

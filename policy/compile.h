@@ -41,7 +41,7 @@ int compile_unprotect(struct compile *c, uint32_t profile, const char *name);
 int compile_profile_strings(struct compile *c, uint32_t profile, const char *user, const char *cwd);
 int compile_workspace(struct compile *c, const char *path);
 /* What holds for a tool's own network as for the agent's: deny rules, pins, servers, mode. */
-int compile_inherit(struct compile *c, const struct compile *from);
+int compile_inherit(struct compile *c, const struct compile *from, uint32_t profile);
 /* A finished blob, as the profile's own network. */
 int compile_net(struct compile *c, uint32_t profile, const void *blob, size_t bytes);
 

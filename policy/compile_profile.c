@@ -5,6 +5,7 @@
 
 #include "policy/base/cleanup.h"
 #include "policy/compiling.h"
+#include "policy/profile.h"
 
 int compile_profile(struct compile *c, const char *name, unsigned line, unsigned col,
 		    uint32_t *ret_index)
@@ -207,11 +208,13 @@ static int inherit_dns(struct compile *c, const struct compile *from)
 	return e;
 }
 
-int compile_inherit(struct compile *c, const struct compile *from)
+int compile_inherit(struct compile *c, const struct compile *from, uint32_t profile)
 {
+	const struct blob_profile *own = (const struct blob_profile *)from->profiles.p + profile;
 	_cleanup_free_ uint32_t *map = calloc(from->rules.n + 1, sizeof(*map));
 	int e = map ? inherit_deny_rules(c, from, map) : -ENOMEM;
 
+	compile_profile_at(c, PROFILE_AGENT)->flags |= own->flags & BLOB_PROFILE_BEST_EFFORT;
 	c->h.mode = from->h.mode;
 	c->h.snaplen = from->h.snaplen;
 	if (e < 0 || (e = inherit_matches(c, from, map)) < 0)

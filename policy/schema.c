@@ -246,7 +246,7 @@ static int finish_nets(struct load *l, struct diags *d)
 		_cleanup_free_ void *blob = NULL;
 		size_t bytes;
 
-		r = compile_inherit(l->nets[i].c, l->c);
+		r = compile_inherit(l->nets[i].c, l->c, l->nets[i].profile);
 		if (r == 0 && (r = places(l, l->nets[i].c)) == 0 &&
 		    (r = compile_finish(l->nets[i].c, &blob, &bytes)) == 0 &&
 		    (r = check_ingress(blob, bytes, d)) == 0)

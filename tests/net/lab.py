@@ -195,6 +195,7 @@ class Lab:
         os.chmod(self.tmp, 0o755)
         self.n = 0
         self.held = []
+        self.walled = True
         self.reset()
 
     def reset(self):
@@ -202,6 +203,7 @@ class Lab:
         for h in self.held:
             h.stop()
         self.held = []
+        self.daemon(True)
         z = self.far.zone = servers.Zone()
         z.set("api.allowed.test", topo.ALLOWED4, topo.ALLOWED6)
         z.set("shared.test", topo.ALLOWED4, topo.ALLOWED6)
@@ -277,21 +279,34 @@ class Lab:
     def need_product(self):
         need(os.access(AGENTCTL, os.X_OK), "no %s" % AGENTCTL)
 
-    def argv(self, pol, cmd, options=(), log_dir=None):
+    def daemon(self, walled):
+        """The next fence's daemon is one with the socket wall, or one that could not have it."""
+        if walled != self.walled:
+            for pid in self.daemons(engine=False):
+                os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: not self.daemons(), 10, "a daemon does not end")
+        self.walled = walled
+
+    def argv(self, pol, cmd, options=(), log_dir=None, wall=True):
+        """wall=False: as on a kernel without cgroup BPF, so that the rules stand alone."""
         self.need_product()
+        self.daemon(wall)
+        if not wall:
+            pol = re.sub(r"^agent: {user: \w+", r"\g<0>, best_effort: true", pol, flags=re.M)
         path = pol if pol.startswith("/") else self.file(".yaml", pol)
         log_dir = log_dir or self.file(".log")
-        return log_dir, self.enter() + [AGENTCTL, "run", "-p", path, "--log-dir", log_dir, *options, "--",
+        nobpf = [] if wall else [PYTHON, os.path.join(HERE, "nosys.py"), "321"]
+        return log_dir, self.enter() + nobpf + [AGENTCTL, "run", "-p", path, "--log-dir", log_dir, *options, "--",
                                         *cmd]
 
-    def run(self, pol, cmd, timeout=20, options=(), log_dir=None, **kw):
+    def run(self, pol, cmd, timeout=20, options=(), log_dir=None, wall=True, **kw):
         """agentctl run: the fence and the sandbox."""
-        log_dir, argv = self.argv(pol, cmd, options, log_dir)
+        log_dir, argv = self.argv(pol, cmd, options, log_dir, wall)
         return self._call(argv, timeout, log_dir, **kw)
 
-    def start(self, pol, cmd, options=(), log_dir=None, env=None, wait="READY"):
+    def start(self, pol, cmd, options=(), log_dir=None, env=None, wait="READY", wall=True):
         """agentctl run in the background; returns when it has printed a line with `wait` in it."""
-        log_dir, argv = self.argv(pol, cmd, options, log_dir)
+        log_dir, argv = self.argv(pol, cmd, options, log_dir, wall)
         h = Running(self, argv, log_dir, wait, env)
         self.held.append(h)
         return h
@@ -302,7 +317,7 @@ class Lab:
 
     def in_cgroup(self, pol, cmd, timeout=20):
         """As far as the rules: cmd as root without the sandbox, but in the fence's cgroup."""
-        h = self.start(pol, ["/bin/sh", "-c", "echo READY; exec sleep 1000"])
+        h = self.start(pol, ["/bin/sh", "-c", "echo READY; exec sleep 1000"], wall=False)
         r = self._call(self.enter() + [PYTHON, os.path.join(HERE, "attack.py"), "--cgroup", h.cgroup()] +
                        list(cmd[2:]), timeout)
         h.stop(signal.SIGTERM)

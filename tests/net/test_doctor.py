@@ -27,7 +27,7 @@ def test_row30_doctor(lab):
     run, found = checks(r)
     check(r.rc == 0 and run is True, r.out)
     for name in ("kernel", "cgroup v2", "seccomp", "agentfwd", "nf_tables", "nft socket", "nft ct", "nft reject", "nft redirect",
-                 "nfnetlink_queue", "nft queue"):
+                 "nfnetlink_queue", "nft queue", "socket wall"):
         check(found[name]["needed"] and found[name]["state"] == "ok", found.get(name))
     for name in ("Landlock", "audit records", "user namespaces", "memory limits", "process limits", "seccomp listener", "nft owner"):
         check(not found[name]["needed"], found.get(name))
@@ -63,7 +63,7 @@ def test_row30_doctor_lacks(lab):
     r = doctor(lab, before=["unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
                             "grep cgroup2 /proc/mounts | cut -d' ' -f2 | while read -r d; do umount -l \"$d\"; done; exec \"$@\"", "sh"])
     line = [l for l in r.out.splitlines() if "cgroup v2" in l]
-    check(r.rc == 1 and line and line[0].startswith("lacks") and "1 thing is missing" in r.out, r.tell())
+    check(r.rc == 1 and line and line[0].startswith("lacks") and "2 things are missing" in r.out and "lacks  socket wall" in r.out, r.tell())
     r = doctor(lab, ["--json"], before=["setpriv", "--bounding-set=-net_admin,-sys_admin", "--inh-caps=-net_admin,-sys_admin"])
     run, found = checks(r)
     check(r.rc == 1 and not run and "CAP_NET_ADMIN" in found["root"]["text"], r.out)

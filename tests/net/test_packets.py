@@ -39,7 +39,7 @@ class Rules:
     def __init__(self, lab, pol=ROOTPOL):
         self.lab = lab
         self.h = lab.start(pol, [L.PYTHON, "-c", "import socket, time\nsocket.getaddrinfo('%s', 443)\n"
-                                 "print('READY', flush=True)\ntime.sleep(1000)" % NAME])
+                                 "print('READY', flush=True)\ntime.sleep(1000)" % NAME], wall=False)
         self.cg = self.h.cgroup()
 
     def attack(self, name, **kw):
@@ -483,7 +483,7 @@ def test_row19_somebody_elses_address(lab):
 
 
 def test_link_local_is_our_own(lab):
-    """A link-local source is no foreign one."""
+    """A link-local source is no foreign one for the rules; the socket wall does not let anybody name such an address."""
     out = subprocess.run(["ip", "netns", "exec", lab.net.router, "ip", "-6", "addr", "show", "dev", "r0"], capture_output=True, text=True).stdout
     router = re.search(r"inet6 (fe80:[0-9a-f:]+)/", out)[1]
     code = ("import socket, sys\n"
@@ -492,6 +492,10 @@ def test_link_local_is_our_own(lab):
     for pol in (L.policy("udp://[%s]:9999" % router), L.policy("udp://[fe80::/10]:9999", deny=["udp://[fe80::1]:9999"])):
         tok = L.token()
         r = lab.run(pol, [L.PYTHON, "-c", code, router, tok])
+        check(r.rc == 1 and "Operation not permitted" in r.err, r.tell())
+        r.event(code="socket-address", text=router)
+        lab.absent(tok)
+        r = lab.run(pol, [L.PYTHON, "-c", code, router, tok], wall=False)
         check(r.rc == 0, r.tell())
         L.wait_for(lambda: lab.rec.saw(tok), 3, lambda: "not let through: %s" % r.events())
 

@@ -244,7 +244,7 @@ def crafted_case(lab, ways):
             if how != "keepalive byte":  # one byte a segment, always at the same place
                 lab.arrives(tok, how)
     h = lab.start(ROOTPOL, [L.PYTHON, "-c", "import socket, time\nsocket.getaddrinfo('%s', 443)\n"
-                            "print('READY', flush=True)\ntime.sleep(1000)" % NAME])
+                            "print('READY', flush=True)\ntime.sleep(1000)" % NAME], wall=False)
     cg = h.cgroup()
     for to in BOTH:
         for how in ways:
@@ -260,7 +260,7 @@ def crafted_case(lab, ways):
 def test_row12_crafted_control(lab):
     """By hand and allowed: it gets through, so the refusals are not about the hand."""
     h = lab.start(ROOTPOL, [L.PYTHON, "-c", "import socket, time\nsocket.getaddrinfo('%s', 443)\n"
-                            "print('READY', flush=True)\ntime.sleep(1000)" % NAME])
+                            "print('READY', flush=True)\ntime.sleep(1000)" % NAME], wall=False)
     for to in BOTH:
         tok = L.token()
         r = lab.bare([L.PYTHON, L.HERE + "/attack.py", "--cgroup", h.cgroup()] + lab.attack(

@@ -1,0 +1,392 @@
+/* The socket wall: programs on a fence's cgroup, which the kernel runs at each call that makes or
+ * changes a socket of the fence's, and at each packet that such a socket sends. They stay attached
+ * whatever dies, as long as the cgroup lives.
+ *
+ * The firewall's rules judge packets. A socket can say things of which a packet shows nothing: the
+ * device that it is bound to, the address that it took, how the kernel is to wrap it. Each of these
+ * is refused here, by lists of what programs need; and no packet goes that the rules have not
+ * judged, whether they are there or not.
+ *
+ * No type of the kernel's own is used: the program is the same for every kernel from 5.15 on. */
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "fw/bpf/options.h"
+#include "fw/bpf/wall.h"
+
+#define AF_INET_        2
+#define AF_INET6_       10
+#define SOCK_STREAM_    1
+#define SOCK_DGRAM_     2
+#define IPPROTO_ICMPV6_ 58
+#define ETH_P_IP_       0x0800
+#define ETH_P_IPV6_     0x86dd
+#define LO_IFINDEX      1 /* in every network namespace */
+#define OPTION_BYTES    4096
+#define SECOND_NS       1000000000ull
+#define TCP_FLAGS       0x3f
+#define TCP_SYN_ACK     0x12
+
+enum { REFUSE = 0, PASS = 1 };
+
+/* Linux 6.1 and later tell in setsockopt who calls. Known when it is loaded: the other way is never
+ * looked at by the verifier. */
+const volatile bool knows_caller = true;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, WALL_RING_BYTES);
+} events SEC(".maps");
+
+struct { /* of the cgroup that the program is attached to, not of the caller's */
+	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
+	__type(key, __u64);
+	__type(value, struct wall_fence);
+} fences SEC(".maps");
+
+char _license[] SEC("license") = "GPL";
+
+/* ---- telling ----------------------------------------------------------------------------------
+ */
+
+/* NULL: counted only. A fence that floods leaves the ring to the others. */
+static __always_inline struct wall_event *event(enum wall_kind kind)
+{
+	struct wall_fence *f = bpf_get_local_storage(&fences, 0);
+	__u64 now = bpf_ktime_get_ns();
+	struct wall_event *ev;
+
+	if (now - f->window_ns >= SECOND_NS) {
+		f->window_ns = now;
+		f->told = 0;
+	}
+	ev = f->told < WALL_EVENTS_PER_SEC ? bpf_ringbuf_reserve(&events, sizeof(*ev), 0) : 0;
+	if (!ev) {
+		__sync_fetch_and_add(&f->lost, 1);
+		return 0;
+	}
+	__sync_fetch_and_add(&f->told, 1);
+	__builtin_memset(ev, 0, sizeof(*ev));
+	ev->cgroup = f->cgroup;
+	ev->kind = kind;
+	ev->uid = (__u32)bpf_get_current_uid_gid();
+	return ev;
+}
+
+static __always_inline void caller(struct wall_event *ev)
+{
+	ev->pid = (__u32)(bpf_get_current_pid_tgid() >> 32);
+	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
+}
+
+/* ---- sockets ----------------------------------------------------------------------------------
+ */
+
+SEC("cgroup/sock_create")
+int wall_socket(struct bpf_sock *ctx)
+{
+	__u32 family = ctx->family, type = ctx->type, protocol = ctx->protocol;
+	struct wall_event *ev;
+
+	if (family != AF_INET_ && family != AF_INET6_)
+		return PASS;
+	if (type == SOCK_STREAM_ && protocol == IPPROTO_TCP)
+		return PASS;
+	if (type == SOCK_DGRAM_ &&
+	    (protocol == IPPROTO_UDP ||
+	     protocol == (family == AF_INET_ ? IPPROTO_ICMP : IPPROTO_ICMPV6_)))
+		return PASS;
+	ev = event(WALL_SOCKET);
+	if (ev) {
+		caller(ev);
+		ev->family = family;
+		ev->type = type;
+		ev->protocol = protocol;
+		bpf_ringbuf_submit(ev, 0);
+	}
+	return REFUSE;
+}
+
+/* ---- addresses --------------------------------------------------------------------------------
+ */
+
+/* Multicast and broadcast: nobody is behind such an address who could be allowed. */
+static __always_inline bool bad4(__u32 be)
+{
+	__u32 a = bpf_ntohl(be);
+
+	return a >> 28 == 0xe || a == 0xffffffff;
+}
+
+/* The address of IPv4 that it is for the kernel, or for a translator on the way. */
+static __always_inline bool embeds(const __u32 a[4])
+{
+	return !a[0] && !a[1] && (a[2] == bpf_htonl(0xffff) || a[2] == bpf_htonl(0xffff0000));
+}
+
+/* With a link-local address comes a device: even a call that fails leaves the socket bound to it.
+ */
+static __always_inline bool bad6(const __u32 a[4])
+{
+	__u32 first = bpf_ntohl(a[0]);
+
+	return first >> 22 == 0xfe80 >> 6 || first >> 24 == 0xff || (embeds(a) && bad4(a[3]));
+}
+
+static __always_inline int refuse_address(struct bpf_sock_addr *ctx, enum wall_kind kind,
+					  const __u32 *addr, __u32 family)
+{
+	struct wall_event *ev = event(kind);
+
+	if (!ev)
+		return REFUSE;
+	caller(ev);
+	ev->family = family;
+	ev->type = ctx->type;
+	ev->protocol = ctx->protocol;
+	ev->port = bpf_ntohs((__u16)ctx->user_port);
+	ev->addr[0] = addr[0];
+	if (family == AF_INET6_) {
+		ev->addr[1] = addr[1];
+		ev->addr[2] = addr[2];
+		ev->addr[3] = addr[3];
+	}
+	bpf_ringbuf_submit(ev, 0);
+	return REFUSE;
+}
+
+static __always_inline int check4(struct bpf_sock_addr *ctx, enum wall_kind kind)
+{
+	__u32 to = ctx->user_ip4;
+
+	return bad4(to) ? refuse_address(ctx, kind, &to, AF_INET_) : PASS;
+}
+
+static __always_inline int check6(struct bpf_sock_addr *ctx, enum wall_kind kind)
+{
+	__u32 to[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
+
+	return bad6(to) ? refuse_address(ctx, kind, to, AF_INET6_) : PASS;
+}
+
+SEC("cgroup/bind4")
+int wall_bind4(struct bpf_sock_addr *ctx)
+{
+	return check4(ctx, WALL_BIND);
+}
+
+SEC("cgroup/bind6")
+int wall_bind6(struct bpf_sock_addr *ctx)
+{
+	return check6(ctx, WALL_BIND);
+}
+
+SEC("cgroup/connect4")
+int wall_connect4(struct bpf_sock_addr *ctx)
+{
+	return check4(ctx, WALL_CONNECT);
+}
+
+SEC("cgroup/connect6")
+int wall_connect6(struct bpf_sock_addr *ctx)
+{
+	return check6(ctx, WALL_CONNECT);
+}
+
+SEC("cgroup/sendmsg4")
+int wall_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	__u32 from = ctx->msg_src_ip4;
+
+	if (bad4(from))
+		return refuse_address(ctx, WALL_SOURCE, &from, AF_INET_);
+	return check4(ctx, WALL_SENDMSG);
+}
+
+/* The source is that of a control message. */
+SEC("cgroup/sendmsg6")
+int wall_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	__u32 from[4] = {ctx->msg_src_ip6[0], ctx->msg_src_ip6[1], ctx->msg_src_ip6[2],
+			 ctx->msg_src_ip6[3]};
+
+	if (bad6(from))
+		return refuse_address(ctx, WALL_SOURCE, from, AF_INET6_);
+	return check6(ctx, WALL_SENDMSG);
+}
+
+/* ---- options ----------------------------------------------------------------------------------
+ */
+
+/* The table of options.h as a bit for each number, made by the compiler. */
+#define BIT_IN(lv, word, level, number)                                                            \
+	((lv) == WALL_LEVEL_##level && (word) == (number) / 64 ? 1ull << (number) % 64 : 0)
+#define BITS_OF(lv, word)          (0 WALL_OPTIONS(X_##lv##_##word))
+#define X_SOCKET_0(level, n, ...)  | BIT_IN(WALL_LEVEL_SOCKET, 0, level, n)
+#define X_SOCKET_1(level, n, ...)  | BIT_IN(WALL_LEVEL_SOCKET, 1, level, n)
+#define X_TCP_0(level, n, ...)     | BIT_IN(WALL_LEVEL_TCP, 0, level, n)
+#define X_TCP_1(level, n, ...)     | BIT_IN(WALL_LEVEL_TCP, 1, level, n)
+#define X_UDP_0(level, n, ...)     | BIT_IN(WALL_LEVEL_UDP, 0, level, n)
+#define X_UDP_1(level, n, ...)     | BIT_IN(WALL_LEVEL_UDP, 1, level, n)
+#define X_IP_0(level, n, ...)      | BIT_IN(WALL_LEVEL_IP, 0, level, n)
+#define X_IP_1(level, n, ...)      | BIT_IN(WALL_LEVEL_IP, 1, level, n)
+#define X_IPV6_0(level, n, ...)    | BIT_IN(WALL_LEVEL_IPV6, 0, level, n)
+#define X_IPV6_1(level, n, ...)    | BIT_IN(WALL_LEVEL_IPV6, 1, level, n)
+#define X_NETLINK_0(level, n, ...) | BIT_IN(WALL_LEVEL_NETLINK, 0, level, n)
+#define X_NETLINK_1(level, n, ...) | BIT_IN(WALL_LEVEL_NETLINK, 1, level, n)
+
+#define WITHIN(level, n, ...) _Static_assert((n) >= 0 && (n) < WALL_OPTIONS_MAX, #level);
+WALL_OPTIONS(WITHIN)
+
+static __always_inline bool listed(__s32 level, __s32 option)
+{
+	bool high = option >= 64;
+	__u64 bits;
+
+	if (option < 0 || option >= WALL_OPTIONS_MAX)
+		return false;
+	switch (level) {
+	case WALL_LEVEL_SOCKET:
+		bits = high ? BITS_OF(SOCKET, 1) : BITS_OF(SOCKET, 0);
+		break;
+	case WALL_LEVEL_TCP:
+		bits = high ? BITS_OF(TCP, 1) : BITS_OF(TCP, 0);
+		break;
+	case WALL_LEVEL_UDP:
+		bits = high ? BITS_OF(UDP, 1) : BITS_OF(UDP, 0);
+		break;
+	case WALL_LEVEL_IP:
+		bits = high ? BITS_OF(IP, 1) : BITS_OF(IP, 0);
+		break;
+	case WALL_LEVEL_IPV6:
+		bits = high ? BITS_OF(IPV6, 1) : BITS_OF(IPV6, 0);
+		break;
+	case WALL_LEVEL_NETLINK:
+		bits = high ? BITS_OF(NETLINK, 1) : BITS_OF(NETLINK, 0);
+		break;
+	default:
+		return false;
+	}
+	return bits >> (option & 63) & 1;
+}
+
+SEC("cgroup/setsockopt")
+int wall_setsockopt(struct bpf_sockopt *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct wall_event *ev;
+
+	if (ctx->optlen > OPTION_BYTES)
+		ctx->optlen = 0; /* the kernel then takes the caller's bytes, not its own copy */
+	if (listed(ctx->level, ctx->optname))
+		return PASS;
+	ev = event(WALL_SETSOCKOPT);
+	if (ev) {
+		if (knows_caller)
+			caller(ev);
+		ev->family = sk ? sk->family : 0;
+		ev->type = sk ? sk->type : 0;
+		ev->protocol = sk ? sk->protocol : 0;
+		ev->level = ctx->level;
+		ev->option = ctx->optname;
+		bpf_ringbuf_submit(ev, 0);
+	}
+	return REFUSE;
+}
+
+/* ---- packets ----------------------------------------------------------------------------------
+ */
+
+struct packet {
+	__u32 dst[4]; /* IPv4: as ::ffff:a.b.c.d */
+	__u32 l4;     /* where TCP would begin */
+	__u32 l4_bytes;
+	__u8 proto;
+};
+
+static __always_inline bool read_packet(struct __sk_buff *skb, struct packet *p)
+{
+	__u8 h[40];
+
+	if (skb->protocol == bpf_htons(ETH_P_IP_)) {
+		if (bpf_skb_load_bytes(skb, 0, h, 20) < 0)
+			return false;
+		p->dst[0] = p->dst[1] = 0;
+		p->dst[2] = bpf_htonl(0xffff);
+		__builtin_memcpy(&p->dst[3], h + 16, 4);
+		p->l4 = (h[0] & 0xfu) * 4;
+		p->l4_bytes = ((__u32)h[2] << 8 | h[3]) - p->l4;
+		p->proto = h[9];
+		return true;
+	}
+	if (skb->protocol != bpf_htons(ETH_P_IPV6_) || bpf_skb_load_bytes(skb, 0, h, 40) < 0)
+		return false;
+	__builtin_memcpy(p->dst, h + 24, 16);
+	p->l4 = 40;
+	p->l4_bytes = (__u32)h[4] << 8 | h[5];
+	p->proto = h[6];
+	return true;
+}
+
+static __always_inline bool to_loopback(const __u32 a[4])
+{
+	if (embeds(a))
+		return bpf_ntohl(a[3]) >> 24 == 127;
+	return !a[0] && !a[1] && !a[2] && a[3] == bpf_htonl(1);
+}
+
+/* The socket of such an answer has no cgroup that a rule could match, and it says nothing. */
+static __always_inline bool is_syn_ack(struct __sk_buff *skb, const struct packet *p)
+{
+	__u8 h[2];
+
+	if (p->proto != IPPROTO_TCP || bpf_skb_load_bytes(skb, p->l4 + 12, h, 2) < 0)
+		return false;
+	return (h[1] & TCP_FLAGS) == TCP_SYN_ACK && p->l4_bytes == (__u32)(h[0] >> 4) * 4;
+}
+
+/* Such a socket came about in a way that the rest of the wall does not see (a call of a 32-bit
+ * program, a ping socket). One that was accepted from a link-local peer is bound rightly. */
+static __always_inline bool bound(struct __sk_buff *skb, const struct packet *p)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	sk = sk ? bpf_sk_fullsock(sk) : 0;
+	return sk && sk->bound_dev_if && bpf_ntohl(p->dst[0]) >> 22 != 0xfe80 >> 6;
+}
+
+static __always_inline int drop(enum wall_drop why)
+{
+	struct wall_fence *f = bpf_get_local_storage(&fences, 0);
+
+	__sync_fetch_and_add(&f->dropped[why], 1);
+	return REFUSE;
+}
+
+SEC("cgroup_skb/egress")
+int wall_egress(struct __sk_buff *skb)
+{
+	__u32 mark = skb->mark, ask = mark & WALL_ASK_MASK;
+	bool lo = skb->ifindex == LO_IFINDEX;
+	struct packet p;
+
+	if (!read_packet(skb, &p))
+		return drop(WALL_DROP_UNJUDGED);
+	if (!lo && to_loopback(p.dst))
+		return drop(WALL_DROP_LOOPBACK);
+	if (bound(skb, &p))
+		return drop(WALL_DROP_BOUND);
+	if (lo && ask == WALL_OWN)
+		return PASS; /* with its mark, until it comes in */
+	if (ask != WALL_PASS && !is_syn_ack(skb, &p))
+		return drop(WALL_DROP_UNJUDGED);
+	if (!lo && mark & WALL_STAYS && ask == WALL_PASS)
+		return drop(WALL_DROP_STAYS);
+	if (mark & WALL_MARK_MASK)
+		skb->mark = mark & ~WALL_MARK_MASK;
+	return PASS;
+}
