@@ -94,8 +94,7 @@ static void dispatch(struct nftnl_rule *r, const char *map)
 void nft_ours(struct batch *b, uint64_t above_id)
 {
 	struct set_key k = nft_cgroup_key(above_id);
-	static const char *const to[][2] = {
-	    {"ours", NFT_DEAD_CHAIN}, {"washed", WASH_CHAIN}, {"passed", NFT_PASSED_CHAIN}};
+	static const char *const to[][2] = {{"ours", NFT_DEAD_CHAIN}, {"washed", WASH_CHAIN}};
 
 	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
 		struct nftnl_set *s = batch_elems_new(b, to[i][0]);
@@ -333,10 +332,9 @@ static int table_exists(struct nft *n)
 
 static int install(struct nft *n, bool exists, uint64_t above_id)
 {
-	static const char *const maps[] = {"fences",      "ours",      "washed",
-					   "passed",      "inside",    "answered",
-					   "in_answered", "dns_fence", "dns_zone"};
-	static const char *const own_maps[] = {"own", "own_answered"};
+	static const char *const maps[] = {"fences",   "ours",        "washed",    "inside",
+					   "answered", "in_answered", "dns_fence", "dns_zone"};
+	static const char *const own_maps[] = {"own", "own_answered", "epochs"};
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
 

@@ -57,11 +57,13 @@ static void match_set(struct nftnl_rule *r, const char *set, bool v6)
 	x_lookup(r, set, NFT_REG32_00, false);
 }
 
-static void own_dns(struct batch *b, const char *chain, uint16_t port, bool v6, uint8_t l4proto)
+static void own_dns(struct batch *b, const struct nft_fence *f, const char *chain, bool v6,
+		    uint8_t l4proto)
 {
 	static const uint8_t lo6[16] = {[15] = 1}, lo4[4] = {127, 0, 0, 1};
 	struct nftnl_rule *r = batch_rule_new(b, chain);
-	uint16_t be = htons(port);
+	uint16_t be = htons(f->dns_port);
+	char verified[NFT_NAME_BYTES];
 
 	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_DADDR_OFFSET : IP4_DADDR_OFFSET,
 		  v6 ? 16 : 4, NFT_REG_1);
@@ -69,7 +71,7 @@ static void own_dns(struct batch *b, const char *chain, uint16_t port, bool v6, 
 	nft_match_l4(r, l4proto);
 	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, L4_DPORT_OFFSET, 2, NFT_REG_1);
 	x_cmp(r, NFT_REG_1, &be, sizeof(be));
-	x_verdict(r, NF_ACCEPT, NULL);
+	x_verdict(r, NFT_GOTO, nft_name(verified, "v", f->id));
 	batch_rule(b, r);
 }
 
@@ -364,8 +366,8 @@ static void unmarked_chain(const struct nft *n, struct batch *b, const struct nf
 	pass_set(b, chain, f, v6 ? "open6_" : "open4_", v6);
 	if (direct) /* interval sets are dear to look into */
 		pass_set(b, chain, f, v6 ? "direct6_" : "direct4_", v6);
-	own_dns(b, chain, f->dns_port, v6, IPPROTO_UDP);
-	own_dns(b, chain, f->dns_port, v6, IPPROTO_TCP);
+	own_dns(b, f, chain, v6, IPPROTO_UDP);
+	own_dns(b, f, chain, v6, IPPROTO_TCP);
 	r = batch_rule_new(b, chain);
 	nft_ask(r, f, PKT_ASK);
 	batch_rule(b, r);

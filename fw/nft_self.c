@@ -106,8 +106,9 @@ void nft_self_last(struct batch *b)
 	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
 	x_mask(r, NFT_REG_1, ~PKT_MARK_MASK, 0);
 	x_cmp_ne32(r, NFT_REG_1, 0);
-	x_socket_cgroup(r, NFT_ABOVE_LEVEL, NFT_REG_1);
-	x_lookup(r, "passed", NFT_REG_1, true);
+	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, CT_EPOCH_MASK, 0);
+	x_lookup(r, "epochs", NFT_REG_1, true);
 	batch_rule(b, r);
 	r = batch_rule_new(b, NFT_PASSED_CHAIN);
 	x_meta_mark(r, PKT_MARK_MASK, PKT_PASS);
