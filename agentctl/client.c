@@ -349,8 +349,11 @@ static int start_daemon(struct patience *p, struct err *e)
 	end_daemon(pid, &status);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL)
 		return 0; /* somebody else's start was quicker: it is there now */
+	/* Its last words count. */
+	n = lseek(complaints, 0, SEEK_END);
+	n = n < (ssize_t)sizeof(said) ? 0 : n - (ssize_t)sizeof(said) + 1;
 	memset(said, 0, sizeof(said));
-	(void)!pread(complaints, said, sizeof(said) - 1, 0);
+	(void)!pread(complaints, said, sizeof(said) - 1, n);
 	return pass_on(said, e);
 }
 

@@ -332,7 +332,7 @@ static void say_how(struct parent *p, int status)
 
 static void hear_first(struct parent *p, uint64_t until_ms)
 {
-	while (!p->engine_ready) {
+	while (!p->engine_ready && !p->engine_heard.code) {
 		uint64_t now = monotonic_ms();
 		struct pollfd pfd = {.fd = p->engine.fd, .events = POLLIN};
 		int fds[EM_FDS_MAX], r;
