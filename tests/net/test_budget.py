@@ -60,8 +60,8 @@ def p90(values):
 
 def measure(lab, flood, policy=L.policy(NAME, "*.far.test")):
     many(lab)
-    pol = L.policy("*.allowed.test", "tcp://%s:9000" % NAME)
-    watch = lab.attack("beside", server=topo.DNS4, name=NAME, to=topo.ALLOWED4, port=9000)
+    pol = L.policy("http://%s" % NAME)
+    watch = lab.attack("beside", server=topo.DNS4, name=NAME, to=topo.ALLOWED4, port=80)
     h = lab.start(policy, ["/usr/bin/nice", "-n", "19"] + flood)
     time.sleep(1)
     sizes, before = [held_mb(lab)], processor(lab)
