@@ -615,6 +615,8 @@ def allowed_questions(a):
     one = wire.dns_query(a["name"], qid=1, edns=b"") if "%d" not in a["name"] else None
     for n in range(1 << 40):
         attempt(lambda: s.send(one or wire.dns_query(a["name"] % n, qid=1, edns=b"")))
+        if "a_second" in a:
+            time.sleep(1 / a["a_second"])
         while n % 64 == 0 and attempt(lambda: s.recv(65536))[1] is None:
             pass
 
