@@ -1,7 +1,8 @@
-/* What one fence may take of the engine's time in a round of its loop. There is one thread:
- * whatever a fence makes it do (packets, questions by UDP and TCP, answers of name servers, timers)
- * is time that the others wait. Who has used up his share is gone on with in the next round, when
- * everybody else has had his turn; nothing is thrown away for it. */
+/* What one fence may take of the engine's time in a round of its loop (once for its descriptors,
+ * once for its timers). There is one thread: whatever a fence makes it do (packets, questions by
+ * UDP and TCP, answers of name servers, timers) is time that the others wait. Who has used up his
+ * share is gone on with in the next round, when everybody else has had his turn; nothing is thrown
+ * away for it. */
 #ifndef AGENTFW_BUDGET_H
 #define AGENTFW_BUDGET_H
 

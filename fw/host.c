@@ -21,6 +21,7 @@
 #define TCP_RCVBUF      (8 << 10)
 #define TCP_SNDBUF      (32 << 10)
 #define UPSTREAM_RCVBUF (32 << 10) /* one answer, and some forgeries */
+#define UPSTREAM_SNDBUF (8 << 10)  /* one question */
 
 int host_cgroup_mount(char *ret, size_t bytes, struct err *e)
 {
@@ -197,11 +198,12 @@ int host_connect(const struct name_server *s, int type)
 	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(&s->addr, s->port, &ss);
-	const int in = UPSTREAM_RCVBUF;
+	const int in = UPSTREAM_RCVBUF, out = UPSTREAM_SNDBUF;
 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &in, sizeof(in));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &out, sizeof(out));
 	if (connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS) {
 		int r = -errno;
 

@@ -233,6 +233,7 @@ int loop_run(struct loop *l)
 		if (l->n_ready > 0)
 			call_watches(l);
 		l->turn++;
+		l->round++; /* or who keeps his descriptors busy would never get to his timers */
 		call_timers(l);
 	}
 	return 0;

@@ -60,8 +60,8 @@ def p90(values):
 
 def measure(lab, flood, policy=L.policy(NAME, "*.far.test")):
     many(lab)
-    pol = L.policy("*.allowed.test", "tcp://%s:9000" % NAME)
-    watch = lab.attack("beside", server=topo.DNS4, name=NAME, to=topo.ALLOWED4, port=9000)
+    pol = L.policy("http://%s" % NAME)
+    watch = lab.attack("beside", server=topo.DNS4, name=NAME, to=topo.ALLOWED4, port=80)
     h = lab.start(policy, ["/usr/bin/nice", "-n", "19"] + flood)
     time.sleep(1)
     sizes, before = [held_mb(lab)], processor(lab)
@@ -80,8 +80,8 @@ def measure(lab, flood, policy=L.policy(NAME, "*.far.test")):
         print(told, flush=True)
     for rss, held, room in sizes:
         check(rss + room < HELD_MB and held <= room + 1, told)
-    for v in got.values():
-        check(v * share < LIMIT_MS, told)
+    if any(v * share >= LIMIT_MS for v in got.values()):
+        raise L.Slow(told)
 
 
 def test_tcp_connections(lab):
@@ -105,8 +105,9 @@ def test_udp_refused(lab):
 
 
 def test_udp_many_addresses(lab):
-    """Each name has 256 other addresses: answers are learned all the time."""
-    measure(lab, lab.attack("allowed_questions", server=topo.DNS4, name="n%d.far.test"))
+    """Each name has 256 other addresses: answers are learned all the time. As many as leave the far end, which B
+    reaches too, time for B."""
+    measure(lab, lab.attack("allowed_questions", server=topo.DNS4, name="n%d.far.test", a_second=300))
 
 
 def test_pipelined_is_answered(lab):
