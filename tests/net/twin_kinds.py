@@ -360,6 +360,24 @@ def parallel(r, t):
             k.expect_body(size_, off)
 
 
+def slow_link(r, t):
+    """A head or hello in a few writes, where the kernel sends at the rate of a slow line: it then keeps back
+    more than a few packets that nobody has acknowledged."""
+    rate, port, pieces = int(10 ** r.uniform(5, 6.5)), r.choice((T.HTTP, T.TLS)), r.randrange(1, 9)
+    with connect(t, port) as s:
+        with contextlib.suppress(OSError):
+            s.setsockopt(socket.SOL_SOCKET, 47, rate)  # SO_MAX_PACING_RATE
+        n, off, path = down(r, 10000)
+        k = Talk(s, t)
+        data = k.head("GET", path) if port == T.HTTP else big_hello(r, t.name)
+        yield "%d bytes a second, %d bytes to port %d in %d pieces" % (rate, len(data), t.base + port, pieces)
+        send_in(r, s, data, pieces)
+        if port == T.HTTP:
+            k.expect_body(n, off)
+        elif k.r.exactly(1) != b"\x16":
+            raise Wrong("no handshake")
+
+
 # ---- TLS -----------------------------------------------------------------------------------------
 
 def tls_cut(r, t):
@@ -566,4 +584,5 @@ KINDS = {"get": (get, 140, 1), "post": (post, 140, 1), "httpclient": (httpclient
          "big": (big, 0.5, 1), "parallel": (parallel, 8, 1), "tls-cut": (tls_cut, 60, 1), "tls-resume": (tls_resume, 30, 1),
          "hello": (hello, 50, 1), "raw": (raw, 60, 1), "banner": (banner, 40, 1), "half-close": (half_close, 40, 1),
          "idle": (idle, 2, 1), "open-close": (open_and_close, 20, 1), "reuse": (reuse, 60, 1), "udp": (udp, 120, 1),
+         "slow-link": (slow_link, 5, 1),
          "lookup": (lookup, 20, 0)}
