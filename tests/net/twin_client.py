@@ -24,6 +24,7 @@ sys.path.insert(0, HERE)
 import twin_common as T  # noqa: E402
 import twin_kinds  # noqa: E402
 import twin_programs  # noqa: E402
+import twin_way  # noqa: E402
 
 KINDS = dict(twin_kinds.KINDS, **twin_programs.KINDS)
 # Processes and threads in each; most threads wait, and most of the traffic is to be behind the fence.
@@ -65,6 +66,8 @@ class Worker:
         self.numbers = self.mine()
 
     def mine(self):
+        if self.c["kind"] and self.role in ("host", "net") and not KINDS[self.c["kind"]][2]:
+            return
         if self.c["request"] is not None:
             k = self.c["request"]
             if role_of(k, self.c["load"]) == self.role and self.index == 0:
@@ -98,7 +101,7 @@ class Worker:
     def tell(self, q, e, took):
         if isinstance(e, TimeoutError):
             e = "stalled: nothing for %g s" % self.c["limit"]
-        elif not isinstance(e, (OSError, EOFError, twin_kinds.Wrong)):
+        elif not isinstance(e, (OSError, EOFError, twin_way.Wrong)):
             e = "%r %s" % (e, traceback.format_exc().splitlines()[-2:-1])
         with self.lock:
             self.failed += 1
@@ -113,7 +116,7 @@ class Worker:
             t.join()
         for (kind, place, bad), n in self.done.items():
             say({"count": n, "kind": kind, "place": place, "bad": bad})
-        for what, n in twin_kinds.NOTES.items():
+        for what, n in twin_way.NOTES.items():
             say({"note": what, "count": n})
 
 
@@ -141,7 +144,7 @@ def main():
     say({"ready": role})
     sys.stdin.readline()
     config["until"] = time.monotonic() + config["seconds"]
-    twin_kinds.setup(config)
+    twin_way.setup(config)
     twin_programs.setup(config)
     children = []
     for i in range(CREW[role][0]):

@@ -6,7 +6,7 @@ import tempfile
 import zlib
 
 import twin_common as T
-import twin_kinds as K
+import twin_way as K
 
 CONFIG = {}
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -39,7 +39,7 @@ def report(out, n, off):
 
 def curl(r, t):
     at = url(r, t)
-    base = ["curl", "-sSfk", "--max-time", str(K.LIMIT)]
+    base = ["curl", "-sSfk", "--max-time", str(K.Limit.seconds)]
     for _ in range(r.randrange(1, 4)):
         n, off, path = K.down(r, 1 << 20)
         how = r.choice(("get", "post", "post", "expect", "chunked"))
