@@ -273,10 +273,10 @@ def udp(r, t):
             yield "datagram %d of %d bytes, answer of %d, %sconnected" % (i, n, want, "" if connected else "not ")
             ident = r.randrange(1 << 32)
             data = struct.pack("!II", ident, want) + T.body(n - 8, ident % T.BIG)
-            exchange(s, data, None if connected else to, ident, want)
+            exchange(s, data, None if connected else to, ident, want, t.place)
 
 
-def exchange(s, data, to, ident, want):
+def exchange(s, data, to, ident, want, place):
     for attempt in range(3):
         s.settimeout(Limit.seconds if attempt == 2 else Limit.seconds / 5)
         s.send(data) if to is None else s.sendto(data, to)
@@ -286,7 +286,7 @@ def exchange(s, data, to, ident, want):
                 if struct.unpack_from("!I", got)[0] == ident:
                     break
         except TimeoutError:
-            NOTES["sent again"] += 1
+            NOTES["sent again " + place] += 1
             if attempt == 2:
                 raise
             continue

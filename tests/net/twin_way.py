@@ -1,4 +1,5 @@
 """How the twin's clients get to a server, and how they ask there and check what comes back."""
+import collections
 import socket
 import ssl
 import time
@@ -8,7 +9,7 @@ import twin_common as T
 from twin_server import Reader
 
 CTX = {}  # set up by setup(): the process's TLS contexts
-NOTES = {"sent again": 0}
+NOTES = collections.Counter()  # what is no failure, but worth a word
 
 
 class Limit:
