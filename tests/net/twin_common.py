@@ -6,7 +6,7 @@ import zlib
 import topo
 
 # Offsets from a server's base port: what is spoken there, and which rule of the policy leads there.
-HTTP, TLS, RAW, HTTP_ANY, TLS_ANY, UDP, BANNER, EARLY = range(8)
+HTTP, TLS, RAW, HTTP_ANY, TLS_ANY, UDP, BANNER, EARLY, UDP_ANY = range(9)
 FAR, PIN, ADDR, OWN, INGRESS = 8100, 8200, 8300, 8400, 8500
 SECOND = 200  # the second fence's own listeners are so much higher
 
@@ -71,14 +71,15 @@ def policy():
     for names, base in (((NAME, SHORT), FAR), ((PIN4, PIN6, PIN46), PIN)):
         for n in names:
             egress += ["http://%s:%d" % (n, base + HTTP), "https://%s:%d" % (n, base + TLS),
-                       "https://%s:%d" % (n, base + EARLY), "udp://%s:%d" % (n, base + UDP)]
+                       "https://%s:%d" % (n, base + EARLY), "udp://%s:%d" % (n, base + UDP),
+                       "udp://%s:%d" % (n, base + UDP_ANY)]
             egress += ["tcp://%s:%d" % (n, base + p) for p in (RAW, HTTP_ANY, TLS_ANY, BANNER)]
     for address, base in ((topo.OTHER4, FAR), (topo.OTHER6, FAR), ("127.0.0.1", ADDR), ("::1", ADDR)):
         egress += ["tcp://%s:%d" % (bracket(address), base + p) for p in range(8) if p != UDP]
-        egress.append("udp://%s:%d" % (bracket(address), base + UDP))
+        egress += ["udp://%s:%d" % (bracket(address), base + p) for p in (UDP, UDP_ANY)]
     here = [topo.AGENT4, topo.AGENT6, "127.0.0.1", "::1"]
     ingress = ["tcp://%s:%d" % (bracket(a), INGRESS + p) for a in here for p in range(7) if p != UDP]
-    ingress += ["udp://%s:%d" % (bracket(a), INGRESS + UDP) for a in here]
+    ingress += ["udp://%s:%d" % (bracket(a), INGRESS + p) for a in here for p in (UDP, UDP_ANY)]
     lines = ["version: 1", "egress:"] + ['  - "%s"' % e for e in egress]
     lines += ["ingress:"] + ['  - "%s"' % e for e in ingress]
     lines += ["dns:", '  servers: ["%s"]' % topo.DNS4, "  hosts:"]

@@ -3,8 +3,10 @@ random.Random; each raises Wrong, or OSError, when something was refused, lost, 
 What it yields says how far it is."""
 import contextlib
 import http.client
+import os
 import socket
 import struct
+import tempfile
 import time
 import urllib.request
 import zlib
@@ -13,7 +15,7 @@ import twin_common as T
 import twin_tls
 from twin_server import Reader
 from twin_way import (CTX, NOTES, Limit, Talk, Wrong, address_of, chunked, connect, down, host, same, send_in, size,
-                      stream_socket, web)
+                      source, stream_socket, web)
 
 
 def get(r, t, most=1 << 18):
@@ -22,7 +24,9 @@ def get(r, t, most=1 << 18):
         k = Talk(s, t)
         n, off, path = down(r, most)
         pad = ["X-Pad: " + "p" * size(r, 3000)] if r.random() < 0.3 else []
-        request = k.head("GET", path, *pad)
+        if r.random() < 0.1:
+            k.host = k.host.upper()
+        request = k.head("GET", path, *pad, version=r.choice(("1.1", "1.1", "1.1", "1.0")))
         pieces = r.randrange(2, 9) if r.random() < 0.3 else 1
         yield "%s, %d bytes, request in %d pieces" % (how, n, pieces)
         send_in(r, s, request, pieces)
@@ -38,12 +42,25 @@ def post(r, t, most=1 << 18):
         if r.random() < 0.25:
             data, length = chunked(r, data), "Transfer-Encoding: chunked"
         head = k.head(r.choice(("POST", "PUT")), "/u", length)
-        style = r.choice(("together", "apart", "apart", "pieces", "apart late"))
+        style = r.choice(("together", "apart", "apart", "pieces", "apart late", "from a file", "corked"))
         yield "%s, %d bytes, %s, head and body %s" % (how, n, length.split(":")[0], style)
         if style == "together":
             s.sendall(head + data)
         elif style == "pieces":
             send_in(r, s, head + data, r.randrange(2, 9))
+        elif style == "from a file":
+            s.sendall(head)
+            with tempfile.TemporaryFile() as f:
+                f.write(data)
+                f.seek(0)
+                s.sendfile(f)
+        elif style == "corked":
+            raw_socket = s.fileno()
+            with socket.socket(fileno=os.dup(raw_socket)) as same_one:
+                same_one.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+                s.sendall(head)
+                s.sendall(data)
+                same_one.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
         else:
             s.sendall(head)
             time.sleep(r.random() * 0.05 if "late" in style else 0)
@@ -258,22 +275,78 @@ def once(r, s, t, port, reset):
         raise Wrong("more than was asked for")
 
 
+def most_udp(t):
+    """The largest datagram that is not cut on its way."""
+    if t.place.startswith("wire") or t.place == "in-net":
+        return 1472 if t.family == 4 else 1452
+    return 65507 if t.family == 4 else 65487
+
+
 def udp(r, t):
     """Questions and answers of all sizes; what is lost (a full buffer) is sent again, and counted."""
-    over = t.place.startswith("wire") or t.place in ("in-net",)
-    most = (1472 if t.family == 4 else 1452) if over else (65507 if t.family == 4 else 65487)
-    to = (address_of(t), t.base + T.UDP)
-    with socket.socket(socket.AF_INET6 if t.family == 6 else socket.AF_INET, socket.SOCK_DGRAM) as s:
+    most, port, mapped = most_udp(t), r.choice((T.UDP, T.UDP_ANY)), t.family == 4 and r.random() < 0.2
+    to = (("::ffff:" if mapped else "") + address_of(t), t.base + port)
+    with socket.socket(socket.AF_INET6 if t.family == 6 or mapped else socket.AF_INET, socket.SOCK_DGRAM) as s:
+        if not mapped and r.random() < 0.2:
+            s.bind((source(r, t), 0))
         connected = r.random() < 0.5
         if connected:
             s.connect(to)
         for i in range(r.randrange(1, 8)):
             n = r.choice((most, most - r.randrange(60), size(r, most), size(r, most)))
             n, want = max(8, n), max(8, size(r, most))
-            yield "datagram %d of %d bytes, answer of %d, %sconnected" % (i, n, want, "" if connected else "not ")
+            yield "port %d, datagram %d of %d bytes, answer of %d, %sconnected" % (
+                to[1], i, n, want, "" if connected else "not ")
             ident = r.randrange(1 << 32)
             data = struct.pack("!II", ident, want) + T.body(n - 8, ident % T.BIG)
             exchange(s, data, None if connected else to, ident, want, t.place)
+
+
+def udp_batch(r, t):
+    """Many datagrams in one call, as QUIC sends them."""
+    n, count = r.randrange(8, 1300), r.randrange(2, 12)
+    yield "%d datagrams of %d bytes" % (count, n)
+    with socket.socket(socket.AF_INET6 if t.family == 6 else socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(Limit.seconds)
+        s.setsockopt(17, 103, n)  # SOL_UDP, UDP_SEGMENT
+        s.connect((address_of(t), t.base + r.choice((T.UDP, T.UDP_ANY))))
+        first = r.randrange(1 << 31)
+        data = [struct.pack("!II", first + i, 100) + T.body(n - 8, i) for i in range(count)]
+        s.send(b"".join(data))
+        missing = {first + i: zlib.crc32(d) for i, d in enumerate(data)}
+        while missing:
+            ident, crc = struct.unpack_from("!II", s.recv(65536))
+            if missing.pop(ident, None) != crc:
+                raise Wrong("another answer")
+
+
+# level, option, value, and whether it is for TCP: what programs set on their sockets
+OPTIONS = [(1, 9, 1, 1), (6, 4, 30, 1), (6, 5, 10, 1), (6, 6, 3, 1), (6, 18, 10000, 1), (6, 12, 1, 1), (6, 25, 16384, 1),
+           (6, 7, 4, 1), (6, 8, 10, 1), (6, 13, b"reno", 1), (1, 13, struct.pack("ii", 1, 5), 1), (1, 18, 1, 1),
+           (1, 7, 200000, 0), (1, 8, 200000, 0), (1, 2, 1, 0), (1, 15, 1, 0), (1, 12, 4, 0), (1, 29, 1, 0),
+           (1, 20, struct.pack("ll", 30, 0), 0), (1, 21, struct.pack("ll", 30, 0), 0), (1, 60, 1, 0), (1, 46, 0, 0)]
+OPTIONS4 = [(0, 1, 0x10, 0), (0, 2, 64, 0), (0, 8, 1, 0), (0, 10, 2, 0), (0, 11, 1, 0), (0, 12, 1, 0), (0, 13, 1, 0), (0, 24, 1, 0)]
+OPTIONS6 = [(41, 26, 0, 0), (41, 67, 0x10, 0), (41, 16, 64, 0), (41, 49, 1, 0), (41, 51, 1, 0), (41, 66, 1, 0), (41, 23, 2, 0),
+            (41, 25, 1, 0)]
+
+
+def options(r, t):
+    """What programs set on their sockets may be set, and what they send then arrives."""
+    tcp = r.random() < 0.6
+    s = stream_socket(t) if tcp else socket.socket(socket.AF_INET6 if t.family == 6 else socket.AF_INET, socket.SOCK_DGRAM)
+    with s:
+        for level, option, value, only in r.sample(OPTIONS + (OPTIONS4 if t.family == 4 else OPTIONS6), 6):
+            if tcp or not only:
+                yield "%s, level %d, option %d" % ("tcp" if tcp else "udp", level, option)
+                s.setsockopt(level, option, value)
+        s.settimeout(Limit.seconds)
+        s.connect((address_of(t), t.base + (T.HTTP if tcp else T.UDP)))
+        if tcp:
+            k, (n, off, path) = Talk(s, t), down(r, 3000)
+            s.sendall(k.head("GET", path))
+            k.expect_body(n, off)
+        else:
+            exchange(s, struct.pack("!II", 7, 500) + T.body(100, 7), None, 7, 500, t.place)
 
 
 def exchange(s, data, to, ident, want, place):
@@ -310,5 +383,6 @@ KINDS = {"get": (get, 140, 1), "post": (post, 140, 1), "httpclient": (httpclient
          "big": (big, 0.5, 1), "parallel": (parallel, 8, 1), "tls-cut": (twin_tls.tls_cut, 60, 1), "tls-resume": (twin_tls.tls_resume, 30, 1),
          "hello": (twin_tls.hello, 50, 1), "raw": (raw, 60, 1), "banner": (banner, 40, 1), "half-close": (half_close, 40, 1),
          "idle": (idle, 2, 1), "open-close": (open_and_close, 20, 1), "reuse": (reuse, 60, 1), "udp": (udp, 120, 1),
+         "udp-batch": (udp_batch, 20, 1), "options": (options, 30, 1),
          "slow-link": (twin_tls.slow_link, 5, 1),
          "lookup": (lookup, 20, 0)}

@@ -101,7 +101,7 @@ def serve_http(c, docroot):
     r = Reader(c)
     while True:
         lines = r.until(b"\r\n\r\n").decode("latin-1").split("\r\n")
-        method, path, _ = lines[0].split(" ")
+        method, path, version = lines[0].split(" ")
         head = {k.lower(): v.strip() for k, v in (l.split(":", 1) for l in lines[1:])}
         if head.get("expect", "").lower() == "100-continue":
             c.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -110,7 +110,7 @@ def serve_http(c, docroot):
                       r.pieces(int(head.get("content-length", 0)))):
             total += len(piece)
             crc = zlib.crc32(piece, crc)
-        close = head.get("connection", "").lower() == "close"
+        close = head.get("connection", "").lower() == "close" or version == "HTTP/1.0"
         answer(c, docroot, path, (total, crc), close)
         if close:
             return
@@ -158,6 +158,7 @@ class Server:
             s.bind((a, base + T.UDP))
             self.udp.append(s)
         threading.Thread(target=self.datagrams, daemon=True).start()
+        threading.Thread(target=self.datagrams_any, args=(base + T.UDP_ANY,), daemon=True).start()
 
     def listen(self, port, serve):
         s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
@@ -198,6 +199,23 @@ class Server:
     def banner(c):
         c.sendall(b"220 the server speaks first\r\n")
         serve_raw(c)
+
+    @staticmethod
+    def datagrams_any(port):
+        """One socket for every address: it answers from where it was asked, as the message says."""
+        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF if os.geteuid() else 33, 8 << 20)
+        s.bind(("::", port))
+        while True:
+            try:
+                data, info, _, peer = s.recvmsg(65536, 256)
+                ident, want = struct.unpack_from("!II", data)
+                s.sendmsg([struct.pack("!II", ident, zlib.crc32(data)) + T.body(want - 8, ident % T.BIG)],
+                          [i for i in info if i[1] == socket.IPV6_PKTINFO], 0, peer)
+            except (OSError, struct.error):
+                pass
 
     def datagrams(self):
         """id, size of the answer, anything -> id, checksum of what came, the answer."""

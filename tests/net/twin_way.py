@@ -48,23 +48,37 @@ def address_of(t):
     return found[0]
 
 
-def stream_socket(t):
-    s = socket.socket(socket.AF_INET6 if t.family == 6 else socket.AF_INET, socket.SOCK_STREAM)
+def stream_socket(t, mapped=False):
+    s = socket.socket(socket.AF_INET6 if t.family == 6 or mapped else socket.AF_INET, socket.SOCK_STREAM)
     s.settimeout(Limit.seconds)
     return s
 
 
-def connect(t, port, nodelay=True):
-    to = address_of(t)
-    s = stream_socket(t)
+def connect(t, port, nodelay=True, r=None):
+    """r: also from a socket for IPv6 to IPv4, and from an address of our choice."""
+    to, mapped = address_of(t), bool(r and t.family == 4 and r.random() < 0.2)
+    s = stream_socket(t, mapped)
     try:
-        s.connect((to, t.base + port))
+        if r and not mapped and r.random() < 0.1:
+            s.bind((source(r, t), 0))
+        s.connect(("::ffff:" + to if mapped else to, t.base + port))
         if nodelay:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException:
         s.close()
         raise
     return s
+
+
+def source(r, t):
+    """An address of this host that the target answers to."""
+    if t.address.startswith("127."):
+        return "127.0.0.%d" % r.randrange(1, 200)
+    if t.address == "::1":
+        return "::1"
+    if t.place == "in-net":
+        return T.topo.ALLOWED4 if t.family == 4 else T.topo.ALLOWED6
+    return T.topo.AGENT4 if t.family == 4 else T.topo.AGENT6
 
 
 def size(r, most):
@@ -89,7 +103,7 @@ def web(r, t):
     """A connection on which HTTP is spoken, and how: plain or in TLS, by a rule for a name or for whatever."""
     how = r.choice(("http", "http", "any", "tls", "tls-any"))
     nodelay = r.random() < 0.7
-    s = connect(t, {"http": T.HTTP, "any": T.HTTP_ANY, "tls": T.TLS, "tls-any": T.TLS_ANY}[how], nodelay)
+    s = connect(t, {"http": T.HTTP, "any": T.HTTP_ANY, "tls": T.TLS, "tls-any": T.TLS_ANY}[how], nodelay, r)
     if how.startswith("tls"):
         try:
             s = CTX[r.choice(("1.2", "1.3"))].wrap_socket(s, server_hostname=t.name)
@@ -111,8 +125,8 @@ class Talk:
     def __init__(self, s, t, port=T.HTTP):
         self.s, self.r, self.host = s, Reader(s), "%s:%d" % (host(t), t.base + port)
 
-    def head(self, method, path, *more):
-        return "\r\n".join(("%s %s HTTP/1.1" % (method, path), "Host: " + self.host) + more + ("", "")).encode()
+    def head(self, method, path, *more, version="1.1"):
+        return "\r\n".join(("%s %s HTTP/%s" % (method, path, version), "Host: " + self.host) + more + ("", "")).encode()
 
     def answer(self):
         lines = self.r.until(b"\r\n\r\n").split(b"\r\n")
@@ -149,5 +163,6 @@ def down(r, most):
 
 def chunked(r, data):
     step = r.randrange(1, 20000) if len(data) > 2000 else r.randrange(1, 400)
-    return b"".join(b"%x\r\n%b\r\n" % (len(data[i:i + step]), data[i:i + step])
-                    for i in range(0, len(data), step)) + b"0\r\n\r\n"
+    more, trailer = r.choice((b"", b"", b";x=y")), r.choice((b"", b"", b"X-Sum: 1\r\n"))
+    return b"".join(b"%x%b\r\n%b\r\n" % (len(data[i:i + step]), more, data[i:i + step])
+                    for i in range(0, len(data), step)) + b"0\r\n" + trailer + b"\r\n"
