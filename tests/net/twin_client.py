@@ -92,6 +92,8 @@ class Worker:
             try:
                 q.do()
                 bad = 0
+            except twin_programs.Gone:
+                bad = 0
             except Exception as e:
                 bad = 1
                 self.tell(q, e, time.monotonic() - start)
