@@ -17,11 +17,11 @@ CALLS = [L.PYTHON, os.path.join(L.HERE, "wall_calls.py")]
 WAIT = ["/bin/sh", "-c", "echo READY; exec sleep 1000"]
 DEVICE = "a0"
 NAME = "api.allowed.test"
-MARKS = """table inet afwt_marks {
-  chain leave { type filter hook postrouting priority 1000; meta mark set 0x70000000; }
+# Somebody's table behind ours, which takes the marks of what was judged off again.
+UNMARK = """table inet afwt_unmark {
+  chain leave { type filter hook postrouting priority 2000; meta mark set meta mark and 0x80ffffff; }
 }
 """
-EGRESS = {}
 
 
 class Fence:
@@ -187,8 +187,8 @@ OPEN = L.policy(*["%s://%s:9000" % (p, a if "." in a else "[%s]" % a) for p in (
                 *["icmp://" + (a if "." in a else "[%s]" % a) for a in FAR])
 
 
-def marks(lab, on=True):
-    r = lab.bare(["nft", "-f", "-"], stdin=MARKS) if on else lab.bare(["nft", "delete", "table", "inet", "afwt_marks"])
+def unmark(lab, on=True):
+    r = lab.bare(["nft", "-f", "-"], stdin=UNMARK) if on else lab.bare(["nft", "delete", "table", "inet", "afwt_unmark"])
     check(r.rc == 0, r.tell())
 
 
@@ -210,16 +210,15 @@ def silent(lab, cg, uid, why):
 def test_no_verdict_no_packet(lab):
     """What no rule has marked does not leave, over both families; with the mark it does, and the far end sees it."""
     fresh(lab)
-    marks(lab)
     try:
-        f = Fence(lab, OPEN, EGRESS)
+        f = Fence(lab, OPEN)
         for uid in (ROOT, NOBODY):
             works(lab, f, uid)
         tok = L.token()
         held = subprocess.Popen(lab.enter() + CALLS + [f.cg, str(NOBODY), "hold", json.dumps(dict(to=FAR[:2], port=9000, token=tok))],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         check(held.stdout.readline() == "READY\n")
-        marks(lab, False)
+        unmark(lab)
         held.stdin.write("send\n")
         held.stdin.flush()
         check(held.stdout.readline() == "SENT\n")
@@ -227,7 +226,7 @@ def test_no_verdict_no_packet(lab):
             silent(lab, f.cg, uid, "no marks")
         time.sleep(1.2)
         lab.absent(tok, "by connections that were there before")
-        marks(lab)
+        unmark(lab, False)
         L.wait_for(lambda: lab.rec.saw(tok), 10, "sent again, it arrives")
         held.communicate("go\n")
         works(lab, f)
@@ -235,7 +234,7 @@ def test_no_verdict_no_packet(lab):
         lost = [e for e in r.lines() if e["event"]["action"] == "lost" and "without a verdict" in e["event"]["reason"]]
         check(lost and sum(e["agentfw"]["lost"] for e in lost) >= 20, r.lines()[-4:])
     finally:
-        lab.bare(["nft", "delete", "table", "inet", "afwt_marks"])
+        lab.bare(["nft", "delete", "table", "inet", "afwt_unmark"])
 
 
 def test_bound_all_the_same(lab):
@@ -243,9 +242,8 @@ def test_bound_all_the_same(lab):
     sends does not leave, even with a verdict."""
     L.need(os.uname().machine == "x86_64", "system calls of another machine")
     fresh(lab)
-    marks(lab)
     try:
-        f = Fence(lab, OPEN, EGRESS)
+        f = Fence(lab, OPEN)
         a = dict(to=FAR[:2], port=9000, device=DEVICE)
         tok = L.token()
         check(call(lab, "-", "bound_by_compat", token=tok, **a) == [[0, None]] * 2)
@@ -257,7 +255,7 @@ def test_bound_all_the_same(lab):
         r = f.end()
         check([e for e in r.lines() if e["event"]["action"] == "lost" and "bound to a device" in e["event"]["reason"]], r.lines()[-4:])
     finally:
-        lab.bare(["nft", "delete", "table", "inet", "afwt_marks"])
+        f.end()
 
 
 def test_stays_shut(lab):
@@ -265,7 +263,7 @@ def test_stays_shut(lab):
     fresh(lab)
     marks(lab)
     try:
-        f = Fence(lab, OPEN, EGRESS)
+        f = Fence(lab, OPEN)
         works(lab, f)
         for pid in lab.daemons():
             os.kill(pid, signal.SIGKILL)
@@ -314,21 +312,6 @@ def test_lacks_bpf(lab):
         check(r.out == "65534\n", r.tell())
         check("socket wall" in started(r)["lacks"], started(r))
     check("lacks" not in started(lab.run(pol, ["/usr/bin/id", "-u"])))
-
-
-def test_lacks_rights(lab):
-    """A daemon without the capabilities starts, and says at the fence what is missing."""
-    fresh(lab)
-    d = subprocess.Popen(lab.enter() + ["setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-bpf,-sys_admin",
-                                        os.path.join(L.BUILD, "agentfwd"), "--idle-exit", "--ready-fd", "1"],
-                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=lab.env(), start_new_session=True)
-    try:
-        check(d.stdout.read(1) == b"1", "the daemon does not start")
-        r = lab.run(L.policy(NAME), ["/usr/bin/id", "-u"])
-        check(r.rc == 125 and "socket wall" in r.err and "CAP_BPF" in r.err, r.tell())
-    finally:
-        d.terminate()
-        d.wait(10)
 
 
 def test_lacks_tool(lab):
