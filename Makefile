@@ -34,7 +34,7 @@ UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
 ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/wire/*.[ch] agentctl/*.[ch] \
-                          tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
+                          tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/net/*.[ch])
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 POLICY_LIB := $(BUILD)/libpolicy.a
@@ -45,7 +45,7 @@ UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
 .PHONY: all clean help demo check deps-build deps-check unit fuzz-replay fuzz bench format \
-        check-format check-includes check-man check-net check-sandbox check-vm install
+        check-format check-includes check-man check-net check-sandbox check-vm escape install
 all: $(BUILD)/agentfwd $(BUILD)/agentctl
 
 help:
@@ -150,7 +150,7 @@ check-man:
 	$(Q)mandoc -T lint -W warning docs/*.[158]
 check-sandbox: all
 	$(Q)BUILD=$(BUILD) tools/reachable tests/sandbox/run
-check-net: all $(BUILD)/tests/bench/load
+check-net: all $(BUILD)/tests/bench/load $(ESCAPE)
 	$(Q)BUILD=$(BUILD) tools/reachable tests/net/run
 check-vm: all
 	$(Q)BUILD=$(BUILD) tests/vm/run
@@ -164,6 +164,16 @@ $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor:
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# The escape fuzzer's two programs: who plays, and who looks what arrives.
+ESCAPE := $(BUILD)/tests/net/escape_player $(BUILD)/tests/net/escape_far
+$(BUILD)/tests/net/escape_player: $(call obj,tests/net/escape_player.c tests/net/escape_program.c tests/net/escape_payload.c)
+$(BUILD)/tests/net/escape_far: $(call obj,tests/net/escape_far.c tests/net/escape_program.c)
+$(ESCAPE):
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -pthread
+escape: all $(ESCAPE)
 
 bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor
 	$(Q)BUILD=$(BUILD) tests/bench/run

@@ -1,0 +1,499 @@
+/* The grammar: a program is a few random steps on up to four sockets. Nothing here knows an attack.
+ * What makes steps meet is the program's focus: an address, two ports and a device that most of its
+ * steps use. */
+#include "tests/net/escape.h"
+
+#include <errno.h>
+#include <linux/in6.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+#ifndef TCP_FASTOPEN_NO_COOKIE
+#define TCP_FASTOPEN_NO_COOKIE 34
+#endif
+
+const char *const escape_names[ESCAPE_NAMES] = {"api.allowed.test", "other.test", "shared.test",
+						"evil.test"};
+const char *const escape_devices[ESCAPE_DEVICES] = {"none", "lo", "a0", "absent"};
+
+/* The addresses of topo.py. */
+const struct escape_address escape_addresses[] = {
+    {"203.0.113.10", 30, 3}, {"2001:db8::10", 30, 3},	  /* allowed names */
+    {"203.0.113.11", 10, 1}, {"2001:db8::11", 10, 1},	  /* the other name */
+    {"203.0.113.20", 30, 4}, {"2001:db8::20", 30, 4},	  /* nobody's */
+    {"203.0.113.30", 10, 1}, {"2001:db8::30", 10, 1},	  /* address rules */
+    {"203.0.113.31", 6, 1},  {"2001:db8::31", 6, 1},	  /* in a prefix */
+    {"203.0.113.53", 3, 1},  {"2001:db8::53", 3, 1},	  /* the name server */
+    {"127.0.0.1", 20, 20},   {"::1", 20, 20},		  {"127.9.9.9", 3, 3},
+    {"198.51.100.2", 12, 16}, {"2001:db8:1::2", 12, 16},  /* our own */
+    {"198.51.100.1", 4, 1},  {"2001:db8:1::1", 4, 1},	  /* the router */
+    {"192.0.2.2", 2, 1},     {"2001:db8:2::2", 2, 1},	  {"0.0.0.0", 4, 30},
+    {"::", 4, 30},	     {"224.0.0.1", 2, 2},	  {"239.1.2.3", 2, 1},
+    {"ff02::1", 2, 2},	     {"ff05::2", 2, 1},		  {"255.255.255.255", 2, 1},
+    {"198.51.100.255", 2, 1}, {"fe80::1", 4, 3},	  {"fe80::2", 3, 8},
+    {"fe80::dead", 2, 8},    {"169.254.169.254", 2, 1},	  {"10.1.2.3", 2, 1},
+    {"fd00:ec2::254", 2, 1},
+};
+const unsigned escape_n_addresses = sizeof(escape_addresses) / sizeof(escape_addresses[0]);
+
+/* 7000: ingress; 4001 to 4003: listeners outside the fence; the rest as the policy has them. */
+const uint16_t escape_ports[] = {443,  80,   5432,  9999,  9000, 9001, 11434,
+				 11435, 7000, 53, 1234, 4001, 4002, 4003};
+const unsigned escape_n_ports = sizeof(escape_ports) / sizeof(escape_ports[0]);
+
+#define O(level, name, value, weight) {level, name, value, weight, #name}
+const struct escape_option escape_options[] = {
+    O(SOL_SOCKET, SO_BINDTODEVICE, VALUE_DEVICE_NAME, 12),
+    O(SOL_SOCKET, SO_BINDTOIFINDEX, VALUE_DEVICE, 8),
+    O(SOL_SOCKET, SO_MARK, VALUE_INT, 4),
+    O(SOL_SOCKET, SO_REUSEADDR, VALUE_INT, 14),
+    O(SOL_SOCKET, SO_REUSEPORT, VALUE_INT, 14),
+    O(SOL_SOCKET, SO_DONTROUTE, VALUE_INT, 3),
+    O(SOL_SOCKET, SO_BROADCAST, VALUE_INT, 4),
+    O(SOL_SOCKET, SO_PRIORITY, VALUE_INT, 1),
+    O(SOL_SOCKET, SO_LINGER, VALUE_LINGER, 2),
+    O(SOL_SOCKET, SO_OOBINLINE, VALUE_INT, 1),
+    O(SOL_SOCKET, SO_NO_CHECK, VALUE_INT, 1),
+    O(IPPROTO_IP, IP_UNICAST_IF, VALUE_DEVICE_BE, 12),
+    O(IPPROTO_IP, IP_MULTICAST_IF, VALUE_MREQN, 8),
+    O(IPPROTO_IP, IP_MULTICAST_TTL, VALUE_INT, 1),
+    O(IPPROTO_IP, IP_MULTICAST_LOOP, VALUE_INT, 1),
+    O(IPPROTO_IP, IP_ADD_MEMBERSHIP, VALUE_MREQN, 2),
+    O(IPPROTO_IP, IP_TTL, VALUE_INT, 2),
+    O(IPPROTO_IP, IP_TOS, VALUE_INT, 2),
+    O(IPPROTO_IP, IP_TRANSPARENT, VALUE_INT, 2),
+    O(IPPROTO_IP, IP_FREEBIND, VALUE_INT, 4),
+    O(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, VALUE_INT, 3),
+    O(IPPROTO_IP, IP_LOCAL_PORT_RANGE, VALUE_INT, 1),
+    O(IPPROTO_IP, IP_MTU_DISCOVER, VALUE_INT, 1),
+    O(IPPROTO_IP, IP_OPTIONS, VALUE_BYTES, 3),
+    O(IPPROTO_IP, IP_NODEFRAG, VALUE_INT, 1),
+    O(IPPROTO_IPV6, IPV6_UNICAST_IF, VALUE_DEVICE_BE, 12),
+    O(IPPROTO_IPV6, IPV6_MULTICAST_IF, VALUE_DEVICE, 8),
+    O(IPPROTO_IPV6, IPV6_PKTINFO, VALUE_PKTINFO6, 8),
+    O(IPPROTO_IPV6, IPV6_V6ONLY, VALUE_INT, 3),
+    O(IPPROTO_IPV6, IPV6_FREEBIND, VALUE_INT, 4),
+    O(IPPROTO_IPV6, IPV6_TRANSPARENT, VALUE_INT, 2),
+    O(IPPROTO_IPV6, IPV6_UNICAST_HOPS, VALUE_INT, 1),
+    O(IPPROTO_IPV6, IPV6_TCLASS, VALUE_INT, 1),
+    O(IPPROTO_IPV6, IPV6_ADDRFORM, VALUE_FAMILY, 4),
+    O(IPPROTO_IPV6, IPV6_JOIN_GROUP, VALUE_MREQ6, 2),
+    O(IPPROTO_IPV6, IPV6_DSTOPTS, VALUE_BYTES, 1),
+    O(IPPROTO_IPV6, IPV6_HOPOPTS, VALUE_BYTES, 1),
+    O(IPPROTO_IPV6, IPV6_RTHDR, VALUE_BYTES, 1),
+    O(IPPROTO_IPV6, IPV6_MTU, VALUE_INT, 1),
+    O(IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, VALUE_INT, 1),
+    O(IPPROTO_TCP, TCP_NODELAY, VALUE_INT, 8),
+    O(IPPROTO_TCP, TCP_CORK, VALUE_INT, 2),
+    O(IPPROTO_TCP, TCP_FASTOPEN, VALUE_INT, 3),
+    O(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, VALUE_INT, 6),
+    O(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, VALUE_INT, 2),
+    O(IPPROTO_TCP, TCP_DEFER_ACCEPT, VALUE_INT, 1),
+    O(IPPROTO_TCP, TCP_MAXSEG, VALUE_INT, 2),
+    O(IPPROTO_TCP, TCP_REPAIR, VALUE_INT, 1),
+    O(IPPROTO_TCP, TCP_ULP, VALUE_TEXT, 1),
+    O(IPPROTO_TCP, TCP_CONGESTION, VALUE_TEXT, 1),
+    O(IPPROTO_UDP, UDP_SEGMENT, VALUE_INT, 2),
+    O(IPPROTO_UDP, UDP_CORK, VALUE_INT, 3),
+    O(IPPROTO_UDP, UDP_ENCAP, VALUE_INT, 2),
+    O(IPPROTO_UDP, UDP_NO_CHECK6_TX, VALUE_INT, 1),
+};
+const unsigned escape_n_options = sizeof(escape_options) / sizeof(escape_options[0]);
+
+const struct escape_option escape_cmsgs[] = {
+    O(IPPROTO_IP, IP_PKTINFO, VALUE_MREQN, 10),	   O(IPPROTO_IPV6, IPV6_PKTINFO, VALUE_PKTINFO6, 10),
+    O(IPPROTO_IP, IP_TTL, VALUE_INT, 2),	   O(IPPROTO_IP, IP_TOS, VALUE_INT, 2),
+    O(IPPROTO_IPV6, IPV6_HOPLIMIT, VALUE_INT, 2),  O(IPPROTO_IPV6, IPV6_TCLASS, VALUE_INT, 1),
+    O(SOL_SOCKET, SO_MARK, VALUE_INT, 2),	   O(IPPROTO_UDP, UDP_SEGMENT, VALUE_INT, 2),
+    O(IPPROTO_IP, IP_RETOPTS, VALUE_BYTES, 1),	   O(IPPROTO_IPV6, IPV6_DONTFRAG, VALUE_INT, 1),
+    O(IPPROTO_IPV6, IPV6_DSTOPTS, VALUE_BYTES, 1), O(IPPROTO_IPV6, IPV6_FLOWINFO, VALUE_INT, 1),
+};
+const unsigned escape_n_cmsgs = sizeof(escape_cmsgs) / sizeof(escape_cmsgs[0]);
+#undef O
+
+static const struct {
+	const char *text;
+	uint8_t weight;
+} ops[ESCAPE_OPS] = {
+    [OP_SOCKET] = {"socket", 6},       [OP_BIND] = {"bind", 10},
+    [OP_BIND_AS] = {"bind_as", 4},     [OP_CONNECT] = {"connect", 14},
+    [OP_CONNECT_AS] = {"connect_as", 4}, [OP_DISCONNECT] = {"disconnect", 3},
+    [OP_OPTION] = {"option", 14},      [OP_RANDOM_OPTION] = {"random_option", 3},
+    [OP_SEND] = {"send", 20},	       [OP_SEND_TO] = {"send_to", 16},
+    [OP_LISTEN] = {"listen", 6},       [OP_ACCEPT] = {"accept", 2},
+    [OP_RECEIVE] = {"receive", 2},     [OP_SHUTDOWN] = {"shutdown", 1},
+    [OP_RESET] = {"reset", 2},	       [OP_CLOSE] = {"close", 2},
+    [OP_LOOKUP] = {"lookup", 1},       [OP_PAUSE] = {"pause", 2},
+};
+
+/* splitmix64 */
+uint64_t escape_random(uint64_t *state)
+{
+	uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+struct gen {
+	uint64_t state;
+	bool made[ESCAPE_SLOTS], v6[ESCAPE_SLOTS];
+	uint8_t type[ESCAPE_SLOTS];
+	uint8_t focus_address[2], focus_port[2], focus_device;
+	char focus_kind;
+};
+
+static unsigned below(struct gen *g, unsigned n)
+{
+	return (unsigned)(escape_random(&g->state) % n);
+}
+
+static bool chance(struct gen *g, unsigned percent)
+{
+	return below(g, 100) < percent;
+}
+
+static bool is_v6(unsigned address)
+{
+	return strchr(escape_addresses[address].text, ':');
+}
+
+static uint8_t any_address(struct gen *g, bool v6, bool bind)
+{
+	unsigned total = 0, pick;
+
+	/* an IPv6 socket goes to IPv4 as v4-mapped */
+	if (v6 && chance(g, 35))
+		v6 = false;
+	for (unsigned pass = 0;; pass++) {
+		pick = pass ? below(g, total) : 0;
+		for (unsigned i = 0; i < escape_n_addresses; i++) {
+			unsigned w = bind ? escape_addresses[i].bind : escape_addresses[i].to;
+
+			if (is_v6(i) != v6)
+				continue;
+			if (pass && pick < w)
+				return (uint8_t)i;
+			if (pass)
+				pick -= w;
+			else
+				total += w;
+		}
+	}
+}
+
+static uint8_t any_port(struct gen *g)
+{
+	return chance(g, 30) ? (uint8_t)(ESCAPE_OWN_PORT + below(g, ESCAPE_OWN_PORTS))
+			     : (uint8_t)below(g, escape_n_ports);
+}
+
+static uint8_t a_port(struct gen *g)
+{
+	return chance(g, 75) ? g->focus_port[chance(g, 25)] : any_port(g);
+}
+
+static uint8_t a_device(struct gen *g)
+{
+	return chance(g, 70) ? g->focus_device : (uint8_t)below(g, ESCAPE_DEVICES);
+}
+
+static uint8_t an_address(struct gen *g, bool v6, bool bind)
+{
+	unsigned which = v6 && !chance(g, 35);
+
+	if (chance(g, bind ? 10 : 65))
+		return g->focus_address[which];
+	return any_address(g, v6, bind);
+}
+
+static uint32_t a_value(struct gen *g)
+{
+	switch (below(g, 6)) {
+	case 0:
+		return 0;
+	case 1:
+		return below(g, 256);
+	case 2:
+		return 1u << below(g, 32);
+	case 3:
+		return (uint32_t)escape_random(&g->state);
+	default:
+		return 1;
+	}
+}
+
+/* The first one of the table whose protocol goes with the socket's, by weight. */
+static uint8_t pick_option(struct gen *g, const struct escape_option *table, unsigned n, bool v6,
+			   uint8_t type)
+{
+	for (;;) {
+		const unsigned i = below(g, n);
+		const int level = table[i].level;
+
+		if (below(g, 16) >= table[i].weight)
+			continue;
+		if ((level == IPPROTO_TCP && type != TYPE_TCP) ||
+		    (level == IPPROTO_UDP && type != TYPE_UDP) || (level == IPPROTO_IPV6 && !v6))
+			continue;
+		return (uint8_t)i;
+	}
+}
+
+static void payload(struct gen *g, struct escape_step *s, bool stream)
+{
+	s->n_messages = (uint8_t)(stream && chance(g, 35) ? 2 + below(g, 2) : 1);
+	for (unsigned i = 0; i < s->n_messages; i++) {
+		struct escape_message *m = &s->messages[i];
+
+		m->kind = !stream ? 'R' : chance(g, 75) ? g->focus_kind : "RHT"[below(g, 3)];
+		m->name = (uint8_t)(chance(g, 50) ? 0 : below(g, ESCAPE_NAMES + 1));
+		m->body = (uint8_t)below(g, 4);
+		m->bytes = (uint16_t)(chance(g, 85) ? 20 + below(g, 200) : 200 + below(g, 4000));
+	}
+	s->n_cuts = (uint8_t)(stream && chance(g, 40) ? 1 + below(g, 4) : 0);
+	for (unsigned i = 0; i < s->n_cuts; i++)
+		s->cuts[i] = (uint16_t)below(g, 65536);
+	if (chance(g, 6))
+		s->flags |= MSG_OOB;
+	if (chance(g, 6))
+		s->flags |= MSG_MORE;
+	if (chance(g, 4))
+		s->flags |= MSG_DONTROUTE;
+}
+
+static void control(struct gen *g, struct escape_step *s)
+{
+	s->n_cmsgs = (uint8_t)(chance(g, 60) ? 1 + chance(g, 15) : 0);
+	for (unsigned i = 0; i < s->n_cmsgs; i++) {
+		struct escape_cmsg *c = &s->cmsgs[i];
+
+		c->which = pick_option(g, escape_cmsgs, escape_n_cmsgs, s->v6, s->type);
+		c->device = a_device(g);
+		c->address = chance(g, 60) ? UINT8_MAX : any_address(g, s->v6, true);
+		c->value = a_value(g);
+	}
+}
+
+static void destination(struct gen *g, struct escape_step *s, bool bind)
+{
+	s->to.address = an_address(g, s->v6, bind);
+	s->to.port = a_port(g);
+	s->to.scope = a_device(g);
+}
+
+static void fill(struct gen *g, struct escape_step *s)
+{
+	switch ((enum escape_op)s->op) {
+	case OP_BIND:
+		destination(g, s, true);
+		break;
+	case OP_CONNECT:
+		destination(g, s, false);
+		s->wait = chance(g, 70);
+		break;
+	case OP_OPTION:
+		s->option = pick_option(g, escape_options, escape_n_options, s->v6, s->type);
+		s->device = a_device(g);
+		s->address = an_address(g, s->v6, true);
+		s->value = a_value(g);
+		break;
+	case OP_RANDOM_OPTION:
+		s->level = (const int[]){SOL_SOCKET, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP,
+					 IPPROTO_UDP}[below(g, 5)];
+		s->name = (int)below(g, 90);
+		s->device = a_device(g);
+		s->value = a_value(g);
+		break;
+	case OP_SEND:
+		payload(g, s, s->type == TYPE_TCP);
+		break;
+	case OP_SEND_TO:
+		destination(g, s, false);
+		payload(g, s, s->type == TYPE_TCP);
+		if (s->type == TYPE_TCP)
+			s->flags |= MSG_FASTOPEN;
+		control(g, s);
+		s->wait = chance(g, 20);
+		break;
+	case OP_ACCEPT:
+	case OP_BIND_AS:
+	case OP_CONNECT_AS:
+		s->other = (uint8_t)below(g, ESCAPE_SLOTS);
+		s->wait = chance(g, 60);
+		break;
+	case OP_SHUTDOWN:
+	case OP_PAUSE:
+	case OP_LOOKUP:
+		s->value = below(g, 8);
+		break;
+	case OP_SOCKET:
+	case OP_DISCONNECT:
+	case OP_LISTEN:
+	case OP_RECEIVE:
+	case OP_RESET:
+	case OP_CLOSE:
+	case ESCAPE_OPS:
+		break;
+	}
+}
+
+static uint8_t pick_op(struct gen *g)
+{
+	unsigned total = 0, pick;
+
+	for (unsigned i = 0; i < ESCAPE_OPS; i++)
+		total += ops[i].weight;
+	pick = below(g, total);
+	for (unsigned i = 0;; i++) {
+		if (pick < ops[i].weight)
+			return (uint8_t)i;
+		pick -= ops[i].weight;
+	}
+}
+
+void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
+{
+	struct gen g = {.state = seed * 0x2545f4914f6cdd1du + k};
+	unsigned slots, usual;
+
+	escape_random(&g.state);
+	memset(p, 0, sizeof(*p));
+	g.focus_address[0] = any_address(&g, false, false);
+	do
+		g.focus_address[1] = any_address(&g, true, false);
+	while (!is_v6(g.focus_address[1]));
+	g.focus_port[0] = any_port(&g);
+	g.focus_port[1] = any_port(&g);
+	g.focus_device = (uint8_t)(1 + below(&g, 2));
+	g.focus_kind = "RHT"[below(&g, 3)];
+	/* the port's own protocol, mostly */
+	if (g.focus_port[0] < 2 && chance(&g, 70))
+		g.focus_kind = "TH"[g.focus_port[0]];
+	usual = below(&g, 10); /* most programs have one type of socket */
+	slots = 1 + below(&g, ESCAPE_SLOTS);
+	p->n = 4 + below(&g, ESCAPE_STEPS - 3);
+	for (unsigned i = 0; i < p->n; i++) {
+		struct escape_step *s = &p->steps[i];
+
+		s->op = pick_op(&g);
+		s->slot = (uint8_t)below(&g, slots);
+		s->async = i > 0 && chance(&g, 10);
+		if (!g.made[s->slot])
+			s->op = OP_SOCKET;
+		if (s->op == OP_SOCKET) {
+			const unsigned t = chance(&g, 80) ? usual : below(&g, 10);
+
+			s->async = false;
+			g.made[s->slot] = true;
+			g.v6[s->slot] = chance(&g, 55);
+			g.type[s->slot] = t < 5 ? TYPE_TCP : t < 9 ? TYPE_UDP : TYPE_PING;
+		}
+		s->v6 = g.v6[s->slot];
+		s->type = g.type[s->slot];
+		fill(&g, s);
+	}
+}
+
+/* ---- as text ----------------------------------------------------------------------------------- */
+
+static void print_port(FILE *f, uint8_t port)
+{
+	if (port >= ESCAPE_OWN_PORT)
+		fprintf(f, ":own%d", port - ESCAPE_OWN_PORT);
+	else
+		fprintf(f, ":%u", escape_ports[port]);
+}
+
+static void print_to(FILE *f, const struct escape_step *s)
+{
+	fprintf(f, " %s%%%s", escape_addresses[s->to.address].text, escape_devices[s->to.scope]);
+	print_port(f, s->to.port);
+}
+
+static void print_value(FILE *f, const struct escape_option *o, uint8_t device, uint8_t address,
+			uint32_t value)
+{
+	fprintf(f, " %s", o->text);
+	switch ((enum escape_value)o->value) {
+	case VALUE_INT:
+	case VALUE_BYTES:
+	case VALUE_FAMILY:
+	case VALUE_LINGER:
+	case VALUE_TEXT:
+		fprintf(f, "=0x%x", value);
+		break;
+	case VALUE_DEVICE:
+	case VALUE_DEVICE_BE:
+	case VALUE_DEVICE_NAME:
+		fprintf(f, "=%s", escape_devices[device]);
+		break;
+	case VALUE_MREQN:
+	case VALUE_MREQ6:
+	case VALUE_PKTINFO6:
+		fprintf(f, "=%s,%s", escape_devices[device],
+			address == UINT8_MAX ? "any" : escape_addresses[address].text);
+		break;
+	}
+}
+
+static void print_payload(FILE *f, const struct escape_step *s)
+{
+	static const char *const bodies[] = {"", "+length", "+chunked", "+short"};
+
+	for (unsigned i = 0; i < s->n_messages; i++) {
+		const struct escape_message *m = &s->messages[i];
+
+		fprintf(f, " %c", m->kind);
+		if (m->kind != 'R')
+			fprintf(f, "(%s)", m->name < ESCAPE_NAMES ? escape_names[m->name] : "no name");
+		if (m->kind == 'H')
+			fprintf(f, "%s", bodies[m->body]);
+		fprintf(f, "[%u]", m->bytes);
+	}
+	if (s->n_cuts)
+		fprintf(f, " in %d pieces", s->n_cuts + 1);
+	if (s->flags)
+		fprintf(f, "%s%s%s%s", s->flags & MSG_OOB ? " OOB" : "", s->flags & MSG_MORE ? " MORE" : "",
+			s->flags & MSG_DONTROUTE ? " DONTROUTE" : "", s->flags & MSG_FASTOPEN ? " FASTOPEN" : "");
+	for (unsigned i = 0; i < s->n_cmsgs; i++) {
+		fprintf(f, " with");
+		print_value(f, &escape_cmsgs[s->cmsgs[i].which], s->cmsgs[i].device, s->cmsgs[i].address,
+			    s->cmsgs[i].value);
+	}
+}
+
+void escape_print(FILE *f, const struct escape_program *p, uint64_t skip)
+{
+	static const char *const types[] = {"tcp", "udp", "ping"};
+
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct escape_step *s = &p->steps[i];
+
+		if (skip & (1ull << i))
+			continue;
+		fprintf(f, "  %2u %ss%u %s", i, s->async ? "(thread) " : "", s->slot, ops[s->op].text);
+		if (s->op == OP_SOCKET)
+			fprintf(f, " %s%s", types[s->type], s->v6 ? "6" : "4");
+		if (s->op == OP_BIND || s->op == OP_CONNECT || s->op == OP_SEND_TO)
+			print_to(f, s);
+		if (s->op == OP_OPTION)
+			print_value(f, &escape_options[s->option], s->device, s->address, s->value);
+		if (s->op == OP_RANDOM_OPTION)
+			fprintf(f, " level %d name %d value 0x%x", s->level, s->name, s->value);
+		if (s->op == OP_SEND || s->op == OP_SEND_TO)
+			print_payload(f, s);
+		if (s->op == OP_ACCEPT || s->op == OP_BIND_AS || s->op == OP_CONNECT_AS)
+			fprintf(f, " s%u", s->other);
+		if (s->op == OP_SHUTDOWN || s->op == OP_PAUSE || s->op == OP_LOOKUP)
+			fprintf(f, " %u", s->value);
+		fprintf(f, "%s\n", s->wait ? " and wait" : "");
+	}
+}
