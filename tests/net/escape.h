@@ -104,9 +104,10 @@ struct escape_option {
 	const char *text;
 };
 
-#define ESCAPE_OWN_PORT  100
-#define ESCAPE_OWN_PORTS 3
-#define ESCAPE_DEVICES   4 /* none, lo, a0, one that is not there */
+#define ESCAPE_RESOLVER_PORT 14 /* in escape_ports: the fence's resolver, where the player has found it */
+#define ESCAPE_OWN_PORT      100
+#define ESCAPE_OWN_PORTS     3
+#define ESCAPE_DEVICES       4 /* none, lo, a0, one that is not there */
 
 struct escape_address {
 	const char *text;
@@ -117,7 +118,7 @@ extern const struct escape_option escape_options[], escape_cmsgs[];
 extern const unsigned escape_n_options, escape_n_cmsgs;
 extern const struct escape_address escape_addresses[];
 extern const unsigned escape_n_addresses;
-extern const uint16_t escape_ports[];
+extern uint16_t escape_ports[];
 extern const unsigned escape_n_ports;
 extern const char *const escape_devices[ESCAPE_DEVICES];
 

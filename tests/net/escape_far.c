@@ -143,18 +143,19 @@ static bool hex(const char *p, size_t n)
 	return true;
 }
 
-/* Every canary in the bytes is judged; one of each kind is told. */
-static void judge(const struct where *w, const uint8_t *data, size_t n, bool outsider, bool outsider_ok)
+/* Every canary in the bytes is judged; one of each kind is told. True: something leaked. */
+static bool judge(const struct where *w, const uint8_t *data, size_t n, bool outsider, bool outsider_ok)
 {
 	const uint8_t *p = data, *end = data + n;
 	char last[2] = {0};
+	bool leaked = false;
 
 	while ((size_t)(end - p) >= CANARY_BYTES &&
 	       (p = memmem(p, (size_t)(end - p), CANARY_MAGIC, 4)) != NULL) {
 		const char *c = (const char *)p;
 
 		if ((size_t)(end - p) < CANARY_BYTES)
-			return;
+			break;
 		p += 4;
 		if (!hex(c + 4, 10))
 			continue;
@@ -162,9 +163,12 @@ static void judge(const struct where *w, const uint8_t *data, size_t n, bool out
 		if (c[14] == last[0] && c[15] == last[1])
 			continue;
 		memcpy(last, c + 14, 2);
-		if (outsider ? !outsider_ok : !may(w, c[14], c[15]))
-			leak(w, "canary", c);
+		if (outsider ? outsider_ok : may(w, c[14], c[15]))
+			continue;
+		leak(w, "canary", c);
+		leaked = true;
 	}
+	return leaked;
 }
 
 /* Who talks from the agent's device is the fence, or the kernel for it, or the daemon's resolver. */
@@ -172,8 +176,7 @@ static void judge_frame(struct where *w, const uint8_t *data, size_t n)
 {
 	const bool icmp = w->proto == IPPROTO_ICMP || w->proto == IPPROTO_ICMPV6;
 
-	judge(w, data, n, false, false);
-	if (strcmp(w->place, "r0") || w->fragment || is_quiet(w))
+	if (judge(w, data, n, false, false) || strcmp(w->place, "r0") || w->fragment || is_quiet(w))
 		return;
 	if ((w->proto == IPPROTO_TCP && w->syn && !may(w, 0, 0)) ||
 	    (w->proto == IPPROTO_UDP && !may(w, 0, 0)))
@@ -388,8 +391,10 @@ static void answer_datagrams(int fd, const struct sock *s)
 
 		if (n < 0)
 			return;
-		if (s->where[0] == 'o')
+		if (s->where[0] == 'o') { /* who may have sent this in anybody's name */
 			judge(&w, data, (size_t)n, true, allowed_here(s->port, false));
+			continue;
+		}
 		v = (struct iovec){"ack", 3};
 		(void)!sendmsg(fd, &m, MSG_DONTWAIT);
 	}
@@ -558,8 +563,8 @@ int main(int argc, char **argv)
 	enter(argv[3]);
 	record("i0");
 	for (unsigned i = 0; i < escape_n_ports; i++) {
-		if (escape_ports[i] == 53)
-			continue; /* the name server's */
+		if (escape_ports[i] == 53 || i == ESCAPE_RESOLVER_PORT)
+			continue; /* the name servers have these */
 		serve("::", escape_ports[i], true, "far", 0, false);
 		serve("::", escape_ports[i], false, "far", 0, false);
 	}

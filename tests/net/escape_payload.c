@@ -54,16 +54,18 @@ static void raw(struct escape_buffer *b, char kind, uint8_t name, size_t bytes)
 }
 
 /* A request; returns what of its body was promised and not written. */
-static uint32_t request(struct escape_buffer *b, char kind, uint8_t name, uint8_t body, size_t bytes)
+static uint32_t request(struct escape_buffer *b, char kind, uint8_t name, const struct escape_message *m)
 {
+	const uint8_t body = m->body;
+	const size_t bytes = m->bytes;
 	const size_t round = (bytes + CANARY_BYTES - 1) / CANARY_BYTES * CANARY_BYTES;
 	uint32_t left = 0;
 
 	text(b, "%s /", body ? "POST" : "GET");
 	canary(b, kind, name);
 	text(b, " HTTP/1.1\r\n");
-	if (host(name))
-		text(b, "Host: %s\r\n", host(name));
+	if (host(m->name))
+		text(b, "Host: %s\r\n", host(m->name));
 	text(b, "X-Canary: ");
 	canary(b, kind, name);
 	text(b, "\r\n");
@@ -81,10 +83,10 @@ static uint32_t request(struct escape_buffer *b, char kind, uint8_t name, uint8_
 	return left;
 }
 
-static void hello(struct escape_buffer *b, char kind, uint8_t name, size_t bytes)
+static void hello(struct escape_buffer *b, char kind, uint8_t name, const struct escape_message *m)
 {
-	const char *sni = host(name);
-	const size_t n = sni ? strlen(sni) : 0, pad = bytes / CANARY_BYTES * CANARY_BYTES;
+	const char *sni = host(m->name);
+	const size_t n = sni ? strlen(sni) : 0, pad = m->bytes / CANARY_BYTES * CANARY_BYTES;
 	const uint32_t extensions = (uint32_t)((sni ? 9 + n : 0) + 8 + 7 + 4 + pad);
 	const uint32_t body = 2 + 32 + 1 + 32 + 2 + 4 + 2 + 2 + extensions;
 
@@ -136,9 +138,9 @@ void escape_write(struct escape_buffer *b, struct escape_stream *s, const struct
 	if (m->kind == 'R')
 		raw(b, kind, name, m->bytes);
 	else if (m->kind == 'H')
-		left = request(b, kind, kind == 'H' ? name : m->name, m->body, m->bytes);
+		left = request(b, kind, name, m);
 	else
-		hello(b, kind, kind == 'T' ? name : m->name, m->bytes);
+		hello(b, kind, name, m);
 	if (in_body) {
 		if (b->bytes - before > s->body_left)
 			s->state = STREAM_UNKNOWN;

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -273,14 +274,25 @@ static void wait_for(int fd, short what, int ms)
 	poll(&p, 1, ms);
 }
 
+/* A connection that is over, or none yet: what is written next begins another. */
+static bool closed(const struct slot *t)
+{
+	struct tcp_info info;
+	socklen_t n = sizeof(info);
+
+	return t->type != TYPE_TCP ||
+	       (getsockopt(t->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_state == TCP_CLOSE);
+}
+
 static int connect_to(struct slot *t, const struct sockaddr *a, socklen_t n, bool wait)
 {
+	bool fresh;
 	int r;
 
 	pthread_mutex_lock(&t->lock);
+	fresh = closed(t); /* connect() also says 0 when MSG_FASTOPEN's connection is there */
 	r = connect(t->fd, a, n);
-	/* also after an error: a TCP socket that had a connection keeps it, and its stream */
-	if (r == 0 || errno == EINPROGRESS)
+	if (fresh && (r == 0 || errno == EINPROGRESS))
 		t->stream = (struct escape_stream){0};
 	pthread_mutex_unlock(&t->lock);
 	if (wait && r && errno == EINPROGRESS)
@@ -296,6 +308,27 @@ static int connect_step(struct worker *w, struct slot *t, const struct escape_st
 	return connect_to(t, (struct sockaddr *)&a, n, s->wait);
 }
 
+/* IPv4 to an IPv6 socket, and back where it is mapped. */
+static void convert(struct sockaddr_storage *a, socklen_t *n, bool v6)
+{
+	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6};
+	struct sockaddr_in a4 = {.sin_family = AF_INET};
+
+	if (v6 && a->ss_family == AF_INET) {
+		memcpy(&a4, a, sizeof(a4));
+		a6.sin6_port = a4.sin_port;
+		a6.sin6_addr.s6_addr[10] = a6.sin6_addr.s6_addr[11] = 0xff;
+		memcpy(&a6.sin6_addr.s6_addr[12], &a4.sin_addr, 4);
+		memcpy(a, &a6, *n = sizeof(a6));
+	} else if (!v6 && a->ss_family == AF_INET6) {
+		memcpy(&a6, a, sizeof(a6));
+		a4.sin_port = a6.sin6_port;
+		if (IN6_IS_ADDR_V4MAPPED(&a6.sin6_addr))
+			memcpy(&a4.sin_addr, &a6.sin6_addr.s6_addr[12], 4);
+		memcpy(a, &a4, *n = sizeof(a4));
+	}
+}
+
 static int connect_as(struct worker *w, struct slot *t, const struct escape_step *s)
 {
 	struct sockaddr_storage a;
@@ -303,6 +336,7 @@ static int connect_as(struct worker *w, struct slot *t, const struct escape_step
 
 	if (getpeername(w->slots[s->other].fd, (struct sockaddr *)&a, &n))
 		return -1;
+	convert(&a, &n, t->v6);
 	return connect_to(t, (struct sockaddr *)&a, n, s->wait);
 }
 
@@ -318,6 +352,7 @@ static int bind_as(struct worker *w, struct slot *t, const struct escape_step *s
 		((struct sockaddr_in *)&a)->sin_addr.s_addr = 0;
 	else if (a.ss_family == AF_INET6 && !s->wait)
 		((struct sockaddr_in6 *)&a)->sin6_addr = in6addr_any;
+	convert(&a, &n, t->v6);
 	return bind(t->fd, (struct sockaddr *)&a, n);
 }
 
@@ -377,15 +412,6 @@ static int write_pieces(struct slot *t, struct msghdr *m, struct escape_buffer *
 	return 0;
 }
 
-/* A connection that is over: what is written next with MSG_FASTOPEN begins another. */
-static bool closed(int fd)
-{
-	struct tcp_info info;
-	socklen_t n = sizeof(info);
-
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_state == TCP_CLOSE;
-}
-
 static int send_step(struct worker *w, struct slot *t, const struct escape_step *s, unsigned thread)
 {
 	struct escape_buffer *b = w->buffers[thread];
@@ -410,7 +436,7 @@ static int send_step(struct worker *w, struct slot *t, const struct escape_step 
 	}
 	pthread_mutex_lock(&t->lock);
 	before = t->stream;
-	if (t->type != TYPE_TCP || (s->flags & MSG_FASTOPEN && closed(t->fd)))
+	if (t->type != TYPE_TCP || (s->flags & MSG_FASTOPEN && closed(t)))
 		t->stream = (struct escape_stream){0};
 	for (unsigned i = 0; i < s->n_messages; i++)
 		escape_write(b, &t->stream, &s->messages[i]);
@@ -573,6 +599,25 @@ static void look_up_all(uint32_t k)
 {
 	for (unsigned i = 0; i < 2; i++)
 		lookup(escape_names[i], false, k, true);
+}
+
+/* The fence's resolver: the UDP socket at 127.0.0.1 that is nobody's we know. */
+static void find_resolver(void)
+{
+	FILE *f = fopen("/proc/self/net/udp", "re");
+	char line[256];
+	unsigned address, port;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		bool known = sscanf(line, " %*u: %x:%x", &address, &port) != 2 || address != htonl(INADDR_LOOPBACK);
+
+		for (unsigned i = 0; i < escape_n_ports; i++)
+			known = known || escape_ports[i] == port;
+		if (!known)
+			escape_ports[ESCAPE_RESOLVER_PORT] = (uint16_t)port;
+	}
+	if (f)
+		fclose(f);
 }
 
 static void work(unsigned number, struct shared *shared)
@@ -750,6 +795,7 @@ int main(int argc, char **argv)
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return 1;
+	find_resolver();
 	printf("READY\n");
 	fflush(stdout);
 	for (unsigned i = 0; i < options.workers; i++) {

@@ -28,23 +28,23 @@ const struct escape_address escape_addresses[] = {
     {"203.0.113.11", 10, 1}, {"2001:db8::11", 10, 1},	  /* the other name */
     {"203.0.113.20", 30, 4}, {"2001:db8::20", 30, 4},	  /* nobody's */
     {"203.0.113.30", 10, 1}, {"2001:db8::30", 10, 1},	  /* address rules */
-    {"203.0.113.31", 6, 1},  {"2001:db8::31", 6, 1},	  /* in a prefix */
+    {"203.0.113.31", 6, 1},  {"2001:db8::31", 6, 1},	  /* denied, in a prefix */
     {"203.0.113.53", 3, 1},  {"2001:db8::53", 3, 1},	  /* the name server */
-    {"127.0.0.1", 20, 20},   {"::1", 20, 20},		  {"127.9.9.9", 3, 3},
-    {"198.51.100.2", 12, 16}, {"2001:db8:1::2", 12, 16},  /* our own */
+    {"127.0.0.1", 30, 20},   {"::1", 30, 20},		  {"127.9.9.9", 3, 3},
+    {"198.51.100.2", 12, 24}, {"2001:db8:1::2", 12, 24},  /* our own */
     {"198.51.100.1", 4, 1},  {"2001:db8:1::1", 4, 1},	  /* the router */
     {"192.0.2.2", 2, 1},     {"2001:db8:2::2", 2, 1},	  {"0.0.0.0", 4, 30},
     {"::", 4, 30},	     {"224.0.0.1", 2, 2},	  {"239.1.2.3", 2, 1},
     {"ff02::1", 2, 2},	     {"ff05::2", 2, 1},		  {"255.255.255.255", 2, 1},
-    {"198.51.100.255", 2, 1}, {"fe80::1", 4, 3},	  {"fe80::2", 3, 8},
-    {"fe80::dead", 2, 8},    {"169.254.169.254", 2, 1},	  {"10.1.2.3", 2, 1},
+    {"198.51.100.255", 2, 1}, {"fe80::1", 4, 3},	  {"fe80::2", 3, 12},
+    {"fe80::dead", 2, 12},    {"169.254.169.254", 2, 1},	  {"10.1.2.3", 2, 1},
     {"fd00:ec2::254", 2, 1},
 };
 const unsigned escape_n_addresses = sizeof(escape_addresses) / sizeof(escape_addresses[0]);
 
 /* 7000: ingress; 4001 to 4003: listeners outside the fence; the rest as the policy has them. */
-const uint16_t escape_ports[] = {443,  80,   5432,  9999,  9000, 9001, 11434,
-				 11435, 7000, 53, 1234, 4001, 4002, 4003};
+uint16_t escape_ports[] = {443,	80, 5432, 9999, 9000, 9001, 11434, 11435,
+			   7000, 53, 1234, 4001, 4002, 4003, [ESCAPE_RESOLVER_PORT] = 0};
 const unsigned escape_n_ports = sizeof(escape_ports) / sizeof(escape_ports[0]);
 
 #define O(level, name, value, weight) {level, name, value, weight, #name}
@@ -122,7 +122,7 @@ static const struct {
 	uint8_t weight;
 } ops[ESCAPE_OPS] = {
     [OP_SOCKET] = {"socket", 6},       [OP_BIND] = {"bind", 10},
-    [OP_BIND_AS] = {"bind_as", 4},     [OP_CONNECT] = {"connect", 14},
+    [OP_BIND_AS] = {"bind_as", 8},     [OP_CONNECT] = {"connect", 14},
     [OP_CONNECT_AS] = {"connect_as", 4}, [OP_DISCONNECT] = {"disconnect", 3},
     [OP_OPTION] = {"option", 14},      [OP_RANDOM_OPTION] = {"random_option", 3},
     [OP_SEND] = {"send", 20},	       [OP_SEND_TO] = {"send_to", 16},
@@ -144,8 +144,10 @@ uint64_t escape_random(uint64_t *state)
 
 struct gen {
 	uint64_t state;
+	bool to_name_device; /* the next step of this socket's */
 	bool made[ESCAPE_SLOTS], v6[ESCAPE_SLOTS];
 	uint8_t type[ESCAPE_SLOTS];
+	uint8_t twin, twin_of; /* of the step before: a socket that was bound as another one */
 	uint8_t focus_address[2], focus_port[2], focus_device;
 	char focus_kind;
 };
@@ -163,6 +165,14 @@ static bool chance(struct gen *g, unsigned percent)
 static bool is_v6(unsigned address)
 {
 	return strchr(escape_addresses[address].text, ':');
+}
+
+static uint8_t address_named(const char *text)
+{
+	for (unsigned i = 0; i < escape_n_addresses; i++)
+		if (strcmp(escape_addresses[i].text, text) == 0)
+			return (uint8_t)i;
+	abort();
 }
 
 static uint8_t any_address(struct gen *g, bool v6, bool bind)
@@ -202,7 +212,7 @@ static uint8_t a_port(struct gen *g)
 
 static uint8_t a_device(struct gen *g)
 {
-	return chance(g, 70) ? g->focus_device : (uint8_t)below(g, ESCAPE_DEVICES);
+	return chance(g, 40) ? g->focus_device : chance(g, 70) ? (uint8_t)(1 + below(g, 2)) : (uint8_t)below(g, ESCAPE_DEVICES);
 }
 
 static uint8_t an_address(struct gen *g, bool v6, bool bind)
@@ -230,15 +240,23 @@ static uint32_t a_value(struct gen *g)
 	}
 }
 
+static bool names_device(const struct escape_option *o)
+{
+	return o->value == VALUE_DEVICE || o->value == VALUE_DEVICE_BE || o->value == VALUE_DEVICE_NAME ||
+	       o->value == VALUE_PKTINFO6 || o->value == VALUE_MREQN;
+}
+
 /* The first one of the table whose protocol goes with the socket's, by weight. */
 static uint8_t pick_option(struct gen *g, const struct escape_option *table, unsigned n, bool v6,
 			   uint8_t type)
 {
+	const bool device = g->to_name_device || chance(g, 45); /* which way a packet goes is what most holes were about */
+
 	for (;;) {
 		const unsigned i = below(g, n);
 		const int level = table[i].level;
 
-		if (below(g, 16) >= table[i].weight)
+		if (below(g, 16) >= table[i].weight || (device && !names_device(&table[i])))
 			continue;
 		if ((level == IPPROTO_TCP && type != TYPE_TCP) ||
 		    (level == IPPROTO_UDP && type != TYPE_UDP) || (level == IPPROTO_IPV6 && !v6))
@@ -269,6 +287,16 @@ static void payload(struct gen *g, struct escape_step *s, bool stream)
 		s->flags |= MSG_DONTROUTE;
 }
 
+/* Where a packet says that it is from: mostly what the kernel takes. */
+static uint8_t source(struct gen *g, bool v6)
+{
+	static const char *const own[2][2] = {{"198.51.100.2", "127.0.0.1"}, {"2001:db8:1::2", "::1"}};
+
+	if (chance(g, 35))
+		return any_address(g, v6, true);
+	return address_named(own[v6 && chance(g, 65)][chance(g, 25)]);
+}
+
 static void control(struct gen *g, struct escape_step *s)
 {
 	s->n_cmsgs = (uint8_t)(chance(g, 60) ? 1 + chance(g, 15) : 0);
@@ -277,7 +305,7 @@ static void control(struct gen *g, struct escape_step *s)
 
 		c->which = pick_option(g, escape_cmsgs, escape_n_cmsgs, s->v6, s->type);
 		c->device = a_device(g);
-		c->address = chance(g, 60) ? UINT8_MAX : any_address(g, s->v6, true);
+		c->address = chance(g, 30) ? UINT8_MAX : source(g, escape_cmsgs[c->which].level == IPPROTO_IPV6);
 		c->value = a_value(g);
 	}
 }
@@ -359,46 +387,98 @@ static uint8_t pick_op(struct gen *g)
 	}
 }
 
+static void new_socket(struct gen *g, struct escape_step *s, unsigned usual)
+{
+	const unsigned t = chance(g, 80) ? usual : below(g, 10);
+
+	s->op = OP_SOCKET;
+	s->async = false;
+	g->made[s->slot] = true;
+	g->v6[s->slot] = chance(g, 55);
+	g->type[s->slot] = t < 5 ? TYPE_TCP : t < 9 ? TYPE_UDP : TYPE_PING;
+}
+
+static void focus(struct gen *g)
+{
+	g->focus_address[0] = any_address(g, false, false);
+	do
+		g->focus_address[1] = any_address(g, true, false);
+	while (!is_v6(g->focus_address[1]));
+	g->focus_port[0] = any_port(g);
+	g->focus_port[1] = any_port(g);
+	g->focus_device = (uint8_t)(1 + below(g, 2));
+	g->focus_kind = "RHT"[below(g, 3)];
+	/* the port's own protocol, mostly */
+	if (g->focus_port[0] < 2 && chance(g, 70))
+		g->focus_kind = "TH"[g->focus_port[0]];
+}
+
+/* What names a device: an option, or an address with a scope. */
+static void name_device(struct gen *g, struct escape_step *s)
+{
+	s->op = s->v6 && chance(g, 50) ? OP_BIND : OP_OPTION;
+	g->to_name_device = true;
+	fill(g, s);
+	g->to_name_device = false;
+	if (s->op == OP_BIND)
+		s->to.address = address_named(chance(g, 50) ? "fe80::dead" : "fe80::2");
+}
+
+/* Half of the programs begin with somebody who listens, or who has the port. */
+static void listener(struct gen *g, struct escape_program *p, uint8_t slot, unsigned usual)
+{
+	static const uint8_t begin[] = {OP_SOCKET, OP_BIND, OP_LISTEN};
+
+	for (unsigned i = 0; i < sizeof(begin); i++) {
+		struct escape_step *s = &p->steps[p->n++];
+
+		s->slot = slot;
+		s->op = begin[i];
+		if (i == 0)
+			new_socket(g, s, usual);
+		s->v6 = g->v6[slot];
+		s->type = g->type[slot];
+		fill(g, s);
+	}
+}
+
 void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
 {
 	struct gen g = {.state = seed * 0x2545f4914f6cdd1du + k};
-	unsigned slots, usual;
+	unsigned slots, usual, length;
+	bool named;
 
 	escape_random(&g.state);
 	memset(p, 0, sizeof(*p));
-	g.focus_address[0] = any_address(&g, false, false);
-	do
-		g.focus_address[1] = any_address(&g, true, false);
-	while (!is_v6(g.focus_address[1]));
-	g.focus_port[0] = any_port(&g);
-	g.focus_port[1] = any_port(&g);
-	g.focus_device = (uint8_t)(1 + below(&g, 2));
-	g.focus_kind = "RHT"[below(&g, 3)];
-	/* the port's own protocol, mostly */
-	if (g.focus_port[0] < 2 && chance(&g, 70))
-		g.focus_kind = "TH"[g.focus_port[0]];
+	focus(&g);
 	usual = below(&g, 10); /* most programs have one type of socket */
 	slots = 1 + below(&g, ESCAPE_SLOTS);
-	p->n = 4 + below(&g, ESCAPE_STEPS - 3);
-	for (unsigned i = 0; i < p->n; i++) {
-		struct escape_step *s = &p->steps[i];
+	if (slots > 1 && chance(&g, 50))
+		listener(&g, p, (uint8_t)--slots, usual);
+	named = chance(&g, 60); /* nor does this program's first socket name a device at once */
+	for (length = p->n + 4 + below(&g, ESCAPE_STEPS - 3 - p->n); p->n < length; p->n++) {
+		struct escape_step *s = &p->steps[p->n];
 
 		s->op = pick_op(&g);
 		s->slot = (uint8_t)below(&g, slots);
-		s->async = i > 0 && chance(&g, 10);
-		if (!g.made[s->slot])
-			s->op = OP_SOCKET;
-		if (s->op == OP_SOCKET) {
-			const unsigned t = chance(&g, 80) ? usual : below(&g, 10);
-
-			s->async = false;
-			g.made[s->slot] = true;
-			g.v6[s->slot] = chance(&g, 55);
-			g.type[s->slot] = t < 5 ? TYPE_TCP : t < 9 ? TYPE_UDP : TYPE_PING;
+		s->async = p->n > 0 && chance(&g, 10);
+		if (!g.made[s->slot] || s->op == OP_SOCKET) {
+			new_socket(&g, s, usual);
+		} else if (g.twin && chance(&g, 60)) {
+			s->op = OP_CONNECT_AS;
+			s->slot = (uint8_t)(g.twin - 1);
 		}
 		s->v6 = g.v6[s->slot];
 		s->type = g.type[s->slot];
-		fill(&g, s);
+		if (named || s->op == OP_SOCKET)
+			fill(&g, s);
+		else
+			name_device(&g, s);
+		named = named || s->op != OP_SOCKET;
+		if (s->op == OP_CONNECT_AS && g.twin)
+			s->other = g.twin_of;
+		g.twin = s->op == OP_BIND_AS ? (uint8_t)(s->slot + 1) : 0;
+		g.twin_of = s->other;
 	}
 }
 
@@ -408,6 +488,8 @@ static void print_port(FILE *f, uint8_t port)
 {
 	if (port >= ESCAPE_OWN_PORT)
 		fprintf(f, ":own%d", port - ESCAPE_OWN_PORT);
+	else if (port == ESCAPE_RESOLVER_PORT)
+		fprintf(f, ":resolver");
 	else
 		fprintf(f, ":%u", escape_ports[port]);
 }
