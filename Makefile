@@ -45,7 +45,7 @@ UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
 .PHONY: all clean help demo check deps-build deps-check unit fuzz-replay fuzz bench format \
-        check-format check-includes check-man check-net check-sandbox check-vm escape install
+        check-format check-includes check-man check-net check-sandbox check-vm escape holes install
 all: $(BUILD)/agentfwd $(BUILD)/agentctl
 
 help:
@@ -54,6 +54,7 @@ help:
 	@echo 'make check         install what is missing, build with gcc and clang, pass every test (root)'
 	@echo 'make unit          unit tests; SANITIZE=address,undefined builds them with sanitizers'
 	@echo 'make fuzz TARGET=dns RUNS=N    fuzz one parser (clang)'
+	@echo 'make escape        the escape fuzzer; then: sudo tests/net/escape --help'
 	@echo 'make bench         speed, as ratios of one run (root)'
 	@echo 'make install       to $(PREFIX); make clean; V=1 shows the commands'
 
@@ -150,7 +151,7 @@ check-man:
 	$(Q)mandoc -T lint -W warning docs/*.[158]
 check-sandbox: all
 	$(Q)BUILD=$(BUILD) tools/reachable tests/sandbox/run
-check-net: all $(BUILD)/tests/bench/load $(ESCAPE)
+check-net: all $(BUILD)/tests/bench/load $(ESCAPE) holes
 	$(Q)BUILD=$(BUILD) tools/reachable tests/net/run
 check-vm: all
 	$(Q)BUILD=$(BUILD) tests/vm/run
@@ -174,6 +175,9 @@ $(ESCAPE):
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -pthread
 escape: all $(ESCAPE)
+# A daemon that has a hole where AGENTFW_HOLE names one: does the fuzzer see it?
+holes:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-holes CFLAGS='$(CFLAGS) -DAGENTFW_HOLES' all
 
 bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor
 	$(Q)BUILD=$(BUILD) tests/bench/run

@@ -32,6 +32,7 @@ enum escape_op {
 	OP_BIND_AS, /* to the local port of another socket */
 	OP_CONNECT,
 	OP_CONNECT_AS, /* to the peer of another socket */
+	OP_TWIN, /* a new socket with the four-tuple of another, by another device */
 	OP_DISCONNECT,
 	OP_OPTION,
 	OP_RANDOM_OPTION,

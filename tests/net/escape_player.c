@@ -364,6 +364,38 @@ static int bind_step(struct worker *w, struct slot *t, const struct escape_step 
 	return bind(t->fd, (struct sockaddr *)&a, n);
 }
 
+static void bind_device(struct slot *t, uint8_t device)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_scope_id = device_index[device]};
+	const char *const name = escape_devices[device];
+
+	if (setsockopt(t->fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name) + 1) == 0 || !t->v6)
+		return;
+	/* fails too, but the scope stays */
+	inet_pton(AF_INET6, "fe80::dead", &a.sin6_addr);
+	(void)!bind(t->fd, (struct sockaddr *)&a, sizeof(a));
+}
+
+static int twin(struct worker *w, struct slot *t, const struct escape_step *s)
+{
+	const int other = w->slots[s->other].fd, on = 1;
+	const struct escape_step kind = {.v6 = s->v6, .type = w->slots[s->other].type};
+	struct sockaddr_storage here, there;
+	socklen_t n_here = sizeof(here), n_there = sizeof(there);
+
+	if (t == &w->slots[s->other] || getsockname(other, (struct sockaddr *)&here, &n_here) ||
+	    getpeername(other, (struct sockaddr *)&there, &n_there) || make(t, &kind) < 0)
+		return -1;
+	setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(t->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	bind_device(t, s->device);
+	convert(&here, &n_here, t->v6);
+	convert(&there, &n_there, t->v6);
+	if (bind(t->fd, (struct sockaddr *)&here, n_here))
+		return -1;
+	return connect_to(t, (struct sockaddr *)&there, n_there, s->wait);
+}
+
 static int disconnect(struct slot *t)
 {
 	const struct sockaddr a = {.sa_family = AF_UNSPEC};
@@ -508,6 +540,8 @@ static int step(struct worker *w, const struct escape_step *s, unsigned thread)
 		return connect_step(w, t, s);
 	case OP_CONNECT_AS:
 		return connect_as(w, t, s);
+	case OP_TWIN:
+		return twin(w, t, s);
 	case OP_DISCONNECT:
 		return disconnect(t);
 	case OP_OPTION:

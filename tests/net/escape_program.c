@@ -123,7 +123,7 @@ static const struct {
 } ops[ESCAPE_OPS] = {
     [OP_SOCKET] = {"socket", 6},       [OP_BIND] = {"bind", 10},
     [OP_BIND_AS] = {"bind_as", 8},     [OP_CONNECT] = {"connect", 14},
-    [OP_CONNECT_AS] = {"connect_as", 4}, [OP_DISCONNECT] = {"disconnect", 3},
+    [OP_CONNECT_AS] = {"connect_as", 4}, [OP_TWIN] = {"twin", 6},	       [OP_DISCONNECT] = {"disconnect", 3},
     [OP_OPTION] = {"option", 14},      [OP_RANDOM_OPTION] = {"random_option", 3},
     [OP_SEND] = {"send", 20},	       [OP_SEND_TO] = {"send_to", 16},
     [OP_LISTEN] = {"listen", 6},       [OP_ACCEPT] = {"accept", 2},
@@ -351,6 +351,11 @@ static void fill(struct gen *g, struct escape_step *s)
 		control(g, s);
 		s->wait = chance(g, 20);
 		break;
+	case OP_TWIN:
+		s->device = a_device(g);
+		s->other = (uint8_t)below(g, ESCAPE_SLOTS);
+		s->wait = chance(g, 30);
+		break;
 	case OP_ACCEPT:
 	case OP_BIND_AS:
 	case OP_CONNECT_AS:
@@ -389,22 +394,29 @@ static uint8_t pick_op(struct gen *g)
 
 static void new_socket(struct gen *g, struct escape_step *s, unsigned usual)
 {
-	const unsigned t = chance(g, 80) ? usual : below(g, 10);
+	const unsigned t = chance(g, 80) ? usual : below(g, 20);
 
 	s->op = OP_SOCKET;
 	s->async = false;
 	g->made[s->slot] = true;
 	g->v6[s->slot] = chance(g, 55);
-	g->type[s->slot] = t < 5 ? TYPE_TCP : t < 9 ? TYPE_UDP : TYPE_PING;
+	g->type[s->slot] = t < 11 ? TYPE_TCP : t < 19 ? TYPE_UDP : TYPE_PING;
 }
 
 static void focus(struct gen *g)
 {
-	g->focus_address[0] = any_address(g, false, false);
+	/* Where a policy lets something through: what is judged at all is worth as much as what is not.
+	 * By escape_addresses (two families, side by side) and escape_ports. */
+	static const uint8_t endpoints[][2] = {{0, 0}, {0, 1}, {0, 1}, {0, 2}, {0, 3}, {2, 0},
+					       {6, 4}, {6, 5}, {12, 6}, {12, 7}};
+	const uint8_t *e = endpoints[below(g, sizeof(endpoints) / sizeof(endpoints[0]))];
+	const bool allowed = chance(g, 35);
+
+	g->focus_address[0] = allowed ? e[0] : any_address(g, false, false);
 	do
-		g->focus_address[1] = any_address(g, true, false);
+		g->focus_address[1] = allowed ? (uint8_t)(e[0] + 1) : any_address(g, true, false);
 	while (!is_v6(g->focus_address[1]));
-	g->focus_port[0] = any_port(g);
+	g->focus_port[0] = allowed ? e[1] : any_port(g);
 	g->focus_port[1] = any_port(g);
 	g->focus_device = (uint8_t)(1 + below(g, 2));
 	g->focus_kind = "RHT"[below(g, 3)];
@@ -451,7 +463,7 @@ void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
 	escape_random(&g.state);
 	memset(p, 0, sizeof(*p));
 	focus(&g);
-	usual = below(&g, 10); /* most programs have one type of socket */
+	usual = below(&g, 20); /* most programs have one type of socket */
 	slots = 1 + below(&g, ESCAPE_SLOTS);
 	if (slots > 1 && chance(&g, 50))
 		listener(&g, p, (uint8_t)--slots, usual);
@@ -572,8 +584,10 @@ void escape_print(FILE *f, const struct escape_program *p, uint64_t skip)
 			fprintf(f, " level %d name %d value 0x%x", s->level, s->name, s->value);
 		if (s->op == OP_SEND || s->op == OP_SEND_TO)
 			print_payload(f, s);
-		if (s->op == OP_ACCEPT || s->op == OP_BIND_AS || s->op == OP_CONNECT_AS)
+		if (s->op == OP_ACCEPT || s->op == OP_BIND_AS || s->op == OP_CONNECT_AS || s->op == OP_TWIN)
 			fprintf(f, " s%u", s->other);
+		if (s->op == OP_TWIN)
+			fprintf(f, " %s", escape_devices[s->device]);
 		if (s->op == OP_SHUTDOWN || s->op == OP_PAUSE || s->op == OP_LOOKUP)
 			fprintf(f, " %u", s->value);
 		fprintf(f, "%s\n", s->wait ? " and wait" : "");
