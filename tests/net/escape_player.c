@@ -290,10 +290,12 @@ static int connect_to(struct slot *t, const struct sockaddr *a, socklen_t n, boo
 	int r;
 
 	pthread_mutex_lock(&t->lock);
-	fresh = closed(t); /* connect() also says 0 when MSG_FASTOPEN's connection is there */
+	fresh = closed(t);
 	r = connect(t->fd, a, n);
-	if (fresh && (r == 0 || errno == EINPROGRESS))
+	if ((r == 0 && fresh) || (r && errno == EINPROGRESS))
 		t->stream = (struct escape_stream){0};
+	else if (r == 0) /* another one, or the one that MSG_FASTOPEN began */
+		t->stream.state = STREAM_UNKNOWN;
 	pthread_mutex_unlock(&t->lock);
 	if (wait && r && errno == EINPROGRESS)
 		wait_for(t->fd, POLLOUT, WAIT_MS);
@@ -416,7 +418,7 @@ static int compare(const void *a, const void *b)
 
 /* All of the buffer, in the step's pieces. What was cut off makes the stream one that nobody knows. */
 static int write_pieces(struct slot *t, struct msghdr *m, struct escape_buffer *b,
-			const struct escape_step *s)
+			const struct escape_step *s, int flags)
 {
 	uint16_t cuts[4];
 	size_t at = 0;
@@ -432,7 +434,7 @@ static int write_pieces(struct slot *t, struct msghdr *m, struct escape_buffer *
 			continue;
 		m->msg_iov = &v;
 		m->msg_iovlen = 1;
-		r = sendmsg(t->fd, m, (at ? s->flags & ~MSG_FASTOPEN : s->flags) | MSG_NOSIGNAL | MSG_DONTWAIT);
+		r = sendmsg(t->fd, m, (at ? flags & ~MSG_FASTOPEN : flags) | MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (r != (ssize_t)(end - at)) {
 			/* nothing went out: as it was before; else half of it is there */
 			if (at > 0 || r > 0)
@@ -451,7 +453,7 @@ static int send_step(struct worker *w, struct slot *t, const struct escape_step 
 	uint8_t room[256];
 	struct msghdr m = {0};
 	struct escape_stream before;
-	int r;
+	int r, flags = s->flags;
 
 	if (s->op == OP_SEND_TO) {
 		m.msg_name = &a;
@@ -468,11 +470,13 @@ static int send_step(struct worker *w, struct slot *t, const struct escape_step 
 	}
 	pthread_mutex_lock(&t->lock);
 	before = t->stream;
-	if (t->type != TYPE_TCP || (s->flags & MSG_FASTOPEN && closed(t)))
+	if (closed(t))
 		t->stream = (struct escape_stream){0};
+	else /* or it would begin another connection when this one ends meanwhile */
+		flags &= ~MSG_FASTOPEN;
 	for (unsigned i = 0; i < s->n_messages; i++)
 		escape_write(b, &t->stream, &s->messages[i]);
-	r = write_pieces(t, &m, b, s);
+	r = write_pieces(t, &m, b, s, flags);
 	if (r && t->stream.state != STREAM_UNKNOWN)
 		t->stream = before;
 	pthread_mutex_unlock(&t->lock);
