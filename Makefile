@@ -168,8 +168,8 @@ $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor:
 
 # The escape fuzzer's two programs: who plays, and who looks what arrives.
 ESCAPE := $(BUILD)/tests/net/escape_player $(BUILD)/tests/net/escape_far
-$(BUILD)/tests/net/escape_player: $(call obj,tests/net/escape_player.c tests/net/escape_program.c tests/net/escape_payload.c)
-$(BUILD)/tests/net/escape_far: $(call obj,tests/net/escape_far.c tests/net/escape_program.c)
+$(BUILD)/tests/net/escape_player: $(call obj,$(addprefix tests/net/escape_,player.c steps.c values.c payload.c program.c tables.c))
+$(BUILD)/tests/net/escape_far: $(call obj,$(addprefix tests/net/escape_,far.c judge.c program.c tables.c))
 $(ESCAPE):
 	$(call say,LD)
 	@mkdir -p $(@D)

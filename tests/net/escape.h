@@ -32,7 +32,7 @@ enum escape_op {
 	OP_BIND_AS, /* to the local port of another socket */
 	OP_CONNECT,
 	OP_CONNECT_AS, /* to the peer of another socket */
-	OP_TWIN, /* a new socket with the four-tuple of another, by another device */
+	OP_TWIN,       /* a new socket with the four-tuple of another, by another device */
 	OP_DISCONNECT,
 	OP_OPTION,
 	OP_RANDOM_OPTION,
@@ -95,8 +95,19 @@ struct escape_program {
 };
 
 /* What a value of an option is made of. */
-enum escape_value { VALUE_INT, VALUE_DEVICE, VALUE_DEVICE_BE, VALUE_DEVICE_NAME, VALUE_MREQN, VALUE_MREQ6,
-		    VALUE_PKTINFO6, VALUE_LINGER, VALUE_BYTES, VALUE_FAMILY, VALUE_TEXT };
+enum escape_value {
+	VALUE_INT,
+	VALUE_DEVICE,
+	VALUE_DEVICE_BE,
+	VALUE_DEVICE_NAME,
+	VALUE_MREQN,
+	VALUE_MREQ6,
+	VALUE_PKTINFO6,
+	VALUE_LINGER,
+	VALUE_BYTES,
+	VALUE_FAMILY,
+	VALUE_TEXT
+};
 
 struct escape_option {
 	int level, name;
@@ -105,10 +116,11 @@ struct escape_option {
 	const char *text;
 };
 
-#define ESCAPE_RESOLVER_PORT 14 /* in escape_ports: the fence's resolver, where the player has found it */
-#define ESCAPE_OWN_PORT      100
-#define ESCAPE_OWN_PORTS     3
-#define ESCAPE_DEVICES       4 /* none, lo, a0, one that is not there */
+#define ESCAPE_RESOLVER_PORT                                                                       \
+	14 /* in escape_ports: the fence's resolver, where the player has found it */
+#define ESCAPE_OWN_PORT  100
+#define ESCAPE_OWN_PORTS 3
+#define ESCAPE_DEVICES   4 /* none, lo, a0, one that is not there */
 
 struct escape_address {
 	const char *text;

@@ -1,15 +1,16 @@
 /* The other side of the escape fuzzer; see tests/net/escape. One process, one thread:
  *
  *   recorder   every frame that comes out of the agent's device (r0) and into "the internet" (i0),
- *              judged by the table on stdin: a canary, or the beginning of a conversation, where the
- *              policy has none is a leak and a line on stdout
- *   servers    at every address of "the internet": TCP that reads and answers, UDP that answers
- *   outsiders  listeners in the agent's own namespace, outside the fence, as its user and as another
- *   pullers    who connect to the listeners of the fence, from addresses that may and that may not
+ *              judged by the table on stdin: a canary, or the beginning of a conversation, where
+ * the policy has none is a leak and a line on stdout servers    at every address of "the internet":
+ * TCP that reads and answers, UDP that answers outsiders  listeners in the agent's own namespace,
+ * outside the fence, as its user and as another pullers    who connect to the listeners of the
+ * fence, from addresses that may and that may not
  *
- * The table: "tcp|udp|icmp|icmp6 ADDRESS PORT KINDS NAMES", "peer ADDRESS PORT" (ingress), "here tcp|udp PORT"
- * (an outsider that a rule allows), "quiet ADDRESS" (the daemon itself talks to it); "go" ends it. */
-#include "tests/net/escape.h"
+ * The table: "tcp|udp|icmp|icmp6 ADDRESS PORT KINDS NAMES", "peer ADDRESS PORT" (ingress), "here
+ * tcp|udp PORT" (an outsider that a rule allows), "quiet ADDRESS" (the daemon itself talks to it);
+ * "go" ends it. */
+#include "tests/net/escape_judge.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,11 +31,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RULES_MAX  128
-#define SOCKS_MAX  16384
-#define FRAME_MAX  70000
-#define PULL_MS    5
-#define SAID_MAX   2000 /* leaks that are told: the rest is counted */
+#define RULES_MAX 128
+#define SOCKS_MAX 16384
+#define FRAME_MAX 70000
+#define PULL_MS   5
+#define SAID_MAX  2000 /* leaks that are told: the rest is counted */
 
 enum role { NOTHING, RECORDER, TCP_LISTENER, TCP_PEER, UDP_SERVER, PULLER };
 
@@ -48,192 +49,10 @@ struct sock {
 
 static struct sock socks[SOCKS_MAX];
 
-static struct rule {
-	uint8_t proto;
-	struct in6_addr address; /* IPv4 is mapped */
-	uint16_t port;
-	char kinds[8], names[8];
-} rules[RULES_MAX];
-static unsigned n_rules;
-static struct in6_addr quiet[8], peers[16];
-static uint16_t peer_ports[16], here_tcp[8], here_udp[8];
-static unsigned n_quiet, n_peers, n_here_tcp, n_here_udp, said;
-static unsigned long long frames, leaks, canaries_seen;
 static int poll_fd;
 
-struct where {
-	const char *place;
-	uint8_t proto;
-	struct in6_addr from, to;
-	uint16_t sport, dport;
-	bool fragment, syn;
-};
-
-static void mapped(const char *text, struct in6_addr *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	if (inet_pton(AF_INET6, text, ret) != 1) {
-		ret->s6_addr[10] = ret->s6_addr[11] = 0xff;
-		if (inet_pton(AF_INET, text, &ret->s6_addr[12]) != 1)
-			fprintf(stderr, "not an address: %s\n", text);
-	}
-}
-
-static const char *shown(const struct in6_addr *a, char room[INET6_ADDRSTRLEN])
-{
-	return IN6_IS_ADDR_V4MAPPED(a) ? inet_ntop(AF_INET, &a->s6_addr[12], room, INET6_ADDRSTRLEN)
-				       : inet_ntop(AF_INET6, a, room, INET6_ADDRSTRLEN);
-}
-
-/* ---- the judge ----------------------------------------------------------------------------------- */
-
-static bool same(const struct in6_addr *a, const struct in6_addr *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-static bool is_quiet(const struct where *w)
-{
-	for (unsigned i = 0; i < n_quiet; i++)
-		if (same(&quiet[i], &w->to) && w->dport == 53)
-			return true;
-	return false;
-}
-
-/* kind 0: no payload, only whether anything may go there at all */
-static bool may(const struct where *w, char kind, char name)
-{
-	for (unsigned i = 0; i < n_peers; i++)
-		if (same(&peers[i], &w->to) && (w->fragment || peer_ports[i] == w->sport) &&
-		    w->proto == IPPROTO_TCP && !w->syn)
-			return true;
-	for (unsigned i = 0; i < n_rules; i++) {
-		const struct rule *r = &rules[i];
-
-		if (r->proto != w->proto || !same(&r->address, &w->to) ||
-		    (!w->fragment && r->port && r->port != w->dport))
-			continue;
-		if (!kind || r->kinds[0] == '*' || (strchr(r->kinds, kind) && (kind == 'N' || strchr(r->names, name))))
-			return true;
-	}
-	return false;
-}
-
-static void leak(const struct where *w, const char *what, const char *canary)
-{
-	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
-	struct timespec t;
-
-	leaks++;
-	if (said++ >= SAID_MAX)
-		return;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	printf("LEAK %.*s %s %s %d %s %u %s %u %s %lld.%03ld\n", canary ? CANARY_BYTES - 4 : 1,
-	       canary ? canary + 4 : "-", what, w->place, w->proto, shown(&w->from, from), w->sport,
-	       shown(&w->to, to), w->dport, w->fragment ? "fragment" : w->syn ? "syn" : "-",
-	       (long long)t.tv_sec, t.tv_nsec / 1000000);
-	fflush(stdout);
-}
-
-static bool hex(const char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!strchr("0123456789abcdef", p[i]) || !p[i])
-			return false;
-	return true;
-}
-
-/* Every canary in the bytes is judged; one of each kind is told. True: something leaked. */
-static bool judge(const struct where *w, const uint8_t *data, size_t n, bool outsider, bool outsider_ok)
-{
-	const uint8_t *p = data, *end = data + n;
-	char last[2] = {0};
-	bool leaked = false;
-
-	while ((size_t)(end - p) >= CANARY_BYTES &&
-	       (p = memmem(p, (size_t)(end - p), CANARY_MAGIC, 4)) != NULL) {
-		const char *c = (const char *)p;
-
-		if ((size_t)(end - p) < CANARY_BYTES)
-			break;
-		p += 4;
-		/* urgent bytes are not in the stream that a server reads: what was cut is no canary */
-		if (!hex(c + 4, 10) || !memchr("RHTDBN", c[14], 6) || !memchr("01239", c[15], 5))
-			continue;
-		canaries_seen++;
-		if (c[14] == last[0] && c[15] == last[1])
-			continue;
-		memcpy(last, c + 14, 2);
-		if (outsider ? outsider_ok : may(w, c[14], c[15]))
-			continue;
-		leak(w, "canary", c);
-		leaked = true;
-	}
-	return leaked;
-}
-
-/* Who talks from the agent's device is the fence, or the kernel for it, or the daemon's resolver. */
-static void judge_frame(struct where *w, const uint8_t *data, size_t n)
-{
-	const bool icmp = w->proto == IPPROTO_ICMP || w->proto == IPPROTO_ICMPV6;
-
-	if (judge(w, data, n, false, false) || strcmp(w->place, "r0") || w->fragment || is_quiet(w))
-		return;
-	if ((w->proto == IPPROTO_TCP && w->syn && !may(w, 0, 0)) ||
-	    (w->proto == IPPROTO_UDP && !may(w, 0, 0)))
-		leak(w, w->proto == IPPROTO_TCP ? "syn" : "datagram", NULL);
-	if (!icmp && w->proto != IPPROTO_TCP && w->proto != IPPROTO_UDP && w->proto != IPPROTO_IGMP)
-		leak(w, "protocol", NULL);
-}
-
-static void transport(struct where *w, const uint8_t *data, size_t n)
-{
-	if (!w->fragment && w->proto == IPPROTO_TCP && n >= 20) {
-		w->sport = (uint16_t)(data[0] << 8 | data[1]);
-		w->dport = (uint16_t)(data[2] << 8 | data[3]);
-		w->syn = (data[13] & (TH_SYN | TH_ACK)) == TH_SYN;
-	} else if (!w->fragment && w->proto == IPPROTO_UDP && n >= 8) {
-		w->sport = (uint16_t)(data[0] << 8 | data[1]);
-		w->dport = (uint16_t)(data[2] << 8 | data[3]);
-	}
-	judge_frame(w, data, n);
-}
-
-static void frame(const char *place, const uint8_t *data, size_t n)
-{
-	struct where w = {.place = place};
-	size_t at = 14, head;
-
-	frames++;
-	if (n >= 14 + 20 && data[12] == 8 && data[13] == 0) {
-		head = (data[at] & 15) * 4u;
-		w.proto = data[at + 9];
-		w.fragment = (((data[at + 6] << 8 | data[at + 7]) & 0x1fff) != 0);
-		w.from.s6_addr[10] = w.from.s6_addr[11] = w.to.s6_addr[10] = w.to.s6_addr[11] = 0xff;
-		memcpy(&w.from.s6_addr[12], data + at + 12, 4);
-		memcpy(&w.to.s6_addr[12], data + at + 16, 4);
-	} else if (n >= 14 + 40 && data[12] == 0x86 && data[13] == 0xdd) {
-		head = 40;
-		w.proto = data[at + 6];
-		memcpy(&w.from, data + at + 8, 16);
-		memcpy(&w.to, data + at + 24, 16);
-		while ((w.proto == 0 || w.proto == 43 || w.proto == 60 || w.proto == 44) && n >= at + head + 8) {
-			const uint8_t *h = data + at + head;
-
-			if (w.proto == 44 && ((h[2] << 8 | h[3]) & 0xfff8))
-				w.fragment = true;
-			head += w.proto == 44 ? 8u : (h[1] + 1u) * 8;
-			w.proto = h[0];
-		}
-	} else { /* ARP and the like */
-		judge(&w, data, n, true, false);
-		return;
-	}
-	if (n > at + head)
-		transport(&w, data + at + head, n - at - head);
-}
-
-/* ---- sockets ------------------------------------------------------------------------------------- */
+/* ---- sockets
+ * ------------------------------------------------------------------------------------- */
 
 static int enter(const char *path)
 {
@@ -261,8 +80,10 @@ static struct sock *watch(int fd, enum role role, const char *where, uint16_t po
 
 static void record(const char *device)
 {
-	const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(ETH_P_ALL)), size = 64 << 20;
-	struct sockaddr_ll a = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+	const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(ETH_P_ALL)),
+		  size = 64 << 20;
+	struct sockaddr_ll a = {.sll_family = AF_PACKET,
+				.sll_protocol = htons(ETH_P_ALL),
 				.sll_ifindex = (int)if_nametoindex(device)};
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
@@ -272,7 +93,8 @@ static void record(const char *device)
 	}
 }
 
-static void serve(const char *address, uint16_t port, bool tcp, const char *where, unsigned uid, bool shared)
+static void serve(const char *address, uint16_t port, bool tcp, const char *where, unsigned uid,
+		  bool shared)
 {
 	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -282,7 +104,8 @@ static void serve(const char *address, uint16_t port, bool tcp, const char *wher
 
 	if (seteuid(uid)) /* whose socket it is, is asked for by SO_REUSEPORT */
 		perror("seteuid");
-	fd = socket(v6 ? AF_INET6 : AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(v6 ? AF_INET6 : AF_INET,
+		    (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (shared)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
@@ -294,20 +117,13 @@ static void serve(const char *address, uint16_t port, bool tcp, const char *wher
 		setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &(int){64}, sizeof(int));
 	inet_pton(AF_INET6, address, &a6.sin6_addr);
 	inet_pton(AF_INET, address, &a4.sin_addr);
-	if (bind(fd, v6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4, v6 ? sizeof(a6) : sizeof(a4)) ||
+	if (bind(fd, v6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4,
+		 v6 ? sizeof(a6) : sizeof(a4)) ||
 	    (tcp && listen(fd, 512)))
 		fprintf(stderr, "cannot listen at %s %u: %s\n", address, port, strerror(errno));
 	if (seteuid(0))
 		perror("seteuid");
 	watch(fd, tcp ? TCP_LISTENER : UDP_SERVER, where, port);
-}
-
-static bool allowed_here(uint16_t port, bool tcp)
-{
-	for (unsigned i = 0; i < (tcp ? n_here_tcp : n_here_udp); i++)
-		if ((tcp ? here_tcp : here_udp)[i] == port)
-			return true;
-	return false;
 }
 
 static void end_points(int fd, struct where *w)
@@ -319,7 +135,8 @@ static void end_points(int fd, struct where *w)
 		struct in6_addr *a = i ? &w->to : &w->from;
 
 		n = sizeof(s);
-		if (i ? getsockname(fd, (struct sockaddr *)&s, &n) : getpeername(fd, (struct sockaddr *)&s, &n))
+		if (i ? getsockname(fd, (struct sockaddr *)&s, &n)
+		      : getpeername(fd, (struct sockaddr *)&s, &n))
 			continue;
 		if (s.ss_family == AF_INET) {
 			memset(a, 0, 10);
@@ -340,7 +157,8 @@ static void judge_stream(int fd, const struct sock *s, const uint8_t *data, size
 	end_points(fd, &w);
 	if (s->role == PULLER)
 		w.sport = s->port;
-	judge(&w, data, n, s->where[0] == 'o', s->role == TCP_PEER && allowed_here(s->port, true));
+	judge(&w, data, n, s->where[0] == 'o',
+	      s->role == TCP_PEER && judge_allowed_here(s->port, true));
 }
 
 static void end(int fd)
@@ -364,10 +182,12 @@ static void read_stream(int fd, struct sock *s)
 		return;
 	memcpy(data - keep, s->tail, keep);
 	judge_stream(fd, s, data - keep, (size_t)n + keep);
-	s->n_tail = (uint8_t)((size_t)n + keep < CANARY_BYTES - 1 ? (size_t)n + keep : CANARY_BYTES - 1);
+	s->n_tail =
+	    (uint8_t)((size_t)n + keep < CANARY_BYTES - 1 ? (size_t)n + keep : CANARY_BYTES - 1);
 	memcpy(s->tail, data + n - s->n_tail, s->n_tail);
 	if (s->role == TCP_PEER)
-		(void)!send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 40, MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)!send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 40,
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void accept_all(int fd, const struct sock *s)
@@ -376,7 +196,8 @@ static void accept_all(int fd, const struct sock *s)
 		watch(c, TCP_PEER, s->where, s->port);
 }
 
-/* The answer comes from the address that was asked: it goes back with the same packet information. */
+/* The answer comes from the address that was asked: it goes back with the same packet information.
+ */
 static void answer_datagrams(int fd, const struct sock *s)
 {
 	static uint8_t data[65536];
@@ -385,15 +206,19 @@ static void answer_datagrams(int fd, const struct sock *s)
 
 	for (unsigned i = 0; i < 64; i++) {
 		struct iovec v = {data, sizeof(data)};
-		struct msghdr m = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &v, .msg_iovlen = 1,
-				   .msg_control = room, .msg_controllen = sizeof(room)};
+		struct msghdr m = {.msg_name = &from,
+				   .msg_namelen = sizeof(from),
+				   .msg_iov = &v,
+				   .msg_iovlen = 1,
+				   .msg_control = room,
+				   .msg_controllen = sizeof(room)};
 		const ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT);
 		struct where w = {.place = s->where, .proto = IPPROTO_UDP, .dport = s->port};
 
 		if (n < 0)
 			return;
 		if (s->where[0] == 'o') { /* who may have sent this in anybody's name */
-			judge(&w, data, (size_t)n, true, allowed_here(s->port, false));
+			judge(&w, data, (size_t)n, true, judge_allowed_here(s->port, false));
 			continue;
 		}
 		v = (struct iovec){"ack", 3};
@@ -408,23 +233,28 @@ static void read_frames(int fd, const struct sock *s)
 
 	for (unsigned i = 0; i < 256; i++) {
 		socklen_t n_from = sizeof(from);
-		const ssize_t n = recvfrom(fd, data, sizeof(data), MSG_DONTWAIT, (struct sockaddr *)&from, &n_from);
+		const ssize_t n = recvfrom(fd, data, sizeof(data), MSG_DONTWAIT,
+					   (struct sockaddr *)&from, &n_from);
 
 		if (n < 0)
 			return;
 		if (from.sll_pkttype != PACKET_OUTGOING)
-			frame(s->where, data, (size_t)n);
+			judge_frame(s->where, data, (size_t)n);
 	}
 }
 
-/* ---- pullers ------------------------------------------------------------------------------------- */
+/* ---- pullers
+ * ------------------------------------------------------------------------------------- */
 
 static int open_puller(const char *from, const char *to, uint16_t port)
 {
-	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6}, b6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	struct sockaddr_in a4 = {.sin_family = AF_INET}, b4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6},
+			    b6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	struct sockaddr_in a4 = {.sin_family = AF_INET},
+			   b4 = {.sin_family = AF_INET, .sin_port = htons(port)};
 	const bool v6 = strchr(to, ':');
-	const int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const int fd =
+	    socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	const struct linger l = {1, 0};
 
 	inet_pton(AF_INET6, to, &b6.sin6_addr);
@@ -434,9 +264,11 @@ static int open_puller(const char *from, const char *to, uint16_t port)
 	if (from) {
 		inet_pton(AF_INET6, from, &a6.sin6_addr);
 		inet_pton(AF_INET, from, &a4.sin_addr);
-		(void)!bind(fd, v6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4, v6 ? sizeof(a6) : sizeof(a4));
+		(void)!bind(fd, v6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4,
+			    v6 ? sizeof(a6) : sizeof(a4));
 	}
-	(void)!connect(fd, v6 ? (struct sockaddr *)&b6 : (struct sockaddr *)&b4, v6 ? sizeof(b6) : sizeof(b4));
+	(void)!connect(fd, v6 ? (struct sockaddr *)&b6 : (struct sockaddr *)&b4,
+		       v6 ? sizeof(b6) : sizeof(b4));
 	return fd;
 }
 
@@ -444,13 +276,18 @@ static void pull(const char *agent_ns, const char *net_ns)
 {
 	static const struct {
 		const char *from, *to;
-	} ways[] = {{"203.0.113.20", "198.51.100.2"}, {"203.0.113.10", "198.51.100.2"},
-		    {"2001:db8::20", "2001:db8:1::2"}, {"2001:db8::10", "2001:db8:1::2"},
-		    {NULL, "127.0.0.1"}, {NULL, "::1"}, {NULL, "198.51.100.2"}};
+	} ways[] = {{"203.0.113.20", "198.51.100.2"},
+		    {"203.0.113.10", "198.51.100.2"},
+		    {"2001:db8::20", "2001:db8:1::2"},
+		    {"2001:db8::10", "2001:db8:1::2"},
+		    {NULL, "127.0.0.1"},
+		    {NULL, "::1"},
+		    {NULL, "198.51.100.2"}};
 	static int under_way[32];
 	static unsigned n;
 	static uint64_t state = 1;
-	const unsigned way = (unsigned)(escape_random(&state) % 7), port = (unsigned)(escape_random(&state) % 16);
+	const unsigned way = (unsigned)(escape_random(&state) % 7),
+		       port = (unsigned)(escape_random(&state) % 16);
 	int *place = &under_way[n++ % 32];
 	int fd;
 
@@ -458,45 +295,11 @@ static void pull(const char *agent_ns, const char *net_ns)
 		end(*place);
 	enter(way < 4 ? net_ns : agent_ns);
 	fd = open_puller(ways[way].from, ways[way].to,
-			 port < 8 ? 7000
+			 port < 8    ? 7000
 			 : port < 12 ? escape_ports[port]
 				     : (uint16_t)(20000 + escape_random(&state) % 18));
 	if (watch(fd, PULLER, way < 4 ? "far" : "outsider", port < 8 ? 7000 : 0))
 		*place = fd;
-}
-
-/* ---- */
-
-static void read_table(void)
-{
-	char line[256], a[64], b[64], kinds[16], names[16];
-	unsigned port;
-
-	while (fgets(line, sizeof(line), stdin) && strcmp(line, "go\n")) {
-		if (sscanf(line, "quiet %63s", a) == 1 && n_quiet < 8) {
-			mapped(a, &quiet[n_quiet++]);
-		} else if (sscanf(line, "peer %63s %u", a, &port) == 2 && n_peers < 16) {
-			mapped(a, &peers[n_peers]);
-			peer_ports[n_peers++] = (uint16_t)port;
-		} else if (sscanf(line, "here %63s %u", a, &port) == 2 && n_here_tcp < 8 && n_here_udp < 8) {
-			if (!strcmp(a, "tcp"))
-				here_tcp[n_here_tcp++] = (uint16_t)port;
-			else
-				here_udp[n_here_udp++] = (uint16_t)port;
-		} else if (sscanf(line, "%63s %63s %u %7s %7s", a, b, &port, kinds, names) == 5 &&
-			   n_rules < RULES_MAX) {
-			struct rule *r = &rules[n_rules++];
-
-			r->proto = !strcmp(a, "tcp") ? IPPROTO_TCP : !strcmp(a, "udp") ? IPPROTO_UDP : IPPROTO_ICMP;
-			mapped(b, &r->address);
-			r->port = (uint16_t)port;
-			strcpy(r->kinds, kinds);
-			strcpy(r->names, names);
-		} else {
-			fprintf(stderr, "not understood: %s", line);
-			exit(1);
-		}
-	}
 }
 
 static void outsiders(unsigned user, unsigned other)
@@ -538,6 +341,14 @@ static void dispatch(int fd)
 	}
 }
 
+static void tell_counts(void)
+{
+	const struct judge_counts c = judge_counted();
+
+	printf("seen %llu %llu %llu\n", c.frames, c.canaries, c.leaks);
+	fflush(stdout);
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec t;
@@ -556,7 +367,7 @@ int main(int argc, char **argv)
 		return 2;
 	setrlimit(RLIMIT_NOFILE, &files);
 	poll_fd = epoll_create1(EPOLL_CLOEXEC);
-	read_table();
+	judge_read_table();
 	enter(argv[2]);
 	record("r0");
 	enter(argv[1]);
@@ -569,7 +380,8 @@ int main(int argc, char **argv)
 		serve("::", escape_ports[i], true, "far", 0, false);
 		serve("::", escape_ports[i], false, "far", 0, false);
 	}
-	epoll_ctl(poll_fd, EPOLL_CTL_ADD, 0, &(struct epoll_event){.events = EPOLLIN, .data.fd = 0});
+	epoll_ctl(poll_fd, EPOLL_CTL_ADD, 0,
+		  &(struct epoll_event){.events = EPOLLIN, .data.fd = 0});
 	printf("READY\n");
 	fflush(stdout);
 	for (;;) {
@@ -585,14 +397,14 @@ int main(int argc, char **argv)
 			else if (read(0, c, sizeof(c)) <= 0)
 				return 0;
 			else
-				printf("seen %llu %llu %llu\n", frames, canaries_seen, leaks), fflush(stdout);
+				tell_counts(), fflush(stdout);
 		}
 		if (now >= next) {
 			pull(argv[1], argv[3]);
 			next = now + PULL_MS;
 		}
 		if (now >= told + 1000) {
-			printf("seen %llu %llu %llu\n", frames, canaries_seen, leaks);
+			tell_counts();
 			fflush(stdout);
 			told = now;
 		}

@@ -11,7 +11,8 @@ static void put(struct escape_buffer *b, const void *data, size_t n)
 	b->bytes += n;
 }
 
-__attribute__((format(printf, 2, 3))) static void text(struct escape_buffer *b, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void text(struct escape_buffer *b, const char *fmt,
+						       ...)
 {
 	char line[256];
 	va_list ap;
@@ -54,7 +55,8 @@ static void raw(struct escape_buffer *b, char kind, uint8_t name, size_t bytes)
 }
 
 /* A request; returns what of its body was promised and not written. */
-static uint32_t request(struct escape_buffer *b, char kind, uint8_t name, const struct escape_message *m)
+static uint32_t request(struct escape_buffer *b, char kind, uint8_t name,
+			const struct escape_message *m)
 {
 	const uint8_t body = m->body;
 	const size_t bytes = m->bytes;
@@ -144,7 +146,8 @@ void escape_write(struct escape_buffer *b, struct escape_stream *s, const struct
 	if (in_body) {
 		if (b->bytes - before > s->body_left)
 			s->state = STREAM_UNKNOWN;
-		s->body_left -= s->state == STREAM_UNKNOWN ? s->body_left : (uint32_t)(b->bytes - before);
+		s->body_left -=
+		    s->state == STREAM_UNKNOWN ? s->body_left : (uint32_t)(b->bytes - before);
 	} else if (s->state == STREAM_FRESH || s->state == STREAM_HTTP) {
 		if (m->kind == 'T' && s->state == STREAM_FRESH)
 			s->state = STREAM_TLS;
@@ -155,7 +158,8 @@ void escape_write(struct escape_buffer *b, struct escape_stream *s, const struct
 	}
 }
 
-void escape_question(struct escape_buffer *b, const char *name, bool with_canary, uint16_t id, bool v6)
+void escape_question(struct escape_buffer *b, const char *name, bool with_canary, uint16_t id,
+		     bool v6)
 {
 	b->bytes = 0;
 	number(b, id, 2);

@@ -1,4 +1,5 @@
-/* What a step of the escape fuzzer writes: bytes with canaries, and what a stream has had so far. */
+/* What a step of the escape fuzzer writes: bytes with canaries, and what a stream has had so far.
+ */
 #pragma once
 
 #include "tests/net/escape.h"
@@ -10,7 +11,7 @@
 /* What was written to a socket since it was connected. */
 struct escape_stream {
 	enum { STREAM_FRESH, STREAM_TLS, STREAM_HTTP, STREAM_UNKNOWN } state;
-	uint8_t name;      /* of the hello, or of the request whose body goes on */
+	uint8_t name; /* of the hello, or of the request whose body goes on */
 	uint32_t body_left;
 };
 

@@ -3,133 +3,33 @@
  * steps use. */
 #include "tests/net/escape.h"
 
-#include <errno.h>
-#include <linux/in6.h>
-#include <netinet/tcp.h>
-#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#ifndef IP_LOCAL_PORT_RANGE
-#define IP_LOCAL_PORT_RANGE 51
-#endif
-#ifndef TCP_FASTOPEN_NO_COOKIE
-#define TCP_FASTOPEN_NO_COOKIE 34
-#endif
-
-const char *const escape_names[ESCAPE_NAMES] = {"api.allowed.test", "other.test", "shared.test",
-						"evil.test"};
-const char *const escape_devices[ESCAPE_DEVICES] = {"none", "lo", "a0", "absent"};
-
-/* The addresses of topo.py. */
-const struct escape_address escape_addresses[] = {
-    {"203.0.113.10", 30, 3}, {"2001:db8::10", 30, 3},	  /* allowed names */
-    {"203.0.113.11", 10, 1}, {"2001:db8::11", 10, 1},	  /* the other name */
-    {"203.0.113.20", 30, 4}, {"2001:db8::20", 30, 4},	  /* nobody's */
-    {"203.0.113.30", 10, 1}, {"2001:db8::30", 10, 1},	  /* address rules */
-    {"203.0.113.31", 6, 1},  {"2001:db8::31", 6, 1},	  /* denied, in a prefix */
-    {"203.0.113.53", 3, 1},  {"2001:db8::53", 3, 1},	  /* the name server */
-    {"127.0.0.1", 30, 20},   {"::1", 30, 20},		  {"127.9.9.9", 3, 3},
-    {"198.51.100.2", 12, 24}, {"2001:db8:1::2", 12, 24},  /* our own */
-    {"198.51.100.1", 4, 1},  {"2001:db8:1::1", 4, 1},	  /* the router */
-    {"192.0.2.2", 2, 1},     {"2001:db8:2::2", 2, 1},	  {"0.0.0.0", 4, 30},
-    {"::", 4, 30},	     {"224.0.0.1", 2, 2},	  {"239.1.2.3", 2, 1},
-    {"ff02::1", 2, 2},	     {"ff05::2", 2, 1},		  {"255.255.255.255", 2, 1},
-    {"198.51.100.255", 2, 1}, {"fe80::1", 4, 3},	  {"fe80::2", 3, 12},
-    {"fe80::dead", 2, 12},    {"169.254.169.254", 2, 1},	  {"10.1.2.3", 2, 1},
-    {"fd00:ec2::254", 2, 1},
-};
-const unsigned escape_n_addresses = sizeof(escape_addresses) / sizeof(escape_addresses[0]);
-
-/* 7000: ingress; 4001 to 4003: listeners outside the fence; the rest as the policy has them. */
-uint16_t escape_ports[] = {443,	80, 5432, 9999, 9000, 9001, 11434, 11435,
-			   7000, 53, 1234, 4001, 4002, 4003, [ESCAPE_RESOLVER_PORT] = 0};
-const unsigned escape_n_ports = sizeof(escape_ports) / sizeof(escape_ports[0]);
-
-#define O(level, name, value, weight) {level, name, value, weight, #name}
-const struct escape_option escape_options[] = {
-    O(SOL_SOCKET, SO_BINDTODEVICE, VALUE_DEVICE_NAME, 12),
-    O(SOL_SOCKET, SO_BINDTOIFINDEX, VALUE_DEVICE, 8),
-    O(SOL_SOCKET, SO_MARK, VALUE_INT, 4),
-    O(SOL_SOCKET, SO_REUSEADDR, VALUE_INT, 14),
-    O(SOL_SOCKET, SO_REUSEPORT, VALUE_INT, 14),
-    O(SOL_SOCKET, SO_DONTROUTE, VALUE_INT, 3),
-    O(SOL_SOCKET, SO_BROADCAST, VALUE_INT, 4),
-    O(SOL_SOCKET, SO_PRIORITY, VALUE_INT, 1),
-    O(SOL_SOCKET, SO_LINGER, VALUE_LINGER, 2),
-    O(SOL_SOCKET, SO_OOBINLINE, VALUE_INT, 1),
-    O(SOL_SOCKET, SO_NO_CHECK, VALUE_INT, 1),
-    O(IPPROTO_IP, IP_UNICAST_IF, VALUE_DEVICE_BE, 12),
-    O(IPPROTO_IP, IP_MULTICAST_IF, VALUE_MREQN, 8),
-    O(IPPROTO_IP, IP_MULTICAST_TTL, VALUE_INT, 1),
-    O(IPPROTO_IP, IP_MULTICAST_LOOP, VALUE_INT, 1),
-    O(IPPROTO_IP, IP_ADD_MEMBERSHIP, VALUE_MREQN, 2),
-    O(IPPROTO_IP, IP_TTL, VALUE_INT, 2),
-    O(IPPROTO_IP, IP_TOS, VALUE_INT, 2),
-    O(IPPROTO_IP, IP_TRANSPARENT, VALUE_INT, 2),
-    O(IPPROTO_IP, IP_FREEBIND, VALUE_INT, 4),
-    O(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, VALUE_INT, 3),
-    O(IPPROTO_IP, IP_LOCAL_PORT_RANGE, VALUE_INT, 1),
-    O(IPPROTO_IP, IP_MTU_DISCOVER, VALUE_INT, 1),
-    O(IPPROTO_IP, IP_OPTIONS, VALUE_BYTES, 3),
-    O(IPPROTO_IP, IP_NODEFRAG, VALUE_INT, 1),
-    O(IPPROTO_IPV6, IPV6_UNICAST_IF, VALUE_DEVICE_BE, 12),
-    O(IPPROTO_IPV6, IPV6_MULTICAST_IF, VALUE_DEVICE, 8),
-    O(IPPROTO_IPV6, IPV6_PKTINFO, VALUE_PKTINFO6, 8),
-    O(IPPROTO_IPV6, IPV6_V6ONLY, VALUE_INT, 3),
-    O(IPPROTO_IPV6, IPV6_FREEBIND, VALUE_INT, 4),
-    O(IPPROTO_IPV6, IPV6_TRANSPARENT, VALUE_INT, 2),
-    O(IPPROTO_IPV6, IPV6_UNICAST_HOPS, VALUE_INT, 1),
-    O(IPPROTO_IPV6, IPV6_TCLASS, VALUE_INT, 1),
-    O(IPPROTO_IPV6, IPV6_ADDRFORM, VALUE_FAMILY, 4),
-    O(IPPROTO_IPV6, IPV6_JOIN_GROUP, VALUE_MREQ6, 2),
-    O(IPPROTO_IPV6, IPV6_DSTOPTS, VALUE_BYTES, 1),
-    O(IPPROTO_IPV6, IPV6_HOPOPTS, VALUE_BYTES, 1),
-    O(IPPROTO_IPV6, IPV6_RTHDR, VALUE_BYTES, 1),
-    O(IPPROTO_IPV6, IPV6_MTU, VALUE_INT, 1),
-    O(IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, VALUE_INT, 1),
-    O(IPPROTO_TCP, TCP_NODELAY, VALUE_INT, 8),
-    O(IPPROTO_TCP, TCP_CORK, VALUE_INT, 2),
-    O(IPPROTO_TCP, TCP_FASTOPEN, VALUE_INT, 3),
-    O(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, VALUE_INT, 6),
-    O(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, VALUE_INT, 2),
-    O(IPPROTO_TCP, TCP_DEFER_ACCEPT, VALUE_INT, 1),
-    O(IPPROTO_TCP, TCP_MAXSEG, VALUE_INT, 2),
-    O(IPPROTO_TCP, TCP_REPAIR, VALUE_INT, 1),
-    O(IPPROTO_TCP, TCP_ULP, VALUE_TEXT, 1),
-    O(IPPROTO_TCP, TCP_CONGESTION, VALUE_TEXT, 1),
-    O(IPPROTO_UDP, UDP_SEGMENT, VALUE_INT, 2),
-    O(IPPROTO_UDP, UDP_CORK, VALUE_INT, 3),
-    O(IPPROTO_UDP, UDP_ENCAP, VALUE_INT, 2),
-    O(IPPROTO_UDP, UDP_NO_CHECK6_TX, VALUE_INT, 1),
-};
-const unsigned escape_n_options = sizeof(escape_options) / sizeof(escape_options[0]);
-
-const struct escape_option escape_cmsgs[] = {
-    O(IPPROTO_IP, IP_PKTINFO, VALUE_MREQN, 10),	   O(IPPROTO_IPV6, IPV6_PKTINFO, VALUE_PKTINFO6, 10),
-    O(IPPROTO_IP, IP_TTL, VALUE_INT, 2),	   O(IPPROTO_IP, IP_TOS, VALUE_INT, 2),
-    O(IPPROTO_IPV6, IPV6_HOPLIMIT, VALUE_INT, 2),  O(IPPROTO_IPV6, IPV6_TCLASS, VALUE_INT, 1),
-    O(SOL_SOCKET, SO_MARK, VALUE_INT, 2),	   O(IPPROTO_UDP, UDP_SEGMENT, VALUE_INT, 2),
-    O(IPPROTO_IP, IP_RETOPTS, VALUE_BYTES, 1),	   O(IPPROTO_IPV6, IPV6_DONTFRAG, VALUE_INT, 1),
-    O(IPPROTO_IPV6, IPV6_DSTOPTS, VALUE_BYTES, 1), O(IPPROTO_IPV6, IPV6_FLOWINFO, VALUE_INT, 1),
-};
-const unsigned escape_n_cmsgs = sizeof(escape_cmsgs) / sizeof(escape_cmsgs[0]);
-#undef O
 
 static const struct {
 	const char *text;
 	uint8_t weight;
 } ops[ESCAPE_OPS] = {
-    [OP_SOCKET] = {"socket", 6},       [OP_BIND] = {"bind", 10},
-    [OP_BIND_AS] = {"bind_as", 8},     [OP_CONNECT] = {"connect", 14},
-    [OP_CONNECT_AS] = {"connect_as", 4}, [OP_TWIN] = {"twin", 6},	       [OP_DISCONNECT] = {"disconnect", 3},
-    [OP_OPTION] = {"option", 14},      [OP_RANDOM_OPTION] = {"random_option", 3},
-    [OP_SEND] = {"send", 20},	       [OP_SEND_TO] = {"send_to", 16},
-    [OP_LISTEN] = {"listen", 6},       [OP_ACCEPT] = {"accept", 2},
-    [OP_RECEIVE] = {"receive", 2},     [OP_SHUTDOWN] = {"shutdown", 1},
-    [OP_RESET] = {"reset", 2},	       [OP_CLOSE] = {"close", 2},
-    [OP_LOOKUP] = {"lookup", 1},       [OP_PAUSE] = {"pause", 2},
+    [OP_SOCKET] = {"socket", 6},
+    [OP_BIND] = {"bind", 10},
+    [OP_BIND_AS] = {"bind_as", 8},
+    [OP_CONNECT] = {"connect", 14},
+    [OP_CONNECT_AS] = {"connect_as", 4},
+    [OP_TWIN] = {"twin", 6},
+    [OP_DISCONNECT] = {"disconnect", 3},
+    [OP_OPTION] = {"option", 14},
+    [OP_RANDOM_OPTION] = {"random_option", 3},
+    [OP_SEND] = {"send", 20},
+    [OP_SEND_TO] = {"send_to", 16},
+    [OP_LISTEN] = {"listen", 6},
+    [OP_ACCEPT] = {"accept", 2},
+    [OP_RECEIVE] = {"receive", 2},
+    [OP_SHUTDOWN] = {"shutdown", 1},
+    [OP_RESET] = {"reset", 2},
+    [OP_CLOSE] = {"close", 2},
+    [OP_LOOKUP] = {"lookup", 1},
+    [OP_PAUSE] = {"pause", 2},
 };
 
 /* splitmix64 */
@@ -212,7 +112,9 @@ static uint8_t a_port(struct gen *g)
 
 static uint8_t a_device(struct gen *g)
 {
-	return chance(g, 40) ? g->focus_device : chance(g, 70) ? (uint8_t)(1 + below(g, 2)) : (uint8_t)below(g, ESCAPE_DEVICES);
+	return chance(g, 40)   ? g->focus_device
+	       : chance(g, 70) ? (uint8_t)(1 + below(g, 2))
+			       : (uint8_t)below(g, ESCAPE_DEVICES);
 }
 
 static uint8_t an_address(struct gen *g, bool v6, bool bind)
@@ -242,15 +144,18 @@ static uint32_t a_value(struct gen *g)
 
 static bool names_device(const struct escape_option *o)
 {
-	return o->value == VALUE_DEVICE || o->value == VALUE_DEVICE_BE || o->value == VALUE_DEVICE_NAME ||
-	       o->value == VALUE_PKTINFO6 || o->value == VALUE_MREQN;
+	return o->value == VALUE_DEVICE || o->value == VALUE_DEVICE_BE ||
+	       o->value == VALUE_DEVICE_NAME || o->value == VALUE_PKTINFO6 ||
+	       o->value == VALUE_MREQN;
 }
 
 /* The first one of the table whose protocol goes with the socket's, by weight. */
 static uint8_t pick_option(struct gen *g, const struct escape_option *table, unsigned n, bool v6,
 			   uint8_t type)
 {
-	const bool device = g->to_name_device || chance(g, 45); /* which way a packet goes is what most holes were about */
+	const bool device =
+	    g->to_name_device ||
+	    chance(g, 45); /* which way a packet goes is what most holes were about */
 
 	for (;;) {
 		const unsigned i = below(g, n);
@@ -290,7 +195,8 @@ static void payload(struct gen *g, struct escape_step *s, bool stream)
 /* Where a packet says that it is from: mostly what the kernel takes. */
 static uint8_t source(struct gen *g, bool v6)
 {
-	static const char *const own[2][2] = {{"198.51.100.2", "127.0.0.1"}, {"2001:db8:1::2", "::1"}};
+	static const char *const own[2][2] = {{"198.51.100.2", "127.0.0.1"},
+					      {"2001:db8:1::2", "::1"}};
 
 	if (chance(g, 35))
 		return any_address(g, v6, true);
@@ -305,7 +211,9 @@ static void control(struct gen *g, struct escape_step *s)
 
 		c->which = pick_option(g, escape_cmsgs, escape_n_cmsgs, s->v6, s->type);
 		c->device = a_device(g);
-		c->address = chance(g, 30) ? UINT8_MAX : source(g, escape_cmsgs[c->which].level == IPPROTO_IPV6);
+		c->address = chance(g, 30)
+				 ? UINT8_MAX
+				 : source(g, escape_cmsgs[c->which].level == IPPROTO_IPV6);
 		c->value = a_value(g);
 	}
 }
@@ -405,10 +313,10 @@ static void new_socket(struct gen *g, struct escape_step *s, unsigned usual)
 
 static void focus(struct gen *g)
 {
-	/* Where a policy lets something through: what is judged at all is worth as much as what is not.
-	 * By escape_addresses (two families, side by side) and escape_ports. */
-	static const uint8_t endpoints[][2] = {{0, 0}, {0, 1}, {0, 1}, {0, 2}, {0, 3}, {2, 0},
-					       {6, 4}, {6, 5}, {12, 6}, {12, 7}};
+	/* Where a policy lets something through: what is judged at all is worth as much as what is
+	 * not. By escape_addresses (two families, side by side) and escape_ports. */
+	static const uint8_t endpoints[][2] = {{0, 0}, {0, 1}, {0, 1}, {0, 2},  {0, 3},
+					       {2, 0}, {6, 4}, {6, 5}, {12, 6}, {12, 7}};
 	const uint8_t *e = endpoints[below(g, sizeof(endpoints) / sizeof(endpoints[0]))];
 	const bool allowed = chance(g, 35);
 
@@ -494,7 +402,8 @@ void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
 	}
 }
 
-/* ---- as text ----------------------------------------------------------------------------------- */
+/* ---- as text -----------------------------------------------------------------------------------
+ */
 
 static void print_port(FILE *f, uint8_t port)
 {
@@ -547,7 +456,8 @@ static void print_payload(FILE *f, const struct escape_step *s)
 
 		fprintf(f, " %c", m->kind);
 		if (m->kind != 'R')
-			fprintf(f, "(%s)", m->name < ESCAPE_NAMES ? escape_names[m->name] : "no name");
+			fprintf(f, "(%s)",
+				m->name < ESCAPE_NAMES ? escape_names[m->name] : "no name");
 		if (m->kind == 'H')
 			fprintf(f, "%s", bodies[m->body]);
 		fprintf(f, "[%u]", m->bytes);
@@ -555,12 +465,14 @@ static void print_payload(FILE *f, const struct escape_step *s)
 	if (s->n_cuts)
 		fprintf(f, " in %d pieces", s->n_cuts + 1);
 	if (s->flags)
-		fprintf(f, "%s%s%s%s", s->flags & MSG_OOB ? " OOB" : "", s->flags & MSG_MORE ? " MORE" : "",
-			s->flags & MSG_DONTROUTE ? " DONTROUTE" : "", s->flags & MSG_FASTOPEN ? " FASTOPEN" : "");
+		fprintf(f, "%s%s%s%s", s->flags & MSG_OOB ? " OOB" : "",
+			s->flags & MSG_MORE ? " MORE" : "",
+			s->flags & MSG_DONTROUTE ? " DONTROUTE" : "",
+			s->flags & MSG_FASTOPEN ? " FASTOPEN" : "");
 	for (unsigned i = 0; i < s->n_cmsgs; i++) {
 		fprintf(f, " with");
-		print_value(f, &escape_cmsgs[s->cmsgs[i].which], s->cmsgs[i].device, s->cmsgs[i].address,
-			    s->cmsgs[i].value);
+		print_value(f, &escape_cmsgs[s->cmsgs[i].which], s->cmsgs[i].device,
+			    s->cmsgs[i].address, s->cmsgs[i].value);
 	}
 }
 
@@ -573,7 +485,8 @@ void escape_print(FILE *f, const struct escape_program *p, uint64_t skip)
 
 		if (skip & (1ull << i))
 			continue;
-		fprintf(f, "  %2u %ss%u %s", i, s->async ? "(thread) " : "", s->slot, ops[s->op].text);
+		fprintf(f, "  %2u %ss%u %s", i, s->async ? "(thread) " : "", s->slot,
+			ops[s->op].text);
 		if (s->op == OP_SOCKET)
 			fprintf(f, " %s%s", types[s->type], s->v6 ? "6" : "4");
 		if (s->op == OP_BIND || s->op == OP_CONNECT || s->op == OP_SEND_TO)
@@ -584,7 +497,8 @@ void escape_print(FILE *f, const struct escape_program *p, uint64_t skip)
 			fprintf(f, " level %d name %d value 0x%x", s->level, s->name, s->value);
 		if (s->op == OP_SEND || s->op == OP_SEND_TO)
 			print_payload(f, s);
-		if (s->op == OP_ACCEPT || s->op == OP_BIND_AS || s->op == OP_CONNECT_AS || s->op == OP_TWIN)
+		if (s->op == OP_ACCEPT || s->op == OP_BIND_AS || s->op == OP_CONNECT_AS ||
+		    s->op == OP_TWIN)
 			fprintf(f, " s%u", s->other);
 		if (s->op == OP_TWIN)
 			fprintf(f, " %s", escape_devices[s->device]);
