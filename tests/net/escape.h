@@ -75,6 +75,7 @@ struct escape_step {
 	uint8_t op, slot, other;
 	bool async; /* by the second thread, while the first goes on */
 	bool wait;
+	bool both; /* OP_TWIN: the other one is made, too */
 	bool v6;
 	uint8_t type;
 	struct escape_to to;

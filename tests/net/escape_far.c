@@ -397,7 +397,7 @@ int main(int argc, char **argv)
 			else if (read(0, c, sizeof(c)) <= 0)
 				return 0;
 			else
-				tell_counts(), fflush(stdout);
+				tell_counts();
 		}
 		if (now >= next) {
 			pull(argv[1], argv[3]);
@@ -405,7 +405,6 @@ int main(int argc, char **argv)
 		}
 		if (now >= told + 1000) {
 			tell_counts();
-			fflush(stdout);
 			told = now;
 		}
 	}

@@ -48,6 +48,7 @@ struct gen {
 	bool made[ESCAPE_SLOTS], v6[ESCAPE_SLOTS];
 	uint8_t type[ESCAPE_SLOTS];
 	uint8_t twin, twin_of; /* of the step before: a socket that was bound as another one */
+	uint8_t busy[2];       /* slots, from 1, that were just made: they send next, mostly */
 	uint8_t focus_address[2], focus_port[2], focus_device;
 	char focus_kind;
 };
@@ -261,8 +262,10 @@ static void fill(struct gen *g, struct escape_step *s)
 		break;
 	case OP_TWIN:
 		s->device = a_device(g);
-		s->other = (uint8_t)below(g, ESCAPE_SLOTS);
+		s->value = below(g, 2);
 		s->wait = chance(g, 30);
+		s->both = chance(g, 60);
+		destination(g, s, false);
 		break;
 	case OP_ACCEPT:
 	case OP_BIND_AS:
@@ -344,6 +347,28 @@ static void name_device(struct gen *g, struct escape_step *s)
 		s->to.address = address_named(chance(g, 50) ? "fe80::dead" : "fe80::2");
 }
 
+/* One of the program's own, or one that came to be as a twin or was accepted. */
+static uint8_t any_slot(struct gen *g, unsigned slots)
+{
+	const uint8_t any = (uint8_t)below(g, ESCAPE_SLOTS);
+
+	return g->made[any] && any >= slots && chance(g, 70) ? any : (uint8_t)below(g, slots);
+}
+
+/* Of one of the sockets that are there; it need not be a socket itself before. */
+static void twin(struct gen *g, struct escape_step *s)
+{
+	s->other = s->slot;
+	s->slot = (uint8_t)((s->other + 1 + below(g, ESCAPE_SLOTS - 1)) % ESCAPE_SLOTS);
+	s->v6 = chance(g, 85) ? g->v6[s->other] : !g->v6[s->other];
+	s->type = g->type[s->other];
+	g->made[s->slot] = true;
+	g->v6[s->slot] = s->v6;
+	g->type[s->slot] = s->type;
+	g->busy[0] = (uint8_t)(1 + s->slot);
+	g->busy[1] = (uint8_t)(1 + s->other);
+}
+
 /* Half of the programs begin with somebody who listens, or who has the port. */
 static void listener(struct gen *g, struct escape_program *p, uint8_t slot, unsigned usual)
 {
@@ -359,6 +384,8 @@ static void listener(struct gen *g, struct escape_program *p, uint8_t slot, unsi
 		s->v6 = g->v6[slot];
 		s->type = g->type[slot];
 		fill(g, s);
+		if (i == 1 && chance(g, 60))
+			s->to.address = address_named(s->v6 ? "::" : "0.0.0.0");
 	}
 }
 
@@ -380,16 +407,23 @@ void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
 		struct escape_step *s = &p->steps[p->n];
 
 		s->op = pick_op(&g);
-		s->slot = (uint8_t)below(&g, slots);
+		s->slot = any_slot(&g, slots);
 		s->async = p->n > 0 && chance(&g, 10);
 		if (!g.made[s->slot] || s->op == OP_SOCKET) {
 			new_socket(&g, s, usual);
+		} else if (g.busy[0] && chance(&g, 60)) {
+			s->op = OP_SEND;
+			s->slot = (uint8_t)(g.busy[0] - 1);
+			g.busy[0] = g.busy[1];
+			g.busy[1] = 0;
 		} else if (g.twin && chance(&g, 60)) {
 			s->op = OP_CONNECT_AS;
 			s->slot = (uint8_t)(g.twin - 1);
 		}
 		s->v6 = g.v6[s->slot];
 		s->type = g.type[s->slot];
+		if (s->op == OP_TWIN && named)
+			twin(&g, s);
 		if (named || s->op == OP_SOCKET)
 			fill(&g, s);
 		else
@@ -489,7 +523,8 @@ void escape_print(FILE *f, const struct escape_program *p, uint64_t skip)
 			ops[s->op].text);
 		if (s->op == OP_SOCKET)
 			fprintf(f, " %s%s", types[s->type], s->v6 ? "6" : "4");
-		if (s->op == OP_BIND || s->op == OP_CONNECT || s->op == OP_SEND_TO)
+		if (s->op == OP_BIND || s->op == OP_CONNECT || s->op == OP_SEND_TO ||
+		    (s->op == OP_TWIN && s->both))
 			print_to(f, s);
 		if (s->op == OP_OPTION)
 			print_value(f, &escape_options[s->option], s->device, s->address, s->value);
@@ -501,7 +536,9 @@ void escape_print(FILE *f, const struct escape_program *p, uint64_t skip)
 		    s->op == OP_TWIN)
 			fprintf(f, " s%u", s->other);
 		if (s->op == OP_TWIN)
-			fprintf(f, " %s", escape_devices[s->device]);
+			fprintf(f, " %s%s%s", s->both ? "both, the other by a0, this by " : "by ",
+				escape_devices[s->device],
+				s->value ? " with TCP_FASTOPEN_CONNECT" : "");
 		if (s->op == OP_SHUTDOWN || s->op == OP_PAUSE || s->op == OP_LOOKUP)
 			fprintf(f, " %u", s->value);
 		fprintf(f, "%s\n", s->wait ? " and wait" : "");

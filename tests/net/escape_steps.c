@@ -87,8 +87,10 @@ static int connect_to(struct slot *t, const struct sockaddr *a, socklen_t n, boo
 	else if (r == 0) /* another one, or the one that MSG_FASTOPEN began */
 		t->stream.state = STREAM_UNKNOWN;
 	pthread_mutex_unlock(&t->lock);
-	if (wait && r && errno == EINPROGRESS)
+	if (wait && r && errno == EINPROGRESS) {
 		wait_for(t->fd, POLLOUT, WAIT_MS);
+		errno = EINPROGRESS;
+	}
 	return r;
 }
 
@@ -171,19 +173,50 @@ static void bind_device(struct slot *t, uint8_t device)
 	(void)!bind(t->fd, (struct sockaddr *)&a, sizeof(a));
 }
 
+/* The first of two, by the agent's device, and connected. */
+static int first_twin(struct worker *w, struct slot *t, const struct escape_step *s)
+{
+	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(w->own_port)};
+	struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(w->own_port)};
+	struct sockaddr_storage to, a = {0};
+	const socklen_t n_to = escape_address(w->own_port, &s->to, s->v6, &to);
+	socklen_t n = sizeof(a4);
+	const int on = 1;
+
+	if (make(t, s) < 0)
+		return -1;
+	setsockopt(t->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	bind_device(t, 2);
+	inet_pton(AF_INET, "198.51.100.2", &a4.sin_addr);
+	inet_pton(AF_INET6, "2001:db8:1::2", &a6.sin6_addr);
+	memcpy(&a, &a4, sizeof(a4));
+	convert(&a, &n, t->v6);
+	if (to.ss_family == AF_INET6 &&
+	    !IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *)&to)->sin6_addr))
+		memcpy(&a, &a6, n = sizeof(a6));
+	if (bind(t->fd, (struct sockaddr *)&a, n))
+		return -1;
+	return connect_to(t, (struct sockaddr *)&to, n_to, true);
+}
+
 static int twin(struct worker *w, struct slot *t, const struct escape_step *s)
 {
-	const int other = w->slots[s->other].fd, on = 1;
-	const struct escape_step kind = {.v6 = s->v6, .type = w->slots[s->other].type};
+	struct slot *first = &w->slots[s->other];
+	const int made = s->both && first != t ? first_twin(w, first, s) : 0, other = first->fd,
+		  on = 1;
+	const struct escape_step kind = {.v6 = s->v6, .type = first->type};
 	struct sockaddr_storage here, there;
 	socklen_t n_here = sizeof(here), n_there = sizeof(there);
 
-	if (t == &w->slots[s->other] || getsockname(other, (struct sockaddr *)&here, &n_here) ||
+	if (t == first || (made && errno != EINPROGRESS) ||
+	    getsockname(other, (struct sockaddr *)&here, &n_here) ||
 	    getpeername(other, (struct sockaddr *)&there, &n_there) || make(t, &kind) < 0)
 		return -1;
 	setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(t->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	bind_device(t, s->device);
+	if (s->value && kind.type == TYPE_TCP)
+		setsockopt(t->fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof(on));
 	convert(&here, &n_here, t->v6);
 	convert(&there, &n_there, t->v6);
 	if (bind(t->fd, (struct sockaddr *)&here, n_here))
@@ -302,7 +335,7 @@ static int accept_step(struct worker *w, struct slot *t, const struct escape_ste
 
 void escape_lookup(const char *name, bool canary, uint32_t program, bool wait)
 {
-	static struct escape_buffer b;
+	struct escape_buffer b;
 	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(53)};
 	char answer[512];
