@@ -33,8 +33,13 @@ CTL_SRC    := $(filter-out agentctl/agentctl.c agentctl/seccomp_gen.c,$(wildcard
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
+<<<<<<< HEAD
 ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/*/*.[ch] agentctl/*.[ch] \
                           tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
+=======
+ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/wire/*.[ch] agentctl/*.[ch] \
+                          tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/net/*.[ch])
+>>>>>>> h-fuzz
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 POLICY_LIB := $(BUILD)/libpolicy.a
@@ -45,7 +50,7 @@ UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
 .PHONY: all clean help demo check deps-build deps-check unit fuzz-replay fuzz bench format \
-        check-format check-includes check-man check-net check-sandbox check-vm install
+        check-format check-includes check-man check-net check-sandbox check-vm escape holes install
 all: $(BUILD)/agentfwd $(BUILD)/agentctl
 
 help:
@@ -54,6 +59,7 @@ help:
 	@echo 'make check         install what is missing, build with gcc and clang, pass every test (root)'
 	@echo 'make unit          unit tests; SANITIZE=address,undefined builds them with sanitizers'
 	@echo 'make fuzz TARGET=dns RUNS=N    fuzz one parser (clang)'
+	@echo 'make escape        the escape fuzzer; then: sudo tests/net/escape --help'
 	@echo 'make bench         speed, as ratios of one run (root)'
 	@echo 'make install       to $(PREFIX); make clean; V=1 shows the commands'
 
@@ -167,7 +173,7 @@ check-man:
 	$(Q)mandoc -T lint -W warning docs/*.[158]
 check-sandbox: all
 	$(Q)BUILD=$(BUILD) tools/reachable tests/sandbox/run
-check-net: all $(BUILD)/tests/bench/load
+check-net: all $(BUILD)/tests/bench/load $(ESCAPE) holes
 	$(Q)BUILD=$(BUILD) tools/reachable tests/net/run
 check-vm: all
 	$(Q)BUILD=$(BUILD) tests/vm/run
@@ -181,6 +187,19 @@ $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor:
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# The escape fuzzer's two programs: who plays, and who looks what arrives.
+ESCAPE := $(BUILD)/tests/net/escape_player $(BUILD)/tests/net/escape_far
+$(BUILD)/tests/net/escape_player: $(call obj,$(addprefix tests/net/escape_,player.c steps.c values.c payload.c program.c tables.c))
+$(BUILD)/tests/net/escape_far: $(call obj,$(addprefix tests/net/escape_,far.c judge.c program.c tables.c))
+$(ESCAPE):
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -pthread
+escape: all $(ESCAPE)
+# A daemon that has a hole where AGENTFW_HOLE names one: does the fuzzer see it?
+holes:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-holes CFLAGS='$(CFLAGS) -DAGENTFW_HOLES' all
 
 bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor
 	$(Q)BUILD=$(BUILD) tests/bench/run
