@@ -33,13 +33,8 @@ CTL_SRC    := $(filter-out agentctl/agentctl.c agentctl/seccomp_gen.c,$(wildcard
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
-<<<<<<< HEAD
 ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/*/*.[ch] agentctl/*.[ch] \
-                          tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
-=======
-ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/wire/*.[ch] agentctl/*.[ch] \
                           tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/net/*.[ch])
->>>>>>> h-fuzz
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 POLICY_LIB := $(BUILD)/libpolicy.a

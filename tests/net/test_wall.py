@@ -261,31 +261,27 @@ def test_bound_all_the_same(lab):
 def test_stays_shut(lab):
     """The daemon is killed, its table deleted: nothing gets out of the cgroup, of what was there or joins it."""
     fresh(lab)
-    marks(lab)
+    f = Fence(lab, OPEN)
+    works(lab, f)
+    for pid in lab.daemons():
+        os.kill(pid, signal.SIGKILL)
+    L.wait_for(lambda: not lab.daemons(), 5, "daemons live")
+    for table in re.findall(r"table (inet \w+)", lab.rules()):
+        check(lab.bare(["nft", "delete", "table"] + table.split()).rc == 0, table)
+    check(not lab.rules().strip(), lab.rules())
+    tok = L.token()
+    check(not any(call(lab, "-", "send_all", NOBODY, to=FAR, port=9000, token=tok, timeout=3).values()))
+    lab.arrives(tok, "without a fence")
+    L.wait_for(lambda: os.path.isdir(f.cg), 1, "the cgroup is gone")
+    for uid in (ROOT, NOBODY):
+        silent(lab, f.cg, uid, "no daemon, no table")
+    check(f.call("one_of_each", ROOT, device=DEVICE)["errors"]["bind"] == "EPERM")
+    below = f.cg + "/below"
+    os.mkdir(below)
     try:
-        f = Fence(lab, OPEN)
-        works(lab, f)
-        for pid in lab.daemons():
-            os.kill(pid, signal.SIGKILL)
-        L.wait_for(lambda: not lab.daemons(), 5, "daemons live")
-        for table in re.findall(r"table (inet \w+)", lab.rules()):
-            check(lab.bare(["nft", "delete", "table"] + table.split()).rc == 0, table)
-        check(not lab.rules().strip(), lab.rules())
-        tok = L.token()
-        check(not any(call(lab, "-", "send_all", NOBODY, to=FAR, port=9000, token=tok, timeout=3).values()))
-        lab.arrives(tok, "without a fence")
-        L.wait_for(lambda: os.path.isdir(f.cg), 1, "the cgroup is gone")
-        for uid in (ROOT, NOBODY):
-            silent(lab, f.cg, uid, "no daemon, no table")
-        check(f.call("one_of_each", ROOT, device=DEVICE)["errors"]["bind"] == "EPERM")
-        below = f.cg + "/below"
-        os.mkdir(below)
-        try:
-            silent(lab, below, ROOT, "in a cgroup below")
-        finally:
-            os.rmdir(below)
+        silent(lab, below, ROOT, "in a cgroup below")
     finally:
-        lab.bare(["nft", "delete", "table", "inet", "afwt_marks"])
+        os.rmdir(below)
 
 
 # ---- what the kernel or the rights lack ----------------------------------------------------------
