@@ -29,6 +29,10 @@ int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t spor
  * kernel's table, whatever else there is. */
 bool sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
 			   uint16_t dport);
+/* Is src:sport to dst:dport a connection of this machine's that is over, and only waits for late
+ * packets (TIME_WAIT)? Then it is ended, and true. Needs CAP_NET_ADMIN. */
+bool sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+			    uint16_t dport);
 /* Destroys every TCP socket of these cgroups; returns how many, or -errno (-EOPNOTSUPP: kernel
  * lacks it). The kernel walks through its whole table of connections, some milliseconds for each
  * family.

@@ -365,6 +365,10 @@ bool flow_hold(struct flow *f, uint32_t id, uint32_t mark, const uint8_t *bytes,
 {
 	struct held_packet *h;
 
+	if (f->n_held == FLOW_HELD_MAX && f->held[0].gone) {
+		free(f->held[0].bytes);
+		memmove(f->held, f->held + 1, --f->n_held * sizeof(*f->held));
+	}
 	if (f->n_held == FLOW_HELD_MAX ||
 	    (!f->held && !(f->held = calloc(FLOW_HELD_MAX, sizeof(*f->held)))))
 		return false;
@@ -374,6 +378,7 @@ bool flow_hold(struct flow *f, uint32_t id, uint32_t mark, const uint8_t *bytes,
 		return false;
 	memcpy(h->bytes, bytes, cap);
 	h->id = id;
+	h->gone = false;
 	h->mark = mark;
 	h->wire_bytes = (uint32_t)wire_bytes;
 	h->cap_bytes = (uint32_t)cap;

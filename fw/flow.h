@@ -39,6 +39,7 @@ struct flow_key {
 
 struct held_packet {
 	uint32_t id;
+	bool gone;     /* it had its verdict: only its bytes are kept, for the record */
 	uint32_t mark; /* as it came to the queue */
 	uint32_t wire_bytes, cap_bytes;
 	uint8_t *bytes;
@@ -69,6 +70,8 @@ struct flow {
 	void *owner;
 	/* From here on the connection's, up to verified_name: see begin(). */
 	struct timer timer; /* silence while packets are held */
+	uint64_t hold_until_ms;
+	bool waits_long;         /* of the packets only the last is held: see road.c */
 	enum flow_state state;
 	bool verified;           /* a request of it was allowed: counted */
 	uint32_t next_seq;       /* of the byte behind buf */

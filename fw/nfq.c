@@ -214,14 +214,26 @@ void nfq_flush(struct nfq *q)
 	q->out_n = 0;
 }
 
-void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark, bool again)
+static struct nlmsghdr *put_verdict(struct nfq *q, uint32_t id, int verdict)
 {
 	struct nlmsghdr *h;
 
 	if (q->out_n + VERDICT_BYTES > sizeof(q->out))
 		nfq_flush(q);
 	h = message(q, q->out + q->out_n, NFQNL_MSG_VERDICT);
-	nfq_nlmsg_verdict_put(h, (int)id, again ? NF_REPEAT : NF_ACCEPT);
+	nfq_nlmsg_verdict_put(h, (int)id, verdict);
+	return h;
+}
+
+void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark, bool again)
+{
+	struct nlmsghdr *h = put_verdict(q, id, again ? NF_REPEAT : NF_ACCEPT);
+
 	nfq_nlmsg_verdict_put_mark(h, mark);
 	q->out_n += NLMSG_ALIGN(h->nlmsg_len);
+}
+
+void nfq_drop(struct nfq *q, uint32_t id)
+{
+	q->out_n += NLMSG_ALIGN(put_verdict(q, id, NF_DROP)->nlmsg_len);
 }

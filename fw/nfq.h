@@ -40,6 +40,7 @@ int nfq_receive(struct nfq *q);
 /* With this packet mark, which our chains turn into what it says: the chain that the packet was
  * queued in once more (again), or those behind it. */
 void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark, bool again);
+void nfq_drop(struct nfq *q, uint32_t id);
 void nfq_flush(struct nfq *q);
 
 #endif

@@ -15,6 +15,7 @@
 #include "fw/wire/packet.h"
 
 #define HOLD_MS       3000 /* a first payload that is not whole by then is refused */
+#define HOLD_ALL_MS   20   /* and longer only the last packet of it is held */
 #define TTL_MIN       8    /* below it a payload may be meant for us and not for the server */
 #define SNAPLEN_LIMIT 65535
 
@@ -210,6 +211,8 @@ static void refuse(struct fence *f, const struct facts *facts, const struct deci
 		rd.packet_bytes = flow->held[i].wire_bytes;
 		rd.cap_bytes = flow->held[i].cap_bytes;
 		tell(f, &rd, flow->held[i].bytes);
+		if (flow->held[i].gone)
+			continue;
 		mark[n] = flow->held[i].mark;
 		id[n++] = flow->held[i].id;
 	}
@@ -252,9 +255,34 @@ static void refuse_held(struct flow *flow, enum denial_code code)
 	nfq_flush(f->nfq);
 }
 
+/* A sender's TCP has only so many packets on their way to the device at a time, and what is held
+ * here is on its way: the next write would never come. So what waits for long is given back, but
+ * for the last one, and its bytes are kept. TCP goes on at once, and sends again what is missing at
+ * the other end when all is allowed. */
+static void give_back(struct flow *flow)
+{
+	struct fence *f = flow->owner;
+
+	for (size_t i = 0; i + 1 < flow->n_held; i++)
+		if (!flow->held[i].gone) {
+			nfq_drop(f->nfq, flow->held[i].id);
+			flow->held[i].gone = true;
+		}
+	flow->waits_long = true;
+	nfq_flush(f->nfq);
+}
+
 static void hold_timer(struct timer *t)
 {
-	refuse_held(t->arg, DENIED_SILENCE);
+	struct flow *flow = t->arg;
+	struct loop *loop = ((struct fence *)flow->owner)->engine->loop;
+
+	if (flow->hold_until_ms <= loop_now_ms(loop)) {
+		refuse_held(flow, DENIED_SILENCE);
+		return;
+	}
+	give_back(flow);
+	timer_set(loop, t, flow->hold_until_ms);
 }
 
 void road_flow_gone(struct flow *flow)
@@ -262,7 +290,8 @@ void road_flow_gone(struct flow *flow)
 	struct fence *f = flow->owner;
 
 	for (size_t i = 0; i < flow->n_held; i++)
-		verdict(f, flow->held[i].id, flow->held[i].mark, PKT_DENY);
+		if (!flow->held[i].gone)
+			verdict(f, flow->held[i].id, flow->held[i].mark, PKT_DENY);
 }
 
 void road_refuse_all(struct fence *f)
@@ -276,7 +305,9 @@ void road_refuse_all(struct fence *f)
 static void release(struct passage *w, struct flow *flow, uint32_t what)
 {
 	for (size_t i = 0; i < flow->n_held; i++)
-		verdict(w->fence, flow->held[i].id, flow->held[i].mark, what);
+		if (!flow->held[i].gone)
+			verdict(w->fence, flow->held[i].id, flow->held[i].mark, what);
+	flow->waits_long = false;
 	flow_release(flow);
 	timer_cancel(w->engine->loop, &flow->timer);
 	answer(w, what);
@@ -298,10 +329,15 @@ static void hold(struct passage *w, struct flow *flow)
 		refuse_flow(w, flow, DENIED_TOO_LARGE);
 		return;
 	}
+	if (flow->waits_long)
+		give_back(flow);
 	if (!flow->timer.slot) {
+		uint64_t now = loop_now_ms(w->engine->loop);
+
 		flow->timer.fn = hold_timer;
 		flow->timer.arg = flow;
-		timer_set(w->engine->loop, &flow->timer, loop_now_ms(w->engine->loop) + HOLD_MS);
+		flow->hold_until_ms = now + HOLD_MS;
+		timer_set(w->engine->loop, &flow->timer, now + HOLD_ALL_MS);
 	}
 }
 
@@ -538,9 +574,23 @@ static void refuse_inbound(struct passage *w)
 	refuse_packet(w, DENIED_INBOUND);
 }
 
+/* The rest of an earlier connection from the same port, of which the kernel tells nobody whose it
+ * is. It would make room for this one; so it is taken away, and who gets this one is asked anew. */
+static bool asked_anew(struct passage *w)
+{
+	if (w->pk.l4proto != IPPROTO_TCP || (w->pk.tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN ||
+	    !sockdiag_end_time_wait(ENGINE_FD_SOCKDIAG, &w->facts.dst, w->pk.dport, &w->facts.src,
+				    w->pk.sport))
+		return false;
+	nfq_verdict(w->fence->nfq, w->p->id, w->p->mark & ~PKT_MARK_MASK, true);
+	return true;
+}
+
 /* What the fence sent to an address of this machine, and somebody else would get. */
 static void refuse_outsider(struct passage *w)
 {
+	if (asked_anew(w))
+		return;
 	w->facts.stays = false;
 	decide_flow(&w->facts, &w->decision);
 	if (w->decision.what == DECIDED_DENY) {

@@ -344,6 +344,26 @@ static int destroy(int fd, uint8_t family, const struct inet_diag_sockid *id)
 	return run(fd, &q, note, NULL);
 }
 
+static int note_time_wait(void *arg, const struct inet_diag_msg *m, const struct socket_info *si,
+			  bool v6only)
+{
+	struct inet_diag_msg *ret = arg;
+
+	*ret = *m;
+	return m->idiag_state == TCP_TIME_WAIT;
+}
+
+bool sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+			    uint16_t dport)
+{
+	struct inet_diag_msg found; /* over IPv4 it may be of a socket of IPv6 */
+	struct query q;
+
+	query_exact(&q, families[dst->family == 6], IPPROTO_TCP, src, sport, dst, dport);
+	return run(fd, &q, note_time_wait, &found) == 1 &&
+	       destroy(fd, found.idiag_family, &found.id) == 0;
+}
+
 /* How many are gone, or -errno. */
 static int destroy_some(int fd, uint8_t family, const uint64_t *cgroup_id, size_t n,
 			struct victims *v)
