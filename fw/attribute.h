@@ -25,10 +25,10 @@ int sockdiag_open(void);
 int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
 		  const struct addr *dst, uint16_t dport, uint64_t want_cgroup_id,
 		  struct socket_info *ret);
-/* Does a TCP connection wait for the first acknowledgement of anything it said? One look-up in the
- * kernel's table, whatever else there is. */
-bool sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
-			   uint16_t dport);
+/* How far is a TCP connection? 1: it waits for the first acknowledgement of anything it said; 0:
+ * further; -errno: nobody knows it. One look-up in the kernel's table, whatever else there is. */
+int sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+			  uint16_t dport);
 /* Is src:sport to dst:dport a connection of this machine's that is over, and only waits for late
  * packets (TIME_WAIT)? Then it is ended, and true. Needs CAP_NET_ADMIN. */
 bool sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,

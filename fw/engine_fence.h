@@ -67,6 +67,7 @@ struct fence {
 	void *blob;
 	size_t blob_bytes;
 	struct policy *policy;
+	bool lossy; /* packets of its queue were lost, perhaps: see road.c */
 	struct names *names;
 	struct flows *flows;
 	struct resolver_fence *resolver;

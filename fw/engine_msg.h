@@ -51,8 +51,9 @@
 #define PKT_ASK_FIRST   0x20000000u /* since its SYN no payload has left on its connection */
 #define PKT_ASK_AGAIN   0x30000000u /* let through before, to be asked about again */
 #define PKT_ASK_FOREIGN 0x40000000u /* its source is none of this machine's addresses */
-#define PKT_ASK_OWN     0x50000000u /* to this fence itself only; in the queue: somebody else gets it \
-				     */
+#define PKT_ASK_OWN                                                                                \
+	0x50000000u /* to this fence itself only; in the queue: somebody else gets it              \
+		     */
 #define PKT_ASK_DEVICE 0x60000000u /* an address of this machine, by a device that leads away */
 #define PKT_PASS       0x70000000u /* it may go: what the last hooks look for */
 
@@ -75,7 +76,11 @@
 #define CT_FRESH       0x10000000u /* no payload has left since its SYN */
 #define CT_INSPECT     0x20000000u /* every payload is asked about */
 #define CT_INBOUND     0x30000000u /* let in: answers may go out */
+#define CT_ASKED       0x50000000u /* something of it may wait in the queue */
 #define CT_OWN         0x40000000u /* each packet, if whoever gets it is of this fence */
+
+/* A fence has sent on this connection, whatever others did to its mark. */
+#define CT_LABEL_BIT 117
 
 enum em_type {
 	EM_FENCE_ADD = 1,

@@ -57,6 +57,7 @@ enum flow_state {
 	FLOW_HTTP_HEAD,
 	FLOW_HTTP_BODY,
 	FLOW_HTTP_CHUNKS,
+	FLOW_WATCHED, /* verified, while something before it may still come */
 	FLOW_PASSED,  /* the rest is the kernel's */
 	FLOW_OWN,     /* the same, if whoever gets it is of the fence */
 	FLOW_REFUSED, /* as a whole */
@@ -71,7 +72,7 @@ struct flow {
 	/* From here on the connection's, up to verified_name: see begin(). */
 	struct timer timer; /* silence while packets are held */
 	uint64_t hold_until_ms;
-	bool waits_long;         /* of the packets only the last is held: see road.c */
+	bool waits_long; /* of the packets only the last is held: see road.c */
 	enum flow_state state;
 	bool verified;           /* a request of it was allowed: counted */
 	uint32_t next_seq;       /* of the byte behind buf */

@@ -26,6 +26,11 @@ struct nfq {
 	uint32_t seq;
 	nfq_fn fn;
 	void *arg;
+	/* The kernel numbers what it queues, and drops without a number when too much waits. */
+	uint32_t last_id;     /* of the packet in hand */
+	uint32_t verdicts;    /* given */
+	uint32_t given_empty; /* when nothing was there to receive */
+	bool lost;
 	size_t out_n;
 	char out[OUT_VERDICTS * VERDICT_BYTES];
 };
@@ -84,7 +89,15 @@ static void hand_on(struct nfq *q, const struct nlmsghdr *h)
 	if (attr[NFQA_SKB_INFO])
 		p.checksum_pending =
 		    ntohl(mnl_attr_get_u32(attr[NFQA_SKB_INFO])) & NFQA_SKB_CSUMNOTREADY;
+	if (p.id != q->last_id + 1 || p.id - q->given_empty >= QUEUE_PACKETS)
+		q->lost = true;
+	q->last_id = p.id;
 	q->fn(q->arg, &p);
+}
+
+bool nfq_may_have_lost(const struct nfq *q)
+{
+	return q->lost;
 }
 
 /* Returns true when the acknowledgement of seq was among it, with *ret_error. */
@@ -109,6 +122,8 @@ int nfq_receive(struct nfq *q)
 {
 	int n = recvmmsg(q->fd, inbox.msgs, RECEIVE_BATCH, MSG_DONTWAIT, NULL), error;
 
+	if (n < 0 && errno == EAGAIN)
+		q->given_empty = q->verdicts;
 	if (n < 0)
 		return -errno;
 	for (int i = 0; i < n; i++)
@@ -220,6 +235,7 @@ static struct nlmsghdr *put_verdict(struct nfq *q, uint32_t id, int verdict)
 
 	if (q->out_n + VERDICT_BYTES > sizeof(q->out))
 		nfq_flush(q);
+	q->verdicts++;
 	h = message(q, q->out + q->out_n, NFQNL_MSG_VERDICT);
 	nfq_nlmsg_verdict_put(h, (int)id, verdict);
 	return h;

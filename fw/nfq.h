@@ -37,6 +37,8 @@ int nfq_descriptor(const struct nfq *q); /* readable: packets */
  * its end. Returns how many; -EAGAIN: nothing there; -ENOBUFS: packets were lost (dropped); -errno.
  */
 int nfq_receive(struct nfq *q);
+/* Since the queue was made: more was waiting than it holds, or numbers are missing. */
+bool nfq_may_have_lost(const struct nfq *q);
 /* With this packet mark, which our chains turn into what it says: the chain that the packet was
  * queued in once more (again), or those behind it. */
 void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark, bool again);

@@ -18,6 +18,7 @@
 #include <sys/time.h>
 
 #define IN_MARKED_CHAIN "in_marked"
+#define OWN_CHAIN       "own_in"
 #define WASH_CHAIN      "wash_off"
 /* Just before the host's filters, at numbers that nobody else has: between wash and out there is no
  * rule of anybody's. */
@@ -173,6 +174,12 @@ static void match_mark(struct nftnl_rule *r, uint32_t mask)
 	x_cmp_ne32(r, NFT_REG_1, 0);
 }
 
+static void match_iif_lo(struct nftnl_rule *r)
+{
+	x_meta_load(r, NFT_META_IIF, NFT_REG_1);
+	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
+}
+
 /* A flow whose packets only its own fence may get. */
 static void own_flow(struct nftnl_rule *r, const char *map)
 {
@@ -216,6 +223,35 @@ static void verdict_rules(struct batch *b)
 	batch_rule(b, r);
 }
 
+/* What a fence sent that only itself may get. The packet says so, by a mark that `leave` put there:
+ * others may have the same ports, and so the same entry. Rules of the host's may have put the
+ * entry's mark in its place. */
+static void own_rules(struct batch *b)
+{
+	struct nftnl_rule *r = batch_rule_new(b, "in");
+
+	batch_chain(b, OWN_CHAIN, -1, 0, NULL);
+	match_iif_lo(r);
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, PKT_MARK_MASK, 0);
+	x_cmp32(r, NFT_REG_1, PKT_ASK_OWN | PKT_STAYS);
+	x_verdict(r, NFT_GOTO, OWN_CHAIN);
+	batch_rule(b, r);
+	r = batch_rule_new(b, "in");
+	match_iif_lo(r);
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, CT_MARK_MASK, 0);
+	x_lookup(r, "own", NFT_REG_1, true);
+	batch_rule(b, r);
+	r = batch_rule_new(b, OWN_CHAIN);
+	own_flow(r, "own");
+	batch_rule(b, r);
+	r = batch_rule_new(b, OWN_CHAIN); /* its entry lost our mark: nobody knows whose it is */
+	x_counter_ref(r, NFT_STRAY_COUNTER);
+	x_verdict(r, NFT_GOTO, NFT_DEAD_CHAIN);
+	batch_rule(b, r);
+}
+
 static void base_rules(const struct nft *n, struct batch *b)
 {
 	struct nftnl_rule *r;
@@ -229,21 +265,7 @@ static void base_rules(const struct nft *n, struct batch *b)
 	x_lookup(r, "ours", NFT_REG_1, true);
 	batch_rule(b, r);
 	nft_resolver_rules(b);
-	r = batch_rule_new(b, "in");
-	x_meta_load(r, NFT_META_IIF, NFT_REG_1);
-	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
-	own_flow(r, "own");
-	batch_rule(b, r);
-	r = batch_rule_new(b,
-			   "in"); /* its entry lost our mark on the way: nobody knows whose it is */
-	x_meta_load(r, NFT_META_IIF, NFT_REG_1);
-	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_ASK_MASK | PKT_VERDICT_MASK | PKT_STAYS, 0);
-	x_cmp32(r, NFT_REG_1, PKT_ASK_OWN | PKT_STAYS);
-	x_counter_ref(r, NFT_STRAY_COUNTER);
-	x_verdict(r, NFT_GOTO, NFT_DEAD_CHAIN);
-	batch_rule(b, r);
+	own_rules(b);
 	/* At the input only what goes the way that its flow began is a question: the flow is let in
 	 * or was. Not only its first packet, for it may have begun with who had the port before. */
 	for (unsigned i = 0; i < 2; i++) {
@@ -334,7 +356,7 @@ static int install(struct nft *n, bool exists, uint64_t above_id)
 {
 	static const char *const maps[] = {"fences",   "ours",        "washed",    "inside",
 					   "answered", "in_answered", "dns_fence", "dns_zone"};
-	static const char *const own_maps[] = {"own", "own_answered", "epochs"};
+	static const char *const own_maps[] = {"own", "own_answered"};
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
 
@@ -358,7 +380,6 @@ static int install(struct nft *n, bool exists, uint64_t above_id)
 	batch_chain(&b, "dns", NF_INET_LOCAL_OUT, -100, "nat");
 	batch_chain(&b, "zone", NF_INET_LOCAL_OUT, -300, "filter");
 	batch_chain(&b, "leave", NF_INET_POST_ROUTING, LEAVE_PRIORITY, "filter");
-	batch_chain(&b, NFT_PASSED_CHAIN, -1, 0, NULL);
 	if (n->last_look)
 		batch_chain(&b, "last", NF_INET_POST_ROUTING, LAST_PRIORITY, "filter");
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)

@@ -89,6 +89,9 @@ void x_lookup_not(struct nftnl_rule *r, const char *set,
 /* (register & ~mask) | bits into the packet's or the connection's mark. */
 void x_meta_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);
 void x_ct_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);
+/* The connection's label (CT_LABEL_BIT): there is no taking it off. */
+void x_ct_label_set(struct nftnl_rule *r);
+void x_ct_label_match(struct nftnl_rule *r);
 /* Connections are looked up in this zone by the way that their first packet goes. Before conntrack.
  */
 void x_ct_original_zone(struct nftnl_rule *r, uint16_t zone);

@@ -8,6 +8,7 @@
 #include <linux/netfilter/xt_NFQUEUE.h>
 #include <stdlib.h>
 
+#include "fw/engine_msg.h"
 #include "fw/nft_batch.h"
 
 /* A NULL rule (out of memory) takes no expressions; batch_rule and the failed flag end it. */
@@ -187,6 +188,46 @@ void x_ct_original_zone(struct nftnl_rule *r, uint16_t zone)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_ZONE);
 	nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
+}
+
+static void label(uint32_t ret[4])
+{
+	for (int i = 0; i < 4; i++)
+		ret[i] = 0;
+	ret[CT_LABEL_BIT / 32] = 1u << CT_LABEL_BIT % 32;
+}
+
+void x_ct_label_set(struct nftnl_rule *r)
+{
+	struct nftnl_expr *e;
+	uint32_t bits[4];
+
+	label(bits);
+	x_value(r, bits, sizeof(bits));
+	e = expr(r, "ct");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_LABELS);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
+}
+
+void x_ct_label_match(struct nftnl_rule *r)
+{
+	static const uint32_t none[4];
+	struct nftnl_expr *e;
+	uint32_t bits[4];
+
+	label(bits);
+	x_ct_load(r, NFT_CT_LABELS, NFT_REG_1);
+	e = expr(r, "bitwise");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, sizeof(bits));
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, bits, sizeof(bits));
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, none, sizeof(none));
+	cmp(r, NFT_CMP_EQ, NFT_REG_1, bits, sizeof(bits));
 }
 
 void x_verdict(struct nftnl_rule *r, int verdict, const char *chain)

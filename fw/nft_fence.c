@@ -81,14 +81,10 @@ static const struct {
 	const char *map, *chain;
 } fence_maps[] = {{"fences", "f"},       {"inside", "i"},    {"answered", "a"},
 		  {"in_answered", "ia"}, {"dns_fence", "n"}, {"dns_zone", "z"}};
-/* Keyed by the conntrack mark of flows whose packets go to the fence itself or nowhere, or of any
- * flow of the fence's. */
+/* Keyed by the conntrack mark of flows whose packets go to the fence itself or nowhere. */
 static const struct {
 	const char *map, *chain;
-	uint32_t state;
-} own_maps[] = {{"own", "w", CT_OWN | CT_LOCAL},
-		{"own_answered", "wa", CT_OWN | CT_LOCAL},
-		{"epochs", NULL, 0}};
+} own_maps[] = {{"own", "w"}, {"own_answered", "wa"}};
 
 #define N_SETS   (sizeof(fence_sets) / sizeof(fence_sets[0]))
 #define N_CHAINS (sizeof(fence_chains) / sizeof(fence_chains[0]))
@@ -118,14 +114,14 @@ static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 		batch_elems(b, type, s);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(own_maps); i++) {
-		const uint32_t mark = f->epoch << CT_EPOCH_SHIFT | own_maps[i].state;
+		const uint32_t mark = f->epoch << CT_EPOCH_SHIFT | CT_OWN | CT_LOCAL;
 		struct nftnl_set *s = batch_elems_new(b, own_maps[i].map);
-		const char *to = own_maps[i].chain ? nft_name(chain, own_maps[i].chain, f->id)
-						   : NFT_PASSED_CHAIN;
 
 		k = (struct set_key){.n = sizeof(mark)};
 		memcpy(k.b, &mark, sizeof(mark));
-		batch_elem(s, &k, NULL, type == NFT_MSG_NEWSETELEM ? to : NULL);
+		batch_elem(s, &k, NULL,
+			   type == NFT_MSG_NEWSETELEM ? nft_name(chain, own_maps[i].chain, f->id)
+						      : NULL);
 		batch_elems(b, type, s);
 	}
 }

@@ -21,8 +21,10 @@
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
+#include "fw/holes.h"
 #include "policy/base/cleanup.h"
 
 /* ---- the set: peer . listener . protocol . port -----------------------------------------------
@@ -202,7 +204,29 @@ static void related_errors(struct batch *b, const char *chain)
 	}
 }
 
-/* w<N>: of this fence, or of nobody's business. Errors about such packets have their mark, too. */
+/* The receiving socket is of the fence. */
+static void match_own(struct nftnl_rule *r, const struct nft_fence *f)
+{
+	if (hole("own"))
+		return;
+	x_socket_cgroup(r, NFT_CGROUP_LEVEL, NFT_REG_1);
+	x_cmp(r, NFT_REG_1, &f->cgroup_id, sizeof(f->cgroup_id));
+}
+
+static void is_syn(struct nftnl_rule *r, bool yes)
+{
+	nft_match_l4(r, IPPROTO_TCP);
+	x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_OFFSET, 1, NFT_REG_1);
+	x_mask(r, NFT_REG_1, TH_SYN, 0);
+	if (yes)
+		x_cmp8(r, NFT_REG_1, TH_SYN);
+	else
+		x_cmp8(r, NFT_REG_1, 0);
+}
+
+/* w<N>: of this fence, or of nobody's business. Errors about such packets have their mark, too. A
+ * SYN finds a listener; which one took it, and so whose the connection is, shows the first packet
+ * that finds a socket of its own. Until then nothing passes that carries anything. */
 static void own_chain(struct batch *b, const struct nft_fence *f)
 {
 	static const uint8_t icmp[] = {IPPROTO_ICMP, IPPROTO_ICMPV6};
@@ -216,17 +240,31 @@ static void own_chain(struct batch *b, const struct nft_fence *f)
 		x_verdict(r, NFT_RETURN, NULL);
 		batch_rule(b, r);
 	}
-	for (unsigned i = 0; i < 2; i++) {
+	r = batch_rule_new(b, chain);
+	is_syn(r, false);
+	match_own(r, f);
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	x_ct_mark(r, CT_MARK_MASK, f->epoch << CT_EPOCH_SHIFT | CT_VERIFIED | CT_LOCAL);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, chain);
+	nft_match_l4(r, IPPROTO_UDP);
+	match_own(r, f);
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		r = batch_rule_new(
+		    b, chain); /* a socket that waits for this handshake has no cgroup */
+		is_syn(r, false);
+		nft_match_family(r, v6);
+		x_verdict(r, NFT_JUMP, v6 ? NFT_EMPTY6_CHAIN : NFT_EMPTY4_CHAIN);
+		batch_rule(b, r);
 		r = batch_rule_new(b, chain);
-		x_socket_cgroup(r, NFT_CGROUP_LEVEL, NFT_REG_1);
-		x_cmp(r, NFT_REG_1, &f->cgroup_id, sizeof(f->cgroup_id));
-		if (i == 0) {
-			nft_match_l4(r, IPPROTO_TCP);
-			x_ct_mark(r, CT_MARK_MASK,
-				  f->epoch << CT_EPOCH_SHIFT | CT_VERIFIED | CT_LOCAL);
-		}
-		x_meta_mark(r, PKT_MARK_MASK, 0);
-		x_verdict(r, NF_ACCEPT, NULL);
+		is_syn(r, true);
+		match_own(r, f);
+		nft_match_family(r, v6);
+		x_verdict(r, NFT_JUMP, v6 ? NFT_EMPTY6_CHAIN : NFT_EMPTY4_CHAIN);
 		batch_rule(b, r);
 	}
 	r = batch_rule_new(b, chain);
@@ -253,6 +291,12 @@ static void answered_chain(const struct nft *n, struct batch *b, const struct nf
 		x_ct_mark(r, CT_MARK_MASK,
 			  f->epoch << CT_EPOCH_SHIFT | CT_VERIFIED | (local ? CT_LOCAL : 0));
 		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
+	if (strcmp(prefix, "wa") == 0) { /* others may come to have the same ports */
+		struct nftnl_rule *r = batch_rule_new(b, chain);
+
+		x_ct_mark(r, CT_MARK_MASK, 0);
 		batch_rule(b, r);
 	}
 	nft_reject_all(n, b, chain);

@@ -30,13 +30,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include "fw/holes.h"
+
 /* Places in headers that only this file looks at. */
 #define IP4_LENGTH_OFFSET 2
 #define IP6_LENGTH_OFFSET 4
 #define IP6_NEXT_OFFSET   6
 #define IP6_BYTES         40
 #define TCP_DOFF_OFFSET   12
-#define TCP_FLAGS_OFFSET  13
 #define TCP_HEADER_MAX    60
 #define WAY_CHANGED_CHAIN "way_changed"
 
@@ -244,8 +245,9 @@ static void load_syn(struct nftnl_rule *r)
 }
 
 /* m<N>, m6_<N>: a flow with a mark of ours. A connection that begins anew, from the same port, may
- * get the conntrack entry of one that was reset, mark and all: what begins is judged, whatever the
- * mark. */
+ * get the conntrack entry of one that was reset, mark and all. What begins is judged, whatever the
+ * mark; and by the engine, behind whatever of the old connection still waits in the queue: that may
+ * get its verdict, which marks the entry, after the SYN was sent. */
 static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
@@ -254,8 +256,7 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	nft_match_l4(r, IPPROTO_TCP);
 	load_syn(r);
 	x_cmp8(r, NFT_REG_1, TH_SYN);
-	x_ct_mark(r, CT_MARK_MASK, 0);
-	x_verdict(r, NFT_RETURN, NULL);
+	nft_ask(r, f, PKT_ASK);
 	batch_rule(b, r);
 	for (unsigned local = 0; local < 2; local++) {
 		static const struct {
@@ -368,6 +369,11 @@ static void unmarked_chain(const struct nft *n, struct batch *b, const struct nf
 		pass_set(b, chain, f, v6 ? "direct6_" : "direct4_", v6);
 	own_dns(b, f, chain, v6, IPPROTO_UDP);
 	own_dns(b, f, chain, v6, IPPROTO_TCP);
+	r = batch_rule_new(b, chain); /* a SYN that comes before the verdict has to wait, too */
+	nft_match_l4(r, IPPROTO_TCP);
+	nft_match_ct_mark(r, 0);
+	set_state(r, f, CT_ASKED, false);
+	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
 	nft_ask(r, f, PKT_ASK);
 	batch_rule(b, r);
@@ -466,6 +472,11 @@ void nft_way(const struct nft *n, struct batch *b)
 
 	batch_chain(b, NFT_WAY_CHAIN, -1, 0, NULL);
 	batch_chain(b, WAY_CHANGED_CHAIN, -1, 0, NULL);
+	if (n->last_look) {
+		r = batch_rule_new(b, NFT_WAY_CHAIN);
+		x_ct_label_set(r);
+		batch_rule(b, r);
+	}
 	r = batch_rule_new(b, NFT_WAY_CHAIN);
 	x_ct_load(r, NFT_CT_STATUS, NFT_REG_1);
 	x_mask(r, NFT_REG_1, IPS_DST_NAT, 0);
@@ -500,7 +511,15 @@ void nft_way(const struct nft *n, struct batch *b)
 void nft_out(const struct nft *n, struct batch *b, const struct nft_fence *f, const bool direct[2])
 {
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
-	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "f", f->id));
+	struct nftnl_rule *r;
+
+	nft_name(chain, "f", f->id);
+	if (hole("no-kernel-wall")) {
+		r = batch_rule_new(b, chain);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
+	r = batch_rule_new(b, chain);
 
 	nft_match_family(r, true);
 	x_verdict(r, NFT_GOTO, nft_name(other, "f6_", f->id));

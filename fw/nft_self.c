@@ -23,6 +23,8 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 
+#include "fw/holes.h"
+
 #define IP4_LOOPBACK 127
 #define MARKED_CHAIN "leave_marked"
 
@@ -53,15 +55,18 @@ static void stray(struct batch *b, struct nftnl_rule *r)
 
 void nft_self_leave(const struct nft *n, struct batch *b)
 {
-	struct nftnl_rule *r = batch_rule_new(b, "leave");
+	struct nftnl_rule *r;
 
 	batch_chain(b, MARKED_CHAIN, -1, 0, NULL);
+	batch_counter(b, NFT_MSG_NEWOBJ, NFT_STRAY_COUNTER);
+	if (hole("device"))
+		return;
+	r = batch_rule_new(b, "leave");
 	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
 	x_mask(r, NFT_REG_1, PKT_ASK_MASK, 0);
 	x_cmp_ne32(r, NFT_REG_1, 0);
 	x_verdict(r, NFT_GOTO, MARKED_CHAIN);
 	batch_rule(b, r);
-	batch_counter(b, NFT_MSG_NEWOBJ, NFT_STRAY_COUNTER);
 	r = batch_rule_new(b, MARKED_CHAIN);
 	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
 	x_mask(r, NFT_REG_1, PKT_STAYS, 0);
@@ -106,11 +111,7 @@ void nft_self_last(struct batch *b)
 	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
 	x_mask(r, NFT_REG_1, ~PKT_MARK_MASK, 0);
 	x_cmp_ne32(r, NFT_REG_1, 0);
-	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, CT_EPOCH_MASK, 0);
-	x_lookup(r, "epochs", NFT_REG_1, true);
-	batch_rule(b, r);
-	r = batch_rule_new(b, NFT_PASSED_CHAIN);
+	x_ct_label_match(r);
 	x_meta_mark(r, PKT_MARK_MASK, PKT_PASS);
 	batch_rule(b, r);
 }
@@ -124,8 +125,11 @@ static void match_leaves(struct nftnl_rule *r)
 
 void nft_self(struct batch *b, const struct nft_fence *f, const char *chain, bool v6)
 {
-	struct nftnl_rule *r = batch_rule_new(b, chain);
+	struct nftnl_rule *r;
 
+	if (hole("device"))
+		return;
+	r = batch_rule_new(b, chain);
 	nft_match_loopback(r, v6);
 	match_leaves(r);
 	nft_ask(r, f, PKT_ASK_DEVICE);
@@ -137,7 +141,7 @@ void nft_self_new(const struct nft *n, struct batch *b, const struct nft_fence *
 {
 	struct nftnl_rule *r;
 
-	if (!n->fib)
+	if (!n->fib || hole("device"))
 		return;
 	r = batch_rule_new(b, chain);
 	match_leaves(r);

@@ -13,6 +13,7 @@
 #define IP6_DADDR_OFFSET 24
 #define L4_SPORT_OFFSET  0 /* TCP and UDP alike */
 #define L4_DPORT_OFFSET  2
+#define TCP_FLAGS_OFFSET 13
 
 #define NFT_LOOPBACK_IFINDEX  1 /* in every network namespace (net/core/dev.c) */
 #define NFT_ELEMS_PER_MESSAGE 512
@@ -20,7 +21,6 @@
 /* The chain that rejects everything, for what is in a cgroup of ours and in no fence. */
 #define NFT_DEAD_CHAIN "dead"
 /* TCP without payload is accepted, the rest returns. Only for plain TCP. */
-#define NFT_PASSED_CHAIN "passed_host"
 /* Gives a packet of a fence's PKT_PASS, and PKT_STAYS where it stays on this machine. */
 #define NFT_WAY_CHAIN    "way"
 #define NFT_EMPTY4_CHAIN "p4"

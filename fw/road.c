@@ -10,14 +10,23 @@
 #include "fw/attribute.h"
 #include "fw/decide.h"
 #include "fw/engine_fence.h"
+#include "fw/holes.h"
 #include "fw/inspect.h"
 #include "fw/route.h"
 #include "fw/wire/packet.h"
 
 #define HOLD_MS       3000 /* a first payload that is not whole by then is refused */
-#define HOLD_ALL_MS   20   /* and longer only the last packet of it is held */
+#define HOLD_ALL_MS   20   /* what takes longer is not held all the time: see give_back */
+#define HOLD_LAST_MS  2000 /* before the end: retransmissions come at 0.2, 0.6 and 1.4 s */
 #define TTL_MIN       8    /* below it a payload may be meant for us and not for the server */
 #define SNAPLEN_LIMIT 65535
+
+/* Where a payload stands in its connection. */
+enum place {
+	PLACE_UNKNOWN = 0,
+	PLACE_FIRST, /* nothing before it has been acknowledged: no payload has left */
+	PLACE_LATER,
+};
 
 /* One packet, and all that was found out about it. */
 struct passage {
@@ -25,8 +34,9 @@ struct passage {
 	struct fence *fence;
 	const struct nfq_packet *p;
 	struct packet pk;
-	bool parsed;   /* understood, and whole but for: */
-	size_t unseen; /* bytes at its end that the kernel does not show */
+	bool parsed;      /* understood, and whole but for: */
+	enum place place; /* as the sender's socket said */
+	size_t unseen;    /* bytes at its end that the kernel does not show */
 	struct facts facts;
 	struct decision decision;
 };
@@ -255,15 +265,16 @@ static void refuse_held(struct flow *flow, enum denial_code code)
 	nfq_flush(f->nfq);
 }
 
-/* A sender's TCP has only so many packets on their way to the device at a time, and what is held
- * here is on its way: the next write would never come. So what waits for long is given back, but
- * for the last one, and its bytes are kept. TCP goes on at once, and sends again what is missing at
- * the other end when all is allowed. */
-static void give_back(struct flow *flow)
+/* A sender's TCP has only so much on its way to the device at a time, and what is held here is on
+ * its way: the next write would never come. So what waits for long is given back, and its bytes are
+ * kept. TCP goes on at once, and sends again what is missing at the other end when all is allowed.
+ * Towards the end the last packet stays, to be refused when it comes to that. */
+static void give_back(struct flow *flow, uint64_t now_ms)
 {
 	struct fence *f = flow->owner;
+	size_t keep = now_ms + HOLD_LAST_MS >= flow->hold_until_ms;
 
-	for (size_t i = 0; i + 1 < flow->n_held; i++)
+	for (size_t i = 0; i + keep < flow->n_held; i++)
 		if (!flow->held[i].gone) {
 			nfq_drop(f->nfq, flow->held[i].id);
 			flow->held[i].gone = true;
@@ -276,12 +287,13 @@ static void hold_timer(struct timer *t)
 {
 	struct flow *flow = t->arg;
 	struct loop *loop = ((struct fence *)flow->owner)->engine->loop;
+	uint64_t now = loop_now_ms(loop);
 
-	if (flow->hold_until_ms <= loop_now_ms(loop)) {
+	if (flow->hold_until_ms <= now) {
 		refuse_held(flow, DENIED_SILENCE);
 		return;
 	}
-	give_back(flow);
+	give_back(flow, now);
 	timer_set(loop, t, flow->hold_until_ms);
 }
 
@@ -300,6 +312,36 @@ void road_refuse_all(struct fence *f)
 	 * queue still holds when it is unbound, which follows. */
 	flows_free(f->flows);
 	f->flows = NULL;
+}
+
+/* ---- whose packet it is ------------------------------------------------------------------------
+ */
+
+static uint32_t first_byte(const struct passage *w)
+{
+	return w->pk.seq + !!(w->pk.tcp_flags & TCP_SYN);
+}
+
+/* Rules of the host's, or who empties its table of connections, may have taken our word from the
+ * entry, and conntrack may not know what to think of the packet: the sender's socket knows, if it
+ * lives. */
+static enum place asked_socket(const struct passage *w)
+{
+	int r = sockdiag_at_beginning(ENGINE_FD_SOCKDIAG, &w->facts.src, w->pk.sport, &w->facts.dst,
+				      w->pk.dport);
+
+	return r < 0 ? PLACE_UNKNOWN : r ? PLACE_FIRST : PLACE_LATER;
+}
+
+static enum place place(struct passage *w)
+{
+	if (asked(w->p) == PKT_ASK_FIRST || w->pk.tcp_flags & TCP_SYN)
+		return PLACE_FIRST;
+	if (asked(w->p) == PKT_ASK_AGAIN)
+		return PLACE_LATER;
+	if (!w->place)
+		w->place = asked_socket(w);
+	return w->place;
 }
 
 static void release(struct passage *w, struct flow *flow, uint32_t what)
@@ -324,16 +366,16 @@ static void hold(struct passage *w, struct flow *flow)
 {
 	const uint8_t *bytes;
 	size_t cap = captured(w, &bytes);
+	uint64_t now;
 
 	if (!flow_hold(flow, w->p->id, w->p->mark, bytes, w->p->wire_bytes, cap)) {
 		refuse_flow(w, flow, DENIED_TOO_LARGE);
 		return;
 	}
+	now = loop_now_ms(w->engine->loop);
 	if (flow->waits_long)
-		give_back(flow);
+		give_back(flow, now);
 	if (!flow->timer.slot) {
-		uint64_t now = loop_now_ms(w->engine->loop);
-
 		flow->timer.fn = hold_timer;
 		flow->timer.arg = flow;
 		flow->hold_until_ms = now + HOLD_MS;
@@ -346,6 +388,29 @@ static void let_pass(struct passage *w, struct flow *flow, uint32_t what)
 	w->fence->allowed += !flow->verified;
 	release(w, flow, what);
 	flow_over(w->fence->flows, flow, what == PKT_ALLOW_OWN ? FLOW_OWN : FLOW_PASSED);
+}
+
+/* Packets were lost between the sender and here. If one that came before this was, TCP will send it
+ * again, and it must not pass unseen: the flow is the kernel's only when its peer has acknowledged
+ * what was verified, and with it all before. */
+static void let_pass_watched(struct passage *w, struct flow *flow)
+{
+	w->fence->allowed += !flow->verified;
+	flow->verified = true;
+	flow->state = FLOW_WATCHED;
+	flow_consume(flow, flow->n);
+	release(w, flow, PKT_ALLOW_INSPECT);
+}
+
+static void watch(struct passage *w, struct flow *flow)
+{
+	flow_went_on(flow, first_byte(w), w->pk.payload.n + w->unseen);
+	if (asked_socket(w) != PLACE_LATER) {
+		answer(w, PKT_ALLOW_INSPECT);
+		return;
+	}
+	answer(w, PKT_ALLOW_FLOW);
+	flow_over(w->fence->flows, flow, FLOW_PASSED);
 }
 
 static void look(struct passage *w, struct flow *flow)
@@ -362,7 +427,10 @@ static void look(struct passage *w, struct flow *flow)
 		hold(w, flow);
 		break;
 	case INSPECT_VERIFIED:
-		let_pass(w, flow, PKT_ALLOW_FLOW);
+		if (w->fence->lossy && !w->facts.stays)
+			let_pass_watched(w, flow);
+		else
+			let_pass(w, flow, PKT_ALLOW_FLOW);
 		break;
 	case INSPECT_PASS:
 		w->fence->allowed += !flow->verified;
@@ -379,20 +447,6 @@ static void look(struct passage *w, struct flow *flow)
 	}
 }
 
-/* ---- whose packet it is ------------------------------------------------------------------------
- */
-
-static uint32_t first_byte(const struct passage *w)
-{
-	return w->pk.seq + !!(w->pk.tcp_flags & TCP_SYN);
-}
-
-/* No payload has left on its connection yet: the kernel's entry for it says so, or the SYN. */
-static bool is_first(const struct passage *w)
-{
-	return asked(w->p) == PKT_ASK_FIRST || w->pk.tcp_flags & TCP_SYN;
-}
-
 static struct flow *find(const struct passage *w)
 {
 	const struct flow_key key = {.src = w->facts.src,
@@ -407,24 +461,21 @@ static struct flow *find(const struct passage *w)
 /* Ports, the kernel's entry and the place in the stream must all say that it is. Of one that waits
  * to be whole, or had its verdict while this packet was in the queue already, every packet
  * acknowledges the same byte. */
-static bool is_of(const struct passage *w, struct flow *flow)
+static bool is_of(struct passage *w, struct flow *flow)
 {
 	bool has_ack = w->pk.tcp_flags & TCP_ACK;
 
 	if (!flow->verified && !flow_is_over(flow))
 		return flow_continues(flow, first_byte(w), has_ack, w->pk.ack);
-	if (is_first(w))
-		return flow_began_so(flow, first_byte(w), has_ack, w->pk.ack);
-	return flow_near(flow, first_byte(w));
-}
-
-/* Rules of the host's, or who empties its table of connections, have taken our word from the entry:
- * the sender's socket knows, too. */
-static bool begins(const struct passage *w)
-{
-	return asked(w->p) == PKT_ASK &&
-	       sockdiag_at_beginning(ENGINE_FD_SOCKDIAG, &w->facts.src, w->pk.sport, &w->facts.dst,
-				     w->pk.dport);
+	switch (place(w)) {
+	case PLACE_FIRST:
+		return !hole("burst") && flow_began_so(flow, first_byte(w), has_ack, w->pk.ack);
+	case PLACE_LATER:
+		return flow_near(flow, first_byte(w));
+	case PLACE_UNKNOWN:
+		break;
+	}
+	return false;
 }
 
 /* NULL: it cannot be told, and the packet has had its refusal. A connection is never begun anew in
@@ -435,7 +486,7 @@ static struct flow *flow_of(struct passage *w)
 
 	if (flow && is_of(w, flow))
 		return flow;
-	if (!is_first(w) && (flow || !begins(w))) {
+	if (place(w) != PLACE_FIRST) {
 		refuse_flow(w, flow, DENIED_STALE);
 		return NULL;
 	}
@@ -495,11 +546,17 @@ static void inspect_payload(struct passage *w)
 
 	if (!flow)
 		return;
-	if (flow->state == FLOW_PASSED || flow->state == FLOW_OWN) {
+	if ((flow->state == FLOW_PASSED || flow->state == FLOW_OWN) &&
+	    (int32_t)(first_byte(w) - flow->first_seq) >= 0) {
 		flow_went_on(flow, first_byte(w), w->pk.payload.n + w->unseen);
 		answer(w, flow->state == FLOW_OWN ? PKT_ALLOW_OWN : PKT_ALLOW_FLOW);
 	} else if (flow->state == FLOW_REFUSED) {
 		refuse_flow(w, NULL, DENIED_STALE);
+	} else if ((int32_t)(first_byte(w) - flow->first_seq) <
+		   0) { /* it was lost on its way here */
+		refuse_flow(w, flow, DENIED_STALE);
+	} else if (flow->state == FLOW_WATCHED) {
+		watch(w, flow);
 	} else if (w->pk.tcp_flags & TCP_URG) { /* what the server may read otherwise than we do */
 		refuse_flow(w, flow, DENIED_URGENT);
 	} else if (w->pk.ttl < TTL_MIN && !w->facts.stays) { /* or never get */
@@ -511,10 +568,13 @@ static void inspect_payload(struct passage *w)
 
 /* ---- the road -------------------------------------------------------------------------------- */
 
-/* An address of this machine. A packet can go by its loopback device to others, too. */
+/* An address of this machine, where the kernel hands a packet to one socket. By the loopback device
+ * go packets to others, too, and to its broadcast addresses, which several get. */
 static bool is_here(const struct addr *a)
 {
-	return addr_is_loopback(a) || route_is_local(ENGINE_FD_ROUTE, a);
+	static const struct addr usual[] = {{4, {127, 0, 0, 1}}, {6, {[15] = 1}}};
+
+	return addr_equal(a, &usual[a->family == 6]) || route_is_local(ENGINE_FD_ROUTE, a);
 }
 
 static void gather(struct passage *w)
@@ -605,16 +665,30 @@ static bool goes_on(const struct passage *w)
 {
 	const struct flow *flow;
 
-	if (w->pk.l4proto != IPPROTO_TCP || !w->facts.payload || is_first(w))
+	if (w->pk.l4proto != IPPROTO_TCP || !w->facts.payload || w->pk.tcp_flags & TCP_SYN)
 		return false;
-	if (asked(w->p) == PKT_ASK_AGAIN)
-		return true;
+	if (asked(w->p) != PKT_ASK)
+		return asked(w->p) == PKT_ASK_AGAIN;
 	flow = find(w);
 	return flow && (flow->verified || flow_is_over(flow));
 }
 
+/* A connection begins: what is kept of one before, with the same ports, is over. */
+static void begins_anew(struct passage *w)
+{
+	struct flow *flow = find(w);
+
+	if (!flow || (!flow->verified && !flow_is_over(flow) && flow->first_seq == first_byte(w)))
+		return;
+	if (flow->n_held)
+		refuse_held(flow, DENIED_SILENCE);
+	flow_drop(w->fence->flows, flow);
+}
+
 static void outbound(struct passage *w)
 {
+	if (w->pk.l4proto == IPPROTO_TCP && w->pk.tcp_flags & TCP_SYN)
+		begins_anew(w);
 	if (goes_on(w)) {
 		w->decision.http = true;
 		inspect_payload(w);
@@ -649,6 +723,8 @@ void road_packet(void *arg, const struct nfq_packet *p)
 	enum denial_code code;
 
 	w.engine = w.fence->engine;
+	if (nfq_may_have_lost(w.fence->nfq))
+		w.fence->lossy = true;
 	parsed = packet_parse(p->bytes, p->n, &w.pk);
 	w.unseen = p->wire_bytes > p->n ? p->wire_bytes - p->n : 0;
 	if (w.unseen && parsed == WIRE_TRUNCATED && w.pk.l4_offset)

@@ -303,16 +303,20 @@ static int remember(void *arg, const struct inet_diag_msg *m, const struct socke
 	return 1;
 }
 
-bool sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
-			   uint16_t dport)
+int sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+			  uint16_t dport)
 {
-	struct socket_info si = {.acked_bytes = UINT64_MAX};
+	struct socket_info si;
 	struct query q;
+	int r;
 
 	/* IPv4 finds sockets of both families */
 	query_exact(&q, families[dst->family == 6], IPPROTO_TCP, src, sport, dst, dport);
 	q.req.idiag_ext = 1 << (INET_DIAG_INFO - 1);
-	return run(fd, &q, remember, &si) == 1 && si.acked_bytes <= 1; /* the SYN counts */
+	r = run(fd, &q, remember, &si);
+	if (r != 1 || !si.inode || si.acked_bytes == UINT64_MAX)
+		return r < 0 ? r : -ENOENT;
+	return si.acked_bytes <= 1; /* the SYN counts */
 }
 
 /* ---- destroying

@@ -30,6 +30,7 @@
 	X(SOCKET, 10, SO_OOBINLINE, "old protocols; urgent data is judged where it leaves") \
 	X(SOCKET, 12, SO_PRIORITY, "IP_TOS sets it too") \
 	X(SOCKET, 13, SO_LINGER, "how a connection ends") \
+	X(SOCKET, 46, SO_BUSY_POLL, "only how long a read spins") \
 	X(SOCKET, 15, SO_REUSEPORT, "servers with several workers") \
 	X(SOCKET, 16, SO_PASSCRED, "unix sockets") \
 	X(SOCKET, 18, SO_RCVLOWAT, "wake-ups") \

@@ -23,6 +23,16 @@
 #define SOCK_STREAM_    1
 #define SOCK_DGRAM_     2
 #define IPPROTO_ICMPV6_ 58
+#define SOL_SOCKET_     1
+#define TCP_NODELAY_    1
+#define TCP_MAXSEG_     2
+#define SEGMENT_BYTES   32000 /* the kernel puts some together, to 64 kB */
+/* As many as TCP sends at first, and together less than the kernel shows of a packet: over loopback
+ * it puts more than 64 kB together. */
+#define LO_SEGMENT_BYTES 6000
+#define LO_SEGMENTS      10
+#define SO_REUSEADDR_   2
+#define SO_REUSEPORT_   15
 #define ETH_P_IP_       0x0800
 #define ETH_P_IPV6_     0x86dd
 #define LO_IFINDEX      1 /* in every network namespace */
@@ -137,6 +147,13 @@ static __always_inline bool bad6(const __u32 a[4])
 	return first >> 22 == 0xfe80 >> 6 || first >> 24 == 0xff || (embeds(a) && bad4(a[3]));
 }
 
+static __always_inline bool to_loopback(const __u32 a[4])
+{
+	if (embeds(a))
+		return bpf_ntohl(a[3]) >> 24 == 127;
+	return !a[0] && !a[1] && !a[2] && a[3] == bpf_htonl(1);
+}
+
 static __always_inline int refuse_address(struct bpf_sock_addr *ctx, enum wall_kind kind,
 					  const __u32 *addr, __u32 family)
 {
@@ -185,15 +202,35 @@ int wall_bind6(struct bpf_sock_addr *ctx)
 	return check6(ctx, WALL_BIND);
 }
 
+/* What the firewall holds is not acknowledged. So a write must not wait for the acknowledgement of
+ * the one before (Nagle), nor a packet be longer than what the kernel shows of one: over loopback
+ * there are segments of that length. Kernels before 6.0 do not take these here, and do without. */
+static __always_inline void can_be_held(struct bpf_sock_addr *ctx, bool loopback)
+{
+	int yes = 1, segment = loopback ? LO_SEGMENT_BYTES : SEGMENT_BYTES, window = LO_SEGMENTS;
+
+	if (ctx->type != SOCK_STREAM_)
+		return;
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NODELAY_, &yes, sizeof(yes));
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_MAXSEG_, &segment, sizeof(segment));
+	if (loopback)
+		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_BPF_SNDCWND_CLAMP, &window, sizeof(window));
+}
+
 SEC("cgroup/connect4")
 int wall_connect4(struct bpf_sock_addr *ctx)
 {
+	can_be_held(ctx, bpf_ntohl(ctx->user_ip4) >> 24 == 127);
 	return check4(ctx, WALL_CONNECT);
 }
 
 SEC("cgroup/connect6")
 int wall_connect6(struct bpf_sock_addr *ctx)
 {
+	const __u32 to[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2],
+			     ctx->user_ip6[3]};
+
+	can_be_held(ctx, to_loopback(to));
 	return check6(ctx, WALL_CONNECT);
 }
 
@@ -280,6 +317,14 @@ int wall_setsockopt(struct bpf_sockopt *ctx)
 	struct bpf_sock *sk = ctx->sk;
 	struct wall_event *ev;
 
+	/* A port of UDP is one's own: who shares one could have what goes to it taken by another, by
+	 * being the better match or not from one datagram to the next. Programs that ask for it
+	 * mostly just do, so they hear no error; bind(2) tells who is refused. */
+	if (sk && sk->protocol == IPPROTO_UDP && ctx->level == SOL_SOCKET_ &&
+	    (ctx->optname == SO_REUSEADDR_ || ctx->optname == SO_REUSEPORT_)) {
+		ctx->optlen = -1; /* done, says the kernel, and does nothing */
+		return PASS;
+	}
 	if (ctx->optlen > OPTION_BYTES)
 		ctx->optlen = 0; /* the kernel then takes the caller's bytes, not its own copy */
 	if (listed(ctx->level, ctx->optname))
@@ -330,13 +375,6 @@ static __always_inline bool read_packet(struct __sk_buff *skb, struct packet *p)
 	p->l4_bytes = (__u32)h[4] << 8 | h[5];
 	p->proto = h[6];
 	return true;
-}
-
-static __always_inline bool to_loopback(const __u32 a[4])
-{
-	if (embeds(a))
-		return bpf_ntohl(a[3]) >> 24 == 127;
-	return !a[0] && !a[1] && !a[2] && a[3] == bpf_htonl(1);
 }
 
 /* The socket of such an answer has no cgroup that a rule could match, and it says nothing. */

@@ -1,0 +1,26 @@
+/* Holes for the tests alone: a build with -DAGENTFW_HOLES has the one that AGENTFW_HOLE names, so
+ * that the search for holes can show that it still finds them, and that one wall holds without the
+ * other. In every other build there are none. */
+#ifndef AGENTFW_HOLES_H
+#define AGENTFW_HOLES_H
+
+#ifdef AGENTFW_HOLES
+#include <stdlib.h>
+#include <string.h>
+
+/* "no-socket-wall"  the rules alone
+ * "no-kernel-wall"  the socket wall alone: the rules let everything go, and mark nothing
+ * "device"          the rules alone, and they do not ask by which device a packet leaves
+ * "burst"           packets queued before a verdict begin a connection anew
+ * "own"             whoever listens on this machine gets what goes there */
+static inline int hole(const char *name)
+{
+	const char *it = getenv("AGENTFW_HOLE");
+
+	return it && strcmp(it, name) == 0;
+}
+#else
+#define hole(name) 0
+#endif
+
+#endif
