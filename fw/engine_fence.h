@@ -23,7 +23,7 @@
 struct pending {
 	uint32_t go; /* 0: free */
 	struct fence *fence;
-	uint32_t id[FLOW_HELD_MAX + 1];
+	uint32_t id[FLOW_HELD_MAX + 1], mark[FLOW_HELD_MAX + 1];
 	size_t n;
 	bool inbound;
 	uint64_t deadline_ms;

@@ -17,9 +17,10 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#define IN_MARKED_CHAIN "in_marked"
-#define OWN_CHAIN       "own_in"
-#define WASH_CHAIN      "wash_off"
+#define IN_MARKED_CHAIN  "in_marked"
+#define OWN_CHAIN        "own_in"
+#define OWN_DENIED_CHAIN "own_denied"
+#define WASH_CHAIN       "wash_off"
 /* Just before the host's filters, at numbers that nobody else has: between wash and out there is no
  * rule of anybody's. */
 #define OUT_PRIORITY      (-1)
@@ -191,7 +192,7 @@ static void own_flow(struct nftnl_rule *r, const char *map)
 /* Whatever a sender put into our bits of the mark is washed off before `out`, where only the
  * engine's verdicts have any. At the input a packet may have a mark of the host's own rules, which
  * often put the connection's mark there; what is not in a fence keeps it. */
-static void verdict_rules(struct batch *b)
+static void verdict_rules(const struct nft *n, struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, "wash");
 
@@ -210,6 +211,16 @@ static void verdict_rules(struct batch *b)
 	match_mark(r, PKT_VERDICT_MASK);
 	x_verdict(r, NFT_JUMP, IN_MARKED_CHAIN);
 	batch_rule(b, r);
+	r = batch_rule_new(b, IN_MARKED_CHAIN);
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, PKT_ASK_MASK | PKT_VERDICT_MASK, 0);
+	x_cmp32(r, NFT_REG_1, PKT_ASK_OWN | PKT_DENY);
+	x_verdict(r, NFT_GOTO, OWN_DENIED_CHAIN);
+	batch_rule(b, r);
+	r = batch_rule_new(b, OWN_DENIED_CHAIN); /* others may come to have the same ports */
+	x_ct_mark(r, CT_MARK_MASK, 0);
+	batch_rule(b, r);
+	nft_reject_all(n, b, OWN_DENIED_CHAIN);
 	r = batch_rule_new(b, IN_MARKED_CHAIN);
 	own_flow(r, "own_answered");
 	batch_rule(b, r);
@@ -256,7 +267,7 @@ static void base_rules(const struct nft *n, struct batch *b)
 {
 	struct nftnl_rule *r;
 
-	verdict_rules(b);
+	verdict_rules(n, b);
 	r = batch_rule_new(b, "out");
 	dispatch(r, "fences");
 	batch_rule(b, r);
@@ -372,6 +383,7 @@ static int install(struct nft *n, bool exists, uint64_t above_id)
 	batch_chain(&b, NFT_EMPTY4_CHAIN, -1, 0, NULL);
 	batch_chain(&b, NFT_EMPTY6_CHAIN, -1, 0, NULL);
 	batch_chain(&b, IN_MARKED_CHAIN, -1, 0, NULL);
+	batch_chain(&b, OWN_DENIED_CHAIN, -1, 0, NULL);
 	batch_chain(&b, WASH_CHAIN, -1, 0, NULL);
 	batch_chain(&b, "wash", NF_INET_LOCAL_OUT, OUT_PRIORITY - 1, "filter");
 	batch_chain(&b, "out", NF_INET_LOCAL_OUT, OUT_PRIORITY, "filter");

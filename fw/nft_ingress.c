@@ -293,12 +293,6 @@ static void answered_chain(const struct nft *n, struct batch *b, const struct nf
 		x_verdict(r, NF_ACCEPT, NULL);
 		batch_rule(b, r);
 	}
-	if (strcmp(prefix, "wa") == 0) { /* others may come to have the same ports */
-		struct nftnl_rule *r = batch_rule_new(b, chain);
-
-		x_ct_mark(r, CT_MARK_MASK, 0);
-		batch_rule(b, r);
-	}
 	nft_reject_all(n, b, chain);
 }
 

@@ -130,7 +130,7 @@ uint32_t road_next_go(struct engine *e)
 static void give_up_waiting(struct engine *e, struct pending *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		nfq_verdict(p->fence->nfq, p->id[i], PKT_DENY, !p->inbound);
+		(p->inbound ? verdict_in : verdict)(p->fence, p->id[i], p->mark[i], PKT_DENY);
 	nfq_flush(p->fence->nfq);
 	p->go = 0;
 	e->n_pending--;
@@ -175,7 +175,8 @@ void road_forget(const struct fence *f)
 }
 
 /* The packets get their refusal when the parent has seen who sent them, or after GO_WAIT_MS. */
-static void wait_for_go(struct fence *f, uint32_t go, const uint32_t *id, size_t n, bool inbound)
+static void wait_for_go(struct fence *f, uint32_t go, const uint32_t *id, const uint32_t *mark,
+			size_t n, bool inbound)
 {
 	struct engine *e = f->engine;
 	struct pending *p = e->pending;
@@ -187,6 +188,7 @@ static void wait_for_go(struct fence *f, uint32_t go, const uint32_t *id, size_t
 	p->n = n;
 	p->inbound = inbound;
 	memcpy(p->id, id, n * sizeof(*id));
+	memcpy(p->mark, mark, n * sizeof(*mark));
 	p->deadline_ms = loop_now_ms(e->loop) + GO_WAIT_MS;
 	if (e->n_pending++ == 0)
 		timer_set(e->loop, &e->pending_timer, p->deadline_ms);
@@ -234,7 +236,7 @@ static void refuse(struct fence *f, const struct facts *facts, const struct deci
 		id[n++] = w->p->id;
 	}
 	if (go)
-		wait_for_go(f, go, id, n, w && w->p->inbound);
+		wait_for_go(f, go, id, mark, n, w && w->p->inbound);
 	for (size_t i = 0; !go && i < n; i++)
 		(w && w->p->inbound ? verdict_in : verdict)(f, id[i], mark[i],
 							    f->audit ? PKT_ALLOW_FLOW : PKT_DENY);
@@ -516,6 +518,14 @@ static bool all_known(const struct passage *w, const struct flow *flow)
 	return (int32_t)(end - flow->next_seq) <= 0;
 }
 
+/* Bytes that were allowed: not those of a request that is not whole. */
+static bool all_judged(const struct passage *w, const struct flow *flow)
+{
+	uint32_t end = first_byte(w) + (uint32_t)(w->pk.payload.n + w->unseen);
+
+	return (int32_t)(end - (flow->next_seq - (uint32_t)flow->n)) <= 0;
+}
+
 static void take_segment(struct passage *w, struct flow *flow)
 {
 	switch (flow_segment(flow, first_byte(w), w->pk.payload)) {
@@ -525,7 +535,7 @@ static void take_segment(struct passage *w, struct flow *flow)
 	case FLOW_SAME: /* sent again, or ahead of its turn */
 		if (w->unseen && !all_known(w, flow))
 			refuse_flow(w, flow, DENIED_CUT);
-		else if (flow->verified && !flow->n && !flow->n_later)
+		else if (flow->verified && all_judged(w, flow))
 			answer(w, PKT_ALLOW_INSPECT);
 		else
 			hold(w, flow);
