@@ -321,6 +321,10 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 		batch_rule(b, r);
 	}
 	related_errors(b, chain);
+	r = batch_rule_new(b, chain); /* whose entry timed out: a listener has no use for it */
+	is_syn(r, false);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
 	for (unsigned v6 = 0; ingress && v6 < 2; v6++) {
 		r = batch_rule_new(b, chain);
 		nft_match_family(r, v6);

@@ -10,10 +10,16 @@ from lab import check, need
 SECONDS = 60
 START_SECONDS = 60  # namespaces, rounds' fences and the end, on a busy machine
 HOLES_BUILD = L.BUILD + "-holes"  # `make holes`: with -DAGENTFW_HOLES
-# Holes that the daemon of that build has when AGENTFW_HOLE names one: seconds within which it is found.
+# Holes that the daemon of that build has when AGENTFW_HOLE names one (fw/holes.h): seconds within which it is found.
 HOLES = {
-    "no-socket-wall": 60,
-    "no-kernel-wall": 60,
+    "burst": 60,
+    "device": 60,
+    "own": 60,
+}
+# One wall taken away: the other holds alone.
+WALLS = {
+    "no-socket-wall": 20,
+    "no-kernel-wall": 10,
 }
 
 
@@ -44,12 +50,25 @@ def test_nothing_escapes(lab):
     print("       escape: " + last, flush=True)
 
 
+def need_holes():
+    daemon = os.path.join(HOLES_BUILD, "agentfwd")
+    need(os.access(daemon, os.X_OK), "no %s: make holes" % daemon)
+    with open(daemon, "rb") as f:
+        need(b"AGENTFW_HOLE" in f.read(), "%s has no planted holes" % daemon)
+
+
+def holds_alone(hole, seconds):
+    def case(lab):
+        need_holes()
+        rc, said = escape(seconds=seconds, build=HOLES_BUILD, AGENTFW_HOLE=hole)
+        check(rc == 0, hole, said[-4000:])
+    case.seconds = seconds + START_SECONDS + 30
+    return case
+
+
 def still_sees(hole, seconds):
     def case(lab):
-        daemon = os.path.join(HOLES_BUILD, "agentfwd")
-        need(os.access(daemon, os.X_OK), "no %s: make holes" % daemon)
-        with open(daemon, "rb") as f:
-            need(b"AGENTFW_HOLE" in f.read(), "%s has no planted holes" % daemon)
+        need_holes()
         rc, said = escape(seconds=seconds, build=HOLES_BUILD, AGENTFW_HOLE=hole)
         check(rc == 1 and "LEAK" in said, "the fuzzer does not see hole '%s' within %d s:" % (hole, seconds),
               said[-1500:])
@@ -58,5 +77,7 @@ def still_sees(hole, seconds):
 
 
 test_nothing_escapes.seconds = SECONDS + START_SECONDS + 30
+for hole_name, bound in WALLS.items():
+    globals()["test_holds_with_" + hole_name.replace("-", "_")] = holds_alone(hole_name, bound)
 for hole_name, bound in HOLES.items():
     globals()["test_still_sees_" + hole_name.replace("-", "_")] = still_sees(hole_name, bound)
