@@ -188,8 +188,8 @@ static void odd_chain(struct batch *b, const struct nft_fence *f, bool v6)
 
 /* q<N>. What a tunnel of the kernel's sends keeps the socket whose packet it carries. That one was
  * judged when it went into the tunnel, and whoever sends cannot make this look like it: a packet
- * has a link header (where the kernel would look for one) only once it has been through a device.
- */
+ * has a link header (where the kernel would look for one) only once it has been through a device,
+ * or through IPsec, which notes there what it changes. */
 static void ask_chain(struct batch *b, const struct nft_fence *f, bool native)
 {
 	char chain[NFT_NAME_BYTES];
