@@ -76,6 +76,7 @@
 #define CT_FRESH       0x10000000u /* no payload has left since its SYN */
 #define CT_INSPECT     0x20000000u /* every payload is asked about */
 #define CT_INBOUND     0x30000000u /* let in: answers may go out */
+#define CT_REFUSED     0x60000000u /* as a whole: TCP */
 #define CT_ASKED       0x50000000u /* something of it may wait in the queue */
 #define CT_OWN         0x40000000u /* each packet, if whoever gets it is of this fence */
 

@@ -276,6 +276,10 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 			batch_rule(b, r);
 		}
 	}
+	r = batch_rule_new(b, chain); /* the sender did not take our reset for the end */
+	nft_match_ct_mark(r, ct_state(f, CT_REFUSED, false));
+	nft_ask(r, f, PKT_ASK_AGAIN);
+	batch_rule(b, r);
 	r = batch_rule_new(b, chain); /* who gets it is looked at when it comes in */
 	match_state(r, f, CT_OWN, true);
 	x_verdict(r, NF_ACCEPT, NULL);
@@ -462,6 +466,10 @@ static void answer_chain(const struct nft *n, struct batch *b, const struct nft_
 	match_way(r, true);
 	set_state(r, f, CT_OWN, true);
 	pass_on(b, r);
+	r = batch_rule_new(b, chain);
+	nft_match_l4(r, IPPROTO_TCP);
+	set_state(r, f, CT_REFUSED, false);
+	batch_rule(b, r);
 	nft_reject_all(n, b, chain);
 }
 

@@ -37,8 +37,7 @@
 	X(SOCKET, 19, SO_SNDLOWAT, "the kernel says that it has none") \
 	X(SOCKET, 20, SO_RCVTIMEO, "timeouts") \
 	X(SOCKET, 21, SO_SNDTIMEO, "timeouts") \
-	X(SOCKET, 26, SO_ATTACH_FILTER, "what the socket itself receives: udev's library, ping") \
-	X(SOCKET, 27, SO_DETACH_FILTER, "the same") \
+	X(SOCKET, 27, SO_DETACH_FILTER, "there is none") \
 	X(SOCKET, 29, SO_TIMESTAMP, "when something came: ping, DNS, QUIC") \
 	X(SOCKET, 32, SO_SNDBUFFORCE, "netlink libraries try it; the kernel asks for a capability") \
 	X(SOCKET, 33, SO_RCVBUFFORCE, "the same") \
@@ -47,7 +46,7 @@
 	X(SOCKET, 37, SO_TIMESTAMPING, "gRPC measures with it") \
 	X(SOCKET, 40, SO_RXQ_OVFL, "how much was lost") \
 	X(SOCKET, 42, SO_PEEK_OFF, "reading") \
-	X(SOCKET, 44, SO_LOCK_FILTER, "as SO_ATTACH_FILTER") \
+	X(SOCKET, 44, SO_LOCK_FILTER, "there is none") \
 	X(SOCKET, 45, SO_SELECT_ERR_QUEUE, "wake-ups") \
 	X(SOCKET, 47, SO_MAX_PACING_RATE, "how fast it sends") \
 	X(SOCKET, 63, SO_TIMESTAMP_NEW, "when something came") \
@@ -87,7 +86,6 @@
 	X(IP, 12, IP_RECVTTL, "receiving only") \
 	X(IP, 13, IP_RECVTOS, "receiving only: QUIC") \
 	X(IP, 20, IP_RECVORIGDSTADDR, "receiving only") \
-	X(IP, 21, IP_MINTTL, "receiving only") \
 	X(IP, 24, IP_BIND_ADDRESS_NO_PORT, "clients with many connections: nginx") \
 	X(IP, 26, IP_RECVERR_RFC4884, "receiving only") \
 	X(IP, 33, IP_MULTICAST_TTL, "Java, ping; joining and sending are refused") \
@@ -113,7 +111,6 @@
 	X(IPV6, 67, IPV6_TCLASS, "ssh, SIP, QUIC") \
 	X(IPV6, 70, IPV6_AUTOFLOWLABEL, "the kernel makes the label") \
 	X(IPV6, 72, IPV6_ADDR_PREFERENCES, "which of its own addresses") \
-	X(IPV6, 73, IPV6_MINHOPCOUNT, "receiving only") \
 	X(IPV6, 74, IPV6_RECVORIGDSTADDR, "receiving only") \
 	X(NETLINK, 1, NETLINK_ADD_MEMBERSHIP, "hearing of addresses and routes") \
 	X(NETLINK, 2, NETLINK_DROP_MEMBERSHIP, "the same") \
@@ -130,7 +127,6 @@
 	X(SOCKET, 11, SO_NO_CHECK, "leaves checksums out") \
 	X(SOCKET, 25, SO_BINDTODEVICE, "names a device") \
 	X(SOCKET, 36, SO_MARK, "marks belong to the firewall") \
-	X(SOCKET, 50, SO_ATTACH_BPF, "a program in the kernel") \
 	X(SOCKET, 51, SO_ATTACH_REUSEPORT_CBPF, "a program chooses who gets a packet") \
 	X(SOCKET, 52, SO_ATTACH_REUSEPORT_EBPF, "a program chooses who gets a packet") \
 	X(SOCKET, 60, SO_ZEROCOPY, "what was checked could still change") \
