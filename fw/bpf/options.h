@@ -126,6 +126,7 @@
 	X(SOCKET, 5, SO_DONTROUTE, "passes over the routes") \
 	X(SOCKET, 11, SO_NO_CHECK, "leaves checksums out") \
 	X(SOCKET, 25, SO_BINDTODEVICE, "names a device") \
+	X(SOCKET, 26, SO_ATTACH_FILTER, "a reset would not be heard") \
 	X(SOCKET, 36, SO_MARK, "marks belong to the firewall") \
 	X(SOCKET, 51, SO_ATTACH_REUSEPORT_CBPF, "a program chooses who gets a packet") \
 	X(SOCKET, 52, SO_ATTACH_REUSEPORT_EBPF, "a program chooses who gets a packet") \
@@ -143,6 +144,7 @@
 	X(IP, 16, IP_IPSEC_POLICY, "packets in packets") \
 	X(IP, 17, IP_XFRM_POLICY, "packets in packets") \
 	X(IP, 19, IP_TRANSPARENT, "an address of somebody else") \
+	X(IP, 21, IP_MINTTL, "a reset would not be heard") \
 	X(IP, 32, IP_MULTICAST_IF, "names a device") \
 	X(IP, 35, IP_ADD_MEMBERSHIP, "the kernel tells the neighbours which groups are joined") \
 	X(IP, 39, IP_ADD_SOURCE_MEMBERSHIP, "the kernel tells the neighbours which groups are joined") \

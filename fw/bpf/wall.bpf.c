@@ -31,15 +31,15 @@
  * it puts more than 64 kB together. */
 #define LO_SEGMENT_BYTES 6000
 #define LO_SEGMENTS      10
-#define SO_REUSEADDR_   2
-#define SO_REUSEPORT_   15
-#define ETH_P_IP_       0x0800
-#define ETH_P_IPV6_     0x86dd
-#define LO_IFINDEX      1 /* in every network namespace */
-#define OPTION_BYTES    4096
-#define SECOND_NS       1000000000ull
-#define TCP_FLAGS       0x3f
-#define TCP_SYN_ACK     0x12
+#define SO_REUSEADDR_    2
+#define SO_REUSEPORT_    15
+#define ETH_P_IP_        0x0800
+#define ETH_P_IPV6_      0x86dd
+#define LO_IFINDEX       1 /* in every network namespace */
+#define OPTION_BYTES     4096
+#define SECOND_NS        1000000000ull
+#define TCP_FLAGS        0x3f
+#define TCP_SYN_ACK      0x12
 
 enum { REFUSE = 0, PASS = 1 };
 
@@ -317,8 +317,8 @@ int wall_setsockopt(struct bpf_sockopt *ctx)
 	struct bpf_sock *sk = ctx->sk;
 	struct wall_event *ev;
 
-	/* A port of UDP is one's own: who shares one could have what goes to it taken by another, by
-	 * being the better match or not from one datagram to the next. Programs that ask for it
+	/* A port of UDP is one's own: who shares one could have what goes to it taken by another,
+	 * by being the better match or not from one datagram to the next. Programs that ask for it
 	 * mostly just do, so they hear no error; bind(2) tells who is refused. */
 	if (sk && sk->protocol == IPPROTO_UDP && ctx->level == SOL_SOCKET_ &&
 	    (ctx->optname == SO_REUSEADDR_ || ctx->optname == SO_REUSEPORT_)) {
