@@ -225,7 +225,7 @@ for line in sys.stdin:
     h = lab.start(POLICY, [L.PYTHON, "-c", code])
     pid = parent(lab)
     hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (200, hard))  # too few for an engine
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, hard))  # enough for the daemon, too few for an engine
     start = time.monotonic()
     try:
         kill(lab.daemons(engine=True)[0])

@@ -233,14 +233,14 @@ def test_row35_many_sockets_on_one_port(lab):
              "while time.monotonic()<end:\n"
              " for i in range(200):\n"
              "  s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', ('127.0.0.1', 7800)); s.close()\n")
-    h = lab.start(L.policy("https://" + NAME), ["/bin/sh", "-c", "ulimit -n 16000; exec %s -c \"%s\"" % (L.PYTHON, flood)])
+    h = lab.start(L.policy("https://" + NAME), wall=False, cmd=["/bin/sh", "-c", "ulimit -n 16000; exec %s -c \"%s\"" % (L.PYTHON, flood)])
     probe = ("import socket,time\nsocket.getaddrinfo('%s', 80)\nt=[]\n"
              "for i in range(60):\n"
              " a=time.monotonic(); s=socket.create_connection(('%s', 80)); s.sendall(b'GET / HTTP/1.1\\r\\nHost: %s\\r\\n\\r\\n')\n"
              " s.recv(4000); t.append((time.monotonic()-a)*1000); s.close(); time.sleep(0.02)\n"
              "t.sort(); print('{\"p50\": %%f, \"p90\": %%f, \"max\": %%f}' %% (t[30], t[54], t[-1]))") % (
                  NAME, topo.ALLOWED4, NAME)
-    r = lab.run(POLICY, [L.PYTHON, "-c", probe], timeout=40)
+    r = lab.run(POLICY, [L.PYTHON, "-c", probe], timeout=40, wall=False)
     h.stop()
     check(r.rc == 0, r.tell())
     if r.json()["p90"] > 10:
