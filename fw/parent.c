@@ -359,6 +359,8 @@ static void teardown(struct parent *p)
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_flush(l->record);
 	if (p->engine_pid > 0) { /* it may be stopped; it has nothing to put away */
+		loop_del(p->loop, &p->engine);
+		close(p->engine.fd); /* its end, too, where we may not kill it */
 		kill(p->engine_pid, SIGKILL);
 		waitpid(p->engine_pid, NULL, 0);
 	}

@@ -134,6 +134,16 @@ static bool to_resolver(const struct endpoint *ep)
 	return false;
 }
 
+/* What programs on the fence's cgroup refuse, whatever the rules say: see fw/bpf/wall.bpf.c. */
+static bool never_named(const struct endpoint *ep)
+{
+	enum addr_kind kind = addr_kind(&ep->prefix.addr);
+
+	return ep->host == HOST_PREFIX &&
+	       (kind == ADDR_MULTICAST ||
+		(kind == ADDR_LINK_LOCAL && ep->prefix.addr.family == 6));
+}
+
 /* Where the port stands in the text. */
 static size_t port_at(const char *text)
 {
@@ -189,6 +199,11 @@ static void take_endpoint(struct yaml *y, struct item *it)
 			it->ep.n_ports = ep.n_ports;
 		else
 			it->ep.n_ports = 0;
+		if (!it->deny && never_named(&ep))
+			diags_add(y->diags, true, it->line, it->col, "take it away",
+				  "'%s': no program in a fence may name a link-local IPv6, "
+				  "multicast or broadcast address, so this has no effect",
+				  text);
 		add_rule(it->l, &ep, it, NULL);
 	}
 }
