@@ -212,9 +212,7 @@ static void verdict_rules(const struct nft *n, struct batch *b)
 	x_verdict(r, NFT_JUMP, IN_MARKED_CHAIN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, IN_MARKED_CHAIN);
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_ASK_MASK | PKT_VERDICT_MASK, 0);
-	x_cmp32(r, NFT_REG_1, PKT_ASK_OWN | PKT_DENY);
+	nft_match_mark(r, PKT_ASK_MASK | PKT_VERDICT_MASK, PKT_ASK_OWN | PKT_DENY);
 	x_verdict(r, NFT_GOTO, OWN_DENIED_CHAIN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, OWN_DENIED_CHAIN); /* others may come to have the same ports */
@@ -243,9 +241,7 @@ static void own_rules(struct batch *b)
 
 	batch_chain(b, OWN_CHAIN, -1, 0, NULL);
 	match_iif_lo(r);
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_MARK_MASK, 0);
-	x_cmp32(r, NFT_REG_1, PKT_ASK_OWN | PKT_STAYS);
+	nft_match_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
 	x_verdict(r, NFT_GOTO, OWN_CHAIN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, "in");

@@ -29,6 +29,13 @@ void nft_match_l4(struct nftnl_rule *r, uint8_t l4proto)
 	x_cmp8(r, NFT_REG_1, l4proto);
 }
 
+void nft_match_mark(struct nftnl_rule *r, uint32_t mask, uint32_t value)
+{
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, mask, 0);
+	x_cmp32(r, NFT_REG_1, value);
+}
+
 void nft_match_ct_mark(struct nftnl_rule *r, uint32_t bits)
 {
 	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);

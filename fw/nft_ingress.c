@@ -175,9 +175,7 @@ void nft_answers(struct batch *b, const struct nft_fence *f, const char *chain, 
 		r = batch_rule_new(b, chain);
 		nft_match_ct_mark(r, let_in(f, local));
 		is_answer(r);
-		x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-		x_mask(r, NFT_REG_1, PKT_STAYS, 0);
-		x_cmp32(r, NFT_REG_1, local ? PKT_STAYS : 0);
+		nft_match_mark(r, PKT_STAYS, local ? PKT_STAYS : 0);
 		x_verdict(r, NF_ACCEPT, NULL);
 		batch_rule(b, r);
 	}
@@ -283,9 +281,7 @@ static void answered_chain(const struct nft *n, struct batch *b, const struct nf
 	for (unsigned local = 0; local < 2; local++) {
 		struct nftnl_rule *r = batch_rule_new(b, chain);
 
-		x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-		x_mask(r, NFT_REG_1, PKT_VERDICT_MASK, 0);
-		x_cmp32(r, NFT_REG_1, PKT_ALLOW_FLOW);
+		nft_match_mark(r, PKT_VERDICT_MASK, PKT_ALLOW_FLOW);
 		match_iif(r, local);
 		x_meta_mark(r, PKT_MARK_MASK, 0);
 		x_ct_mark(r, CT_MARK_MASK,

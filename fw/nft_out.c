@@ -134,9 +134,7 @@ void nft_ask(struct nftnl_rule *r, const struct nft_fence *f, uint32_t question)
 
 static void match_way(struct nftnl_rule *r, bool local)
 {
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_STAYS, 0);
-	x_cmp32(r, NFT_REG_1, local ? PKT_STAYS : 0);
+	nft_match_mark(r, PKT_STAYS, local ? PKT_STAYS : 0);
 }
 
 static uint32_t ct_state(const struct nft_fence *f, uint32_t state, bool local)
@@ -423,9 +421,7 @@ static struct nftnl_rule *on_verdict(struct batch *b, const char *chain, uint32_
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_VERDICT_MASK, 0);
-	x_cmp32(r, NFT_REG_1, verdict);
+	nft_match_mark(r, PKT_VERDICT_MASK, verdict);
 	return r;
 }
 

@@ -68,9 +68,7 @@ void nft_self_leave(const struct nft *n, struct batch *b)
 	x_verdict(r, NFT_GOTO, MARKED_CHAIN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, MARKED_CHAIN);
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_STAYS, 0);
-	x_cmp32(r, NFT_REG_1, PKT_STAYS);
+	nft_match_mark(r, PKT_STAYS, PKT_STAYS);
 	nft_match_elsewhere(r);
 	stray(b, r);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
@@ -92,9 +90,7 @@ void nft_self_leave(const struct nft *n, struct batch *b)
 	for (unsigned host = 0; host < 2; host++) {
 		r = batch_rule_new(b, MARKED_CHAIN);
 		if (n->last_look && !host) {
-			x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-			x_mask(r, NFT_REG_1, ~PKT_MARK_MASK, 0);
-			x_cmp32(r, NFT_REG_1, 0);
+			nft_match_mark(r, ~PKT_MARK_MASK, 0);
 			x_meta_mark(r, PKT_ASK_MASK | PKT_VERDICT_MASK, PKT_PASS);
 			x_verdict(r, NF_ACCEPT, NULL);
 		} else {
@@ -118,9 +114,7 @@ void nft_self_last(struct batch *b)
 
 static void match_leaves(struct nftnl_rule *r)
 {
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_STAYS, 0);
-	x_cmp32(r, NFT_REG_1, 0);
+	nft_match_mark(r, PKT_STAYS, 0);
 }
 
 void nft_self(struct batch *b, const struct nft_fence *f, const char *chain, bool v6)

@@ -49,6 +49,7 @@ void nft_reject_all(const struct nft *n, struct batch *b, const char *chain);
 const char *nft_name(char buf[NFT_NAME_BYTES], const char *prefix, uint32_t fence);
 void nft_match_family(struct nftnl_rule *r, bool v6);
 void nft_match_l4(struct nftnl_rule *r, uint8_t l4proto);
+void nft_match_mark(struct nftnl_rule *r, uint32_t mask, uint32_t value); /* the packet's */
 void nft_match_ct_mark(struct nftnl_rule *r, uint32_t bits);
 /* IPv4 options and IPv6 extension headers can name another destination (source routing): no packet
  * that has them is let through without being looked at. */
