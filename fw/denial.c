@@ -37,8 +37,10 @@ static const struct {
     [DENIED_ECH] = {"ech", "the TLS hello hides the name it wants (ECH)", REMEDY_ECH},
     [DENIED_NOT_TLS] = {"not-tls", "what was sent is not a TLS hello", REMEDY_ADDRESS},
     [DENIED_NOT_HTTP] = {"not-http", "what was sent is not a proper HTTP request", REMEDY_ADDRESS},
-    [DENIED_SILENCE] = {"silence", "the first payload did not become whole in time",
-			REMEDY_ADDRESS},
+    [DENIED_SILENCE] =
+	{"silence",
+	 "the first payload was not whole in time: in pieces over some 200 ms, or too many",
+	 REMEDY_ADDRESS},
     [DENIED_TOO_LARGE] = {"too-large", "more was to be held than the limits allow", REMEDY_ADDRESS},
     [DENIED_OVERLAP] = {"overlap", "segments contradict each other", REMEDY_ADDRESS},
     [DENIED_URGENT] = {"urgent", "TCP urgent data, which receivers read in different ways",

@@ -140,8 +140,7 @@ static bool never_named(const struct endpoint *ep)
 	enum addr_kind kind = addr_kind(&ep->prefix.addr);
 
 	return ep->host == HOST_PREFIX &&
-	       (kind == ADDR_MULTICAST ||
-		(kind == ADDR_LINK_LOCAL && ep->prefix.addr.family == 6));
+	       (kind == ADDR_MULTICAST || (kind == ADDR_LINK_LOCAL && ep->prefix.addr.family == 6));
 }
 
 /* Where the port stands in the text. */
