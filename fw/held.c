@@ -301,21 +301,25 @@ static void take_segment(struct passage *w, struct flow *flow)
 	}
 }
 
+/* It was lost on its way here, when what came behind it was taken for the beginning. */
+static bool before_beginning(const struct passage *w, const struct flow *flow)
+{
+	return (int32_t)(first_byte(w) - flow->first_seq) < 0;
+}
+
 void held_payload(struct passage *w)
 {
 	struct flow *flow = flow_of(w);
 
 	if (!flow)
 		return;
-	if ((flow->state == FLOW_PASSED || flow->state == FLOW_OWN) &&
-	    (int32_t)(first_byte(w) - flow->first_seq) >= 0) {
+	if (flow->state == FLOW_REFUSED) {
+		refuse_passage(w, NULL, DENIED_STALE);
+	} else if (before_beginning(w, flow)) {
+		refuse_passage(w, flow, DENIED_STALE);
+	} else if (flow->state == FLOW_PASSED || flow->state == FLOW_OWN) {
 		flow_went_on(flow, first_byte(w), w->pk.payload.n + w->unseen);
 		passage_answer(w, flow->state == FLOW_OWN ? PKT_ALLOW_OWN : PKT_ALLOW_FLOW);
-	} else if (flow->state == FLOW_REFUSED) {
-		refuse_passage(w, NULL, DENIED_STALE);
-	} else if ((int32_t)(first_byte(w) - flow->first_seq) <
-		   0) { /* it was lost on its way here */
-		refuse_passage(w, flow, DENIED_STALE);
 	} else if (flow->state == FLOW_WATCHED) {
 		watch(w, flow);
 	} else if (w->pk.tcp_flags & TCP_URG) { /* what the server may read otherwise than we do */
