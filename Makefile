@@ -42,6 +42,8 @@ WIRE_LIB   := $(BUILD)/libwire.a
 FW_LIB     := $(BUILD)/libfw.a
 CTL_LIB    := $(BUILD)/libctl.a
 UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
+ESCAPE     := $(BUILD)/tests/net/escape_player $(BUILD)/tests/net/escape_far
+RACE       := $(BUILD)/tests/net/race_own
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
 .PHONY: all clean help demo check deps-build deps-check unit fuzz-replay fuzz bench format \
@@ -168,7 +170,7 @@ check-man:
 	$(Q)mandoc -T lint -W warning docs/*.[158]
 check-sandbox: all
 	$(Q)BUILD=$(BUILD) tools/reachable tests/sandbox/run
-check-net: all $(BUILD)/tests/bench/load $(ESCAPE) holes
+check-net: all $(BUILD)/tests/bench/load $(ESCAPE) $(RACE) holes
 	$(Q)BUILD=$(BUILD) tools/reachable tests/net/run
 check-vm: all
 	$(Q)BUILD=$(BUILD) tests/vm/run
@@ -184,7 +186,6 @@ $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor:
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # The escape fuzzer's two programs: who plays, and who looks what arrives.
-ESCAPE := $(BUILD)/tests/net/escape_player $(BUILD)/tests/net/escape_far
 $(BUILD)/tests/net/escape_player: $(call obj,$(addprefix tests/net/escape_,player.c steps.c values.c payload.c program.c tables.c))
 $(BUILD)/tests/net/escape_far: $(call obj,$(addprefix tests/net/escape_,far.c judge.c program.c tables.c))
 $(ESCAPE):
@@ -192,6 +193,11 @@ $(ESCAPE):
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -pthread
 escape: all $(ESCAPE)
+# Threads that race with the rules; see tests/net/test_found.py.
+$(RACE): $(call obj,tests/net/race_own.c)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -pthread
 # A daemon that has a hole where AGENTFW_HOLE names one: does the fuzzer see it?
 holes:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-holes CFLAGS='$(CFLAGS) -DAGENTFW_HOLES' all

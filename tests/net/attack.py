@@ -20,6 +20,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wire  # noqa: E402
+from attack_found import *  # noqa: E402,F401,F403
 from attack_packets import *  # noqa: E402,F401,F403
 from attack_way import *  # noqa: E402,F401,F403
 from attempts import attempt, drain, family, hexes, make_hello, tcp  # noqa: E402
@@ -701,6 +702,8 @@ def main(argv):
     for arg in argv[1:]:
         k, v = arg.split("=", 1)
         a[k] = int(v) if v.isdigit() and k not in ("token", "hex", "then_hex", "sni_hex") else v
+        if k != "list" and v.startswith(('["', "[[")):
+            a[k] = json.loads(v)
         if k in ("wait", "seconds", "timeout"):
             a[k] = float(v)
     print(json.dumps(globals()[argv[0]](a)), flush=True)
