@@ -64,11 +64,11 @@
 #define PKT_DENY          0x0a000000u
 
 /* Conntrack mark: which generation of which fence knows the flow, and what of it. The bits that a
- * verdict has in a packet's mark are none of ours here: host's rules copy one mark to the other.
- * The low byte is left alone, too. */
-#define CT_MARK_MASK   0xf1ffff00u
+ * verdict and PKT_STAYS have in a packet's mark are none of ours here: host's rules copy one mark
+ * to the other. The low byte is left alone, too. */
+#define CT_MARK_MASK   0xf0ffff00u
 #define CT_EPOCH_SHIFT 8
-#define CT_EPOCH_MAX   0x1ffffu
+#define CT_EPOCH_MAX   0xffffu
 #define CT_EPOCH_MASK  (CT_EPOCH_MAX << CT_EPOCH_SHIFT)
 #define CT_LOCAL       0x80000000u /* what is said below was said of packets that stay here */
 #define CT_STATE_MASK  0xf0000000u

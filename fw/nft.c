@@ -192,7 +192,7 @@ static void own_flow(struct nftnl_rule *r, const char *map)
 /* Whatever a sender put into our bits of the mark is washed off before `out`, where only the
  * engine's verdicts have any. At the input a packet may have a mark of the host's own rules, which
  * often put the connection's mark there; what is not in a fence keeps it. */
-static void verdict_rules(const struct nft *n, struct batch *b)
+static void verdict_rules(struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, "wash");
 
@@ -208,17 +208,22 @@ static void verdict_rules(const struct nft *n, struct batch *b)
 	dispatch(r, "answered");
 	batch_rule(b, r);
 	r = batch_rule_new(b, "in_after");
-	match_mark(r, PKT_VERDICT_MASK);
+	match_mark(r, PKT_ASK_MASK | PKT_VERDICT_MASK);
 	x_verdict(r, NFT_JUMP, IN_MARKED_CHAIN);
+	batch_rule(b, r);
+	r = batch_rule_new(b, IN_MARKED_CHAIN); /* what a fence sent, and somebody gets */
+	nft_match_mark(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, IN_MARKED_CHAIN);
+	nft_match_mark(r, PKT_VERDICT_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 	r = batch_rule_new(b, IN_MARKED_CHAIN);
 	nft_match_mark(r, PKT_ASK_MASK | PKT_VERDICT_MASK, PKT_ASK_OWN | PKT_DENY);
-	x_verdict(r, NFT_GOTO, OWN_DENIED_CHAIN);
+	x_verdict(r, NFT_GOTO, NFT_DEAD_CHAIN);
 	batch_rule(b, r);
-	r = batch_rule_new(b, OWN_DENIED_CHAIN); /* others may come to have the same ports */
-	x_ct_mark(r, CT_MARK_MASK, 0);
-	batch_rule(b, r);
-	nft_reject_all(n, b, OWN_DENIED_CHAIN);
 	r = batch_rule_new(b, IN_MARKED_CHAIN);
 	own_flow(r, "own_answered");
 	batch_rule(b, r);
@@ -263,7 +268,7 @@ static void base_rules(const struct nft *n, struct batch *b)
 {
 	struct nftnl_rule *r;
 
-	verdict_rules(n, b);
+	verdict_rules(b);
 	r = batch_rule_new(b, "out");
 	dispatch(r, "fences");
 	batch_rule(b, r);
@@ -379,7 +384,6 @@ static int install(struct nft *n, bool exists, uint64_t above_id)
 	batch_chain(&b, NFT_EMPTY4_CHAIN, -1, 0, NULL);
 	batch_chain(&b, NFT_EMPTY6_CHAIN, -1, 0, NULL);
 	batch_chain(&b, IN_MARKED_CHAIN, -1, 0, NULL);
-	batch_chain(&b, OWN_DENIED_CHAIN, -1, 0, NULL);
 	batch_chain(&b, WASH_CHAIN, -1, 0, NULL);
 	batch_chain(&b, "wash", NF_INET_LOCAL_OUT, OUT_PRIORITY - 1, "filter");
 	batch_chain(&b, "out", NF_INET_LOCAL_OUT, OUT_PRIORITY, "filter");

@@ -296,18 +296,30 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 {
 	char chain[NFT_NAME_BYTES], other[NFT_NAME_BYTES];
 	bool ingress = nft_has_ingress(f);
-	struct nftnl_rule *r = batch_rule_new(b, nft_name(chain, "i", f->id));
+	const uint32_t ours = f->epoch << CT_EPOCH_SHIFT | CT_LOCAL;
+	struct nftnl_rule *r;
 
-	x_meta_mark(r, PKT_MARK_MASK, 0); /* what is there is not the engine's */
-	batch_rule(b, r);
+	nft_name(chain, "i", f->id);
 	/* the fence's own flows were marked on their way out, and come by loopback: from elsewhere
-	 * somebody goes on with a connection that was begun in his name */
+	 * somebody goes on with a connection that was begun in his name. Others may have the same
+	 * ports since, so the packet must say who sent it, too; or rules of the host's have put the
+	 * entry's mark in the place of that */
+	for (unsigned copied = 0; copied < 2; copied++) {
+		r = batch_rule_new(b, chain);
+		match_iif(r, true);
+		if (copied)
+			nft_match_mark(r, CT_EPOCH_MASK | CT_LOCAL, ours);
+		else
+			nft_match_mark(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);
+		x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
+		x_mask(r, NFT_REG_1, CT_EPOCH_MASK | CT_LOCAL, 0);
+		x_cmp32(r, NFT_REG_1, ours);
+		x_meta_mark(r, PKT_MARK_MASK, 0);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
 	r = batch_rule_new(b, chain);
-	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, CT_EPOCH_MASK | CT_LOCAL, 0);
-	x_cmp32(r, NFT_REG_1, f->epoch << CT_EPOCH_SHIFT | CT_LOCAL);
-	match_iif(r, true);
-	x_verdict(r, NF_ACCEPT, NULL);
+	x_meta_mark(r, PKT_MARK_MASK, 0); /* what is there is not the engine's */
 	batch_rule(b, r);
 	for (unsigned local = 0; ingress && local < 2; local++) {
 		r = batch_rule_new(b, chain);

@@ -280,6 +280,7 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain); /* who gets it is looked at when it comes in */
 	match_state(r, f, CT_OWN, true);
+	x_meta_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 }

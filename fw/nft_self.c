@@ -10,7 +10,8 @@
  *                           the mark of what may go, for the last look behind all hooks. Where
  *                           nobody looks, or the host has marked it too, it has none from here on:
  *                           rules of the host's that compare the whole mark find their own
- *                           What only the fence itself may get keeps a mark until it comes in
+ *                           What stays on this machine keeps a mark until it comes in, which says
+ *                           who sent it (see nft_ingress.c): an entry only says who had the ports
  *     last   filter postrouting 1000  only for a last look. The host has marked it: where its
  * socket is in a cgroup of ours it has come this way, and gets our mark again
  *
@@ -32,6 +33,12 @@ void nft_match_elsewhere(struct nftnl_rule *r)
 {
 	x_meta_load(r, NFT_META_OIF, NFT_REG_1);
 	x_cmp_ne32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
+}
+
+static void match_oif_lo(struct nftnl_rule *r)
+{
+	x_meta_load(r, NFT_META_OIF, NFT_REG_1);
+	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
 }
 
 void nft_match_loopback(struct nftnl_rule *r, bool v6)
@@ -78,13 +85,26 @@ void nft_self_leave(const struct nft *n, struct batch *b)
 		nft_match_loopback(r, v6);
 		stray(b, r);
 	}
-	r = batch_rule_new(b, MARKED_CHAIN); /* for `in`: see nft_ingress.c */
+	r = batch_rule_new(b, MARKED_CHAIN); /* by m<N> */
+	nft_match_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b,
+			   MARKED_CHAIN); /* by a verdict; an answer of somebody's has PKT_PASS */
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, PKT_ASK_MASK, 0);
+	x_cmp_ne32(r, NFT_REG_1, PKT_PASS);
 	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
 	x_mask(r, NFT_REG_1, CT_STATE_MASK, 0);
 	x_cmp32(r, NFT_REG_1, CT_OWN | CT_LOCAL);
-	x_meta_load(r, NFT_META_OIF, NFT_REG_1);
-	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
+	match_oif_lo(r);
 	x_meta_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, MARKED_CHAIN);
+	nft_match_mark(r, PKT_STAYS, PKT_STAYS);
+	match_oif_lo(r);
+	x_meta_mark(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 	for (unsigned host = 0; host < 2; host++) {

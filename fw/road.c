@@ -81,7 +81,8 @@ static bool asked_anew(struct passage *w)
 	    !sockdiag_end_time_wait(ENGINE_FD_SOCKDIAG, &w->facts.dst, w->pk.dport, &w->facts.src,
 				    w->pk.sport))
 		return false;
-	nfq_verdict(w->fence->nfq, w->p->id, w->p->mark & ~PKT_MARK_MASK, true);
+	nfq_verdict(w->fence->nfq, w->p->id,
+		    (w->p->mark & ~PKT_MARK_MASK) | PKT_ASK_OWN | PKT_STAYS, true);
 	return true;
 }
 

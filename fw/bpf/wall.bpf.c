@@ -418,7 +418,7 @@ int wall_egress(struct __sk_buff *skb)
 		return drop(WALL_DROP_LOOPBACK);
 	if (bound(skb, &p))
 		return drop(WALL_DROP_BOUND);
-	if (lo && ask == WALL_OWN)
+	if (lo && mark & WALL_STAYS && (ask == WALL_OWN || ask == WALL_PASS))
 		return PASS; /* with its mark, until it comes in */
 	if (ask != WALL_PASS && !is_syn_ack(skb, &p))
 		return drop(WALL_DROP_UNJUDGED);
