@@ -23,7 +23,7 @@
 /* clang-format off */
 #define WALL_OPTIONS(X) \
 	X(SOCKET, 2, SO_REUSEADDR, "servers") \
-	X(SOCKET, 6, SO_BROADCAST, "Go and Java set it on every UDP socket; such addresses are refused") \
+	X(SOCKET, 6, SO_BROADCAST, "Go and Java set it on every UDP socket; it does nothing") \
 	X(SOCKET, 7, SO_SNDBUF, "buffers") \
 	X(SOCKET, 8, SO_RCVBUF, "buffers") \
 	X(SOCKET, 9, SO_KEEPALIVE, "clients and servers") \

@@ -33,6 +33,7 @@
 #define LO_SEGMENTS      10
 #define SO_REUSEADDR_    2
 #define SO_REUSEPORT_    15
+#define SO_BROADCAST_    6
 #define ETH_P_IP_        0x0800
 #define ETH_P_IPV6_      0x86dd
 #define LO_IFINDEX       1 /* in every network namespace */
@@ -124,12 +125,13 @@ int wall_socket(struct bpf_sock *ctx)
 /* ---- addresses --------------------------------------------------------------------------------
  */
 
-/* Multicast and broadcast: nobody is behind such an address who could be allowed. */
+/* Multicast and broadcast, of loopback too: nobody is behind such an address who could be allowed.
+ * Those of the machine's networks are not known here. */
 static __always_inline bool bad4(__u32 be)
 {
 	__u32 a = bpf_ntohl(be);
 
-	return a >> 28 == 0xe || a == 0xffffffff;
+	return a >> 28 == 0xe || a == 0xffffffff || a == 0x7fffffff;
 }
 
 /* The address of IPv4 that it is for the kernel, or for a translator on the way. */
@@ -319,9 +321,14 @@ int wall_setsockopt(struct bpf_sockopt *ctx)
 
 	/* A port of UDP is one's own: who shares one could have what goes to it taken by another,
 	 * by being the better match or not from one datagram to the next. Programs that ask for it
-	 * mostly just do, so they hear no error; bind(2) tells who is refused. */
-	if (sk && sk->protocol == IPPROTO_UDP && ctx->level == SOL_SOCKET_ &&
-	    (ctx->optname == SO_REUSEADDR_ || ctx->optname == SO_REUSEPORT_)) {
+	 * mostly just do, so they hear no error; bind(2) tells who is refused.
+	 * Nor does anybody broadcast: the kernel hands a copy of such a packet to this machine's
+	 * listeners that no program here is asked about. Go and Java ask for it on every socket of
+	 * UDP, so they hear no error; sendto(2) says EACCES before there is a packet. */
+	if (ctx->level == SOL_SOCKET_ &&
+	    (ctx->optname == SO_BROADCAST_ ||
+	     (sk && sk->protocol == IPPROTO_UDP &&
+	      (ctx->optname == SO_REUSEADDR_ || ctx->optname == SO_REUSEPORT_)))) {
 		ctx->optlen = -1; /* done, says the kernel, and does nothing */
 		return PASS;
 	}

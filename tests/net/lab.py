@@ -346,8 +346,7 @@ class Lab:
 
     def left_over(self):
         """Names of what should not be there when nothing runs."""
-        left = ["process %d %s" % (p, open("/proc/%d/cmdline" % p).read().replace("\0", " "))
-                for p in self.netns_pids() if os.path.exists("/proc/%d/cmdline" % p)]
+        left = ["process %d %s" % (p, command) for p in self.netns_pids() if (command := command_line(p)) is not None]
         left += ["table " + l for l in self.rules().splitlines() if "agentfw" in l]
         return left
 
@@ -468,6 +467,15 @@ class Running:
                 f.close()
             except OSError:
                 pass
+
+
+def command_line(pid):
+    """What process `pid` runs; None where it has ended."""
+    try:
+        with open("/proc/%d/cmdline" % pid) as f:
+            return f.read().replace("\0", " ")
+    except OSError: # it can end between open and read
+        return None
 
 
 def cgroups():
