@@ -63,7 +63,7 @@ class Worker:
     def __init__(self, config, role, index):
         self.c, self.role, self.index = config, role, index
         self.lock, self.done, self.failed = threading.Lock(), collections.Counter(), 0
-        self.numbers = self.mine()
+        self.numbers, self.runnable = self.mine(), twin_way.Runnable()
 
     def mine(self):
         if self.c["kind"] and self.role in ("host", "net") and not KINDS[self.c["kind"]][2]:
@@ -96,7 +96,7 @@ class Worker:
                 bad = 0
             except Exception as e:
                 took = time.monotonic() - start
-                bad = not twin_way.kept_waiting(e, took)
+                bad = not twin_way.kept_waiting(e, took, self.runnable.mean())
                 if bad:
                     self.tell(q, e, took)
                 else:
