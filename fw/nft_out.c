@@ -525,7 +525,6 @@ void nft_out(const struct nft *n, struct batch *b, const struct nft_fence *f, co
 		batch_rule(b, r);
 	}
 	r = batch_rule_new(b, chain);
-
 	nft_match_family(r, true);
 	x_verdict(r, NFT_GOTO, nft_name(other, "f6_", f->id));
 	batch_rule(b, r);
