@@ -77,18 +77,21 @@ $(GEN)/seccomp_gen: $(BUILD)/obj/agentctl/seccomp_gen.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
 
-# The socket wall's programs: compiled for the kernel, and from there a header that holds them.
+# Programs of BPF, the socket wall's and another: compiled for the kernel, and from there a header that holds them.
 BPF_CC     ?= clang
 BPFTOOL    ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool) bpftool)
-BPF_CFLAGS  = -target bpf -O2 -g -Wall -Wextra -I. -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+BPF_CFLAGS  = -target bpf -O2 -g -Wall -Wextra -Wno-unused-parameter -I. -idirafter /usr/include/$(shell $(CC) -print-multiarch)
 $(BUILD)/obj/fw/wall.o: EXTRA_CFLAGS += -isystem $(GEN)
 $(BUILD)/obj/fw/wall.o: $(GEN)/wall.skel.h
-$(GEN)/wall.skel.h: $(BUILD)/obj/fw/bpf/wall.bpf.o
+.SECONDARY: $(BUILD)/obj/fw/bpf/wall.bpf.o $(BUILD)/obj/fw/bpf/flight.bpf.o
+$(BUILD)/obj/fw/flight.o: EXTRA_CFLAGS += -isystem $(GEN)
+$(BUILD)/obj/fw/flight.o: $(GEN)/flight.skel.h
+$(GEN)/%.skel.h: $(BUILD)/obj/fw/bpf/%.bpf.o
 	$(call say,GEN)
 	@mkdir -p $(@D)
-	$(Q)PATH=$$PATH:/usr/sbin $(BPFTOOL) gen skeleton $< name wall_bpf > $@.tmp && mv $@.tmp $@
+	$(Q)PATH=$$PATH:/usr/sbin $(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
 # linked alone: that leaves out what only a debugger reads
-$(BUILD)/obj/fw/bpf/wall.bpf.o: fw/bpf/wall.bpf.c
+$(BUILD)/obj/fw/bpf/%.bpf.o: fw/bpf/%.bpf.c
 	$(call say,BPF)
 	@mkdir -p $(@D)
 	$(Q)$(BPF_CC) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.tmp $<

@@ -14,6 +14,7 @@
 static const struct {
 	const char *key, *name, *with, *without;
 	bool needed;
+	bool by_root; /* an ordinary user cannot try it, in a namespace of his own either */
 } features[] = {
     {"nf_tables", "nf_tables", "rules of families inet", "no nf_tables: no fence", true},
     {"socket", "nft socket", "rules by cgroup (socket cgroupv2)",
@@ -24,15 +25,12 @@ static const struct {
     {"redirect", "nft redirect", "DNS comes to our resolver", "no redirect (nat)", true},
     {"nfqueue", "nfnetlink_queue", "packets come to the daemon", "no nfnetlink_queue", true},
     {"socket_wall", "socket wall", "programs on cgroups (BPF) refuse what no rule could judge",
-     "no cgroup BPF programs: a profile must say best_effort: true", true},
+     "no cgroup BPF programs: a profile must say best_effort: true", true, true},
+    {"slow_payloads", "slow payloads",
+     "a request or hello in pieces may take its time (BPF struct_ops)",
+     "a request or hello in pieces that come late, or many, may be refused", false, true},
 };
 #define FEATURES ARRAY_SIZE(features)
-
-/* It needs a cgroup, which an ordinary user cannot make in a namespace of his own either. */
-static bool is_wall(const char *key)
-{
-	return strcmp(key, "socket_wall") == 0;
-}
 
 struct answers {
 	char text[2048];
@@ -136,7 +134,7 @@ void doctor_net(struct checks *c)
 	for (size_t i = 0; i < FEATURES; i++) {
 		bool yes = answer(&a, features[i].key, why, sizeof(why));
 
-		if (!yes && is_wall(features[i].key) && geteuid() != 0) {
+		if (!yes && features[i].by_root && geteuid() != 0) {
 			check_add(c, features[i].name, false, false, "only root can try it");
 			continue;
 		}

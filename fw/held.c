@@ -7,10 +7,10 @@
 #include "fw/inspect.h"
 #include "fw/passage.h"
 
-#define HOLD_MS      3000 /* a first payload that is not whole by then is refused */
-#define HOLD_ALL_MS  20   /* what takes longer is not held all the time: see give_back */
-#define HOLD_LAST_MS 2000 /* before the end: retransmissions come at 0.2, 0.6 and 1.4 s */
-#define TTL_MIN      8    /* below it a payload may be meant for us and not for the server */
+#define HOLD_MS      10000 /* a first payload that is not whole by then is refused */
+#define HOLD_ALL_MS  20    /* what takes longer is not held all the time: see give_back */
+#define HOLD_LAST_MS 6000  /* before the end: it is sent again at 0.2, 0.6, 1.4, 3.0 and 6.2 s */
+#define TTL_MIN      8     /* below it a payload may be meant for us and not for the server */
 
 static void refuse_held(struct flow *flow, enum denial_code code)
 {

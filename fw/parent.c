@@ -387,6 +387,7 @@ int parent_run(const struct parent_options *o, struct err *e)
 	}
 	if (p->lock_fd > 0)
 		teardown(p);
+	flight_free(p->flight);
 	wall_free(p->wall);
 	nft_free(p->nft);
 	loop_free(p->loop);

@@ -10,6 +10,7 @@
 #include "fw/attribute.h"
 #include "fw/control_msg.h"
 #include "fw/engine_msg.h"
+#include "fw/flight.h"
 #include "fw/host.h"
 #include "fw/loop.h"
 #include "fw/nft.h"
@@ -43,6 +44,7 @@ struct parent {
 	struct nft *nft;
 	struct wall *wall; /* NULL: it cannot be had, wall_error says why */
 	struct err wall_error;
+	struct flight *flight; /* NULL: it cannot be had */
 	char run_dir[256];
 	char socket_path[108];
 	char cgroup_root[3000]; /* …/agentfw */

@@ -13,6 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "fw/flight.h"
 #include "fw/nfq.h"
 #include "fw/wall.h"
 
@@ -124,6 +125,16 @@ static void try_wall(FILE *to)
 	fprintf(to, "socket_wall %s\n", r == 0 ? "yes" : strerror(-r));
 }
 
+static void try_flight(FILE *to)
+{
+	struct flight *f = NULL;
+	struct err e;
+	int r = flight_new(&f, &e);
+
+	flight_free(f);
+	fprintf(to, "slow_payloads %s\n", r == 0 ? "yes" : strerror(-r));
+}
+
 /* Without root, in a user namespace where the host lets ordinary users make one. */
 static int leave(struct err *e)
 {
@@ -153,6 +164,7 @@ int probe_print(FILE *to, struct err *e)
 	int r;
 
 	try_wall(to);
+	try_flight(to);
 	fflush(to);
 	r = leave(e);
 	if (r < 0)

@@ -211,6 +211,10 @@ void pfence_wall_end(struct pfence *f)
 /* A daemon runs without it; a fence does only where its policy says so. */
 int wall_setup(struct parent *p)
 {
+	struct err e;
+
+	if (flight_new(&p->flight, &e) < 0)
+		log_debug("%s", e.msg);
 	if (hole("no-socket-wall") || hole("device"))
 		err_set(&p->wall_error, ENOSYS, "left out for a test");
 	else
@@ -228,9 +232,11 @@ int pfence_wall(struct pfence *f, struct err *e)
 {
 	struct parent *p = f->parent;
 	struct profile profile;
-	struct err lacks = p->wall_error;
+	struct err lacks = p->wall_error, no_flight;
 	int r = p->wall ? wall_attach(p->wall, f->cgroup_fd, f->cgroup_id, &lacks) : -lacks.code;
 
+	if (p->flight && flight_attach(p->flight, f->cgroup_fd, &no_flight) < 0)
+		log_debug("%s", no_flight.msg);
 	if (r >= 0)
 		return 0;
 	policy_profile(f->policy, PROFILE_AGENT, &profile);

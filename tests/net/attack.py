@@ -362,6 +362,7 @@ def raw_bytes(a):
 
     def send():
         for i in range(0, len(data), chunk):
+            time.sleep(a.get("pause", 0) if i else 0)
             s.sendall(data[i:i + chunk])
     _, out["send"], _ = attempt(send)
     s.settimeout(a.get("wait", 1.5))

@@ -1,9 +1,7 @@
 """How the twin's clients get to a server, and how they ask there and check what comes back."""
 import collections
-import os
 import socket
 import ssl
-import threading
 import time
 import zlib
 
@@ -94,42 +92,11 @@ def cut(r, data, pieces):
     return [data[a:b] for a, b in zip([0] + at, at + [len(data)]) if a < b]
 
 
-LATE = "not whole in time on a busy machine"
-LAST = threading.local()  # of this thread's request: how long it took to write what goes out in pieces
-
-
 def send_in(r, s, data, pieces):
-    start = time.monotonic()
     for i, piece in enumerate(cut(r, data, pieces)):
         if i and r.random() < 0.3:
             time.sleep(r.random() * 0.02)
         s.sendall(piece)
-    LAST.wrote = time.monotonic() - start
-
-
-class Runnable:
-    """How many tasks wanted a processor, on average over the last seconds: the load average tells of the minute before."""
-
-    def __init__(self, seconds=4, every=0.1):
-        self.seen, self.every = collections.deque(maxlen=int(seconds / every)), every
-        threading.Thread(target=self.watch, daemon=True).start()
-
-    def watch(self):
-        while True:
-            with open("/proc/stat") as f:
-                self.seen.append(next(int(l.split()[1]) for l in f if l.startswith("procs_running")))
-            time.sleep(self.every)
-
-    def mean(self):
-        seen = list(self.seen)
-        return sum(seen) / max(len(seen), 1)
-
-
-def kept_waiting(e, took, runnable):
-    """A first payload that was refused for not being whole in time, since its writer had no processor for so long that
-    TCP began to send again: the fence cannot help that (docs/threat-model.md)."""
-    wrote, LAST.wrote = getattr(LAST, "wrote", 0), 0
-    return isinstance(e, ConnectionResetError) and took > 2.9 and (wrote > 0.15 or runnable > 2 * os.cpu_count())
 
 
 def web(r, t):
