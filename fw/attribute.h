@@ -33,6 +33,14 @@ int sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const 
  * packets (TIME_WAIT)? Then it is ended, and true. Needs CAP_NET_ADMIN. */
 bool sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
 			    uint16_t dport);
+/* Who gets a packet from dst:dport to src:sport of a TCP connection of this machine? */
+enum receiver {
+	RECEIVER_NONE,   /* nobody: no socket, or one that is over, or a listener of cgroup_id's */
+	RECEIVER_COMING, /* a listener, when the handshake's last packet has come */
+	RECEIVER_THERE,  /* somebody; or it cannot be told */
+};
+enum receiver sockdiag_receiver(int fd, const struct addr *src, uint16_t sport,
+				const struct addr *dst, uint16_t dport, uint64_t cgroup_id);
 /* Destroys every TCP socket of these cgroups; returns how many, or -errno (-EOPNOTSUPP: kernel
  * lacks it). The kernel walks through its whole table of connections, some milliseconds for each
  * family.

@@ -239,14 +239,14 @@ static void verdict_rules(struct batch *b)
 
 /* What a fence sent that only itself may get. The packet says so, by a mark that `leave` put there:
  * others may have the same ports, and so the same entry. Rules of the host's may have put the
- * entry's mark in its place. */
+ * entry's mark in its place. PKT_ALLOW_OWN: the engine has it looked at once more. */
 static void own_rules(struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, "in");
 
 	batch_chain(b, OWN_CHAIN, -1, 0, NULL);
 	match_iif_lo(r);
-	nft_match_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
+	nft_match_mark(r, PKT_MARK_MASK & ~PKT_ALLOW_OWN, PKT_ASK_OWN | PKT_STAYS);
 	x_verdict(r, NFT_GOTO, OWN_CHAIN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, "in");

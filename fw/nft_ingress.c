@@ -228,7 +228,7 @@ static void is_syn(struct nftnl_rule *r, bool yes)
 static void own_chain(struct batch *b, const struct nft_fence *f)
 {
 	static const uint8_t icmp[] = {IPPROTO_ICMP, IPPROTO_ICMPV6};
-	char chain[NFT_NAME_BYTES];
+	char chain[NFT_NAME_BYTES], queue[NFT_NAME_BYTES];
 	struct nftnl_rule *r;
 
 	nft_name(chain, "w", f->id);
@@ -266,8 +266,9 @@ static void own_chain(struct batch *b, const struct nft_fence *f)
 		batch_rule(b, r);
 	}
 	r = batch_rule_new(b, chain);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	nft_ask(r, f, PKT_ASK_OWN);
+	x_meta_mark(r, PKT_MARK_MASK & ~PKT_ALLOW_OWN,
+		    PKT_ASK_OWN); /* that it was looked at twice stays */
+	x_verdict(r, NFT_GOTO, nft_name(queue, "q", f->id));
 	batch_rule(b, r);
 }
 

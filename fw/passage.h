@@ -34,8 +34,10 @@ static inline uint32_t passage_asks(const struct passage *w)
 }
 
 /* refuse.c */
-/* was: the mark that the packet came with. verdict_out for packets on their way out. */
+/* was: the mark that the packet came with. One for packets on their way out, one for those that
+ * come in. */
 void verdict_out(struct fence *f, uint32_t id, uint32_t was, uint32_t answer);
+void verdict_in(struct fence *f, uint32_t id, uint32_t was, uint32_t answer);
 void passage_answer(const struct passage *w, uint32_t answer);
 /* Refuses the packets that a flow holds (flow may be NULL) and the one in hand (w may be NULL). The
  * event goes out first, since the verdict may end the process that it is about. */

@@ -40,7 +40,7 @@ void verdict_out(struct fence *f, uint32_t id, uint32_t was, uint32_t answer)
 	nfq_verdict(f->nfq, id, (was & ~PKT_VERDICT_MASK) | answer, true);
 }
 
-static void verdict_in(struct fence *f, uint32_t id, uint32_t was, uint32_t answer)
+void verdict_in(struct fence *f, uint32_t id, uint32_t was, uint32_t answer)
 {
 	nfq_verdict(f->nfq, id, (was & ~PKT_VERDICT_MASK) | answer, false);
 }

@@ -86,10 +86,35 @@ static bool asked_anew(struct passage *w)
 	return true;
 }
 
+/* On several processors a payload may be here before the end of the handshake has made the socket
+ * that it is for, or behind the reset that ended it. */
+static bool met_no_socket(struct passage *w)
+{
+	if (w->pk.l4proto != IPPROTO_TCP || w->pk.tcp_flags & TCP_SYN)
+		return false;
+	switch (sockdiag_receiver(ENGINE_FD_SOCKDIAG, &w->facts.dst, w->pk.dport, &w->facts.src,
+				  w->pk.sport, w->fence->cgroup_id)) {
+	case RECEIVER_NONE: /* as the kernel answers it: nothing to tell */
+		verdict_in(w->fence, w->p->id, w->p->mark, PKT_DENY);
+		return true;
+	case RECEIVER_COMING: /* TCP sends it again */
+		nfq_drop(w->fence->nfq, w->p->id);
+		return true;
+	case RECEIVER_THERE:
+		if (w->p->mark & PKT_ALLOW_OWN)
+			break; /* was looked at twice */
+		nfq_verdict(w->fence->nfq, w->p->id,
+			    (w->p->mark & ~PKT_MARK_MASK) | PKT_ASK_OWN | PKT_STAYS | PKT_ALLOW_OWN,
+			    true);
+		return true;
+	}
+	return false;
+}
+
 /* What the fence sent to an address of this machine, and somebody else would get. */
 static void refuse_outsider(struct passage *w)
 {
-	if (asked_anew(w))
+	if (asked_anew(w) || met_no_socket(w))
 		return;
 	w->facts.stays = false;
 	decide_flow(&w->facts, &w->decision);

@@ -319,6 +319,36 @@ int sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const 
 	return si.acked_bytes <= 1; /* the SYN counts */
 }
 
+struct receiving {
+	uint64_t cgroup_id;
+	enum receiver is;
+};
+
+static int note_receiver(void *arg, const struct inet_diag_msg *m, const struct socket_info *si,
+			 bool v6only)
+{
+	struct receiving *ret = arg;
+
+	if (m->idiag_state == TCP_SYN_RECV)
+		ret->is = RECEIVER_COMING;
+	else if (m->idiag_state == TCP_TIME_WAIT ||
+		 (m->idiag_state == TCP_LISTEN && si->cgroup_id == ret->cgroup_id))
+		ret->is = RECEIVER_NONE;
+	return 1;
+}
+
+enum receiver sockdiag_receiver(int fd, const struct addr *src, uint16_t sport,
+				const struct addr *dst, uint16_t dport, uint64_t cgroup_id)
+{
+	struct receiving ret = {.cgroup_id = cgroup_id, .is = RECEIVER_THERE};
+	struct query q;
+	int r;
+
+	query_exact(&q, families[dst->family == 6], IPPROTO_TCP, src, sport, dst, dport);
+	r = run(fd, &q, note_receiver, &ret);
+	return r == -ENOENT ? RECEIVER_NONE : ret.is;
+}
+
 /* ---- destroying
  * ---------------------------------------------------------------------------------- */
 

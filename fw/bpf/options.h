@@ -65,7 +65,7 @@
 	X(TCP, 6, TCP_KEEPCNT, "keepalive") \
 	X(TCP, 7, TCP_SYNCNT, "how long connecting takes") \
 	X(TCP, 8, TCP_LINGER2, "how a connection ends") \
-	X(TCP, 9, TCP_DEFER_ACCEPT, "servers") \
+	X(TCP, 9, TCP_DEFER_ACCEPT, "servers; it does nothing") \
 	X(TCP, 10, TCP_WINDOW_CLAMP, "buffers") \
 	X(TCP, 12, TCP_QUICKACK, "when it acknowledges") \
 	X(TCP, 13, TCP_CONGESTION, "how fast it sends") \

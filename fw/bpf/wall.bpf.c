@@ -26,6 +26,7 @@
 #define SOL_SOCKET_     1
 #define TCP_NODELAY_    1
 #define TCP_MAXSEG_     2
+#define TCP_DEFER_ACC_  9
 #define SEGMENT_BYTES   32000 /* the kernel puts some together, to 64 kB */
 /* As many as TCP sends at first, and together less than the kernel shows of a packet: over loopback
  * it puts more than 64 kB together. */
@@ -319,16 +320,19 @@ int wall_setsockopt(struct bpf_sockopt *ctx)
 	struct bpf_sock *sk = ctx->sk;
 	struct wall_event *ev;
 
-	/* A port of UDP is one's own: who shares one could have what goes to it taken by another,
-	 * by being the better match or not from one datagram to the next. Programs that ask for it
-	 * mostly just do, so they hear no error; bind(2) tells who is refused.
-	 * Nor does anybody broadcast: the kernel hands a copy of such a packet to this machine's
-	 * listeners that no program here is asked about. Go and Java ask for it on every socket of
-	 * UDP, so they hear no error; sendto(2) says EACCES before there is a packet. */
-	if (ctx->level == SOL_SOCKET_ &&
-	    (ctx->optname == SO_BROADCAST_ ||
-	     (sk && sk->protocol == IPPROTO_UDP &&
-	      (ctx->optname == SO_REUSEADDR_ || ctx->optname == SO_REUSEPORT_)))) {
+	/* Options that servers and libraries set on principle and do as well without, and so hear
+	 * no error. A port of UDP is one's own: who shares one could have what goes to it taken by
+	 * another, by being the better match or not from one datagram to the next. bind(2) tells
+	 * who is refused. Nor does anybody broadcast: the kernel hands a copy of such a packet to
+	 * this machine's listeners that no program here is asked about. sendto(2) says EACCES
+	 * before there is a packet. And a listener takes a connection before its first payload has
+	 * come: whose a socket is that waits for that cannot be seen, and the payload must find one
+	 * that is the fence's. */
+	if ((ctx->level == SOL_SOCKET_ &&
+	     (ctx->optname == SO_BROADCAST_ ||
+	      (sk && sk->protocol == IPPROTO_UDP &&
+	       (ctx->optname == SO_REUSEADDR_ || ctx->optname == SO_REUSEPORT_)))) ||
+	    (ctx->level == IPPROTO_TCP && ctx->optname == TCP_DEFER_ACC_)) {
 		ctx->optlen = -1; /* done, says the kernel, and does nothing */
 		return PASS;
 	}

@@ -286,6 +286,32 @@ def test_row37_race_for_connections(lab):
         check("DONE" in r.out, r.tell())
 
 
+DEFERRED = """
+import socket, threading, time
+for to in ("127.0.0.1", "::1"):
+    s = socket.create_server((to, 0), family=socket.AF_INET6 if ":" in to else socket.AF_INET)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+
+    def serve():
+        c = s.accept()[0]
+        c.sendall(c.recv(100))
+    threading.Thread(target=serve, daemon=True).start()
+    start = time.monotonic()
+    c = socket.create_connection(s.getsockname()[:2], timeout=10)
+    c.sendall(b"hello")
+    print(c.recv(100).decode(), int((time.monotonic() - start) * 1000))
+"""
+
+
+def test_own_listener_that_defers(lab):
+    """A payload that meets a socket whose handshake is not over is neither refused nor lost: TCP sends it again."""
+    for wall in (True, False):
+        r = lab.run(L.policy(), [L.PYTHON, "-c", DEFERRED], timeout=40, wall=wall)
+        lines = [l.split() for l in r.out.splitlines()]
+        check([l[0] for l in lines] == ["hello"] * 2 and not r.events(), r.tell(), r.events())
+        check(not wall or max(int(l[1]) for l in lines) < 500, lines)
+
+
 def test_row37_race_by_client_sockets(lab):
     """A socket that connects has the port of the service that starts later, and gives up in time."""
     need_race()
