@@ -26,20 +26,21 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) 
 Q = $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-4s %s\n' '$(1)' '$@')
 
-POLICY_SRC := $(wildcard policy/*.c policy/base/*.c policy/groups/*.c)
+POLICY_SRC := $(wildcard policy/*.c policy/*/*.c)
 WIRE_SRC   := $(wildcard fw/wire/*.c)
-FW_SRC     := $(filter-out fw/agentfwd.c,$(wildcard fw/*.c))
-CTL_SRC    := $(filter-out agentctl/agentctl.c agentctl/seccomp_gen.c,$(wildcard agentctl/*.c))
+CTL_SRC    := $(filter-out agentctl/agentctl.c agentctl/confine/seccomp_gen.c,$(wildcard agentctl/*.c agentctl/*/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
-ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/*/*.[ch] agentctl/*.[ch] \
-                          tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/net/*.[ch])
+ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/*/*.[ch] fw/*/*/*.[ch] agentctl/*.[ch] \
+                          agentctl/*/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/net/*.[ch])
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 POLICY_LIB := $(BUILD)/libpolicy.a
 WIRE_LIB   := $(BUILD)/libwire.a
-FW_LIB     := $(BUILD)/libfw.a
+# One library a folder: the linker shows who needs whom (tools/includes looks).
+FW_FOLDERS := parent engine nft record bpf ipc
+FW_LIB     := $(patsubst %,$(BUILD)/libfw-%.a,$(FW_FOLDERS))
 CTL_LIB    := $(BUILD)/libctl.a
 UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 ESCAPE     := $(BUILD)/tests/net/escape_player $(BUILD)/tests/net/escape_far
@@ -67,12 +68,12 @@ $(BUILD)/obj/%.o: %.c
 
 # The system call filters of agentctl are made by a program that is built and run first.
 GEN        := $(BUILD)/gen
-$(BUILD)/obj/agentctl/seccomp.o: EXTRA_CFLAGS += -I$(GEN)
-$(BUILD)/obj/agentctl/seccomp.o: $(GEN)/seccomp_filters.h
+$(BUILD)/obj/agentctl/confine/seccomp.o: EXTRA_CFLAGS += -I$(GEN)
+$(BUILD)/obj/agentctl/confine/seccomp.o: $(GEN)/seccomp_filters.h
 $(GEN)/seccomp_filters.h: $(GEN)/seccomp_gen
 	$(call say,GEN)
 	$(Q)$< > $@.tmp && mv $@.tmp $@
-$(GEN)/seccomp_gen: $(BUILD)/obj/agentctl/seccomp_gen.o
+$(GEN)/seccomp_gen: $(BUILD)/obj/agentctl/confine/seccomp_gen.o
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
@@ -81,11 +82,11 @@ $(GEN)/seccomp_gen: $(BUILD)/obj/agentctl/seccomp_gen.o
 BPF_CC     ?= clang
 BPFTOOL    ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool) bpftool)
 BPF_CFLAGS  = -target bpf -O2 -g -Wall -Wextra -Wno-unused-parameter -I. -idirafter /usr/include/$(shell $(CC) -print-multiarch)
-$(BUILD)/obj/fw/wall.o: EXTRA_CFLAGS += -isystem $(GEN)
-$(BUILD)/obj/fw/wall.o: $(GEN)/wall.skel.h
+$(BUILD)/obj/fw/bpf/wall.o: EXTRA_CFLAGS += -isystem $(GEN)
+$(BUILD)/obj/fw/bpf/wall.o: $(GEN)/wall.skel.h
 .SECONDARY: $(BUILD)/obj/fw/bpf/wall.bpf.o $(BUILD)/obj/fw/bpf/flight.bpf.o
-$(BUILD)/obj/fw/flight.o: EXTRA_CFLAGS += -isystem $(GEN)
-$(BUILD)/obj/fw/flight.o: $(GEN)/flight.skel.h
+$(BUILD)/obj/fw/bpf/flight.o: EXTRA_CFLAGS += -isystem $(GEN)
+$(BUILD)/obj/fw/bpf/flight.o: $(GEN)/flight.skel.h
 $(GEN)/%.skel.h: $(BUILD)/obj/fw/bpf/%.bpf.o
 	$(call say,GEN)
 	@mkdir -p $(@D)
@@ -99,14 +100,14 @@ $(BUILD)/obj/fw/bpf/%.bpf.o: fw/bpf/%.bpf.c
 
 $(POLICY_LIB): $(call obj,$(POLICY_SRC))
 $(WIRE_LIB): $(call obj,$(WIRE_SRC))
-$(FW_LIB): $(call obj,$(FW_SRC))
+$(foreach f,$(FW_FOLDERS),$(eval $(BUILD)/libfw-$f.a: $(call obj,$(filter-out %.bpf.c,$(wildcard fw/$f/*.c fw/$f/*/*.c)))))
 $(CTL_LIB): $(call obj,$(CTL_SRC))
 $(BUILD)/lib%.a:
 	$(call say,AR)
 	@mkdir -p $(@D)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) qcs $@ $^
 
-$(BUILD)/agentfwd: $(BUILD)/obj/fw/agentfwd.o $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
+$(BUILD)/agentfwd: $(BUILD)/obj/fw/agentfwd.o $(BUILD)/obj/fw/probe.o $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
 $(BUILD)/agentctl: $(BUILD)/obj/agentctl/agentctl.o $(CTL_LIB) $(POLICY_LIB)
 $(BUILD)/agentfwd: LIBS = $(PKG_LIBS)
 $(BUILD)/agentctl: LIBS = $(CTL_LIBS)
@@ -141,7 +142,7 @@ fuzz:
 	$(Q)mkdir -p $(BUILD)/fuzz/corpus-$(TARGET)
 	$(Q)clang -std=gnu17 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined \
 	   -fno-sanitize-recover=all $(PKG_CFLAGS) -o $(BUILD)/fuzz/fuzz_$(TARGET) \
-	   tests/fuzz/fuzz_$(TARGET).c $(WIRE_SRC) agentctl/audit_record.c $(POLICY_SRC) $(PKG_LIBS)
+	   tests/fuzz/fuzz_$(TARGET).c $(WIRE_SRC) agentctl/seen/audit_record.c $(POLICY_SRC) $(PKG_LIBS)
 	$(Q)$(BUILD)/fuzz/fuzz_$(TARGET) -runs=$(RUNS) -max_len=$(MAX_LEN) -print_final_stats=1 \
 	   $(BUILD)/fuzz/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET)
 

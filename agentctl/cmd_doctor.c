@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "agentctl/ctl.h"
-#include "agentctl/doctor.h"
+#include "agentctl/check/doctor.h"
 
 struct check *check_add(struct checks *c, const char *name, bool found, bool needed,
 			const char *fmt, ...)

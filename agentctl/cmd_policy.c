@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "agentctl/ctl.h"
-#include "agentctl/profile_check.h"
+#include "agentctl/check/profile_check.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/nearest.h"
 #include "policy/profile.h"

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/broker.h"
+#include "agentctl/launch/broker.h"
 #include "agentctl/ctl.h"
-#include "agentctl/guard.h"
-#include "agentctl/plan.h"
-#include "agentctl/refused.h"
+#include "agentctl/guard/guard.h"
+#include "agentctl/confine/plan.h"
+#include "agentctl/seen/refused.h"
 #include "policy/base/cleanup.h"
 
 struct run {

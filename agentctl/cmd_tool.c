@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/broker.h"
+#include "agentctl/launch/broker.h"
 
 static int options(struct tool_call *c, const char **policy, int argc, char **argv)
 {

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-#include "agentctl/plan.h"
-#include "fw/control_msg.h"
+#include "agentctl/confine/plan.h"
+#include "fw/ipc/control_msg.h"
 #include "policy/base/err.h"
 #include "policy/policy.h"
 

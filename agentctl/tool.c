@@ -13,10 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agentctl/broker.h"
-#include "agentctl/guard.h"
-#include "agentctl/plan.h"
-#include "agentctl/refused.h"
+#include "agentctl/launch/broker.h"
+#include "agentctl/guard/guard.h"
+#include "agentctl/confine/plan.h"
+#include "agentctl/seen/refused.h"
 #include "policy/base/cleanup.h"
 
 struct tool {

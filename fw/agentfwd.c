@@ -10,8 +10,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "fw/engine.h"
-#include "fw/parent.h"
+#include "fw/engine/engine.h"
+#include "fw/parent/parent.h"
 #include "fw/probe.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"

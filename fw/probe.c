@@ -1,6 +1,6 @@
 #include "fw/probe.h"
-#include "fw/nft.h"
-#include "fw/nft_batch.h"
+#include "fw/nft/nft.h"
+#include "fw/nft/batch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +13,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "fw/flight.h"
-#include "fw/nfq.h"
-#include "fw/wall.h"
+#include "fw/bpf/flight.h"
+#include "fw/engine/nfq.h"
+#include "fw/bpf/wall.h"
 
 #define TABLE_F_PERSIST 0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
 #define PATIENCE_S      5

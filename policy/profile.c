@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "policy/opened.h"
+#include "policy/blob/opened.h"
 
 static const char *string(const struct policy *p, uint32_t at)
 {

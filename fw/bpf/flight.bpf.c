@@ -17,7 +17,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "fw/bpf/flight.h"
+#include "fw/bpf/flight_shared.h"
 
 #define TCP_NODELAY_    1
 #define TCP_CONGESTION_ 13

@@ -1,10 +1,19 @@
-/* What the programs of flight.bpf.c and their loader (fw/flight.c) have in common. */
-#ifndef AGENTFW_BPF_FLIGHT_H
-#define AGENTFW_BPF_FLIGHT_H
+/* The loader of fw/bpf/flight.bpf.c, by which TCP sends the whole of a first payload that is held:
+ * also one in pieces that come late, or more of them than it sends before an answer.
+ *
+ * Where the kernel or the rights lack it, such a payload may never become whole and is refused
+ * after a while, and all else is the same. Attached to a cgroup it is for sockets in it and below;
+ * the daemon's end ends what it does, and leaves the sockets as they are. */
+#ifndef AGENTFW_FLIGHT_H
+#define AGENTFW_FLIGHT_H
 
-/* Of the congestion control. There is one of a name on a machine, so the loader writes its process
- * number in the place of the digits. The kernel takes letters, digits, _ and . alone. */
-#define FLIGHT_NAME       "agentfw_0000000"
-#define FLIGHT_NAME_BYTES 16 /* TCP_CA_NAME_MAX */
+#include "policy/base/err.h"
+
+struct flight;
+
+/* Needs BPF struct_ops and the kernel's types (CONFIG_DEBUG_INFO_BTF). */
+int flight_new(struct flight **ret, struct err *e);
+void flight_free(struct flight *f);
+int flight_attach(struct flight *f, int cgroup_fd, struct err *e);
 
 #endif

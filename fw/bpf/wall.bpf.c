@@ -16,7 +16,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "fw/bpf/options.h"
-#include "fw/bpf/wall.h"
+#include "fw/bpf/wall_shared.h"
 
 #define AF_INET_        2
 #define AF_INET6_       10

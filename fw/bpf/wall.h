@@ -1,58 +1,40 @@
-/* What the programs of the socket wall (wall.bpf.c) and their loader (fw/wall.c) have in common. */
-#ifndef AGENTFW_BPF_WALL_H
-#define AGENTFW_BPF_WALL_H
+/* The socket wall's loader: what fw/bpf/wall.bpf.c is, put on the cgroups of fences.
+ *
+ * The programs are loaded once a daemon. Attached to a cgroup they stay there as long as it lives:
+ * nothing here takes them off, and they outlive the daemon. What is below the cgroup is under them,
+ * too. Needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN, and cgroup BPF in the kernel
+ * (CONFIG_CGROUP_BPF); errors say what of that is missing. */
+#ifndef AGENTFW_WALL_H
+#define AGENTFW_WALL_H
 
-#include <linux/types.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* Packet marks, as in fw/engine_msg.h (wall.c compares them): what the firewall's rules leave on a
- * packet that may go. */
-#define WALL_ASK_MASK  0x70000000u
-#define WALL_PASS      0x70000000u /* judged */
-#define WALL_OWN       0x50000000u /* the same; who may get it is looked at when it comes in */
-#define WALL_STAYS     0x01000000u /* judged to stay on this machine */
-#define WALL_MARK_MASK 0x7f000000u /* every bit that is ours: none is left on what passes */
+#include "fw/bpf/wall_shared.h"
+#include "policy/base/err.h"
 
-#define WALL_RING_BYTES     (1u << 18)
-#define WALL_EVENTS_PER_SEC 200 /* of a fence; the rest is counted */
+struct wall;
 
-enum wall_kind {
-	WALL_SOCKET = 1,
-	WALL_BIND,
-	WALL_CONNECT,
-	WALL_SENDMSG,
-	WALL_SOURCE, /* of a datagram, by a control message */
-	WALL_SETSOCKOPT,
-	WALL_KIND_COUNT,
+struct wall_counts { /* since the fence began */
+	uint64_t lost;
+	uint64_t dropped[WALL_DROP_COUNT];
 };
 
-/* One call that was refused. */
-struct wall_event {
-	__u64 cgroup;   /* of the fence */
-	__u32 pid, uid; /* pid 0: this kernel does not tell it here */
-	__u32 kind;     /* enum wall_kind */
-	__u32 family, type, protocol;
-	__u32 addr[4]; /* network order; IPv4: the first */
-	__u32 port;    /* host order */
-	__s32 level, option;
-	char comm[16];
-};
+int wall_new(struct wall **ret, struct err *e);
+void wall_free(struct wall *w);
+/* cgroup_id is the directory's inode number. All of the programs, or an error. */
+int wall_attach(struct wall *w, int cgroup_fd, uint64_t cgroup_id, struct err *e);
+/* Attaches them to a cgroup that is made for it and removed. */
+int wall_try(struct wall *w, struct err *e);
+/* Readable when calls were refused. */
+int wall_fd(const struct wall *w);
+/* Hands at most max of the refused calls to fn, which may be called for any fence; how many. */
+size_t wall_read(struct wall *w, size_t max, void (*fn)(void *arg, const struct wall_event *ev),
+		 void *arg);
+/* -ENOENT: nothing of ours is on that cgroup. */
+int wall_count(const struct wall *w, uint64_t cgroup_id, struct wall_counts *ret);
 
-/* Why a packet was dropped. */
-enum wall_drop {
-	WALL_DROP_UNJUDGED, /* the firewall's rules have not seen it, or are gone */
-	WALL_DROP_STAYS,    /* judged to stay on the machine, about to leave it */
-	WALL_DROP_LOOPBACK, /* to a loopback address, by a device that does not lead there */
-	WALL_DROP_BOUND,    /* by a socket that is bound to a device */
-	WALL_DROP_COUNT,
-};
-
-/* Of each fence. */
-struct wall_fence {
-	__u64 cgroup; /* set by the loader */
-	__u64 window_ns;
-	__u64 told; /* in this window */
-	__u64 lost; /* refused calls that no event tells of */
-	__u64 dropped[WALL_DROP_COUNT];
-};
+/* "SO_MARK", and why it is refused (NULL: not known); or NULL, and the caller has the numbers. */
+const char *wall_option_name(int32_t level, int32_t option, const char **ret_why);
 
 #endif

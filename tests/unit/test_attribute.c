@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fw/attribute.h"
+#include "fw/parent/attribute.h"
 #include "policy/base/cleanup.h"
 
 static const struct addr lo4 = {4, {127, 0, 0, 1}};

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agentctl/audit.h"
-#include "agentctl/plan.h"
-#include "agentctl/refused.h"
+#include "agentctl/seen/audit.h"
+#include "agentctl/confine/plan.h"
+#include "agentctl/seen/refused.h"
 #include "policy/base/cleanup.h"
 
 #define HEAD "audit(1795548731.973:67): "

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fw/decide.h"
+#include "fw/engine/decide.h"
 #include "tests/unit/given.h"
 
 #define NOW 5000000u /* ms */

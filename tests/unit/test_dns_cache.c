@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fw/dns_cache.h"
+#include "fw/engine/dns/cache.h"
 
 #define NOW  1000000u /* ms */
 #define MANY 40000u

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fw/engine_msg.h"
-#include "fw/epoch.h"
+#include "fw/ipc/engine_msg.h"
+#include "fw/parent/epoch.h"
 
 static char dir[] = "/tmp/afw-epoch-XXXXXX";
 static char path[64];

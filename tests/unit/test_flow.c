@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "fw/flow.h"
+#include "fw/engine/flow.h"
 
 static unsigned n_gone;
 

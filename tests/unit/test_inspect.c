@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fw/inspect.h"
+#include "fw/engine/inspect.h"
 #include "fw/wire/tls.h"
 #include "tests/unit/given.h"
 

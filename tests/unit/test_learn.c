@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/learn.h"
+#include "agentctl/learn/learn.h"
 #include "policy/base/cleanup.h"
 
 static const char *gone, *directory; /* all else exists and is a file */

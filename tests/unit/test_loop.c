@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fw/budget.h"
-#include "fw/loop.h"
+#include "fw/engine/budget.h"
+#include "fw/ipc/loop.h"
 
 #define FDS     8
 #define TIMERS  300

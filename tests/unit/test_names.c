@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fw/names.h"
+#include "fw/engine/names.h"
 #include "tests/unit/given.h"
 
 #define NOW  5000000u /* ms */

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fw/record.h"
+#include "fw/record/record.h"
 #include "policy/base/cleanup.h"
 
 #define SECOND 1000000000ull

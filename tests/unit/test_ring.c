@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fw/ring.h"
+#include "fw/ipc/ring.h"
 
 #define HEAD_BYTES 4096 /* ring.c: the page before the data; the writer's position comes first */
 

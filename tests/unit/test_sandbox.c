@@ -29,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agentctl/plan.h"
+#include "agentctl/confine/plan.h"
 
 #define HIGH      (1ull << 32)
 #define MPTCP     262

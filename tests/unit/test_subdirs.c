@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/plan.h"
+#include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
 
 static char top[64], dir[80], kept[128];

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/watch.h"
+#include "agentctl/seen/watch.h"
 #include "policy/base/cleanup.h"
 
 static char dir[] = "/tmp/agentfw-watch-XXXXXX"; /* with a file, a directory, links */

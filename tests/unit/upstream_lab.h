@@ -1,5 +1,5 @@
 /* Name servers of 127.0.0.1 that behave as the name says that they are asked for, and what a test
- * of fw/upstream.h keeps. */
+ * of fw/engine/dns/upstream.h keeps. */
 #ifndef AGENTFW_TESTS_UPSTREAM_LAB_H
 #define AGENTFW_TESTS_UPSTREAM_LAB_H
 
@@ -11,8 +11,8 @@
 #include <cmocka.h>
 #include <sys/socket.h>
 
-#include "fw/host.h"
-#include "fw/upstream.h"
+#include "fw/parent/host.h"
+#include "fw/engine/dns/upstream.h"
 #include "policy/base/cleanup.h"
 #include "tests/unit/dns_msg.h"
 

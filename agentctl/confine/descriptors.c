@@ -1,0 +1,33 @@
+/* What the command is handed: its standard streams. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "agentctl/confine/plan.h"
+
+/* A socket that leads out, held since before the fence, would stay outside it; below a directory
+ * held from outside the box every file is as it is there. */
+int descriptors_check(const int streams[3], struct err *e)
+{
+	for (int i = 0; i < 3; i++) {
+		int fd = streams[i];
+		struct stat st = {0};
+		int domain;
+		socklen_t len = sizeof(domain);
+
+		if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+			err_set(e, EPERM,
+				"descriptor %d is a directory: files could be reached by it", i);
+			return err_hint(e, "redirect it: < /dev/null");
+		}
+		if (S_ISBLK(st.st_mode))
+			return err_set(e, EPERM, "descriptor %d is a disk", i);
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+		    domain != AF_UNIX) {
+			err_set(e, EPERM,
+				"descriptor %d is a network socket: data could leave by it", i);
+			return err_hint(e, "redirect it: < /dev/null, or through a pipe: | cat");
+		}
+	}
+	return 0;
+}

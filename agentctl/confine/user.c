@@ -1,0 +1,105 @@
+/* Who the command runs as. */
+#include <ctype.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agentctl/confine/plan.h"
+#include "policy/base/cleanup.h"
+
+static int take(struct plan *p, const struct passwd *pw)
+{
+	p->uid = pw->pw_uid;
+	p->gid = pw->pw_gid;
+	snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
+	snprintf(p->home, sizeof(p->home), "%s", pw->pw_dir);
+	snprintf(p->shell, sizeof(p->shell), "%s", pw->pw_shell);
+	return 0;
+}
+
+static bool number(const char *s, unsigned long *ret)
+{
+	char *end;
+
+	*ret = strtoul(s, &end, 10);
+	return isdigit((unsigned char)*s) && !*end && *ret < UINT32_MAX;
+}
+
+static int find_named(struct plan *p, const char *name, struct err *e)
+{
+	unsigned long uid;
+	const struct passwd *pw = number(name, &uid) ? getpwuid((uid_t)uid) : getpwnam(name);
+
+	if (!pw)
+		return err_set(e, ENOENT, "user: there is no user '%s'", name);
+	if (geteuid() != 0 && pw->pw_uid != getuid()) {
+		err_set(e, EPERM, "only root can run a command as user '%s'", name);
+		return err_hint(e, "start with sudo, or leave `user` out");
+	}
+	return take(p, pw);
+}
+
+int user_find(struct plan *p, const char *name, struct err *e)
+{
+	const char *sudo = getenv("SUDO_UID");
+	const struct passwd *pw;
+	unsigned long uid;
+
+	if (name && name[0])
+		return find_named(p, name, e);
+	if (geteuid() != 0) {
+		pw = getpwuid(getuid());
+		return pw ? take(p, pw)
+			  : err_set(e, ENOENT, "user %u has no entry in the user database",
+				    (unsigned)getuid());
+	}
+	if (sudo && number(sudo, &uid) && uid != 0 && (pw = getpwuid((uid_t)uid)))
+		return take(p, pw);
+	err_set(e, EPERM, "the agent would run as root");
+	return err_hint(
+	    e, "name a user in the policy (agent: {user: NAME}), or start with sudo as yourself; "
+	       "root only runs as root when the policy says user: root");
+}
+
+bool user_changes(const struct plan *p)
+{
+	return !p->rootless && (geteuid() == 0 || p->uid != getuid());
+}
+
+int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err *e)
+{
+	if (setgroups(n, groups) < 0 || setresgid(p->gid, p->gid, p->gid) < 0 ||
+	    setresuid(p->uid, p->uid, p->uid) < 0)
+		return err_set(e, errno, "cannot become %s: %s", p->user, strerror(errno));
+	return 0;
+}
+
+/* ---- for a moment ------------------------------------------------------------------------------
+ */
+
+int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e)
+{
+	*ret = (struct user_rights){.own = geteuid() != 0 || p->uid == 0};
+	if (ret->own)
+		return 0;
+	ret->n_groups = getgroups(ARRAY_SIZE(ret->groups), ret->groups);
+	ret->gid = getegid();
+	if (ret->n_groups < 0)
+		return err_set(e, errno, "cannot read our groups: %s", strerror(errno));
+	if (initgroups(p->user, p->gid) == 0 && setegid(p->gid) == 0 && seteuid(p->uid) == 0)
+		return 0;
+	err_set(e, errno, "cannot become %s: %s", p->user, strerror(errno));
+	user_return(ret);
+	return -EPERM;
+}
+
+/* Who cannot go back has fewer rights than he thinks: nothing good comes of going on. */
+void user_return(const struct user_rights *r)
+{
+	if (!r->own && (seteuid(0) < 0 || setegid(r->gid) < 0 ||
+			setgroups((size_t)r->n_groups, r->groups) < 0))
+		abort();
+}

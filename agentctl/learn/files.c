@@ -1,0 +1,370 @@
+/* From single accesses to the lists of a profile: a directory when several files in it were read,
+ * never a home or what everything lies in; nothing of what others trust. */
+#include "agentctl/learn/learn.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agentctl/confine/plan.h"
+#include "policy/base/cleanup.h"
+
+#define SEVERAL    3 /* files of one directory: then the directory */
+#define DEEP       3 /* /usr/lib/python3: what lies higher is only merged for its own files */
+#define PATH_BYTES 2000
+
+struct item {
+	const char *path;
+	uint64_t count;
+	bool directory;
+};
+
+struct learning {
+	const struct seen *s;
+	const struct learn_host *h;
+	struct proposals *ret;
+	bool failed;
+};
+
+/* ---- places ------------------------------------------------------------------------------------
+ */
+
+static bool below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return n == 1 || (strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0'));
+}
+
+static unsigned depth(const char *path)
+{
+	unsigned n = 0;
+
+	for (const char *p = path; *p; p++)
+		n += *p == '/' && p[1];
+	return n;
+}
+
+static bool is_home(const struct learn_host *h, const char *dir)
+{
+	return strcmp(dir, h->home) == 0 || strcmp(dir, "/root") == 0 ||
+	       strcmp(dir, "/home") == 0 || (strncmp(dir, "/home/", 6) == 0 && depth(dir) == 2);
+}
+
+/* Why a directory is too much to be allowed as a whole; NULL: it is not. */
+static const char *too_much(const struct learn_host *h, const char *dir)
+{
+	static const char *const everything[] = {"/usr",  "/etc",   "/var", "/boot",   "/dev",
+						 "/proc", "/sys",   "/run", "/bin",    "/sbin",
+						 "/lib",  "/lib64", "/tmp", "/var/tmp"};
+
+	if (strcmp(dir, "/") == 0)
+		return "every file there is";
+	if (is_home(h, dir))
+		return "a home as a whole";
+	for (size_t i = 0; i < ARRAY_SIZE(everything); i++)
+		if (strcmp(dir, everything[i]) == 0)
+			return "too much lies in it";
+	return NULL;
+}
+
+static void parent(const char *path, char ret[PATH_MAX + 1])
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(ret, PATH_MAX + 1, "%.*s", (int)(slash - path), path);
+	if (!ret[0])
+		snprintf(ret, PATH_MAX + 1, "/");
+}
+
+/* ---- proposals --------------------------------------------------------------------------------
+ */
+
+static struct proposal *propose(struct learning *l, enum path_kind kind, const char *path)
+{
+	struct proposals *ps = l->ret;
+	struct proposal *p = ps->list;
+
+	for (size_t i = 0; i < ps->n; i++, p++)
+		if (p->kind == kind && strcmp(p->path, path) == 0)
+			return p;
+	if (ps->n == ps->room) {
+		size_t room = ps->room ? ps->room * 2 : 64;
+
+		p = reallocarray(ps->list, room, sizeof(*p));
+		if (!p) {
+			l->failed = true;
+			return NULL;
+		}
+		ps->list = p;
+		ps->room = room;
+	}
+	p = &ps->list[ps->n];
+	*p = (struct proposal){.kind = kind, .path = strdup(path)};
+	if (!p->path) {
+		l->failed = true;
+		return NULL;
+	}
+	ps->n++;
+	return p;
+}
+
+static void add(struct learning *l, enum path_kind kind, const char *path, uint64_t count,
+		size_t files, const char *why_not)
+{
+	struct proposal *p = propose(l, kind, path);
+
+	if (!p)
+		return;
+	p->count += count;
+	p->files += files;
+	p->why_not = why_not;
+	p->broad = kind == PATH_EXEC && profile_is_interpreter(path);
+	p->optional = !l->h->exists(path);
+}
+
+/* What cannot be written down, or should not be. */
+static const char *unfit(enum path_kind kind, const char *path)
+{
+	const struct protected_place *place = protected_place_of(path);
+	char buf[2 * PATH_BYTES + 3];
+
+	if (place && (kind != PATH_READ || place->flags & PROTECTED_SECRET))
+		return "others trust what is there: add it yourself, if it is meant";
+	return suggest_yaml(path, buf, sizeof(buf)) || strcmp(path, "/") == 0
+		   ? NULL
+		   : "a policy cannot write this name";
+}
+
+static bool proposed(const struct learning *l, enum path_kind kind, const char *path)
+{
+	for (size_t i = 0; i < l->ret->n; i++) {
+		const struct proposal *p = &l->ret->list[i];
+
+		if (p->kind == kind && !p->why_not && below(path, p->path))
+			return true;
+	}
+	return false;
+}
+
+/* ---- merging -----------------------------------------------------------------------------------
+ */
+
+static int by_path(const void *x, const void *y)
+{
+	/* a directory before what is in it, and that before its neighbours */
+	const unsigned char *a = (const void *)((const struct item *)x)->path;
+	const unsigned char *b = (const void *)((const struct item *)y)->path;
+
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return (*a == '/' ? 1 : *a) - (*b == '/' ? 1 : *b);
+}
+
+/* Takes the items of one directory, [0, n) of them, all below dir; proposes what is left. Returns
+ * true when dir itself was proposed. */
+static bool merge(struct learning *l, enum path_kind kind, const char *dir, const struct item *it,
+		  size_t n)
+{
+	size_t skip = strcmp(dir, "/") == 0 ? 1 : strlen(dir) + 1, direct = 0, merged = 0;
+	size_t first = l->ret->n;
+	bool listed = strcmp(it[0].path, dir) == 0 && it[0].directory;
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += it[i].count;
+	for (size_t i = strcmp(it[0].path, dir) == 0, k; i < n; i = k) {
+		size_t len = skip + strcspn(it[i].path + skip, "/");
+		char sub[PATH_MAX + 1];
+
+		snprintf(sub, sizeof(sub), "%.*s", (int)len, it[i].path);
+		for (k = i + 1; k < n && below(it[k].path, sub); k++)
+			;
+		if (k - i == 1 && !it[i].path[len] && !it[i].directory) {
+			add(l, kind, it[i].path, it[i].count, 1, NULL);
+			direct++;
+		} else {
+			merged += merge(l, kind, sub, it + i, k - i);
+		}
+	}
+	if (too_much(l->h, dir)) {
+		if (listed)
+			add(l, kind, dir, it[0].count, 1, too_much(l->h, dir));
+		return false;
+	}
+	if (!listed && (direct + merged < SEVERAL || (depth(dir) < DEEP && direct < SEVERAL)))
+		return false;
+	for (size_t i = first; i < l->ret->n; i++)
+		free(l->ret->list[i].path);
+	l->ret->n = first;
+	add(l, kind, dir, count, n, NULL);
+	return true;
+}
+
+static void merge_all(struct learning *l, enum path_kind kind, struct item *it, size_t n)
+{
+	if (!n)
+		return;
+	qsort(it, n, sizeof(*it), by_path);
+	merge(l, kind, "/", it, n);
+}
+
+/* ---- the three lists ---------------------------------------------------------------------------
+ */
+
+static size_t gather(struct learning *l, enum path_kind kind, bool map, struct item *it)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->s->n_paths; i++) {
+		const struct seen_path *p = &l->s->path[i];
+		const char *why = unfit(kind, p->path);
+
+		if (p->kind != kind || (kind == PATH_EXEC && p->map != map))
+			continue;
+		if (why)
+			add(l, kind, p->path, p->count, 1, why);
+		else if (kind != PATH_READ ||
+			 (!proposed(l, PATH_EXEC, p->path) && !proposed(l, PATH_WRITE, p->path)))
+			it[n++] = (struct item){p->path, p->count, p->directory};
+	}
+	return n;
+}
+
+/* Programs one by one: a directory of them is more than was run. */
+static void programs(struct learning *l, struct item *it)
+{
+	size_t n = gather(l, PATH_EXEC, false, it);
+
+	for (size_t i = 0; i < n; i++)
+		add(l, PATH_EXEC, it[i].path, it[i].count, 1,
+		    proposed(l, PATH_WRITE, it[i].path) ? "what can be written must not be run"
+							: NULL);
+	n = gather(l, PATH_EXEC, true, it);
+	merge_all(l, PATH_EXEC, it, n);
+}
+
+/* The place that must be open for it: where a name comes or goes, the directory. A directory that
+ * was made and is still there needs no making. */
+static const char *place(const struct learning *l, const struct seen_path *p,
+			 char buf[PATH_MAX + 1])
+{
+	if (!p->name || (p->made && l->h->is_directory(p->path)))
+		return p->path;
+	parent(p->path, buf);
+	/* only this name, where the whole would be too much */
+	return too_much(l->h, buf) && l->h->exists(p->path) ? p->path : buf;
+}
+
+static void changes(struct learning *l, struct item *it)
+{
+	size_t n = 0;
+	char buf[PATH_MAX + 1];
+
+	for (size_t i = 0; i < l->s->n_paths; i++) {
+		const struct seen_path *p = &l->s->path[i];
+		const char *at, *why;
+
+		if (p->kind != PATH_WRITE)
+			continue;
+		at = place(l, p, buf);
+		why = unfit(PATH_WRITE, at);
+		why = why ? why : unfit(PATH_WRITE, p->path);
+		if (!why && (l->h->is_directory(at) || p->name))
+			why = too_much(l->h, at);
+		if (why)
+			add(l, PATH_WRITE, p->path, p->count, 1, why);
+		else if (at == buf || l->h->is_directory(at))
+			add(l, PATH_WRITE, at, p->count, 1, NULL);
+		else
+			it[n++] = (struct item){p->path, p->count, false};
+	}
+	for (size_t i = 0; i < n;) /* files in a directory that is open anyway */
+		if (proposed(l, PATH_WRITE, it[i].path))
+			it[i] = it[--n];
+		else
+			i++;
+	merge_all(l, PATH_WRITE, it, n);
+}
+
+/* Who reads again what he has written reads the whole place: the names were of that run. */
+static void read_back(struct learning *l)
+{
+	for (size_t i = 0; i < l->s->n_paths; i++) {
+		const struct seen_path *p = &l->s->path[i];
+
+		for (size_t k = 0; p->kind == PATH_READ && k < l->ret->n; k++) {
+			const struct proposal *w = &l->ret->list[k];
+
+			if (w->kind != PATH_WRITE || w->why_not || !below(p->path, w->path))
+				continue;
+			add(l, PATH_READ, w->path, p->count, 1, NULL);
+			break;
+		}
+	}
+}
+
+/* Of what lies in a directory that is proposed, too, nothing more need be said. */
+static void drop_covered(struct learning *l)
+{
+	struct proposals *ps = l->ret;
+
+	for (size_t i = 0; i < ps->n;) {
+		struct proposal *p = &ps->list[i];
+		bool covered = false;
+
+		for (size_t k = 0; k < ps->n && !covered; k++) {
+			struct proposal *q = &ps->list[k];
+
+			covered = k != i && !p->why_not && !q->why_not && q->kind == p->kind &&
+				  strcmp(q->path, p->path) != 0 && below(p->path, q->path);
+			if (covered) {
+				q->count += p->count;
+				q->files += p->files;
+			}
+		}
+		if (!covered) {
+			i++;
+			continue;
+		}
+		free(p->path);
+		memmove(p, p + 1, (ps->n - i - 1) * sizeof(*p));
+		ps->n--;
+	}
+}
+
+static int by_kind(const void *x, const void *y)
+{
+	const struct proposal *a = x, *b = y;
+
+	return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->path, b->path);
+}
+
+int learn_files(const struct seen *s, const struct learn_host *h, struct proposals *ret)
+{
+	struct learning l = {.s = s, .h = h, .ret = ret};
+	_cleanup_free_ struct item *it = calloc(s->n_paths + 1, sizeof(*it));
+
+	*ret = (struct proposals){0};
+	if (!it)
+		return -ENOMEM;
+	changes(&l, it);
+	programs(&l, it);
+	merge_all(&l, PATH_READ, it, gather(&l, PATH_READ, false, it));
+	read_back(&l);
+	drop_covered(&l);
+	if (ret->n)
+		qsort(ret->list, ret->n, sizeof(*ret->list), by_kind);
+	return l.failed ? -ENOMEM : 0;
+}
+
+void proposals_done(struct proposals *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->list[i].path);
+	free(p->list);
+	*p = (struct proposals){0};
+}

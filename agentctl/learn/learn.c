@@ -1,0 +1,170 @@
+/* agentctl policy learn. */
+#include "agentctl/learn/learn.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agentctl/ctl.h"
+#include "policy/base/cleanup.h"
+
+#define DEFAULT_DIR "/var/log/agentfw"
+
+struct learn {
+	const char *log_dir, *policy, *fence;
+	struct policy_file base;
+	struct seen_all seen;
+	struct proposals files[1 + SEEN_TOOLS_MAX];
+};
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The policy that held when the log was written, if it is still there: what it allowed was not
+ * logged. */
+static int find_base(struct learn *l, struct err *e)
+{
+	if (l->base.policy || !l->seen.policy)
+		return 0;
+	if (l->seen.policies) {
+		err_set(e, EINVAL, "there are runs of several policies in this log");
+		return err_hint(e, "name one with -p POLICY, or a run with --fence NAME");
+	}
+	return policy_file_load(l->seen.policy, &l->base, e);
+}
+
+static int propose(struct learn *l, struct err *e)
+{
+	static struct plan who;
+	struct err none;
+	struct learn_host host = {.exists = exists, .is_directory = is_directory};
+	const char *user = l->base.policy ? policy_agent_user(l->base.policy) : NULL;
+
+	/* whose home is not to be opened */
+	host.home = user_find(&who, user, &none) == 0 ? who.home : "/root";
+	for (size_t i = 0; i < l->seen.n; i++)
+		if (learn_files(&l->seen.by[i], &host, &l->files[i]) < 0)
+			return err_set(e, ENOMEM, "out of memory");
+	return 0;
+}
+
+static void head(const struct learn *l, const char *file, char *ret, size_t bytes)
+{
+	size_t n = (size_t)snprintf(ret, bytes,
+				    "# Proposed by agentctl policy learn, from %s\n"
+				    "# (%s%s%zu run%s). It allows what was done there in audit "
+				    "mode, wanted or not: read it\n"
+				    "# before you use it. Behind each entry: how often.\n",
+				    file, l->fence ? l->fence : "", l->fence ? ", " : "",
+				    l->seen.fences, l->seen.fences == 1 ? "" : "s");
+
+	if (l->base.path && n < bytes)
+		n += (size_t)snprintf(ret + n, bytes - n,
+				      "# What held then is kept, without its comments: %s\n"
+				      "# Relative paths count from the directory of the file.\n",
+				      l->base.path);
+	if (l->seen.lost && n < bytes)
+		snprintf(ret + n, bytes - n,
+			 "# The log lacks %llu refusals: what they were is not in here.\n",
+			 (unsigned long long)l->seen.lost);
+}
+
+/* What is printed is a policy, or nothing is. */
+static int check(const char *text, const char *path, struct err *e)
+{
+	_cleanup_free_ void *blob = NULL;
+	struct diags d;
+	size_t bytes;
+	int r = policy_compile(path, text, strlen(text), &d, &blob, &bytes);
+
+	if (r == -EINVAL && d.n) {
+		const struct diag *x = &d.list[0];
+
+		for (size_t i = 0; i < d.n && x->warning; i++)
+			x = &d.list[i];
+		err_set(e, EINVAL, "what was learned makes no policy: line %u: %s", x->line,
+			x->msg);
+		err_hint(e, "%s", x->hint);
+	} else if (r < 0) {
+		err_set(e, -r, "what was learned makes no policy: %s", strerror(-r));
+	}
+	diags_done(&d);
+	return r;
+}
+
+static int learn(struct learn *l, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	char file[PATH_MAX + 32], top[3 * PATH_MAX];
+	int r = l->policy ? policy_file_load(l->policy, &l->base, e) : 0;
+	const char *dir = l->log_dir       ? l->log_dir
+			  : l->base.policy ? policy_audit_dir(l->base.policy)
+					   : DEFAULT_DIR;
+
+	if (r < 0)
+		return r;
+	snprintf(file, sizeof(file), "%.4096s/events.jsonl", dir);
+	r = seen_read(file, l->fence, l->base.path, &l->seen, e);
+	if (r < 0)
+		return r;
+	if (!l->seen.policy) {
+		err_set(e, ENOENT, "%s tells of nothing that would have been refused%s%s", file,
+			l->fence ? " in " : "", l->fence ? l->fence : "");
+		return err_hint(e, "run the command in audit mode first: agentctl run --audit …");
+	}
+	if ((r = find_base(l, e)) < 0 || (r = propose(l, e)) < 0)
+		return r;
+	head(l, file, top, sizeof(top));
+	r = learn_policy(l->base.text ? l->base.text : "", l->base.text_bytes, &l->seen, l->files,
+			 top, &text, e);
+	if (r == 0)
+		r = check(text, l->base.path ? l->base.path : "/policy.yaml", e);
+	if (r == 0)
+		fputs(text, stdout);
+	return r;
+}
+
+int policy_learn(int argc, char **argv)
+{
+	static const struct option longs[] = {
+	    {"policy", required_argument, NULL, 'p'},
+	    {"log-dir", required_argument, NULL, 'l'},
+	    {"fence", required_argument, NULL, 'f'},
+	    {NULL, 0, NULL, 0},
+	};
+	static struct learn l;
+	struct err e = {0};
+	int c, r;
+
+	while ((c = ctl_option("policy", argc, argv, ":p:", longs)) != -1) {
+		if (c == 'p')
+			l.policy = optarg;
+		else if (c == 'l')
+			l.log_dir = optarg;
+		else if (c == 'f')
+			l.fence = optarg;
+		else
+			return EXIT_CTL;
+	}
+	if (!ctl_no_more("policy", argc, argv))
+		return EXIT_CTL;
+	r = learn(&l, &e);
+	for (size_t i = 0; i < l.seen.n; i++)
+		proposals_done(&l.files[i]);
+	seen_done(&l.seen);
+	policy_file_done(&l.base);
+	return r == 0 ? 0 : e.code ? ctl_fail(&e) : 1;
+}

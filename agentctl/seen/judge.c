@@ -1,0 +1,124 @@
+/* What a plan comes to for one path: the same lists that are applied, read instead. */
+#include <string.h>
+
+#include "agentctl/seen/watch.h"
+
+static bool below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	if (n == 1)
+		return true;
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+/* Where a step mounts something; NULL: it does not. */
+static const char *mount_point(const struct step *s)
+{
+	switch ((int)s->kind) {
+	case STEP_BIND:
+	case STEP_LIBRARY:
+	case STEP_TMPFS:
+	case STEP_DENY:
+		return s->path;
+	case STEP_DEVICES:
+		return "/dev";
+	case STEP_PROC:
+		return "/proc";
+	default:
+		return NULL;
+	}
+}
+
+/* The mount on which it lies: the last of the longest, since steps are applied in their order. */
+static const struct step *mount_of(const struct plan *p, const char *path)
+{
+	const struct step *found = NULL;
+	size_t longest = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const char *at = mount_point(&p->step[i]);
+		size_t n = at ? strlen(at) : 0;
+
+		if (!at || n < longest || !below(path, at))
+			continue;
+		found = &p->step[i];
+		longest = n;
+	}
+	return found;
+}
+
+static bool mount_lets(const struct plan *p, const char *path, uint32_t right)
+{
+	const struct step *s = mount_of(p, path);
+
+	if (!p->tool) /* no mounts of its own */
+		return true;
+	if (s && s->kind == STEP_DENY)
+		return false;
+	if (below(path, "/dev")) /* of the box's own */
+		return right != CTL_RIGHT_EXEC;
+	switch (right) {
+	case CTL_RIGHT_WRITE:
+		return s && ((s->kind == STEP_BIND && s->arg == BIND_WRITE) ||
+			     s->kind == STEP_TMPFS || s->kind == STEP_DEVICES);
+	case CTL_RIGHT_EXEC:
+		return s &&
+		       ((s->kind == STEP_BIND && s->arg == BIND_EXEC) ||
+			(s->kind == STEP_LIBRARY && library_maps(p->libraries, s->path, path)));
+	default:
+		return true;
+	}
+}
+
+static uint64_t allowed(const struct plan *p, const char *path)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->step[i].kind == STEP_ALLOW && below(path, p->step[i].path))
+			bits |= p->step[i].arg;
+	return bits & ALLOW_EXEC ? bits | ALLOW_READ : bits;
+}
+
+uint32_t judge(const struct plan *p, const char *path, uint32_t rights)
+{
+	uint64_t bits = allowed(p, path);
+	uint32_t refused = 0;
+
+	if (rights & CTL_RIGHT_READ &&
+	    (!(bits & ALLOW_READ) || !mount_lets(p, path, CTL_RIGHT_READ)))
+		refused |= CTL_RIGHT_READ;
+	if (rights & CTL_RIGHT_WRITE &&
+	    (!(bits & ALLOW_WRITE) || !mount_lets(p, path, CTL_RIGHT_WRITE)))
+		refused |= CTL_RIGHT_WRITE;
+	if (rights & CTL_RIGHT_EXEC &&
+	    (!(bits & ALLOW_EXEC) || !mount_lets(p, path, CTL_RIGHT_EXEC)))
+		refused |= CTL_RIGHT_EXEC;
+	return refused;
+}
+
+bool judge_maps(const struct plan *p, const char *path)
+{
+	return mount_lets(p, path, CTL_RIGHT_EXEC);
+}
+
+bool judge_private(const struct plan *p, const char *path)
+{
+	const struct step *s = mount_of(p, path);
+
+	return s && s->kind == STEP_TMPFS && strcmp(path, s->path) != 0;
+}
+
+uint32_t judge_name(const struct plan *p, const char *path)
+{
+	char dir[4097];
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+
+	if (n >= sizeof(dir))
+		return CTL_RIGHT_WRITE;
+	memcpy(dir, path, n);
+	dir[n] = '\0';
+	return judge(p, n ? dir : "/", CTL_RIGHT_WRITE);
+}

@@ -1,0 +1,340 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "agentctl/seen/refused.h"
+#include "policy/base/cleanup.h"
+
+#define ENTRIES_MAX 4096  /* different ones; what comes then is counted only */
+#define WOULD_MAX   16384 /* in audit mode, which is for learning */
+#define BUCKETS     4096
+#define SHOWN       5
+#define PATIENCE_S  2 /* the daemon takes what it is told at once, or is in trouble */
+
+struct refusal_entry {
+	struct refusal_entry *next_hash, *next;
+	uint32_t hash;
+	struct refusal what; /* its strings are owned */
+	uint64_t count, told, last_ns;
+};
+
+struct refusals {
+	const struct refused_from *from;
+	int control; /* -1: not connected */
+	struct refusal_entry *first, **last, *bucket[BUCKETS];
+	size_t n;
+	uint64_t over; /* did not fit */
+	bool sent;     /* an end is to be asked for */
+	struct err e;  /* the first thing that went wrong with the record */
+};
+
+const char *right_words(uint32_t rights, char *buf, size_t bytes)
+{
+	static const char *const words[] = {"read", "write", "exec", "socket", "signal", "other"};
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(words) && n < bytes; i++)
+		if (rights & 1u << i)
+			n += (size_t)snprintf(buf + n, bytes - n, "%s%s", n ? ", " : "", words[i]);
+	return buf;
+}
+
+/* ---- counted ----------------------------------------------------------------------------------
+ */
+
+int refusals_new(const struct refused_from *from, struct refusals **ret, struct err *e)
+{
+	struct refusals *rs = calloc(1, sizeof(*rs));
+
+	if (!rs)
+		return err_set(e, ENOMEM, "out of memory");
+	rs->from = from;
+	rs->control = -1;
+	rs->last = &rs->first;
+	*ret = rs;
+	return 0;
+}
+
+static void entry_free(struct refusal_entry *e)
+{
+	free((char *)e->what.path);
+	free((char *)e->what.access);
+	free((char *)e->what.exe);
+	free((char *)e->what.comm);
+	free(e);
+}
+
+void refusals_free(struct refusals *rs)
+{
+	if (!rs)
+		return;
+	while (rs->first) {
+		struct refusal_entry *next = rs->first->next;
+
+		entry_free(rs->first);
+		rs->first = next;
+	}
+	if (rs->control >= 0)
+		close(rs->control);
+	free(rs);
+}
+
+/* There are few entries, so that names chosen to meet in one bucket cost little. */
+static uint32_t hash(const struct refusal *what)
+{
+	uint32_t h = 2166136261u ^ what->rights;
+
+	for (const char *p = what->path; *p; p++)
+		h = (h ^ (unsigned char)*p) * 16777619u;
+	return h;
+}
+
+void refusals_who(struct refusal_entry *e, const struct refusal *who)
+{
+	char *exe, *comm;
+
+	if (!who->exe || (e->what.exe && e->what.exact))
+		return;
+	exe = strdup(who->exe);
+	comm = strdup(who->comm ? who->comm : "");
+	if (!exe || !comm) {
+		free(exe);
+		free(comm);
+		return;
+	}
+	free((char *)e->what.exe);
+	free((char *)e->what.comm);
+	e->what.exe = exe;
+	e->what.comm = comm;
+	e->what.pid = who->pid;
+	e->what.uid = who->uid;
+	e->what.exact = who->exact;
+}
+
+static struct refusal_entry *entry_new(struct refusals *rs, const struct refusal *what, uint32_t h)
+{
+	struct refusal_entry *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->hash = h;
+	e->what = (struct refusal){.rights = what->rights,
+				   .time_ns = what->time_ns,
+				   .name = what->name,
+				   .directory = what->directory,
+				   .would = what->would,
+				   .uid = what->uid,
+				   .path = strdup(what->path),
+				   .access = strdup(what->access)};
+	if (!e->what.path || !e->what.access) {
+		entry_free(e);
+		return NULL;
+	}
+	refusals_who(e, what);
+	e->next_hash = rs->bucket[h % BUCKETS];
+	rs->bucket[h % BUCKETS] = e;
+	*rs->last = e;
+	rs->last = &e->next;
+	rs->n++;
+	return e;
+}
+
+static struct refusal_entry *find(const struct refusals *rs, const struct refusal *what, uint32_t h)
+{
+	struct refusal_entry *e = rs->bucket[h % BUCKETS];
+
+	while (e && (e->hash != h || e->what.rights != what->rights ||
+		     strcmp(e->what.path, what->path) != 0))
+		e = e->next_hash;
+	return e;
+}
+
+bool refusals_known(const struct refusals *rs, const struct refusal *what)
+{
+	return find(rs, what, hash(what)) != NULL;
+}
+
+struct refusal_entry *refusals_add(struct refusals *rs, const struct refusal *what, bool *ret_new)
+{
+	uint32_t h = hash(what);
+	struct refusal_entry *e = find(rs, what, h);
+
+	*ret_new = !e;
+	if (!e && rs->n < (what->would ? WOULD_MAX : ENTRIES_MAX))
+		e = entry_new(rs, what, h);
+	if (!e) {
+		rs->over++;
+		return NULL;
+	}
+	e->count++;
+	e->last_ns = what->time_ns;
+	return e;
+}
+
+/* ---- told to the daemon -----------------------------------------------------------------------
+ */
+
+static bool connected(struct refusals *rs, bool start)
+{
+	struct patience patience = {.ms = PATIENCE_S * 1000};
+	struct err e = {0};
+
+	if (rs->control >= 0)
+		return true;
+	if (rs->e.code || geteuid() != 0) /* only root has a record */
+		return false;
+	rs->control = client_connect(start, &patience, &e);
+	if (rs->control < 0) {
+		if (start || rs->control != -ENOENT)
+			rs->e = e;
+		rs->control = -1;
+		return false;
+	}
+	return true;
+}
+
+static void put(char *to, size_t bytes, const char *s)
+{
+	snprintf(to, bytes, "%s", s ? s : "");
+}
+
+/* The line of the profile for it; NULL: none. */
+static const char *fix(const struct refusals *rs, const struct refusal *w, char *buf, size_t bytes)
+{
+	const struct refused_from *f = rs->from;
+	char dir[CTL_PATH_MAX + 1];
+	size_t n = w->name ? (size_t)(strrchr(w->path, '/') - w->path) : strlen(w->path);
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)n, w->path);
+	return suggest_path(f->plan, f->tool, w->rights, dir, buf, bytes);
+}
+
+static void send_message(struct refusals *rs, const struct refusal_entry *e, uint32_t flags,
+			 uint64_t count)
+{
+	static struct ctl_denied_file m;
+	const struct refused_from *f = rs->from;
+	const struct refusal *w = e ? &e->what : NULL;
+
+	m = (struct ctl_denied_file){
+	    .flags = flags | (w && w->would ? CTL_DENIED_WOULD : 0) |
+		     (w && w->directory ? CTL_DENIED_DIR : 0),
+	    .count = count,
+	    .uid = UINT32_MAX,
+	    .snaplen = policy_snaplen(f->policy),
+	};
+	put(m.log_dir, sizeof(m.log_dir), f->log_dir);
+	put(m.policy, sizeof(m.policy), f->policy_path);
+	put(m.fence, sizeof(m.fence), f->fence);
+	put(m.tool, sizeof(m.tool), f->tool);
+	if (w) {
+		m.rights = w->rights;
+		m.time_ns = w->time_ns;
+		m.until_ns = e->last_ns;
+		m.pid = w->pid;
+		m.uid = w->uid;
+		m.exact = w->exact;
+		put(m.path, sizeof(m.path), w->path);
+		put(m.access, sizeof(m.access), w->access);
+		put(m.exe, sizeof(m.exe), w->exe);
+		put(m.comm, sizeof(m.comm), w->comm);
+		(void)fix(rs, w, m.suggest, sizeof(m.suggest));
+	}
+	if (!rs->e.code &&
+	    client_send(rs->control, &m, sizeof(m), CTL_DENIED_FILE, -1, &rs->e) == 0)
+		rs->sent = true;
+}
+
+void refusals_tell(struct refusals *rs, struct refusal_entry *e)
+{
+	if (e->told || !connected(rs, false))
+		return;
+	send_message(rs, e, 0, 1);
+	e->told = 1;
+}
+
+static void tell_rest(struct refusals *rs, uint64_t lost)
+{
+	struct patience patience = {.ms = PATIENCE_S * 1000};
+	struct ctl_head m;
+
+	if ((!rs->n && !lost) || !connected(rs, true))
+		return;
+	for (struct refusal_entry *e = rs->first; e; e = e->next) {
+		if (!e->told)
+			send_message(rs, e, 0, 1);
+		if (e->count > 1)
+			send_message(rs, e, CTL_DENIED_REPEAT, e->count - 1);
+	}
+	if (lost)
+		send_message(rs, NULL, CTL_DENIED_LOST, lost);
+	if (!rs->e.code && client_send(rs->control, &m, sizeof(m), CTL_DENIED_END, -1, &rs->e) == 0)
+		(void)client_receive(rs->control, &m, sizeof(m), CTL_DENIED_NOTED, &patience,
+				     &rs->e);
+}
+
+/* ---- told to the person -----------------------------------------------------------------------
+ */
+
+static void say_one(const struct refusals *rs, const struct refusal_entry *e)
+{
+	char path[1000], words[64], line[CTL_PATH_MAX], times[40] = "";
+	const char *help = fix(rs, &e->what, line, sizeof(line));
+
+	if (e->count > 1)
+		snprintf(times, sizeof(times), " (%llu times)", (unsigned long long)e->count);
+	fprintf(stderr, "agentctl: refused: %s %s%s%s%s\n",
+		right_words(e->what.rights, words, sizeof(words)),
+		str_escape(path, sizeof(path), e->what.path, strlen(e->what.path)), times,
+		help ? "; to allow it: " : "", help ? help : "");
+}
+
+/* The last ones are most likely what ended the command. */
+static void say(const struct refusals *rs)
+{
+	size_t left_out = rs->n > SHOWN ? rs->n - SHOWN : 0, i = 0;
+	const char *q = strpbrk(rs->from->log_dir, " '\"$\\") ? "'" : "";
+
+	for (const struct refusal_entry *e = rs->first; e; e = e->next)
+		if (i++ >= left_out)
+			say_one(rs, e);
+	if (left_out + rs->over)
+		fprintf(
+		    stderr,
+		    "agentctl: refused: %llu more; see: agentctl log --log-dir %s%s%s --denied\n",
+		    (unsigned long long)(left_out + rs->over), q, rs->from->log_dir, q);
+}
+
+/* What was let through is no reason for a failure. */
+static void say_would(const struct refusals *rs)
+{
+	const char *q = strpbrk(rs->from->log_dir, " '\"$\\") ? "'" : "";
+
+	if (rs->n)
+		fprintf(stderr,
+			"agentctl: %llu files and programs are not in the profile; see: agentctl "
+			"policy learn --log-dir %s%s%s\n",
+			(unsigned long long)(rs->n + rs->over), q, rs->from->log_dir, q);
+}
+
+void refusals_finish(struct refusals *rs, uint64_t lost, int status)
+{
+	tell_rest(rs, lost + rs->over);
+	if (rs->from->reference)
+		say_would(rs);
+	else if (status != 0)
+		say(rs);
+	if (lost)
+		fprintf(
+		    stderr,
+		    "agentctl: %llu or more refused files are not known: the kernel's audit log "
+		    "was full\n",
+		    (unsigned long long)lost);
+	if (rs->e.code)
+		fprintf(stderr, "agentctl: what was refused could not be recorded: %s\n",
+			rs->e.msg);
+}

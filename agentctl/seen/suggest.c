@@ -1,0 +1,88 @@
+/* What to write into a profile so that the same thing passes. A person may paste it without a
+ * second thought, so nothing is said of places from which others take orders or secrets. */
+#include <string.h>
+
+#include "agentctl/confine/plan.h"
+#include "fw/ipc/control_msg.h"
+#include "policy/base/cleanup.h"
+
+#define PATH_TEXT_MAX 2000 /* what a policy takes */
+
+static bool below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return strncmp(path, dir, n) == 0 &&
+	       (path[n] == '/' || path[n] == '\0' || (n && dir[n - 1] == '/'));
+}
+
+/* Places of the box's own, and those that it was told to keep closed. */
+static bool closed(const struct plan *p, const char *path)
+{
+	if (below(path, "/proc") || below(path, "/dev"))
+		return true;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct step *s = &p->step[i];
+
+		if ((s->kind == STEP_HIDE || s->kind == STEP_DENY || s->kind == STEP_TMPFS) &&
+		    below(path, s->path))
+			return true;
+	}
+	return false;
+}
+
+const char *suggest_yaml(const char *path, char *buf, size_t bytes)
+{
+	size_t n = strlen(path), at = 0;
+	bool quote =
+	    path[strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			      "/._+~$@%=-")] != '\0';
+
+	if (n > PATH_TEXT_MAX || 2 * n + 3 > bytes || path[0] != '/' || !path[1] ||
+	    strpbrk(path, "*?["))
+		return NULL;
+	if (quote)
+		buf[at++] = '"';
+	for (size_t i = 0; i < n; i++) {
+		if (path[i] < 0x20 || path[i] > 0x7e)
+			return NULL;
+		if (quote && strchr("\"\\", path[i]))
+			buf[at++] = '\\';
+		buf[at++] = path[i];
+	}
+	if (quote)
+		buf[at++] = '"';
+	buf[at] = '\0';
+	return buf;
+}
+
+const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights, const char *path,
+			 char *buf, size_t bytes)
+{
+	static const struct {
+		uint32_t right;
+		const char *key;
+	} keys[] = {{CTL_RIGHT_READ, "read"}, {CTL_RIGHT_WRITE, "write"}, {CTL_RIGHT_EXEC, "exec"}};
+	char shown[2 * PATH_TEXT_MAX + 3];
+	const char *comma = "";
+	size_t n;
+
+	if (!rights || rights & ~(CTL_RIGHT_READ | CTL_RIGHT_WRITE | CTL_RIGHT_EXEC) ||
+	    !suggest_yaml(path, shown, sizeof(shown)) || protected_place_of(path) ||
+	    closed(p, path))
+		return NULL;
+	n = (size_t)snprintf(buf, bytes, tool ? "tools: {%s: {" : "agent: {", tool);
+	for (size_t i = 0; i < ARRAY_SIZE(keys) && n < bytes; i++) {
+		bool broad = keys[i].right == CTL_RIGHT_EXEC && profile_is_interpreter(path);
+
+		if (!(rights & keys[i].right))
+			continue;
+		n += (size_t)snprintf(buf + n, bytes - n,
+				      broad ? "%s%s: [{path: %s, broad: true}]" : "%s%s: [%s]",
+				      comma, keys[i].key, shown);
+		comma = ", ";
+	}
+	if (n < bytes)
+		n += (size_t)snprintf(buf + n, bytes - n, tool ? "}}" : "}");
+	return n < bytes ? buf : NULL;
+}

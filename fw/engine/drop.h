@@ -1,0 +1,13 @@
+/* How the engine gives up everything but what it needs: fw/engine/engine.c calls engine_drop before it
+ * reads the first byte of a stranger. */
+#ifndef AGENTFW_PRIV_H
+#define AGENTFW_PRIV_H
+
+#include "policy/base/err.h"
+
+/* In this order: no files (an empty, read-only root), an unprivileged uid, CAP_NET_ADMIN and no
+ * other capability, no new privileges, no cores, no writes to files, no processes, and a list of
+ * system calls. */
+int engine_drop(struct err *e);
+
+#endif

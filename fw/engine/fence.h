@@ -1,0 +1,98 @@
+/* What the engine keeps of itself and of one fence; shared by engine.c (messages of the parent) and
+ * road.c (the way of a packet). */
+#ifndef AGENTFW_ENGINE_FENCE_H
+#define AGENTFW_ENGINE_FENCE_H
+
+#include "fw/engine/budget.h"
+#include "fw/ipc/engine_msg.h"
+#include "fw/engine/flow.h"
+#include "fw/engine/learned.h"
+#include "fw/ipc/loop.h"
+#include "fw/engine/names.h"
+#include "fw/engine/nfq.h"
+#include "fw/engine/dns/resolver.h"
+#include "fw/ipc/ring.h"
+#include "policy/policy.h"
+
+#define PENDING_MAX                                                                                \
+	32 /* refusals that wait to be attributed; over it the verdict goes out at once */
+#define GO_WAIT_MS 50 /* and no longer: a refusal comes within 100 ms */
+
+/* A refusal whose verdict waits until the parent has looked who it was: once the reset is out, the
+ * process may be gone. */
+struct pending {
+	uint32_t go; /* 0: free */
+	struct fence *fence;
+	uint32_t id[FLOW_HELD_MAX + 1], mark[FLOW_HELD_MAX + 1];
+	size_t n;
+	bool inbound;
+	uint64_t deadline_ms;
+};
+
+#define LOCAL_CACHE 1024 /* places */
+
+/* What the routing table said of an address, for a while. */
+struct local_known {
+	struct addr addr;
+	bool local;
+	uint64_t until_ms;
+};
+
+struct engine {
+	struct loop *loop;
+	struct ring *ring;
+	struct resolver *resolver;
+	struct watch control;
+	uint64_t packets_ns; /* when the last turn with packets began; CLOCK_MONOTONIC */
+	int packets_last;    /* how many it had */
+	unsigned alone;      /* turns that had one */
+	struct fence *fences;
+	struct pending pending[PENDING_MAX];
+	size_t n_pending;
+	uint32_t last_go;
+	struct timer pending_timer, sweep_timer;
+	uint64_t round, round_end; /* rounds of the ring: see engine_tell */
+	struct local_known local[LOCAL_CACHE];
+};
+
+struct fence {
+	struct fence *next;
+	struct engine *engine;
+	uint32_t id;
+	uint64_t cgroup_id;
+	struct nfq *nfq;
+	struct watch packets;
+	uint16_t dns_port;
+	bool audit;
+	void *blob;
+	size_t blob_bytes;
+	struct policy *policy;
+	bool lossy; /* packets of its queue were lost, perhaps: see road.c */
+	struct names *names;
+	struct flows *flows;
+	struct resolver_fence *resolver;
+	struct learned learned;
+	struct budget budget; /* of all its work in a turn: packets and DNS */
+	uint64_t allowed;
+	uint64_t lost; /* refusals that the ring did not take */
+	uint64_t allowed_sent, lost_sent;
+	uint64_t told_bytes; /* since the round began: see engine_tell */
+	uint64_t round;
+};
+
+/* engine.c */
+/* A refusal into the ring. A fence that fills half of it does not take the rest from the others.
+ * false: lost, and counted. */
+bool engine_tell(struct fence *f, const struct ring_denial *rd, const void *packet);
+
+/* road.c */
+void road_packet(void *arg, const struct nfq_packet *p); /* arg: struct fence */
+void road_flow_gone(struct flow *f);                     /* a flow had to make room */
+void road_refuse_all(struct fence *f);                   /* the fence ends: nothing stays held */
+void road_go(struct engine *e, uint32_t go);
+void road_forget(const struct fence *f); /* its refusals that wait for that */
+void road_pending_timer(struct timer *t);
+/* A number to wait for, or 0 when too many wait already. */
+uint32_t road_next_go(struct engine *e);
+
+#endif

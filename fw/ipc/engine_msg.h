@@ -1,0 +1,212 @@
+/* What the parent and the engine say to each other, over a SOCK_SEQPACKET socketpair, descriptors
+ * beside the bytes. Fixed sizes, no pointers; each side checks the exact length of what it
+ * receives. Refusals go another way: through the ring (fw/ipc/ring.h), as struct ring_denial with the
+ * packet behind it.
+ *
+ *     parent                                     engine
+ *                                           <-   EM_READY      it has shut itself in
+ *                                           <-   EM_FAILED     it cannot, and ends
+ *     EM_FENCE_ADD (+ policy, sockets)      ->   binds the fence's queue
+ *                                           <-   EM_FENCE_READY
+ *     EM_FENCE_DEL                          ->
+ *                                           <-   EM_STATS (the last one of this fence; + the
+ *                                                queue's socket, to be closed)
+ *                                           <-   EM_LEARN      addresses for the kernel's sets
+ *                                           <-   EM_WANT_SOCKET
+ *     EM_SOCKET (+ socket)                  ->
+ *     EM_GO                                 ->   (the refusal was attributed: give the verdict)
+ *     EM_STATS_ASK                          ->
+ *                                           <-   EM_STATS ... of fences whose counts have changed,
+ *                                                and one of no fence
+ */
+#ifndef AGENTFW_ENGINE_MSG_H
+#define AGENTFW_ENGINE_MSG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fw/ipc/denial.h"
+#include "policy/base/addr.h"
+#include "policy/base/err.h"
+
+/* The engine's descriptors, by number. */
+#define ENGINE_FD_CONTROL    3
+#define ENGINE_FD_RING       4
+#define ENGINE_FD_RING_EV    5
+#define ENGINE_FD_ROUTE      6
+#define ENGINE_FD_SOCKDIAG   7
+#define ENGINE_FD_FIRST_FREE 8
+
+/* Packet mark. Three fields of it are ours while a packet of a fence's is on its way out, and none
+ * before and after. What is asked, or that it was answered; the verdict; and whether it was judged
+ * to stay on this machine. The kernel looks up the route anew when a verdict changes the mark, and
+ * without what the sender's socket said; so the verdict is washed off again before the kernel looks
+ * at the mark (nft_out.c), and the rest stays as it was queued. */
+#define PKT_MARK_MASK    0x7f000000u
+#define PKT_ASK_MASK     0x70000000u
+#define PKT_VERDICT_MASK 0x0e000000u
+#define PKT_STAYS        0x01000000u /* to an address of this machine, by the loopback device */
+
+#define PKT_ASK         0x10000000u /* nothing is known of its connection */
+#define PKT_ASK_FIRST   0x20000000u /* since its SYN no payload has left on its connection */
+#define PKT_ASK_AGAIN   0x30000000u /* let through before, to be asked about again */
+#define PKT_ASK_FOREIGN 0x40000000u /* its source is none of this machine's addresses */
+#define PKT_ASK_OWN                                                                                \
+	0x50000000u /* to this fence itself only; in the queue: somebody else gets it              \
+		     */
+#define PKT_ASK_DEVICE 0x60000000u /* an address of this machine, by a device that leads away */
+#define PKT_PASS       0x70000000u /* it may go: what the last hooks look for */
+
+#define PKT_ALLOW_FLOW    0x02000000u /* this packet, and the flow from now on */
+#define PKT_ALLOW_ONCE    0x04000000u /* this packet */
+#define PKT_ALLOW_INSPECT 0x06000000u /* this packet; each further payload is asked about again */
+#define PKT_ALLOW_OWN     0x08000000u /* if whoever gets it is of this fence */
+#define PKT_DENY          0x0a000000u
+
+/* Conntrack mark: which generation of which fence knows the flow, and what of it. The bits that a
+ * verdict and PKT_STAYS have in a packet's mark are none of ours here: host's rules copy one mark
+ * to the other. The low byte is left alone, too. */
+#define CT_MARK_MASK   0xf0ffff00u
+#define CT_EPOCH_SHIFT 8
+#define CT_EPOCH_MAX   0xffffu
+#define CT_EPOCH_MASK  (CT_EPOCH_MAX << CT_EPOCH_SHIFT)
+#define CT_LOCAL       0x80000000u /* what is said below was said of packets that stay here */
+#define CT_STATE_MASK  0xf0000000u
+#define CT_VERIFIED    0u
+#define CT_FRESH       0x10000000u /* no payload has left since its SYN */
+#define CT_INSPECT     0x20000000u /* every payload is asked about */
+#define CT_INBOUND     0x30000000u /* let in: answers may go out */
+#define CT_REFUSED     0x60000000u /* as a whole: TCP */
+#define CT_ASKED       0x50000000u /* something of it may wait in the queue */
+#define CT_OWN         0x40000000u /* each packet, if whoever gets it is of this fence */
+
+/* A fence has sent on this connection, whatever others did to its mark. */
+#define CT_LABEL_BIT 117
+
+enum em_type {
+	EM_FENCE_ADD = 1,
+	EM_FENCE_READY,
+	EM_FENCE_DEL,
+	EM_LEARN,
+	EM_WANT_SOCKET,
+	EM_SOCKET,
+	EM_GO,
+	EM_STATS_ASK,
+	EM_STATS,
+	EM_READY,
+	EM_FAILED,
+};
+
+/* Descriptors: policy memfd, netlink socket for the queue, then the present ones of udp4 tcp4 udp6
+ * tcp6. */
+struct em_fence_add {
+	uint32_t type;
+	uint32_t fence;
+	uint64_t cgroup_id;
+	uint64_t policy_bytes;
+	uint16_t queue;
+	uint8_t has_udp4, has_tcp4, has_udp6, has_tcp6;
+	uint8_t audit;
+	uint8_t n_servers;
+	uint16_t dns_port;
+};
+
+struct em_fence_ready {
+	uint32_t type;
+	uint32_t fence;
+	int32_t error; /* 0 or -errno: -EBUSY: the queue number is taken */
+};
+
+struct em_fence_del {
+	uint32_t type;
+	uint32_t fence;
+};
+
+enum learn_set {
+	LEARN_NAMED = 0, /* packets without payload may pass */
+	LEARN_OPEN,      /* tcp:// and udp:// names: the address is the whole rule */
+};
+
+#define LEARN_MAX 96
+
+struct learn_entry {
+	struct addr addr;
+	uint8_t set; /* enum learn_set */
+	uint8_t add; /* 0: take it out */
+	uint8_t l4proto;
+	uint8_t http; /* LEARN_NAMED, and first by an http:// rule */
+	uint16_t port;
+};
+
+struct em_learn {
+	uint32_t type;
+	uint32_t fence;
+	uint32_t n;
+	struct learn_entry entry[LEARN_MAX];
+};
+
+struct em_socket { /* EM_WANT_SOCKET and EM_SOCKET; the latter with a descriptor when error is 0 */
+	uint32_t type;
+	uint32_t fence;
+	uint32_t server;
+	int32_t socket_type; /* SOCK_DGRAM, SOCK_STREAM */
+	int32_t error;
+};
+
+struct em_go {
+	uint32_t type;
+	uint32_t go;
+};
+
+struct em_stats {
+	uint32_t type;  /* EM_STATS_ASK: the rest is zero */
+	uint32_t fence; /* 0: none; the engine answers */
+	uint64_t allowed;
+	uint64_t lost; /* refusals that the ring did not take */
+	uint8_t last;  /* the answer to EM_FENCE_DEL: nothing of this fence follows */
+};
+
+struct em_ready {
+	uint32_t type;
+};
+
+struct em_failed {
+	uint32_t type;
+	int32_t code; /* positive errno */
+	char msg[256];
+	char hint[256]; /* empty: none */
+};
+
+union em {
+	uint32_t type;
+	struct em_fence_add fence_add;
+	struct em_fence_ready fence_ready;
+	struct em_fence_del fence_del;
+	struct em_learn learn;
+	struct em_socket socket;
+	struct em_go go;
+	struct em_stats stats;
+	struct em_ready ready;
+	struct em_failed failed;
+};
+
+/* A record of the ring; cap_bytes bytes of the packet, checksums completed, follow. */
+struct ring_denial {
+	struct denial denial;
+	uint32_t packet_bytes; /* length on the wire */
+	uint32_t cap_bytes;
+};
+
+#define EM_FDS_MAX 6
+
+/* EM_FAILED with what is in e. 0 or -errno. */
+int em_send_failed(int fd, const struct err *e);
+
+/* Sends one message with descriptors; 0 or -errno (-EAGAIN when non-blocking and full). */
+int em_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n_fds);
+/* Receives one, does not wait for it; fds (all CLOEXEC) are the caller's to close. Returns its
+ * length, 0 at the end, -errno; -EBADMSG: a length that does not fit its type. Fewer descriptors
+ * than were sent come where the receiver has no room for more. */
+int em_recv(int fd, union em *ret, int fds[EM_FDS_MAX], size_t *ret_n_fds);
+
+#endif

@@ -1,0 +1,378 @@
+#include "fw/nft/batch.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/common.h>
+#include <libnftnl/object.h>
+#include <libnftnl/table.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define PAGE_BYTES    (256 * 1024)
+#define OVERRUN_BYTES (128 * 1024) /* no single message is larger */
+
+int batch_begin(struct batch *b, struct mnl_socket *nl, const char *table)
+{
+	*b = (struct batch){.nl = nl, .table = table, .seq = 1};
+	b->b = nftnl_batch_alloc(PAGE_BYTES, OVERRUN_BYTES);
+	if (!b->b)
+		return -ENOMEM;
+	nftnl_batch_begin(nftnl_batch_buffer(b->b), b->seq++);
+	batch_next(b);
+	return 0;
+}
+
+void batch_drop(struct batch *b)
+{
+	if (b->b)
+		nftnl_batch_free(b->b);
+	b->b = NULL;
+}
+
+/* Every refusal in the answer is one message; the first that arrives tells best. */
+static int read_answers(struct mnl_socket *nl, uint32_t last_seq)
+{
+	static _Thread_local char buf[65536];
+	int first = 0;
+
+	for (;;) {
+		ssize_t n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		int left = (int)n;
+
+		if (n < 0 && errno == ENOBUFS)
+			return -ENOBUFS;
+		if (n < 0)
+			return -errno;
+		for (struct nlmsghdr *h = (struct nlmsghdr *)buf; mnl_nlmsg_ok(h, left);
+		     h = mnl_nlmsg_next(h, &left)) {
+			const struct nlmsgerr *err = mnl_nlmsg_get_payload(h);
+
+			if (h->nlmsg_type != NLMSG_ERROR)
+				continue;
+			if (err->error && !first)
+				first = err->error;
+			if (h->nlmsg_seq == last_seq || err->error)
+				return first;
+		}
+	}
+}
+
+/* Leftovers of a refused transaction must not be read as the answer to the next. */
+static void drain(struct mnl_socket *nl)
+{
+	char buf[8192];
+
+	while (recv(mnl_socket_get_fd(nl), buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+}
+
+/* Asks for one acknowledgement of the whole: emptying a chain that is always empty changes nothing,
+ * and every kernel answers it. (The end of a batch itself is acknowledged by new kernels only.) */
+static void ask_for_answer(struct batch *b)
+{
+	struct nftnl_rule *r = nftnl_rule_alloc();
+
+	if (!r) {
+		b->failed = true;
+		return;
+	}
+	nftnl_rule_set_str(r, NFTNL_RULE_TABLE, b->table);
+	nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, BATCH_EMPTY_CHAIN);
+	b->answer_seq = b->seq;
+	nftnl_rule_nlmsg_build_payload(batch_msg(b, NFT_MSG_DELRULE, NLM_F_ACK), r);
+	batch_next(b);
+	nftnl_rule_free(r);
+}
+
+int batch_commit(struct batch *b)
+{
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	struct msghdr mh = {.msg_name = &kernel, .msg_namelen = sizeof(kernel)};
+	struct iovec *iov;
+	int n, r;
+
+	if (!b->answer_seq)
+		ask_for_answer(b);
+	nftnl_batch_end(nftnl_batch_buffer(b->b), b->seq++);
+	batch_next(b);
+	n = nftnl_batch_iovec_len(b->b);
+	iov = calloc((size_t)n, sizeof(*iov));
+	if (!iov || b->failed) {
+		free(iov);
+		batch_drop(b);
+		return -ENOMEM;
+	}
+	nftnl_batch_iovec(b->b, iov, (uint32_t)n);
+	mh.msg_iov = iov;
+	mh.msg_iovlen = (size_t)n;
+	drain(b->nl);
+	if (sendmsg(mnl_socket_get_fd(b->nl), &mh, 0) < 0)
+		r = -errno;
+	else
+		r = read_answers(b->nl, b->answer_seq);
+	free(iov);
+	batch_drop(b);
+	return r;
+}
+
+struct nlmsghdr *batch_msg(struct batch *b, uint16_t type, uint16_t flags)
+{
+	return nftnl_nlmsg_build_hdr(nftnl_batch_buffer(b->b), type, NFPROTO_INET, flags, b->seq++);
+}
+
+void batch_next(struct batch *b)
+{
+	if (nftnl_batch_update(b->b) < 0)
+		b->failed = true;
+}
+
+void batch_table_add(struct batch *b, uint32_t flags)
+{
+	struct nftnl_table *t = nftnl_table_alloc();
+
+	if (!t) {
+		b->failed = true;
+		return;
+	}
+	nftnl_table_set_str(t, NFTNL_TABLE_NAME, b->table);
+	nftnl_table_set_u32(t, NFTNL_TABLE_FLAGS, flags);
+	nftnl_table_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWTABLE, NLM_F_CREATE), t);
+	batch_next(b);
+	nftnl_table_free(t);
+}
+
+void batch_table_del(struct batch *b)
+{
+	struct nftnl_table *t = nftnl_table_alloc();
+
+	if (!t) {
+		b->failed = true;
+		return;
+	}
+	nftnl_table_set_str(t, NFTNL_TABLE_NAME, b->table);
+	b->answer_seq = b->seq;
+	nftnl_table_nlmsg_build_payload(batch_msg(b, NFT_MSG_DELTABLE, NLM_F_ACK), t);
+	batch_next(b);
+	nftnl_table_free(t);
+}
+
+static struct nftnl_chain *chain_new(struct batch *b, const char *name)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+
+	if (!c) {
+		b->failed = true;
+		return NULL;
+	}
+	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, b->table);
+	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
+	return c;
+}
+
+void batch_chain(struct batch *b, const char *name, int hook, int priority, const char *type)
+{
+	struct nftnl_chain *c = chain_new(b, name);
+
+	if (!c)
+		return;
+	if (hook >= 0) {
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, (uint32_t)hook);
+		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, priority);
+		nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, type);
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+	}
+	nftnl_chain_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE), c);
+	batch_next(b);
+	nftnl_chain_free(c);
+}
+
+void batch_chain_del(struct batch *b, const char *name)
+{
+	struct nftnl_chain *c = chain_new(b, name);
+
+	if (!c)
+		return;
+	nftnl_chain_nlmsg_build_payload(batch_msg(b, NFT_MSG_DELCHAIN, 0), c);
+	batch_next(b);
+	nftnl_chain_free(c);
+}
+
+void batch_counter(struct batch *b, uint16_t type, const char *name)
+{
+	struct nftnl_obj *o = nftnl_obj_alloc();
+
+	if (!o) {
+		b->failed = true;
+		return;
+	}
+	nftnl_obj_set_str(o, NFTNL_OBJ_TABLE, b->table);
+	nftnl_obj_set_str(o, NFTNL_OBJ_NAME, name);
+	nftnl_obj_set_u32(o, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
+	if (type == NFT_MSG_NEWOBJ) {
+		nftnl_obj_set_u64(o, NFTNL_OBJ_CTR_PKTS, 0);
+		nftnl_obj_set_u64(o, NFTNL_OBJ_CTR_BYTES, 0);
+	}
+	nftnl_obj_nlmsg_build_payload(batch_msg(b, type, type == NFT_MSG_NEWOBJ ? NLM_F_CREATE : 0),
+				      o);
+	batch_next(b);
+	nftnl_obj_free(o);
+}
+
+/* ---- sets ------------------------------------------------------------------------------------ */
+
+/* nft's own numbers of data types, so that `nft list ruleset` reads well (nftables datatype.h). */
+enum {
+	NFT_TYPE_IPADDR = 7,
+	NFT_TYPE_IP6ADDR = 8,
+	NFT_TYPE_INET_PROTOCOL = 12,
+	NFT_TYPE_INET_SERVICE = 13,
+	NFT_TYPE_MARK = 19,
+	NFT_TYPE_CGROUPV2 = 46,
+	NFT_TYPE_BITS = 6
+};
+
+static uint32_t concat_type(uint32_t address, bool pair)
+{
+	uint32_t first = pair ? address << NFT_TYPE_BITS | address : address;
+
+	return (first << NFT_TYPE_BITS | NFT_TYPE_INET_PROTOCOL) << NFT_TYPE_BITS |
+	       NFT_TYPE_INET_SERVICE;
+}
+
+static void shape_set(struct nftnl_set *s, enum key_shape shape, bool interval)
+{
+	bool v6 = shape == KEY_V6 || shape == KEY_PAIR6;
+	bool pair = shape == KEY_PAIR4 || shape == KEY_PAIR6;
+	uint8_t address = v6 ? 16 : 4, fields[16] = {address, 1, 2},
+		pair_fields[16] = {address, address, 1, 2};
+
+	if (shape == KEY_CGROUP || shape == KEY_MARK) {
+		bool mark = shape == KEY_MARK;
+
+		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_MAP);
+		nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, mark ? NFT_TYPE_MARK : NFT_TYPE_CGROUPV2);
+		nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, mark ? 4 : 8);
+		nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
+		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, 16);
+		return;
+	}
+	if (shape == KEY_PROTO) {
+		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, 0);
+		nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, NFT_TYPE_INET_PROTOCOL);
+		nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, 1);
+		return;
+	}
+	nftnl_set_set_u32(s, NFTNL_SET_FLAGS,
+			  NFT_SET_CONCAT | (interval ? (uint32_t)NFT_SET_INTERVAL : 0));
+	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE,
+			  concat_type(v6 ? NFT_TYPE_IP6ADDR : NFT_TYPE_IPADDR, pair));
+	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, (pair ? 2u : 1u) * address + 8);
+	nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, pair ? pair_fields : fields, sizeof(fields));
+}
+
+static struct nftnl_set *set_new(struct batch *b, const char *name)
+{
+	struct nftnl_set *s = nftnl_set_alloc();
+
+	if (!s) {
+		b->failed = true;
+		return NULL;
+	}
+	nftnl_set_set_str(s, NFTNL_SET_TABLE, b->table);
+	nftnl_set_set_str(s, NFTNL_SET_NAME, name);
+	return s;
+}
+
+void batch_set(struct batch *b, const char *name, enum key_shape shape, bool interval)
+{
+	struct nftnl_set *s = set_new(b, name);
+
+	if (!s)
+		return;
+	nftnl_set_set_u32(s, NFTNL_SET_FAMILY, NFPROTO_INET);
+	nftnl_set_set_u32(s, NFTNL_SET_ID, ++b->set_id);
+	shape_set(s, shape, interval);
+	nftnl_set_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWSET, NLM_F_CREATE), s);
+	batch_next(b);
+	nftnl_set_free(s);
+}
+
+void batch_set_del(struct batch *b, const char *name)
+{
+	struct nftnl_set *s = set_new(b, name);
+
+	if (!s)
+		return;
+	nftnl_set_nlmsg_build_payload(batch_msg(b, NFT_MSG_DELSET, 0), s);
+	batch_next(b);
+	nftnl_set_free(s);
+}
+
+void batch_set_flush(struct batch *b, const char *name)
+{
+	batch_elems(b, NFT_MSG_DELSETELEM, set_new(b, name));
+}
+
+struct nftnl_set *batch_elems_new(struct batch *b, const char *set)
+{
+	return set_new(b, set);
+}
+
+void batch_elem(struct nftnl_set *s, const struct set_key *key, const struct set_key *key_end,
+		const char *goto_chain)
+{
+	struct nftnl_set_elem *e = s ? nftnl_set_elem_alloc() : NULL;
+
+	if (!e)
+		return;
+	nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key->b, key->n);
+	if (key_end)
+		nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY_END, key_end->b, key_end->n);
+	if (goto_chain) {
+		nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_VERDICT, (uint32_t)NFT_GOTO);
+		nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, goto_chain);
+	}
+	nftnl_set_elem_add(s, e);
+}
+
+void batch_elems(struct batch *b, uint16_t type, struct nftnl_set *s)
+{
+	if (!s) {
+		b->failed = true;
+		return;
+	}
+	nftnl_set_elems_nlmsg_build_payload(
+	    batch_msg(b, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0), s);
+	batch_next(b);
+	nftnl_set_free(s);
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
+struct nftnl_rule *batch_rule_new(struct batch *b, const char *chain)
+{
+	struct nftnl_rule *r = nftnl_rule_alloc();
+
+	if (!r) {
+		b->failed = true;
+		return NULL;
+	}
+	nftnl_rule_set_str(r, NFTNL_RULE_TABLE, b->table);
+	nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, chain);
+	nftnl_rule_set_u32(r, NFTNL_RULE_FAMILY, NFPROTO_INET);
+	return r;
+}
+
+void batch_rule(struct batch *b, struct nftnl_rule *r)
+{
+	if (!r)
+		return;
+	nftnl_rule_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND),
+				       r);
+	batch_next(b);
+	nftnl_rule_free(r);
+}

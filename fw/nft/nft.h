@@ -1,0 +1,74 @@
+/* The kernel rules: one table `inet agentfw`, and in it a few chains and sets a fence.
+ *
+ *     zone   filter output -300 UDP to port 53: socket cgroupv2 vmap @dns_zone -> z<N>
+ *     dns    nat output -100    port 53: socket cgroupv2 vmap @dns_fence    -> n<N>
+ *     wash   filter output -2   what a sender put into our bits of the mark: off
+ *     out    filter output -1   a verdict: socket cgroupv2 level 2 vmap @answered -> a<N>
+ *                               socket cgroupv2 level 2 vmap @fences        -> f<N>
+ *                               socket cgroupv2 level 1 vmap @ours          -> dead
+ *                               a fence's resolver, see nft_resolver.c      -> dead
+ *     in     filter input 10    by lo, from a fence to itself only: ct mark vmap @own -> w<N>
+ *                               begun by others: socket cgroupv2 vmap @inside -> i<N>
+ *     in_after filter input 20  a verdict: ct mark vmap @own_answered       -> wa<N>
+ *                               socket cgroupv2 vmap @in_answered           -> ia<N>
+ *     leave  filter postrouting -1000, last 1000  see nft_self.c
+ *
+ * f<N> (IPv6: f6_<N>) passes what was verified (conntrack mark), what an address rule allows, and
+ * packets without payload to learned addresses; all the rest goes to the fence's own queue. The
+ * engine's verdict brings the packet to the chain once more (NF_REPEAT), where a<N> turns it into
+ * the conntrack mark or a reject; for i<N> and w<N> see nft_ingress.c. Everything is done in single
+ * transactions over one socket, which owns the table where the kernel has that. */
+#ifndef AGENTFW_NFT_H
+#define AGENTFW_NFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fw/ipc/engine_msg.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
+
+struct nft;
+
+#define NFT_TABLE        "agentfw"
+#define NFT_CGROUP_LEVEL 2 /* agentfw/<fence>, below the cgroup v2 root */
+#define NFT_ABOVE_LEVEL  1
+
+struct nft_fence {
+	uint32_t id;
+	uint64_t cgroup_id, above_id;
+	uint32_t epoch; /* 1..CT_EPOCH_MAX, not used by another fence before */
+	uint16_t queue;
+	uint16_t dns_port; /* of our resolver on 127.0.0.1 and ::1 */
+	const struct policy *policy;
+};
+
+int nft_new(struct nft **ret, struct err *e);
+void nft_free(struct nft *n); /* the table stays, or goes with its owner, as the kernel has it */
+
+/* Puts up the table anew, in one transaction with taking an old one away. above_id: the directory
+ * of the fences' cgroups. Whatever belongs to one that is no fence (any more) reaches nothing: what
+ * an earlier daemon left, and sockets that outlive their fence in the hands of somebody to whom
+ * they were passed, or with data that nobody has acknowledged. */
+int nft_install(struct nft *n, uint64_t above_id, struct err *e);
+/* Before nft_install: behind the last hook somebody looks for PKT_PASS, and takes it off. Else the
+ * mark is taken off in the last hook. */
+void nft_last_look(struct nft *n, bool there);
+int nft_remove(struct nft *n);
+bool nft_native_queue(const struct nft *n);
+bool nft_owned(const struct nft *n);
+
+int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e);
+int nft_fence_del(struct nft *n, const struct nft_fence *f);
+/* New entries of the fence's learned sets, and ones to take out. */
+int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count);
+/* A new engine knows nothing: empties the learned sets of a fence. */
+int nft_unlearn_all(struct nft *n, uint32_t fence);
+/* Connections that address rules let pass in the kernel. */
+uint64_t nft_fence_passed(struct nft *n, uint32_t fence);
+/* Packets of any fence that were dropped because a socket sent them to a loopback address by
+ * another device. */
+uint64_t nft_stray(struct nft *n);
+
+#endif

@@ -1,0 +1,458 @@
+/* The engine as a process: started by fork and re-exec with its descriptors and nothing else,
+ * watched, and started again when it dies. Meanwhile its queues have no listener and the kernel
+ * drops. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fw/parent/attribute.h"
+#include "fw/parent/parent.h"
+#include "fw/ipc/route.h"
+#include "policy/base/cleanup.h"
+#include "policy/base/log.h"
+
+#define SOCKET_BYTES   (8 << 20)
+#define QUEUE_BYTES    (32 << 20)
+#define QUICK_DEATH_MS 1000 /* an engine that lived no longer is not started again at once */
+#define SLOWEST_MS     8000 /* and seldom, when that goes on */
+#define READY_MS       10000
+#define START_TRIES    3
+#define PATIENCE_MS    18000 /* of a fence that the engine does not answer about */
+#define SILENT_TICKS   15    /* seconds in which it was asked for its counts */
+#define SILENT_TEXT    "15 seconds"
+
+/* Its end is noticed at its socket; then a new one is started, and told of every fence. */
+static void engine_kill(struct parent *p, const char *why)
+{
+	if (p->engine_pid <= 0)
+		return;
+	log_error("%s; it is started anew", why);
+	kill(p->engine_pid, SIGKILL);
+}
+
+void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds)
+{
+	int r = p->engine.active ? em_send(p->engine.fd, msg, bytes, fds, n_fds) : -EPIPE;
+	uint32_t type;
+
+	memcpy(&type, msg, sizeof(type));
+	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
+		return;
+	/* What fences begin and end with must not be lost: somebody waits for the answer. */
+	if (type == EM_FENCE_ADD || type == EM_FENCE_DEL)
+		engine_kill(p, "the engine does not take what it is told");
+	else if (type != EM_GO && type != EM_STATS_ASK)
+		log_warn("a message to the engine was lost: %s", strerror(-r));
+}
+
+static void fail_starting(struct pfence *f)
+{
+	const struct parent *p = f->parent;
+	bool none = !p->engine_ready && p->engine_said.code;
+	struct err e;
+
+	err_set(&e, ETIMEDOUT, "the engine does not take the fence%s%s", none ? ": " : "",
+		none ? p->engine_said.msg : "");
+	if (none)
+		err_hint(&e, "%s", p->engine_said.hint);
+	pfence_fail(f, &e);
+}
+
+static void no_last_counts(struct pfence *f)
+{
+	pfence_stats(f->parent,
+		     &(struct em_stats){.fence = f->id, .allowed = f->allowed, .last = 1});
+}
+
+void engine_look(struct parent *p)
+{
+	struct pfence *next;
+
+	if (p->fences && p->engine.active && ++p->engine_silent > SILENT_TICKS) {
+		p->engine_silent = 0;
+		engine_kill(p, "the engine has not answered for " SILENT_TEXT);
+	}
+	for (struct pfence *f = p->fences; f; f = next) {
+		next = f->next;
+		if (f->state == PFENCE_STARTING && loop_now_ms(p->loop) > f->asked_ms + PATIENCE_MS)
+			fail_starting(f);
+		else if (f->state == PFENCE_ENDING &&
+			 loop_now_ms(p->loop) > f->ending_ms + PATIENCE_MS)
+			no_last_counts(f);
+	}
+}
+
+static void on_want_socket(struct parent *p, const struct em_socket *m)
+{
+	struct em_socket reply = *m;
+	struct pfence *f = pfence_find(p, m->fence);
+	int fd = -EINVAL;
+
+	if (f && m->server < f->n_servers &&
+	    (m->socket_type == SOCK_DGRAM || m->socket_type == SOCK_STREAM))
+		fd = host_connect(&f->servers[m->server], m->socket_type);
+	reply.type = EM_SOCKET;
+	reply.error = fd < 0 ? fd : 0;
+	engine_send(p, &reply, sizeof(reply), &fd, fd >= 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_learn(struct parent *p, const struct em_learn *m)
+{
+	struct pfence *f = pfence_find(p, m->fence);
+	int r;
+
+	if (!f || f->state != PFENCE_LIVE || m->n > LEARN_MAX)
+		return;
+	for (uint32_t i = 0; i < m->n; i++)
+		if ((m->entry[i].addr.family != 4 && m->entry[i].addr.family != 6) ||
+		    m->entry[i].set > LEARN_OPEN)
+			return;
+	if (nft_learn(p->nft, f->id, m->entry, m->n) == 0)
+		return;
+	/* One that is not there to be taken out must not keep the others in. */
+	for (uint32_t i = 0; i < m->n; i++) {
+		r = nft_learn(p->nft, f->id, &m->entry[i], 1);
+		if (r < 0 && m->entry[i].add) /* costs trips to the engine, no more */
+			log_warn("fence %s: an address could not be put into the kernel: %s",
+				 f->name, strerror(-r));
+		else if (r < 0 && r != -ENOENT)
+			log_error("fence %s: an address could not be taken out of the kernel: %s",
+				  f->name, strerror(-r));
+	}
+}
+
+static void on_failed(struct parent *p, const struct em_failed *m)
+{
+	char msg[4 * sizeof(m->msg)], hint[4 * sizeof(m->hint)];
+
+	err_set(&p->engine_heard, m->code > 0 ? m->code : EIO, "%s",
+		str_escape(msg, sizeof(msg), m->msg, strnlen(m->msg, sizeof(m->msg))));
+	err_hint(&p->engine_heard, "%s",
+		 str_escape(hint, sizeof(hint), m->hint, strnlen(m->hint, sizeof(m->hint))));
+}
+
+static void on_ready(struct parent *p)
+{
+	if (!p->engine_ready && p->engine_failures)
+		log_warn("the engine is back");
+	p->engine_ready = true;
+}
+
+static void on_message(struct parent *p, const union em *m)
+{
+	switch ((enum em_type)m->type) {
+	case EM_READY:
+		on_ready(p);
+		break;
+	case EM_FAILED:
+		on_failed(p, &m->failed);
+		break;
+	case EM_FENCE_READY:
+		pfence_ready(p, &m->fence_ready);
+		break;
+	case EM_LEARN:
+		on_learn(p, &m->learn);
+		break;
+	case EM_WANT_SOCKET:
+		on_want_socket(p, &m->socket);
+		break;
+	case EM_STATS:
+		if (m->stats.last)
+			denials_drain(p); /* what it told before */
+		pfence_stats(p, &m->stats);
+		break;
+	case EM_FENCE_ADD:
+	case EM_FENCE_DEL:
+	case EM_SOCKET:
+	case EM_GO:
+	case EM_STATS_ASK:
+		break;
+	}
+}
+
+void engine_close_queues(struct parent *p)
+{
+	while (p->n_closing)
+		close(p->closing[--p->n_closing]);
+}
+
+/* The first close waits, some milliseconds, for what nf_tables has to clean up after our last
+ * transaction; the others find it done. */
+static void close_later(struct parent *p, int fd)
+{
+	if (p->n_closing == ARRAY_SIZE(p->closing))
+		engine_close_queues(p);
+	p->closing[p->n_closing++] = fd;
+}
+
+static void on_engine(struct watch *w, uint32_t events)
+{
+	struct parent *p = w->arg;
+
+	for (;;) {
+		int fds[EM_FDS_MAX];
+		size_t n_fds;
+		union em m;
+		int r = em_recv(w->fd, &m, fds, &n_fds);
+
+		for (size_t i = 0; i < n_fds; i++)
+			close_later(p, fds[i]);
+		if (r > 0) {
+			p->engine_silent = 0;
+			on_message(p, &m);
+			if (!w->active)
+				return;
+		} else if (r != -EINTR && r != -EBADMSG) {
+			if (r != -EAGAIN)
+				engine_died(p);
+			return;
+		}
+	}
+}
+
+int engine_queue_socket(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	int bytes = QUEUE_BYTES, on = 1;
+	struct sockaddr_nl a = {.nl_family = AF_NETLINK};
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	/* Losses are counted by the kernel per queue and told in the log; an error would not help.
+	 */
+	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
+	return fd;
+}
+
+/* fds[0] leads to the parent. */
+static _Noreturn void cannot_exec(int control, const char *what)
+{
+	struct err e;
+
+	err_set(&e, errno, "engine: cannot %s: %s", what, strerror(errno));
+	em_send_failed(control, &e);
+	_exit(1);
+}
+
+/* The child: descriptors to their places, everything else closed, our own program again. */
+static _Noreturn void exec_engine(const int *fds, size_t n)
+{
+	int up[8];
+	sigset_t none;
+
+	for (size_t i = 0; i < n; i++) {
+		up[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
+		if (up[i] < 0)
+			cannot_exec(fds[0], "have its descriptors");
+	}
+	for (size_t i = 0; i < n; i++)
+		if (dup2(up[i], ENGINE_FD_CONTROL + (int)i) < 0)
+			cannot_exec(up[0], "have its descriptors");
+	close_range(ENGINE_FD_FIRST_FREE, ~0U, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGHUP, SIG_IGN); /* see on_signal in parent.c */
+	execl("/proc/self/exe", "agentfwd", "--engine", (char *)NULL);
+	cannot_exec(ENGINE_FD_CONTROL, "execute itself");
+}
+
+static int engine_start(struct parent *p, struct err *e)
+{
+	_cleanup_close_ int theirs = -1, route = route_open(), diag = sockdiag_open();
+	int pair[2] = {-1, -1}, bytes = SOCKET_BYTES, r = 0;
+
+	if (route < 0 || diag < 0)
+		return err_set(e, EIO, "cannot open the engine's netlink sockets");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_set(e, errno, "cannot make a socket pair: %s", strerror(errno));
+	theirs = pair[1];
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	ring_reset(p->ring);
+	p->ring_lost = ring_lost(p->ring);
+	p->engine_pid = fork();
+	if (p->engine_pid < 0) {
+		close(pair[0]);
+		return err_set(e, errno, "cannot fork: %s", strerror(errno));
+	}
+	if (p->engine_pid == 0)
+		exec_engine((const int[]){theirs, p->ring_fd, p->ring_event_fd, route, diag}, 5);
+	p->engine = (struct watch){.fd = pair[0], .fn = on_engine, .arg = p};
+	p->engine_started_ms = monotonic_ms();
+	p->engine_silent = 0;
+	p->engine_ready = false;
+	r = loop_add(p->loop, &p->engine, EPOLLIN);
+	return r < 0 ? err_set(e, -r, "cannot watch the engine: %s", strerror(-r)) : 0;
+}
+
+/* Takes what is left of it; returns how it ended. */
+static int reap(struct parent *p)
+{
+	int status = 0;
+
+	loop_del(p->loop, &p->engine);
+	close(p->engine.fd);
+	kill(p->engine_pid, SIGKILL);
+	waitpid(p->engine_pid, &status, 0);
+	p->engine_pid = -1;
+	p->engine_ready = false;
+	return status;
+}
+
+/* Why: in its own words, else by how it ended. */
+static void say_how(struct parent *p, int status)
+{
+	p->engine_said = p->engine_heard;
+	p->engine_heard = (struct err){0};
+	if (p->engine_said.code)
+		return;
+	err_set(&p->engine_said, EIO, "the engine died (%s %d)",
+		WIFSIGNALED(status) ? "signal" : "status",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* ---- the first one --------------------------------------------------------------------------- */
+
+static void hear_first(struct parent *p, uint64_t until_ms)
+{
+	while (!p->engine_ready && !p->engine_heard.code) {
+		uint64_t now = monotonic_ms();
+		struct pollfd pfd = {.fd = p->engine.fd, .events = POLLIN};
+		int fds[EM_FDS_MAX], r;
+		size_t n_fds;
+		union em m;
+
+		if (now >= until_ms) {
+			err_set(&p->engine_heard, ETIMEDOUT,
+				"the engine was not ready within %d seconds", READY_MS / 1000);
+			return;
+		}
+		if (poll(&pfd, 1, (int)(until_ms - now)) <= 0)
+			continue;
+		r = em_recv(p->engine.fd, &m, fds, &n_fds);
+		for (size_t i = 0; i < n_fds; i++)
+			close(fds[i]);
+		if (r > 0)
+			on_message(p, &m);
+		else if (r != -EAGAIN && r != -EINTR && r != -EBADMSG)
+			return;
+	}
+}
+
+/* One that cannot start says so at once; a death of another kind may have been an accident. */
+int engine_begin(struct parent *p, struct err *e)
+{
+	uint64_t until = monotonic_ms() + READY_MS;
+
+	for (unsigned i = 0; i < START_TRIES; i++) {
+		int r;
+
+		p->engine_heard = (struct err){0};
+		if ((r = engine_start(p, e)) < 0)
+			return r;
+		hear_first(p, until);
+		if (p->engine_ready)
+			return 0;
+		say_how(p, reap(p));
+	}
+	*e = p->engine_said;
+	return -e->code;
+}
+
+/* ---- those that follow ----------------------------------------------------------------------- */
+
+static void start_again(struct parent *p, uint64_t in_ms);
+
+static void restart(struct timer *t)
+{
+	struct parent *p = t->arg;
+	struct err e;
+
+	if (engine_start(p, &e) < 0) {
+		if (strcmp(p->engine_said.msg, e.msg) != 0)
+			log_error("%s", e.msg);
+		p->engine_said = e;
+		start_again(p, SLOWEST_MS);
+		return;
+	}
+	for (struct pfence *f = p->fences; f; f = f->next) {
+		f->queue_tries = 0;
+		f->queue_dropped = 0;
+		f->ring_lost = 0;
+		nft_unlearn_all(p->nft, f->id);
+		pfence_announce(f);
+	}
+}
+
+static void start_again(struct parent *p, uint64_t in_ms)
+{
+	timer_cancel(p->loop, &p->engine_restart);
+	p->engine_restart = (struct timer){.fn = restart, .arg = p};
+	timer_set(p->loop, &p->engine_restart, loop_now_ms(p->loop) + in_ms);
+}
+
+/* How long to wait before the next: longer each time, as long as none lives. */
+static uint64_t pause_ms(const struct parent *p)
+{
+	uint64_t ms = QUICK_DEATH_MS;
+
+	for (unsigned i = 1; i < p->engine_failures && ms < SLOWEST_MS; i++)
+		ms *= 2;
+	return p->engine_failures ? ms : 0;
+}
+
+/* What every fence has of it: in the record, once for each engine that was at work. */
+static void tell_fences(struct parent *p, bool was_ready)
+{
+	struct pfence *next;
+
+	for (struct pfence *f = p->fences; f; f = next) {
+		next = f->next;
+		if (was_ready) {
+			record_state(f->log->record, &f->rf, "engine_restarted", NULL, NULL);
+			record_flush(f->log->record);
+		}
+		if (f->state == PFENCE_ENDING)
+			no_last_counts(f);
+		else if (f->state == PFENCE_STARTING && p->engine_failures >= START_TRIES)
+			fail_starting(f);
+	}
+}
+
+void engine_died(struct parent *p)
+{
+	bool was_ready = p->engine_ready;
+	bool quick = !was_ready || monotonic_ms() < p->engine_started_ms + QUICK_DEATH_MS;
+	struct err before = p->engine_said;
+
+	say_how(p, reap(p));
+	denials_drain(p);
+	denials_lost(p);
+	if (p->stopping)
+		return;
+	p->engine_restarts++;
+	p->engine_failures = quick ? p->engine_failures + 1 : 0;
+	if (!quick || p->engine_failures == 1 || strcmp(before.msg, p->engine_said.msg) != 0)
+		log_error("%s; traffic that is not verified is dropped until it is back",
+			  p->engine_said.msg);
+	tell_fences(p, was_ready);
+	if (!p->going)
+		start_again(p, pause_ms(p));
+}

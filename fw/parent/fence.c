@@ -1,0 +1,495 @@
+/* The life of a fence, as the parent sees it: cgroup, sockets, engine, rules; and all of it back.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fw/parent/attribute.h"
+#include "fw/parent/epoch.h"
+#include "fw/parent/left.h"
+#include "fw/parent/parent.h"
+#include "policy/base/cleanup.h"
+#include "policy/base/log.h"
+
+#define POLICY_MAX      (256u << 20)
+#define QUEUE_FIRST     20000
+#define QUEUE_LAST      59999
+#define QUEUE_TRIES     256
+#define KILL_LOOK_MS    2
+#define KILL_GIVE_UP_MS 5000
+#define POLICY_SEALS    (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+struct pfence *pfence_find(struct parent *p, uint32_t id)
+{
+	struct pfence *f = p->fences;
+
+	while (f && f->id != id)
+		f = f->next;
+	return f;
+}
+
+/* ---- the record ------------------------------------------------------------------------------ */
+
+int log_open(struct parent *p, const char *dir, uint32_t snaplen, struct log_dir **ret,
+	     struct err *e)
+{
+	struct log_dir *l;
+	int r;
+
+	for (l = p->logs; l; l = l->next)
+		if (strcmp(record_dir(l->record), dir) == 0) {
+			l->users++;
+			*ret = l;
+			return 0;
+		}
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return err_set(e, ENOMEM, "out of memory");
+	r = record_open(dir, snaplen, &l->record, e);
+	if (r < 0) {
+		free(l);
+		return r;
+	}
+	l->users = 1;
+	l->next = p->logs;
+	p->logs = l;
+	*ret = l;
+	return 0;
+}
+
+void log_close(struct parent *p, struct log_dir *l)
+{
+	struct log_dir **at = &p->logs;
+
+	if (!l || --l->users)
+		return;
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	record_close(l->record);
+	free(l);
+}
+
+/* ---- taking down ----------------------------------------------------------------------------- */
+
+static void pfence_free(struct pfence *f)
+{
+	struct parent *p = f->parent;
+	struct pfence **at = &p->fences;
+
+	while (*at && *at != f)
+		at = &(*at)->next;
+	if (*at)
+		*at = f->next;
+	timer_cancel(p->loop, &f->timer);
+	host_dns_sockets_close(&f->dns);
+	if (f->log)
+		log_close(p, f->log);
+	if (f->cgroup_fd >= 0) {
+		close(f->cgroup_fd);
+		rmdir(f->cgroup);
+	}
+	policy_free(f->policy);
+	if (f->blob)
+		munmap(f->blob, f->blob_bytes);
+	if (f->policy_fd >= 0)
+		close(f->policy_fd);
+	free(f);
+	parent_check_idle(p);
+}
+
+static void nft_view(const struct pfence *f, struct nft_fence *ret)
+{
+	*ret = (struct nft_fence){.id = f->id,
+				  .cgroup_id = f->cgroup_id,
+				  .above_id = f->above_id,
+				  .epoch = f->epoch,
+				  .queue = f->queue,
+				  .dns_port = f->dns.port,
+				  .policy = f->policy};
+}
+
+uint64_t pfence_allowed(struct pfence *f)
+{
+	return f->allowed + nft_fence_passed(f->parent->nft, f->id);
+}
+
+uint64_t pfence_lost(const struct pfence *f)
+{
+	return record_counts(f->log->record).lost - f->lost_before;
+}
+
+/* What is left in a socket's buffer must not get out afterwards. Sockets that nobody holds any more
+ * are destroyed while the fence's rules still let the peers know; those that were handed on, soon:
+ * meanwhile, and as long as the table is there, the cgroup is closed in the kernel. */
+static void destroy_sockets(struct pfence *f)
+{
+	struct parent *p = f->parent;
+
+	if (host_tcp_orphans())
+		sockdiag_destroy_cgroups(p->sockdiag_fd, &f->cgroup_id, 1);
+	if (p->n_ended == SOCKDIAG_CGROUPS_MAX)
+		pfence_destroy_handed_on(p);
+	p->ended[p->n_ended++] = f->cgroup_id;
+}
+
+void pfence_destroy_handed_on(struct parent *p)
+{
+	if (p->n_ended)
+		sockdiag_destroy_cgroups(p->sockdiag_fd, p->ended, p->n_ended);
+	p->n_ended = 0;
+}
+
+/* Everything is over in there: tell what it was, take the rules away. */
+static void finish(struct pfence *f)
+{
+	struct parent *p = f->parent;
+	struct ctl_summary s = {0};
+	struct nft_fence nf;
+	uint64_t allowed = pfence_allowed(f);
+	int r;
+
+	pfence_wall_end(f);
+	nft_view(f, &nf);
+	r = nft_fence_del(p->nft, &nf);
+	if (r < 0)
+		log_error("cannot take down the rules of fence %s: %s", f->name, strerror(-r));
+	record_state(f->log->record, &f->rf, "fence_ended", &allowed, &f->refused);
+	record_flush(f->log->record);
+	s.allowed = allowed;
+	s.refused = f->refused;
+	s.would_deny = f->would_deny;
+	s.packets = f->packets;
+	s.write_errno = (uint64_t)abs(record_error(f->log->record));
+	s.lost = pfence_lost(f);
+	s.going = p->going;
+	s.n_last = f->n_last;
+	memcpy(s.last, f->last, sizeof(s.last));
+	if (f->client)
+		client_summary(f->client, &s);
+	pfence_free(f);
+}
+
+static void look_at_queue(struct pfence *f)
+{
+	_cleanup_free_ struct host_queue *queues = NULL;
+	size_t n = host_queues(&queues);
+
+	pfence_tick(f, queues, n);
+}
+
+static void kill_timer(struct timer *t)
+{
+	struct pfence *f = t->arg;
+	struct parent *p = f->parent;
+	struct em_fence_del del = {.type = EM_FENCE_DEL, .fence = f->id};
+
+	if (host_cgroup_populated(f->cgroup_fd) &&
+	    loop_now_ms(p->loop) < f->ending_ms + KILL_GIVE_UP_MS) {
+		host_cgroup_kill(f->cgroup_fd);
+		timer_set(p->loop, t, loop_now_ms(p->loop) + KILL_LOOK_MS);
+		return;
+	}
+	destroy_sockets(f);
+	look_at_queue(f); /* its losses are known as long as it is bound */
+	f->state = PFENCE_ENDING;
+	if (p->engine_pid > 0)
+		engine_send(p, &del, sizeof(del), NULL, 0);
+	else
+		finish(f);
+}
+
+void pfence_end(struct pfence *f)
+{
+	struct parent *p = f->parent;
+
+	if (f->state == PFENCE_KILLING || f->state == PFENCE_ENDING)
+		return;
+	if (f->state == PFENCE_STARTING) {
+		struct em_fence_del del = {.type = EM_FENCE_DEL, .fence = f->id};
+
+		engine_send(p, &del, sizeof(del), NULL, 0);
+		host_cgroup_kill(f->cgroup_fd);
+		pfence_free(f);
+		return;
+	}
+	f->state = PFENCE_KILLING;
+	f->ending_ms = loop_now_ms(p->loop);
+	f->timer.fn = kill_timer;
+	host_cgroup_kill(f->cgroup_fd);
+	kill_timer(&f->timer);
+}
+
+void pfence_stats(struct parent *p, const struct em_stats *m)
+{
+	struct pfence *f = pfence_find(p, m->fence);
+
+	if (!f)
+		return;
+	f->allowed = m->allowed;
+	if (m->lost > f->ring_lost) {
+		p->ring_lost += m->lost - f->ring_lost;
+		record_lost(f->log->record, m->lost - f->ring_lost,
+			    "the engine was faster than the log");
+		f->ring_lost = m->lost;
+	}
+	if (f->state == PFENCE_ENDING && m->last)
+		finish(f);
+}
+
+/* ---- putting up ------------------------------------------------------------------------------ */
+
+static int check_policy(struct pfence *f, int fd, struct err *e)
+{
+	struct stat st;
+
+	f->policy_fd = fd;
+	if (fd < 0 || fcntl(fd, F_GET_SEALS) < 0 ||
+	    (fcntl(fd, F_GET_SEALS) & POLICY_SEALS) != POLICY_SEALS || fstat(fd, &st) < 0 ||
+	    st.st_size <= 0 || st.st_size > POLICY_MAX)
+		return err_set(e, EINVAL, "the policy must come as a sealed memfd");
+	f->blob_bytes = (size_t)st.st_size;
+	f->blob = mmap(NULL, f->blob_bytes, PROT_READ, MAP_SHARED, fd, 0);
+	if (f->blob == MAP_FAILED) {
+		f->blob = NULL;
+		return err_set(e, errno, "cannot map the policy: %s", strerror(errno));
+	}
+	return policy_open(f->blob, f->blob_bytes, &f->policy, e);
+}
+
+static bool name_ok(const char *s)
+{
+	size_t n = strnlen(s, CTL_NAME_MAX);
+
+	return n > 0 && n < CTL_NAME_MAX - 12 && s[0] != '.' &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._-") == n;
+}
+
+static int make_cgroup(struct pfence *f, const char *wish, struct err *e)
+{
+	struct parent *p = f->parent;
+	struct stat st, above;
+
+	if (!name_ok(wish))
+		return err_set(e, EINVAL,
+			       "the name of a fence may hold a-z, 0-9, '.', '_' and '-'");
+	for (unsigned i = 0; i < 1000; i++) {
+		if (i)
+			snprintf(f->name, sizeof(f->name), "%.110s.%u", wish, i);
+		else
+			snprintf(f->name, sizeof(f->name), "%s", wish);
+		snprintf(f->cgroup, sizeof(f->cgroup), "%s/%s", p->cgroup_root, f->name);
+		if (mkdir(f->cgroup, 0755) == 0)
+			break;
+		/* A daemon of another network namespace went, and took the empty directory along.
+		 */
+		if (errno == ENOENT && (mkdir(p->cgroup_root, 0755) == 0 || errno == EEXIST))
+			continue;
+		if (errno != EEXIST)
+			return err_set(e, errno, "cannot make the cgroup %s: %s", f->cgroup,
+				       strerror(errno));
+	}
+	f->cgroup_fd = open(f->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->cgroup_fd < 0 || fstat(f->cgroup_fd, &st) < 0 ||
+	    fstatat(f->cgroup_fd, "..", &above, 0) < 0)
+		return err_set(e, errno, "cannot open the cgroup %s: %s", f->cgroup,
+			       strerror(errno));
+	left_mark(f->cgroup_fd, p->run_dir);
+	f->cgroup_id = st.st_ino;
+	f->above_id = above.st_ino;
+	return 0;
+}
+
+static void name_servers(struct pfence *f)
+{
+	size_t n = policy_dns_servers(f->policy);
+
+	if (!n) {
+		f->n_servers = host_name_servers(f->servers, RESOLVER_SERVERS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n && i < RESOLVER_SERVERS_MAX; i++)
+		policy_dns_server(f->policy, f->n_servers++, &f->servers[i].addr,
+				  &f->servers[i].port);
+}
+
+static int next_epoch(struct pfence *f, struct err *e)
+{
+	const char *dir = f->parent->run_dir;
+	bool lost;
+	int r = epoch_next(dir, &f->epoch, &lost, e);
+
+	if (r == 0 && lost)
+		log_warn("%s/epoch did not hold the last number; they go on at a random place",
+			 dir);
+	return r;
+}
+
+static void next_queue(struct pfence *f)
+{
+	struct parent *p = f->parent;
+	struct pfence *o;
+
+	do {
+		p->last_queue = p->last_queue < QUEUE_FIRST || p->last_queue == QUEUE_LAST
+				    ? QUEUE_FIRST
+				    : p->last_queue + 1;
+		for (o = p->fences; o && (o == f || o->queue != p->last_queue); o = o->next)
+			;
+	} while (o);
+	f->queue = p->last_queue;
+}
+
+void pfence_announce(struct pfence *f)
+{
+	struct em_fence_add m = {.type = EM_FENCE_ADD,
+				 .fence = f->id,
+				 .cgroup_id = f->cgroup_id,
+				 .policy_bytes = f->blob_bytes,
+				 .queue = f->queue,
+				 .has_udp4 = f->dns.udp4 >= 0,
+				 .has_tcp4 = f->dns.tcp4 >= 0,
+				 .has_udp6 = f->dns.udp6 >= 0,
+				 .has_tcp6 = f->dns.tcp6 >= 0,
+				 .audit = f->audit,
+				 .n_servers = (uint8_t)f->n_servers,
+				 .dns_port = f->dns.port};
+	const int sockets[] = {f->dns.udp4, f->dns.tcp4, f->dns.udp6, f->dns.tcp6};
+	_cleanup_close_ int queue =
+	    engine_queue_socket(); /* the engine's alone: its end is the queue's */
+	int fds[EM_FDS_MAX] = {f->policy_fd, queue};
+	size_t n = 2;
+
+	if (queue < 0) { /* the engine says that it has none */
+		log_error("fence %s: no netlink socket: %s", f->name, strerror(-queue));
+		n = 1;
+	}
+
+	for (size_t i = 0; i < 4; i++)
+		if (queue >= 0 && sockets[i] >= 0)
+			fds[n++] = sockets[i];
+	engine_send(f->parent, &m, sizeof(m), fds, n);
+}
+
+static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, struct err *e)
+{
+	const char *dir;
+	int r = check_policy(f, policy_fd, e);
+
+	if (r < 0)
+		return r;
+	f->audit = (m->flags & CTL_CREATE_AUDIT) || policy_mode(f->policy) == MODE_AUDIT;
+	snprintf(f->command, sizeof(f->command), "%s", m->command);
+	snprintf(f->tool, sizeof(f->tool), "%s", m->tool);
+	dir = m->log_dir[0] ? m->log_dir : policy_audit_dir(f->policy);
+	name_servers(f);
+	if ((r = log_open(f->parent, dir, policy_snaplen(f->policy), &f->log, e)) < 0 ||
+	    (r = next_epoch(f, e)) < 0 || (r = host_dns_sockets(&f->dns, e)) < 0 ||
+	    (r = make_cgroup(f, m->name, e)) < 0 || (r = pfence_wall(f, e)) < 0)
+		return r;
+	f->lost_before = record_counts(f->log->record).lost;
+	f->rf = (struct record_fence){.name = f->name,
+				      .lacks = f->wall_lacks[0] ? f->wall_lacks : NULL,
+				      .policy = f->policy,
+				      .command = f->command,
+				      .tool = f->tool[0] ? f->tool : NULL};
+	return 0;
+}
+
+int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m, int policy_fd,
+		  struct err *e)
+{
+	struct pfence *f = calloc(1, sizeof(*f));
+	int r;
+
+	if (!f) {
+		close(policy_fd);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	f->parent = p;
+	f->client = c;
+	f->cgroup_fd = f->policy_fd = -1;
+	f->dns = (struct dns_sockets){-1, -1, -1, -1, 0};
+	f->timer.arg = f;
+	r = prepare(f, m, policy_fd, e);
+	if (r < 0) {
+		f->client = NULL;
+		pfence_free(f);
+		return r;
+	}
+	f->id = ++p->last_fence;
+	f->since_ns = wall_clock_ns();
+	f->asked_ms = loop_now_ms(p->loop);
+	f->next = p->fences;
+	p->fences = f;
+	next_queue(f);
+	pfence_announce(f);
+	return 0;
+}
+
+static void ask_again(struct timer *t)
+{
+	pfence_announce(t->arg);
+}
+
+void pfence_fail(struct pfence *f, const struct err *e)
+{
+	struct client *c = f->client;
+
+	f->client = NULL;
+	pfence_end(f);
+	if (c)
+		client_error(c, e);
+}
+
+/* The engine has the queue: only now may the rules point to it. */
+void pfence_ready(struct parent *p, const struct em_fence_ready *m)
+{
+	struct pfence *f = pfence_find(p, m->fence);
+	struct nft_fence nf;
+	struct err e;
+
+	if (!f || f->state == PFENCE_KILLING || f->state == PFENCE_ENDING)
+		return;
+	if (m->error && ++f->queue_tries < QUEUE_TRIES) {
+		if (f->state == PFENCE_STARTING)
+			next_queue(f); /* somebody else has that number */
+		f->timer.fn = ask_again;
+		timer_set(p->loop, &f->timer,
+			  loop_now_ms(p->loop) + (f->state == PFENCE_LIVE) * 10);
+		return;
+	}
+	if (m->error) {
+		err_set(&e, -m->error, "the engine could not take the fence: %s",
+			strerror(-m->error));
+		pfence_fail(f, &e);
+		return;
+	}
+	if (f->state == PFENCE_LIVE)
+		return; /* after a restart of the engine: the rules are there */
+	nft_view(f, &nf);
+	if (nft_fence_add(p->nft, &nf, &e) < 0) {
+		pfence_fail(f, &e);
+		return;
+	}
+	f->state = PFENCE_LIVE;
+	record_state(f->log->record, &f->rf, "fence_started", NULL, NULL);
+	record_flush(f->log->record);
+	client_created(f->client, f);
+}
+
+void pfence_tick(struct pfence *f, const struct host_queue *queues, size_t n)
+{
+	uint64_t dropped = host_queue_dropped(queues, n, f->queue);
+
+	if (dropped <= f->queue_dropped) /* less: it could not be read */
+		return;
+	record_lost(f->log->record, dropped - f->queue_dropped,
+		    "the queue to the engine was full; the packets were dropped");
+	f->queue_dropped = dropped;
+}

@@ -1,0 +1,41 @@
+/* Files and programs that a box refused. agentctl sees them, since it made the box; the record is
+ * written here, by the only process that writes there. */
+#include <string.h>
+
+#include "fw/parent/parent.h"
+
+#define TERMINATED(array) (memchr((array), '\0', sizeof(array)) != NULL)
+
+/* Who speaks is root outside every fence; what he passes on is not. */
+bool file_denial_sane(const struct ctl_denied_file *m)
+{
+	return TERMINATED(m->log_dir) && m->log_dir[0] == '/' && TERMINATED(m->policy) &&
+	       TERMINATED(m->fence) && TERMINATED(m->tool) && TERMINATED(m->path) &&
+	       TERMINATED(m->access) && TERMINATED(m->exe) && TERMINATED(m->comm) &&
+	       TERMINATED(m->suggest) && m->count > 0 && !(m->rights & ~CTL_RIGHTS) &&
+	       (m->rights || m->flags & CTL_DENIED_LOST);
+}
+
+int file_denial_write(struct parent *p, struct log_dir **log, const struct ctl_denied_file *m,
+		      struct err *e)
+{
+	if (*log && strcmp(record_dir((*log)->record), m->log_dir) != 0) {
+		log_close(p, *log);
+		*log = NULL;
+	}
+	if (!*log) {
+		int r = log_open(p, m->log_dir, m->snaplen, log, e);
+
+		if (r < 0) {
+			*log = NULL;
+			return r;
+		}
+	}
+	if (m->flags & CTL_DENIED_LOST)
+		record_lost((*log)->record, m->count,
+			    "the kernel could not tell of every file that a box refused");
+	else
+		record_file((*log)->record, m);
+	record_flush((*log)->record);
+	return 0;
+}

@@ -1,0 +1,45 @@
+/* Repeats of one refusal within FOLD_MS are counted instead of written one by one. */
+#ifndef AGENTFW_FOLD_H
+#define AGENTFW_FOLD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fw/parent/attribute.h"
+#include "fw/ipc/denial.h"
+
+#define FOLD_NS (10ull * 1000000000u)
+#define FOLD_MAX                                                                                   \
+	4096 /* open at once; a new one closes the oldest. Each has an event of about 4 KiB */
+
+struct fold {
+	struct fold *next_hash, *next, *prev; /* in the order in which they began */
+	uint64_t hash, since_ns;
+	struct denial like; /* of the first */
+	char exe[256];      /* the end of it; empty: unknown */
+	pid_t pid;
+	json_t *event;                     /* owned: what was written of the first */
+	uint64_t repeats;                  /* since then */
+	uint64_t start_ns, end_ns, packet; /* of the repeats; packet is the first one's */
+};
+
+struct folds;
+
+/* closing gets every fold that ends, before its memory goes; repeats may be 0. */
+int folds_new(void (*closing)(void *arg, struct fold *f), void *arg, struct folds **ret);
+void folds_free(struct folds *fs); /* closes all */
+
+/* The open fold of such a thing, or NULL. who NULL: done by anybody. */
+struct fold *fold_find(const struct folds *fs, const struct denial *d,
+		       const struct process_info *who);
+/* Begins one; event is taken. NULL: no memory, and event is released. */
+struct fold *fold_begin(struct folds *fs, const struct denial *d, const struct process_info *who,
+			json_t *event, uint64_t now_ns);
+void fold_repeat(struct fold *f, uint64_t time_ns, uint64_t packet);
+/* Closes those that began FOLD_NS ago. */
+void folds_expire(struct folds *fs, uint64_t now_ns);
+void folds_close_fence(struct folds *fs, const char *name);
+bool fold_over(const struct fold *f, uint64_t now_ns);
+
+#endif
