@@ -49,7 +49,10 @@ FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
 .PHONY: all clean help demo check deps-build deps-check unit fuzz-replay fuzz bench format \
         check-format check-includes check-man check-net check-sandbox check-vm escape holes install
-all: $(BUILD)/agentfwd $(BUILD)/agentctl
+all: $(BUILD)/agentfwd $(BUILD)/agentctl $(BUILD)/arrows
+# No build whose folders reach where they must not.
+$(BUILD)/arrows: $(BUILD)/agentfwd $(BUILD)/agentctl tools/includes
+	$(Q)tools/includes $(BUILD) && touch $@
 
 help:
 	@echo 'make               build $(BUILD)/agentfwd and $(BUILD)/agentctl'
@@ -169,7 +172,7 @@ check: deps-check
 check-format:
 	$(Q)clang-format --dry-run -Werror $(ALL_C)
 check-includes:
-	$(Q)tools/includes
+	$(Q)tools/includes $(BUILD)
 check-man:
 	$(Q)mandoc -T lint -W warning docs/*.[158]
 check-sandbox: all

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
 #include "agentctl/check/doctor.h"
+#include "agentctl/ctl.h"
 
 struct check *check_add(struct checks *c, const char *name, bool found, bool needed,
 			const char *fmt, ...)

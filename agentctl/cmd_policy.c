@@ -3,8 +3,8 @@
 #include <getopt.h>
 #include <string.h>
 
-#include "agentctl/ctl.h"
 #include "agentctl/check/profile_check.h"
+#include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/nearest.h"
 #include "policy/profile.h"

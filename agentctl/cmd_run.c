@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/launch/broker.h"
+#include "agentctl/confine/plan.h"
 #include "agentctl/ctl.h"
 #include "agentctl/guard/guard.h"
-#include "agentctl/confine/plan.h"
+#include "agentctl/launch/broker.h"
 #include "agentctl/seen/refused.h"
 #include "policy/base/cleanup.h"
 

@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agentctl/launch/broker.h"
-#include "agentctl/guard/guard.h"
 #include "agentctl/confine/plan.h"
+#include "agentctl/guard/guard.h"
+#include "agentctl/launch/broker.h"
 #include "agentctl/seen/refused.h"
 #include "policy/base/cleanup.h"
 

@@ -1,6 +1,6 @@
 #include "fw/probe.h"
-#include "fw/nft/nft.h"
 #include "fw/nft/batch.h"
+#include "fw/nft/nft.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,12 +10,16 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "fw/bpf/flight.h"
-#include "fw/engine/nfq.h"
 #include "fw/bpf/wall.h"
+#include "fw/engine/nfq.h"
+#include "fw/ipc/control_msg.h"
+#include "fw/parent/host.h"
+#include "policy/base/cleanup.h"
 
 #define TABLE_F_PERSIST 0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
 #define PATIENCE_S      5
@@ -113,6 +117,25 @@ static int try_nfqueue(struct mnl_socket *nl)
 }
 
 /* On a cgroup of its own: loading alone says nothing about attaching. */
+static int attach_wall(struct wall *w, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	char mount[2900], path[3000];
+	struct stat st;
+	int r = host_cgroup_mount(mount, sizeof(mount), e);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "%s/" CTL_CGROUP_DIR "-probe-%d", mount, (int)getpid());
+	if (mkdir(path, 0700) < 0 || (fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+	    fstat(fd, &st) < 0)
+		r = err_set(e, errno, "cannot make the cgroup %s: %s", path, strerror(errno));
+	else
+		r = wall_attach(w, fd, st.st_ino, e);
+	rmdir(path);
+	return r;
+}
+
 static void try_wall(FILE *to)
 {
 	struct wall *w = NULL;
@@ -120,7 +143,7 @@ static void try_wall(FILE *to)
 	int r = wall_new(&w, &e);
 
 	if (r == 0)
-		r = wall_try(w, &e);
+		r = attach_wall(w, &e);
 	wall_free(w);
 	fprintf(to, "socket_wall %s\n", r == 0 ? "yes" : strerror(-r));
 }

@@ -7,7 +7,8 @@
 
 #include "policy/base/err.h"
 
-/* A line each: the name of a feature (agentctl/check/doctor_net.c knows them) and "yes" or why not. */
+/* A line each: the name of a feature (agentctl/check/doctor_net.c knows them) and "yes" or why not.
+ */
 int probe_print(FILE *to, struct err *e);
 
 #endif

@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agentctl/seen/audit.h"
 #include "agentctl/check/doctor.h"
 #include "agentctl/confine/plan.h"
+#include "agentctl/seen/audit.h"
 #include "policy/base/cleanup.h"
 
 #define FLOOR_MAJOR 5

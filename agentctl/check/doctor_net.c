@@ -6,8 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
 #include "agentctl/check/doctor.h"
+#include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
 
 /* What fw/probe.c says. */

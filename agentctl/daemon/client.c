@@ -17,6 +17,7 @@
 
 #include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/clock.h"
 
 #define DAEMON_SAYS "agentfwd: "
 #define START_MS    30000 /* kernel modules may have to be loaded first */
@@ -45,14 +46,6 @@ void patience_anew(struct patience *p)
 	p->signo = 0;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static unsigned bound(const struct patience *p)
 {
 	return p->ms ? p->ms : CLIENT_WAIT_MS;
@@ -64,13 +57,13 @@ static int wait_for(int fd, unsigned ms, struct patience *p, struct err *e)
 {
 	struct pollfd pfd[2] = {{.fd = fd, .events = POLLIN}, {.events = POLLIN}};
 	_cleanup_close_ int signals = -1;
-	uint64_t until = now_ms() + ms, now;
+	uint64_t until = clock_mono_ms() + ms, now;
 	struct signalfd_siginfo si;
 	sigset_t set;
 
 	ending_signals(&set);
 	pfd[1].fd = signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	while ((now = now_ms()) < until || ms == 0) {
+	while ((now = clock_mono_ms()) < until || ms == 0) {
 		int n = poll(pfd, 2, (int)(until > now ? until - now : 0));
 
 		if (n > 0 && pfd[0].revents)
@@ -157,7 +150,7 @@ static int address(struct sockaddr_un *a, struct err *e)
 /* One that is stopped takes nobody in: after so many a connect would wait. */
 static int connect_within(int fd, const struct sockaddr_un *a, struct patience *p, struct err *e)
 {
-	uint64_t until = now_ms() + bound(p);
+	uint64_t until = clock_mono_ms() + bound(p);
 	int r;
 
 	while (connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0) {
@@ -169,7 +162,7 @@ static int connect_within(int fd, const struct sockaddr_un *a, struct patience *
 				strerror(r));
 			return r == EACCES ? err_hint(e, "only root may: sudo agentctl …") : -r;
 		}
-		if (now_ms() >= until)
+		if (clock_mono_ms() >= until)
 			return no_answer(0, bound(p), e);
 		if (wait_for(-1, AGAIN_MS, p, e) < 0)
 			return -EINTR;

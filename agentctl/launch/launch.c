@@ -14,9 +14,10 @@
 #include <unistd.h>
 
 #include "agentctl/box/box.h"
-#include "agentctl/ctl.h"
 #include "agentctl/confine/plan.h"
+#include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/clock.h"
 
 /* ---- the child ---------------------------------------------------------------------------------
  */
@@ -280,14 +281,6 @@ static void pass_on(struct launch *l)
 			kill(l->pid, (int)si.ssi_signo);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* The status that the init process told, or that of a command without one; -1: it still runs. */
 static int ended(struct launch *l)
 {
@@ -335,11 +328,11 @@ static void look(struct launch *l, int wait)
 
 static int run_to_end(struct launch *l)
 {
-	uint64_t deadline = l->limits.time_ms ? now_ms() + l->limits.time_ms : 0, now;
+	uint64_t deadline = l->limits.time_ms ? clock_mono_ms() + l->limits.time_ms : 0, now;
 	int status;
 
 	while ((status = ended(l)) < 0) {
-		now = deadline ? now_ms() : 0;
+		now = deadline ? clock_mono_ms() : 0;
 		if (deadline && deadline <= now && !l->over_time) {
 			l->over_time = true;
 			launch_kill(l);

@@ -10,10 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agentctl/seen/audit.h"
 #include "agentctl/guard/guard.h"
+#include "agentctl/seen/audit.h"
 #include "agentctl/seen/watch.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/clock.h"
 
 #define RECENT 64 /* system calls whose record may come yet */
 
@@ -107,14 +108,6 @@ static void on_record(void *arg, const struct audit_record *a)
 		system_call(arg, a);
 	else if (!watched_too(arg, a))
 		access_refused(arg, a);
-}
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 /* ---- what is watched ---------------------------------------------------------------------------
@@ -237,7 +230,7 @@ static void on_call(void *arg, const struct watch_event *ev)
 	const struct refusal what = {.rights = refused_rights(r, ev),
 				     .path = ev->path,
 				     .access = is_library(ev) ? "map" : ev->call,
-				     .time_ns = now_ns(CLOCK_REALTIME),
+				     .time_ns = clock_ns(CLOCK_REALTIME),
 				     .name = ev->directory_changes,
 				     .directory = ev->exists && S_ISDIR(ev->mode),
 				     .would = r->from->reference != NULL,
@@ -341,7 +334,7 @@ int refused_begin(const struct refused_from *from, struct launch *l, struct refu
 		return err_set(e, ENOMEM, "out of memory");
 	r->from = from;
 	r->launch = l;
-	r->start_ns = now_ns(CLOCK_REALTIME_COARSE);
+	r->start_ns = clock_ns(CLOCK_REALTIME_COARSE);
 	n = refusals_new(from, &r->list, &why);
 	if (n == 0)
 		n = open_both(r, &why);

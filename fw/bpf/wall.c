@@ -14,7 +14,6 @@
 #include "fw/bpf/options.h"
 #include "fw/ipc/control_msg.h"
 #include "fw/ipc/engine_msg.h"
-#include "fw/parent/host.h"
 #include "policy/base/cleanup.h"
 #include "wall.skel.h"
 
@@ -117,25 +116,6 @@ int wall_attach(struct wall *w, int cgroup_fd, uint64_t cgroup_id, struct err *e
 	}
 	r = bpf_map_update_elem(bpf_map__fd(w->bpf->maps.fences), &cgroup_id, &fence, BPF_ANY);
 	return r < 0 ? lacks(e, errno, "the fence's counters") : 0;
-}
-
-int wall_try(struct wall *w, struct err *e)
-{
-	_cleanup_close_ int fd = -1;
-	char mount[2900], path[3000];
-	struct stat st;
-	int r = host_cgroup_mount(mount, sizeof(mount), e);
-
-	if (r < 0)
-		return r;
-	snprintf(path, sizeof(path), "%s/" CTL_CGROUP_DIR "-probe-%d", mount, (int)getpid());
-	if (mkdir(path, 0700) < 0 || (fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
-	    fstat(fd, &st) < 0)
-		r = err_set(e, errno, "cannot make the cgroup %s: %s", path, strerror(errno));
-	else
-		r = wall_attach(w, fd, st.st_ino, e);
-	rmdir(path);
-	return r;
 }
 
 int wall_fd(const struct wall *w)

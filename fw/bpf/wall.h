@@ -24,8 +24,6 @@ int wall_new(struct wall **ret, struct err *e);
 void wall_free(struct wall *w);
 /* cgroup_id is the directory's inode number. All of the programs, or an error. */
 int wall_attach(struct wall *w, int cgroup_fd, uint64_t cgroup_id, struct err *e);
-/* Attaches them to a cgroup that is made for it and removed. */
-int wall_try(struct wall *w, struct err *e);
 /* Readable when calls were refused. */
 int wall_fd(const struct wall *w);
 /* Hands at most max of the refused calls to fn, which may be called for any fence; how many. */

@@ -1,11 +1,12 @@
-/* What the programs of the socket wall (wall.bpf.c) and their loader (fw/bpf/wall.c) have in common. */
+/* What the programs of the socket wall (wall.bpf.c) and their loader (fw/bpf/wall.c) have in
+ * common. */
 #ifndef AGENTFW_BPF_WALL_H
 #define AGENTFW_BPF_WALL_H
 
 #include <linux/types.h>
 
-/* Packet marks, as in fw/ipc/engine_msg.h (wall.c compares them): what the firewall's rules leave on a
- * packet that may go. */
+/* Packet marks, as in fw/ipc/engine_msg.h (wall.c compares them): what the firewall's rules leave
+ * on a packet that may go. */
 #define WALL_ASK_MASK  0x70000000u
 #define WALL_PASS      0x70000000u /* judged */
 #define WALL_OWN       0x50000000u /* the same; who may get it is looked at when it comes in */

@@ -3,8 +3,8 @@
 #ifndef AGENTFW_DECIDE_H
 #define AGENTFW_DECIDE_H
 
-#include "fw/ipc/denial.h"
 #include "fw/engine/names.h"
+#include "fw/ipc/denial.h"
 #include "policy/policy.h"
 
 struct facts {

@@ -1,5 +1,5 @@
-/* How the engine gives up everything but what it needs: fw/engine/engine.c calls engine_drop before it
- * reads the first byte of a stranger. */
+/* How the engine gives up everything but what it needs: fw/engine/engine.c calls engine_drop before
+ * it reads the first byte of a stranger. */
 #ifndef AGENTFW_PRIV_H
 #define AGENTFW_PRIV_H
 

@@ -10,11 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fw/engine/drop.h"
 #include "fw/engine/fence.h"
 #include "fw/engine/hash.h"
-#include "fw/engine/drop.h"
 #include "fw/ipc/route.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/clock.h"
 
 #define SWEEP_MS      100
 #define SWEEP_BUCKETS (NAMES_BUCKETS / 128) /* a fence: all of them in 13 seconds */
@@ -96,14 +97,6 @@ static int fence_resolver(struct engine *e, struct fence *f, const struct em_fen
 	return resolver_fence_add(e->resolver, &c, &f->resolver);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 /* While packets come close upon each other, and more than one a turn, those who send them go first
  * where they wait for the same processor: more packets a turn, fewer turns. */
 static void on_packets(struct watch *w, uint32_t events)
@@ -111,7 +104,7 @@ static void on_packets(struct watch *w, uint32_t events)
 	struct fence *f = w->arg;
 	struct engine *e = f->engine;
 
-	uint64_t now = now_ns();
+	uint64_t now = clock_mono_ns();
 	bool stream = now - e->packets_ns < CLOSE_NS;
 
 	if (stream && (e->packets_last > 1 || ++e->alone % TRY_AGAIN == 0))
@@ -338,7 +331,7 @@ static void on_message(struct engine *e, const union em *m, int *fds, size_t n_f
 		break;
 	case EM_SOCKET:
 		f = fence_find(e, m->socket.fence);
-		if (f && m->socket.server < RESOLVER_SERVERS_MAX)
+		if (f && m->socket.server < NAME_SERVERS_MAX)
 			resolver_socket(f->resolver, m->socket.server, m->socket.socket_type,
 					n_fds ? steal_fd(&fds[0]) : -1);
 		break;

@@ -1,5 +1,6 @@
 /* The engine: the process that reads strangers' bytes. It receives packets, decides, gives verdicts
- * and answers DNS; it has CAP_NET_ADMIN and its descriptors (fw/ipc/engine_msg.h), and nothing else. */
+ * and answers DNS; it has CAP_NET_ADMIN and its descriptors (fw/ipc/engine_msg.h), and nothing
+ * else. */
 #ifndef AGENTFW_ENGINE_H
 #define AGENTFW_ENGINE_H
 

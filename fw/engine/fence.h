@@ -3,14 +3,14 @@
 #ifndef AGENTFW_ENGINE_FENCE_H
 #define AGENTFW_ENGINE_FENCE_H
 
-#include "fw/engine/budget.h"
-#include "fw/ipc/engine_msg.h"
+#include "fw/engine/dns/resolver.h"
 #include "fw/engine/flow.h"
 #include "fw/engine/learned.h"
-#include "fw/ipc/loop.h"
 #include "fw/engine/names.h"
 #include "fw/engine/nfq.h"
-#include "fw/engine/dns/resolver.h"
+#include "fw/ipc/budget.h"
+#include "fw/ipc/engine_msg.h"
+#include "fw/ipc/loop.h"
 #include "fw/ipc/ring.h"
 #include "policy/policy.h"
 

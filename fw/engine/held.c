@@ -2,10 +2,10 @@
  * whole, what goes on. */
 #include <netinet/in.h>
 
-#include "fw/parent/attribute.h"
-#include "fw/holes.h"
 #include "fw/engine/inspect.h"
 #include "fw/engine/passage.h"
+#include "fw/ipc/holes.h"
+#include "fw/ipc/sockdiag.h"
 
 #define HOLD_MS      10000 /* a first payload that is not whole by then is refused */
 #define HOLD_ALL_MS  20    /* what takes longer is not held all the time: see give_back */

@@ -4,16 +4,9 @@
 #include <time.h>
 
 #include "fw/engine/passage.h"
+#include "policy/base/clock.h"
 
 #define SNAPLEN_LIMIT 65535
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* The packet as the capture shall have it: checksums complete, cut. Stays until the next call. */
 size_t passage_captured(const struct passage *w, const uint8_t **ret)
@@ -55,7 +48,7 @@ static void fill(const struct fence *f, const struct facts *facts, const struct 
 {
 	char endpoint[ENDPOINT_STRLEN];
 
-	*ret = (struct denial){.time_ns = now_ns(),
+	*ret = (struct denial){.time_ns = clock_wall_ns(),
 			       .fence = f->id,
 			       .code = (uint16_t)d->code,
 			       .would = f->audit,

@@ -3,9 +3,9 @@
 #include <linux/icmpv6.h>
 #include <netinet/in.h>
 
-#include "fw/parent/attribute.h"
 #include "fw/engine/passage.h"
 #include "fw/ipc/route.h"
+#include "fw/ipc/sockdiag.h"
 
 /* An address of this machine, where the kernel hands a packet to one socket. By the loopback device
  * go packets to others, too, and to its broadcast addresses, which several get. */

@@ -1,7 +1,7 @@
 /* What the parent and the engine say to each other, over a SOCK_SEQPACKET socketpair, descriptors
  * beside the bytes. Fixed sizes, no pointers; each side checks the exact length of what it
- * receives. Refusals go another way: through the ring (fw/ipc/ring.h), as struct ring_denial with the
- * packet behind it.
+ * receives. Refusals go another way: through the ring (fw/ipc/ring.h), as struct ring_denial with
+ * the packet behind it.
  *
  *     parent                                     engine
  *                                           <-   EM_READY      it has shut itself in
@@ -36,6 +36,8 @@
 #define ENGINE_FD_ROUTE      6
 #define ENGINE_FD_SOCKDIAG   7
 #define ENGINE_FD_FIRST_FREE 8
+
+#define NAME_SERVERS_MAX 8 /* of a fence */
 
 /* Packet mark. Three fields of it are ours while a packet of a fence's is on its way out, and none
  * before and after. What is asked, or that it was answered; the verdict; and whether it was judged

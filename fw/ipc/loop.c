@@ -5,7 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fw/engine/budget.h"
+#include "fw/ipc/budget.h"
+#include "policy/base/clock.h"
 
 /* More than a few fences can have ready, so that in one turn nobody who is ready is left out. */
 #define BATCH 1024
@@ -14,7 +15,7 @@ struct loop {
 	int epoll_fd;
 	bool stop;
 	uint64_t now_ms, turn;
-	uint64_t round; /* of watches and timers; see fw/engine/budget.h */
+	uint64_t round; /* of watches and timers; see fw/ipc/budget.h */
 	struct budget timers;
 	struct timer **heap; /* heap[0] is the next */
 	size_t n, room;
@@ -22,14 +23,6 @@ struct loop {
 	int n_ready;
 	int first; /* of them, that is called first */
 };
-
-static uint64_t clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 int loop_new(struct loop **ret)
 {
@@ -44,7 +37,7 @@ int loop_new(struct loop **ret)
 		free(l);
 		return r;
 	}
-	l->now_ms = clock_ms();
+	l->now_ms = clock_mono_ms();
 	*ret = l;
 	return 0;
 }
@@ -228,7 +221,7 @@ int loop_run(struct loop *l)
 		l->n_ready = epoll_wait(l->epoll_fd, l->ready, BATCH, wait_ms(l));
 		if (l->n_ready < 0 && errno != EINTR)
 			return -errno;
-		l->now_ms = clock_ms();
+		l->now_ms = clock_mono_ms();
 		l->round++;
 		if (l->n_ready > 0)
 			call_watches(l);

@@ -11,7 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "fw/parent/attribute.h"
+#include "fw/ipc/sockdiag.h"
 
 #define TIMEOUT_MS   100
 #define ANSWER_MAX   32768 /* the kernel fills at most this much of a dump's buffer */

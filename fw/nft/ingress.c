@@ -24,7 +24,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#include "fw/holes.h"
+#include "fw/ipc/holes.h"
 #include "policy/base/cleanup.h"
 
 /* ---- the set: peer . listener . protocol . port -----------------------------------------------

@@ -30,7 +30,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include "fw/holes.h"
+#include "fw/ipc/holes.h"
 
 /* Places in headers that only this file looks at. */
 #define IP4_LENGTH_OFFSET 2

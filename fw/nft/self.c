@@ -24,7 +24,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 
-#include "fw/holes.h"
+#include "fw/ipc/holes.h"
 
 #define IP4_LOOPBACK 127
 #define MARKED_CHAIN "leave_marked"

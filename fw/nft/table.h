@@ -2,8 +2,8 @@
 #ifndef AGENTFW_NFT_TABLE_H
 #define AGENTFW_NFT_TABLE_H
 
-#include "fw/nft/nft.h"
 #include "fw/nft/batch.h"
+#include "fw/nft/nft.h"
 
 #define NFT_REPLY_BYTES 16384
 /* Places in headers: RFC 791, RFC 8200, RFC 9293. */

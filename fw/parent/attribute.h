@@ -1,5 +1,5 @@
-/* Who holds a socket: sock_diag gives inode, uid and cgroup; /proc of the fence's own processes
- * gives the rest. */
+/* Which process holds a socket: /proc of the fence's own processes tells it by the socket's inode
+ * (fw/ipc/sockdiag.h). */
 #ifndef AGENTFW_ATTRIBUTE_H
 #define AGENTFW_ATTRIBUTE_H
 
@@ -7,60 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "policy/base/addr.h"
-
-struct socket_info {
-	uint32_t inode;
-	uint32_t uid;
-	uint64_t cgroup_id;   /* 0: the kernel did not say */
-	uint64_t acked_bytes; /* TCP: by the peer, SYN included; UINT64_MAX: was not asked for */
-};
-
-/* A NETLINK_SOCK_DIAG socket, CLOEXEC, with a receive timeout of 100 ms; -errno. */
-int sockdiag_open(void);
-/* Finds the socket by its own end (src:sport) and the other (dst:dport). For UDP whatever socket is
- * bound to src:sport or *:sport; for TCP the exact connection, else a listener on src:sport.
- * Addresses of IPv4 find v4-mapped IPv6 sockets too. want_cgroup_id not 0: only sockets of that
- * cgroup or the ones in sub[] … (see .c). -ENOENT; -errno. */
-int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
-		  const struct addr *dst, uint16_t dport, uint64_t want_cgroup_id,
-		  struct socket_info *ret);
-/* How far is a TCP connection? 1: it waits for the first acknowledgement of anything it said; 0:
- * further; -errno: nobody knows it. One look-up in the kernel's table, whatever else there is. */
-int sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
-			  uint16_t dport);
-/* Is src:sport to dst:dport a connection of this machine's that is over, and only waits for late
- * packets (TIME_WAIT)? Then it is ended, and true. Needs CAP_NET_ADMIN. */
-bool sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
-			    uint16_t dport);
-/* Who gets a packet from dst:dport to src:sport of a TCP connection of this machine? */
-enum receiver {
-	RECEIVER_NONE,   /* nobody: no socket, or one that is over, or a listener of cgroup_id's */
-	RECEIVER_COMING, /* a listener, when the handshake's last packet has come */
-	RECEIVER_THERE,  /* somebody; or it cannot be told */
-};
-enum receiver sockdiag_receiver(int fd, const struct addr *src, uint16_t sport,
-				const struct addr *dst, uint16_t dport, uint64_t cgroup_id);
-/* Destroys every TCP socket of these cgroups; returns how many, or -errno (-EOPNOTSUPP: kernel
- * lacks it). The kernel walks through its whole table of connections, some milliseconds for each
- * family.
- */
-#define SOCKDIAG_CGROUPS_MAX 32
-int sockdiag_destroy_cgroups(int fd, const uint64_t *cgroup_id, size_t n);
-
-struct process_info {
-	pid_t pid;
-	uint32_t uid;
-	char exe[4096];     /* /proc/PID/exe, may end in " (deleted)" */
-	char name[64];      /* comm */
-	char cmdline[1024]; /* arguments joined by spaces, not escaped; cut */
-};
-
-enum attribution {
-	ATTRIBUTED_NONE = 0, /* not found: gone already */
-	ATTRIBUTED_FENCE,    /* the fence has one process only, so it is that one */
-	ATTRIBUTED_EXACT,    /* the process holds the socket */
-};
+#include "fw/record/process_info.h"
 
 /* Searches the processes of the cgroup directory (open O_DIRECTORY) and its sub-directories for one
  * that holds the socket inode (0: unknown). Bounded: at most 512 processes and 4096 descriptors are

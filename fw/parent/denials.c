@@ -8,6 +8,7 @@
 
 #include "fw/parent/attribute.h"
 #include "fw/parent/parent.h"
+#include "policy/base/clock.h"
 #include "policy/base/log.h"
 
 #define TURN_MS      5  /* and then others are served: fences that begin, questions */
@@ -63,14 +64,6 @@ void denial_remember(struct pfence *f, const struct denial *d)
 	f->last[f->n_last - 1] = l;
 }
 
-static uint64_t spent_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd)
 {
 	static struct process_info who;
@@ -81,11 +74,11 @@ static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd
 	bool folding = record_folding(r, &f->rf, d);
 
 	if (!d->more && f->attributions < ATTRIBUTIONS_MAX && f->attribution_ns < ATTRIBUTIONS_NS) {
-		uint64_t begin = spent_ns();
+		uint64_t begin = clock_thread_ns();
 
 		how = attribute(p, f, d, &who);
 		f->attributions++;
-		f->attribution_ns += spent_ns() - begin;
+		f->attribution_ns += clock_thread_ns() - begin;
 	}
 	if (d->go) {
 		struct em_go go = {.type = EM_GO, .go = d->go};
@@ -138,12 +131,12 @@ static void write_down(struct parent *p)
 
 void denials_read(struct parent *p)
 {
-	uint64_t end = monotonic_ms() + TURN_MS;
+	uint64_t end = clock_mono_ms() + TURN_MS;
 	size_t n;
 
 	do
 		n = read_some(p, TURN_RECORDS);
-	while (n == TURN_RECORDS && monotonic_ms() < end);
+	while (n == TURN_RECORDS && clock_mono_ms() < end);
 	write_down(p);
 	if (ring_broken(p->ring) && p->engine_pid > 0) {
 		log_error("the engine wrote nonsense into its ring; it is started anew");

@@ -12,10 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fw/ipc/route.h"
 #include "fw/parent/attribute.h"
 #include "fw/parent/parent.h"
-#include "fw/ipc/route.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/clock.h"
 #include "policy/base/log.h"
 
 #define SOCKET_BYTES   (8 << 20)
@@ -295,7 +296,7 @@ static int engine_start(struct parent *p, struct err *e)
 	if (p->engine_pid == 0)
 		exec_engine((const int[]){theirs, p->ring_fd, p->ring_event_fd, route, diag}, 5);
 	p->engine = (struct watch){.fd = pair[0], .fn = on_engine, .arg = p};
-	p->engine_started_ms = monotonic_ms();
+	p->engine_started_ms = clock_mono_ms();
 	p->engine_silent = 0;
 	p->engine_ready = false;
 	r = loop_add(p->loop, &p->engine, EPOLLIN);
@@ -333,7 +334,7 @@ static void say_how(struct parent *p, int status)
 static void hear_first(struct parent *p, uint64_t until_ms)
 {
 	while (!p->engine_ready && !p->engine_heard.code) {
-		uint64_t now = monotonic_ms();
+		uint64_t now = clock_mono_ms();
 		struct pollfd pfd = {.fd = p->engine.fd, .events = POLLIN};
 		int fds[EM_FDS_MAX], r;
 		size_t n_fds;
@@ -359,7 +360,7 @@ static void hear_first(struct parent *p, uint64_t until_ms)
 /* One that cannot start says so at once; a death of another kind may have been an accident. */
 int engine_begin(struct parent *p, struct err *e)
 {
-	uint64_t until = monotonic_ms() + READY_MS;
+	uint64_t until = clock_mono_ms() + READY_MS;
 
 	for (unsigned i = 0; i < START_TRIES; i++) {
 		int r;
@@ -439,7 +440,7 @@ static void tell_fences(struct parent *p, bool was_ready)
 void engine_died(struct parent *p)
 {
 	bool was_ready = p->engine_ready;
-	bool quick = !was_ready || monotonic_ms() < p->engine_started_ms + QUICK_DEATH_MS;
+	bool quick = !was_ready || clock_mono_ms() < p->engine_started_ms + QUICK_DEATH_MS;
 	struct err before = p->engine_said;
 
 	say_how(p, reap(p));

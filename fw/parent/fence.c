@@ -14,6 +14,7 @@
 #include "fw/parent/left.h"
 #include "fw/parent/parent.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/clock.h"
 #include "policy/base/log.h"
 
 #define POLICY_MAX      (256u << 20)
@@ -310,10 +311,10 @@ static void name_servers(struct pfence *f)
 	size_t n = policy_dns_servers(f->policy);
 
 	if (!n) {
-		f->n_servers = host_name_servers(f->servers, RESOLVER_SERVERS_MAX);
+		f->n_servers = host_name_servers(f->servers, NAME_SERVERS_MAX);
 		return;
 	}
-	for (size_t i = 0; i < n && i < RESOLVER_SERVERS_MAX; i++)
+	for (size_t i = 0; i < n && i < NAME_SERVERS_MAX; i++)
 		policy_dns_server(f->policy, f->n_servers++, &f->servers[i].addr,
 				  &f->servers[i].port);
 }
@@ -423,7 +424,7 @@ int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m
 		return r;
 	}
 	f->id = ++p->last_fence;
-	f->since_ns = wall_clock_ns();
+	f->since_ns = clock_wall_ns();
 	f->asked_ms = loop_now_ms(p->loop);
 	f->next = p->fences;
 	p->fences = f;

@@ -11,8 +11,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "fw/parent/attribute.h"
 #include "fw/ipc/control_msg.h"
+#include "fw/ipc/sockdiag.h"
+#include "fw/parent/attribute.h"
 #include "fw/parent/host.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"

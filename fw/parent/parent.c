@@ -20,6 +20,7 @@
 #include "fw/parent/left.h"
 #include "fw/parent/run_dir.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/clock.h"
 #include "policy/base/log.h"
 
 #define TICK_MS       1000
@@ -32,22 +33,6 @@
 #define DYING_MS      500
 #define DYING_LOOK_MS 10
 #define CGROUP_TRIES  1000
-
-uint64_t wall_clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-uint64_t monotonic_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* ---- timers and signals ------------------------------------------------------------------------
  */
@@ -86,7 +71,7 @@ static void on_tick(struct timer *t)
 	pfence_destroy_handed_on(p);
 	tell_stray(p);
 	for (struct log_dir *l = p->logs; l; l = l->next)
-		record_tick(l->record, wall_clock_ns());
+		record_tick(l->record, clock_wall_ns());
 	timer_set(p->loop, t, loop_now_ms(p->loop) + TICK_MS);
 }
 

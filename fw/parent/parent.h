@@ -7,17 +7,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "fw/parent/attribute.h"
+#include "fw/bpf/flight.h"
+#include "fw/bpf/wall.h"
 #include "fw/ipc/control_msg.h"
 #include "fw/ipc/engine_msg.h"
-#include "fw/bpf/flight.h"
-#include "fw/parent/host.h"
 #include "fw/ipc/loop.h"
-#include "fw/nft/nft.h"
-#include "fw/record/record.h"
-#include "fw/engine/dns/resolver.h"
 #include "fw/ipc/ring.h"
-#include "fw/bpf/wall.h"
+#include "fw/ipc/sockdiag.h"
+#include "fw/nft/nft.h"
+#include "fw/parent/attribute.h"
+#include "fw/parent/host.h"
+#include "fw/record/record.h"
 #include "policy/base/err.h"
 #include "policy/policy.h"
 
@@ -102,7 +102,7 @@ struct pfence {
 	uint16_t queue;
 	unsigned queue_tries;
 	struct dns_sockets dns;
-	struct name_server servers[RESOLVER_SERVERS_MAX];
+	struct name_server servers[NAME_SERVERS_MAX];
 	size_t n_servers;
 	bool audit;
 	int policy_fd;
@@ -184,8 +184,6 @@ void denials_drain(struct parent *p); /* all that is there, before a fence is fo
 void denials_lost(struct parent *p);  /* when the engine has died */
 void denial_remember(struct pfence *f, const struct denial *d);
 
-uint64_t wall_clock_ns(void);
-uint64_t monotonic_ms(void);
 void parent_check_idle(struct parent *p);
 /* Fences are ended, their clients told, then it goes. */
 void parent_go(struct parent *p);

@@ -6,10 +6,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "fw/parent/attribute.h"
-#include "fw/holes.h"
-#include "fw/parent/parent.h"
 #include "fw/bpf/wall.h"
+#include "fw/ipc/holes.h"
+#include "fw/parent/attribute.h"
+#include "fw/parent/parent.h"
+#include "policy/base/clock.h"
 #include "policy/base/log.h"
 #include "policy/profile.h"
 
@@ -127,7 +128,7 @@ static void one(void *arg, const struct wall_event *ev)
 	static struct process_info who;
 	struct parent *p = arg;
 	struct pfence *f = fence_of(p, ev->cgroup);
-	struct denial d = {.time_ns = wall_clock_ns(), .uid = ev->uid, .rule = RULE_NONE};
+	struct denial d = {.time_ns = clock_wall_ns(), .uid = ev->uid, .rule = RULE_NONE};
 	enum attribution how = ATTRIBUTED_EXACT;
 
 	if (!f || !f->log || ev->kind < WALL_SOCKET || ev->kind >= WALL_KIND_COUNT)

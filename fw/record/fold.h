@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "fw/parent/attribute.h"
 #include "fw/ipc/denial.h"
+#include "fw/record/process_info.h"
 
 #define FOLD_NS (10ull * 1000000000u)
 #define FOLD_MAX                                                                                   \

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fw/parent/attribute.h"
 #include "fw/ipc/control_msg.h"
 #include "fw/ipc/denial.h"
+#include "fw/record/process_info.h"
 #include "policy/base/err.h"
 #include "policy/policy.h"
 

@@ -1,5 +1,6 @@
 /* A compiled policy's form: a header, arrays, and strings, all by offsets from the beginning, so
- * that it can be mapped anywhere. Written by policy/blob/compile.c, checked and read by policy/blob/match.c.
+ * that it can be mapped anywhere. Written by policy/blob/compile.c, checked and read by
+ * policy/blob/match.c.
  */
 #ifndef AGENTFW_POLICY_BLOB_H
 #define AGENTFW_POLICY_BLOB_H

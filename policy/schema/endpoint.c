@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "policy/base/nearest.h"
-#include "policy/schema/schema.h"
 #include "policy/lists/suffix.h"
+#include "policy/schema/schema.h"
 
 #define ADDRESSES_MAX 256
 

@@ -17,8 +17,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "fw/nft/nft.h"
 #include "fw/nft/batch.h"
+#include "fw/nft/nft.h"
 
 #define QUEUE        777
 #define MARK         1

@@ -10,7 +10,7 @@ from lab import check, need
 SECONDS = 60
 START_SECONDS = 60  # namespaces, rounds' fences and the end, on a busy machine
 HOLES_BUILD = L.BUILD + "-holes"  # `make holes`: with -DAGENTFW_HOLES
-# Holes that the daemon of that build has when AGENTFW_HOLE names one (fw/holes.h): seconds within which it is found.
+# Holes that the daemon of that build has when AGENTFW_HOLE names one (fw/ipc/holes.h): seconds within which it is found.
 HOLES = {
     "burst": 60,
     "device": 60,

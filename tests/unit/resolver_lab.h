@@ -17,8 +17,8 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "fw/parent/host.h"
 #include "fw/engine/dns/resolver.h"
+#include "fw/parent/host.h"
 #include "policy/base/cleanup.h"
 #include "tests/unit/dns_msg.h"
 

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fw/ipc/sockdiag.h"
 #include "fw/parent/attribute.h"
 #include "policy/base/cleanup.h"
 

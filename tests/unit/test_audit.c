@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agentctl/seen/audit.h"
 #include "agentctl/confine/plan.h"
+#include "agentctl/seen/audit.h"
 #include "agentctl/seen/refused.h"
 #include "policy/base/cleanup.h"
 

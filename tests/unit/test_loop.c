@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fw/engine/budget.h"
+#include "fw/ipc/budget.h"
 #include "fw/ipc/loop.h"
 
 #define FDS     8

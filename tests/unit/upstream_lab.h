@@ -11,8 +11,8 @@
 #include <cmocka.h>
 #include <sys/socket.h>
 
-#include "fw/parent/host.h"
 #include "fw/engine/dns/upstream.h"
+#include "fw/parent/host.h"
 #include "policy/base/cleanup.h"
 #include "tests/unit/dns_msg.h"
 

@@ -9,11 +9,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "fw/engine/budget.h"
 #include "fw/engine/dns/cache.h"
 #include "fw/engine/dns/server.h"
-#include "fw/engine/hash.h"
 #include "fw/engine/dns/upstream.h"
+#include "fw/engine/hash.h"
+#include "fw/ipc/budget.h"
+#include "policy/base/clock.h"
 
 #define PIN_TTL_S      60
 #define NEGATIVE_TTL_S 30 /* at most, whatever the SOA says */
@@ -203,10 +204,7 @@ static uint32_t deny(struct resolver_fence *rf, const struct dns_client *c, enum
 			   .dport = 53,
 			   .uid = UINT32_MAX,
 			   .rule = rule};
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	d.time_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	d.time_ns = clock_wall_ns();
 	if (c) {
 		d.src = c->addr;
 		d.sport = c->port;

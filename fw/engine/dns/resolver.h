@@ -13,8 +13,6 @@
 struct resolver;       /* one an engine */
 struct resolver_fence; /* the resolver's part of one fence */
 
-#define RESOLVER_SERVERS_MAX 8
-
 /* Local addresses of this host, which no name may point to without `addresses:`. */
 struct resolver_ops {
 	/* Asks for a fresh, non-blocking socket connected to server (index into the fence's list)

@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "fw/engine/budget.h"
+#include "fw/ipc/budget.h"
 
 #define UDP_BATCH       256  /* queries a turn of the loop */
 #define UDP_QUERY_MAX   4096 /* longer ones are none */

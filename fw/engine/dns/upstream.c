@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "fw/engine/budget.h"
+#include "fw/ipc/budget.h"
 
 #define ASKS_MAX      32768 /* ten thousand lookups of both kinds at once, and room */
 #define FLYING_MAX    256   /* as many as a server's socket holds by default */

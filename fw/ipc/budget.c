@@ -1,17 +1,10 @@
-#include "fw/engine/budget.h"
+#include "fw/ipc/budget.h"
+#include "policy/base/clock.h"
 
 #include <stddef.h>
 #include <time.h>
 
 /* Time that passes, not processor time: what others wait is what counts. */
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 bool budget_begin(struct budget *b, uint64_t round)
 {
 	if (!b)
@@ -22,7 +15,7 @@ bool budget_begin(struct budget *b, uint64_t round)
 	}
 	if (b->used_ns >= BUDGET_NS)
 		return false;
-	b->since_ns = now_ns();
+	b->since_ns = clock_mono_ns();
 	return true;
 }
 
@@ -30,11 +23,11 @@ void budget_end(struct budget *b)
 {
 	if (!b)
 		return;
-	b->used_ns += now_ns() - b->since_ns;
+	b->used_ns += clock_mono_ns() - b->since_ns;
 	b->since_ns = 0;
 }
 
 bool budget_left(const struct budget *b)
 {
-	return !b || !b->since_ns || b->used_ns + (now_ns() - b->since_ns) < BUDGET_NS;
+	return !b || !b->since_ns || b->used_ns + (clock_mono_ns() - b->since_ns) < BUDGET_NS;
 }
