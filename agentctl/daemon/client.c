@@ -197,9 +197,11 @@ static int try_connect(struct patience *p, struct err *e)
 /* Beside ourselves, or where `make install` puts it from there; else where root's programs are. */
 bool client_find_daemon(char *ret, size_t bytes)
 {
-	static const char *const beside[] = {"agentfwd", "../sbin/agentfwd"},
-				 *const dirs[] = {"/usr/local/sbin", "/usr/sbin",
-						  "/usr/local/bin", "/usr/bin"};
+	static const char *const beside[] = {"agentfwd", "../sbin/agentfwd"}, *const dirs[] = {
+										  "/usr/local/sbin",
+										  "/usr/sbin",
+										  "/usr/local/bin",
+										  "/usr/bin"};
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
