@@ -270,7 +270,7 @@ void answer_take(struct resolver_fence *rf, const struct question *q, const stru
 	struct dns_result *res = &o->res;
 
 	res->rcode = a->rcode;
-	if (q->type == DNS_TYPE_A || q->type == DNS_TYPE_AAAA)
+	if (dns_type_address_bytes(q->type))
 		take_addrs(rf, q, a, res, &o->bad);
 	else
 		take_rdata(rf, q, a, res);

@@ -74,8 +74,7 @@ static void answer_allowed(struct resolver_fence *rf, const struct dns_client *c
 
 	if (!refused && answer_pin(rf, c, q))
 		return;
-	if (q->type != DNS_TYPE_A && q->type != DNS_TYPE_AAAA && q->type != DNS_TYPE_HTTPS &&
-	    q->type != DNS_TYPE_SVCB) {
+	if (dns_type_asks(q->type) == DNS_ASKS_NOBODY) {
 		answer_error(rf, c, q, DNS_NOERROR, -1, NULL);
 		return;
 	}
