@@ -157,7 +157,8 @@ int flight_events(struct bpf_sock_ops *ctx)
 					  BPF_SOCK_OPS_RTO_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG);
 		break;
 	case BPF_SOCK_OPS_RTO_CB: /* before TCP sets the window */
-		if (ctx->bytes_acked <= SYN_ALONE)
+		if (ctx->bytes_acked <= SYN_ALONE &&
+		    !ctx->args[2]) /* it gives up: nothing follows */
 			take_ours(ctx, sk);
 		break;
 	case BPF_SOCK_OPS_RETRANS_CB: /* and after, when it has sent again */

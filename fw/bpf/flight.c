@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "flight.skel.h"
@@ -29,16 +30,21 @@ static int lacks(struct err *e, int error, const char *what)
 		       strerror(error));
 }
 
-/* A copy of the programs in which the name is this process's own. The caller frees it. */
+/* A copy of the programs in which the name is nobody else's. The caller frees it. */
 static char *named(size_t *ret_bytes)
 {
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
 	const char *elf = flight_bpf__elf_bytes(ret_bytes);
-	char *copy = malloc(*ret_bytes), name[sizeof(FLIGHT_NAME) + 4], *at = copy;
+	char *copy = malloc(*ret_bytes), name[] = FLIGHT_NAME, *at = copy;
+	uint8_t random[sizeof(FLIGHT_NAME)];
 
-	if (!copy)
+	if (!copy || getrandom(random, sizeof(random), 0) != sizeof(random)) {
+		free(copy);
 		return NULL;
+	}
+	for (size_t i = strcspn(name, "0"); i < sizeof(FLIGHT_NAME) - 1; i++)
+		name[i] = letters[random[i] % (sizeof(letters) - 1)];
 	memcpy(copy, elf, *ret_bytes);
-	snprintf(name, sizeof(name), "%.8s%07d", FLIGHT_NAME, (int)getpid());
 	while ((at = memmem(at, *ret_bytes - (size_t)(at - copy), FLIGHT_NAME, FLIGHT_NAME_BYTES)))
 		memcpy(at, name, FLIGHT_NAME_BYTES - 1);
 	return copy;

@@ -2,8 +2,8 @@
 #ifndef AGENTFW_BPF_FLIGHT_H
 #define AGENTFW_BPF_FLIGHT_H
 
-/* Of the congestion control. There is one of a name on a machine, so the loader writes its process
- * number in the place of the digits. The kernel takes letters, digits, _ and . alone. */
+/* Of the congestion control. There is one of a name on a machine, so the loader writes random
+ * letters in the place of the digits. The kernel takes letters, digits, _ and . alone. */
 #define FLIGHT_NAME       "agentfw_0000000"
 #define FLIGHT_NAME_BYTES 16 /* TCP_CA_NAME_MAX */
 

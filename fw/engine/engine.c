@@ -203,6 +203,7 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	for (int i = 0; i < LAST_BATCHES && nfq_receive(f->nfq) > 0; i++)
 		; /* what it tried last shall be in the log */
 	*at = f->next;
+	road_refuse_all(f);
 	s = stats_of(f);
 	s.last = true;
 	fence_free(f, &queue);

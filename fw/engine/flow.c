@@ -56,8 +56,10 @@ void flows_free(struct flows *t)
 {
 	if (!t)
 		return;
-	while (t->live.oldest)
+	while (t->live.oldest) {
+		t->gone(t->live.oldest);
 		flow_drop(t, t->live.oldest);
+	}
 	while (t->over.oldest)
 		flow_drop(t, t->over.oldest);
 	free(t->bucket);
@@ -368,6 +370,7 @@ bool flow_hold(struct flow *f, uint32_t id, uint32_t mark, const uint8_t *bytes,
 	if (f->n_held == FLOW_HELD_MAX && f->held[0].gone) {
 		free(f->held[0].bytes);
 		memmove(f->held, f->held + 1, --f->n_held * sizeof(*f->held));
+		f->untold++;
 	}
 	if (f->n_held == FLOW_HELD_MAX ||
 	    (!f->held && !(f->held = calloc(FLOW_HELD_MAX, sizeof(*f->held)))))
@@ -393,4 +396,5 @@ void flow_release(struct flow *f)
 	free(f->held);
 	f->held = NULL;
 	f->n_held = 0;
+	f->untold = 0;
 }

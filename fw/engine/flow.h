@@ -86,14 +86,16 @@ struct flow {
 	size_t n_later;
 	struct held_packet *held; /* FLOW_HELD_MAX of them, made when the first one comes */
 	size_t n_held;
+	uint32_t untold;           /* packets that were held, and are not in held any more */
 	struct name verified_name; /* last: of many idle flows, little is touched */
 };
 
 struct flows;
 
-/* gone is called for a flow that must make room for another, before it is freed. */
+/* gone is called for a flow that must make room for another, and by flows_free for each, before it
+ * is freed. */
 int flows_new(struct loop *loop, void (*gone)(struct flow *f), struct flows **ret);
-void flows_free(struct flows *t); /* frees all flows, without calling gone */
+void flows_free(struct flows *t); /* NULL: nothing */
 struct flow *flow_find(struct flows *t, const struct flow_key *key);
 struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t first_seq, void *owner);
 /* Frees the held packets' bytes; gives no verdict. */

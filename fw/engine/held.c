@@ -58,10 +58,13 @@ static void hold_timer(struct timer *t)
 	timer_set(loop, t, flow->hold_until_ms);
 }
 
+/* What it holds is refused; told, too, where nobody has said yet what becomes of it. */
 void road_flow_gone(struct flow *flow)
 {
 	struct fence *f = flow->owner;
 
+	if (flow->n_held)
+		refuse_without_verdict(flow, DENIED_SILENCE);
 	for (size_t i = 0; i < flow->n_held; i++)
 		if (!flow->held[i].gone)
 			verdict_out(f, flow->held[i].id, flow->held[i].mark, PKT_DENY);
@@ -69,8 +72,6 @@ void road_flow_gone(struct flow *flow)
 
 void road_refuse_all(struct fence *f)
 {
-	/* flows_free frees without a word: the packets need their verdict. The kernel drops what a
-	 * queue still holds when it is unbound, which follows. */
 	flows_free(f->flows);
 	f->flows = NULL;
 }

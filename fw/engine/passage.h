@@ -43,6 +43,8 @@ void passage_answer(const struct passage *w, uint32_t answer);
  * event goes out first, since the verdict may end the process that it is about. */
 void refuse(struct fence *f, const struct facts *facts, const struct decision *d, struct flow *flow,
 	    const struct passage *w);
+/* Tells what a flow holds, which nobody will hear of in another way. */
+void refuse_without_verdict(struct flow *flow, enum denial_code code);
 void refuse_passage(struct passage *w, struct flow *flow, enum denial_code code);
 /* The packet as the capture shall have it: checksums complete, cut. Stays until the next call. */
 size_t passage_captured(const struct passage *w, const uint8_t **ret);

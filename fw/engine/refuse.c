@@ -70,6 +70,33 @@ static void tell(struct fence *f, struct ring_denial *rd, const uint8_t *bytes)
 	rd->denial.go = 0;
 }
 
+static void tell_held(struct fence *f, struct ring_denial *rd, const struct flow *flow)
+{
+	f->lost += flow->untold;
+	rd->denial.src = flow->key.src;
+	rd->denial.sport = flow->key.sport;
+	for (size_t i = 0; i < flow->n_held; i++) {
+		rd->packet_bytes = flow->held[i].wire_bytes;
+		rd->cap_bytes = flow->held[i].cap_bytes;
+		tell(f, rd, flow->held[i].bytes);
+	}
+}
+
+void refuse_without_verdict(struct flow *flow, enum denial_code code)
+{
+	struct fence *f = flow->owner;
+	const struct facts facts = {.policy = f->policy,
+				    .names = f->names,
+				    .l4proto = IPPROTO_TCP,
+				    .dst = flow->key.dst,
+				    .port = flow->key.dport};
+	const struct decision d = {.code = code, .rule = RULE_NONE, .scheme = SCHEME_TCP};
+	struct ring_denial rd = {0};
+
+	fill(f, &facts, &d, &rd.denial);
+	tell_held(f, &rd, flow);
+}
+
 /* What the verdict on refused packets needs. */
 struct refused {
 	uint32_t id[FLOW_HELD_MAX + 1], mark[FLOW_HELD_MAX + 1];
@@ -106,10 +133,6 @@ void refuse(struct fence *f, const struct facts *facts, const struct decision *d
 	uint32_t ticket;
 
 	fill(f, facts, d, &rd.denial);
-	if (flow) {
-		rd.denial.src = flow->key.src;
-		rd.denial.sport = flow->key.sport;
-	}
 	if (w) {
 		rd.denial.src = w->facts.src;
 		rd.denial.sport = w->pk.sport;
@@ -120,10 +143,9 @@ void refuse(struct fence *f, const struct facts *facts, const struct decision *d
 	}
 	ticket = f->audit ? 0 : verdict_wait_ticket(waits, VERDICT_PACKETS);
 	rd.denial.go = ticket;
+	if (flow)
+		tell_held(f, &rd, flow);
 	for (size_t i = 0; flow && i < flow->n_held; i++) {
-		rd.packet_bytes = flow->held[i].wire_bytes;
-		rd.cap_bytes = flow->held[i].cap_bytes;
-		tell(f, &rd, flow->held[i].bytes);
 		if (flow->held[i].gone)
 			continue;
 		r.mark[r.n] = flow->held[i].mark;

@@ -100,9 +100,11 @@ static bool met_no_socket(struct passage *w)
 	case RECEIVER_COMING: /* TCP sends it again */
 		nfq_drop(w->fence->nfq, w->p->id);
 		return true;
-	case RECEIVER_THERE:
+	case RECEIVER_OTHER:
+		break;
+	case RECEIVER_OWN:
 		if (w->p->mark & PKT_ALLOW_OWN)
-			break; /* was looked at twice */
+			break; /* was looked at twice, and is another's after all */
 		nfq_verdict(w->fence->nfq, w->p->id,
 			    (w->p->mark & ~PKT_MARK_MASK) | PKT_ASK_OWN | PKT_STAYS | PKT_ALLOW_OWN,
 			    true);

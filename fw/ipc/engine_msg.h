@@ -80,6 +80,8 @@
 #define CT_REFUSED     0x60000000u /* as a whole: TCP */
 #define CT_ASKED       0x50000000u /* something of it may wait in the queue */
 #define CT_OWN         0x40000000u /* each packet, if whoever gets it is of this fence */
+/* The same, and a listener had a packet of it that was no SYN (SYN cookies). */
+#define CT_DOUBT 0x70000000u
 
 /* A fence has sent on this connection, whatever others did to its mark. */
 #define CT_LABEL_BIT 117

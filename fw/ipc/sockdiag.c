@@ -20,6 +20,8 @@
 #define ACKED_OFFSET 120 /* of tcpi_bytes_acked in struct tcp_info; Linux 4.1 */
 #define CGROUP_OPS   4   /* words of the filter for one: the condition, its number, a jump */
 
+#define LO_IFINDEX 1 /* in every network namespace */
+
 static const uint8_t families[] = {AF_INET, AF_INET6};
 
 /* What is asked: a request, and for dumps a filter that runs in the kernel. */
@@ -331,20 +333,22 @@ static int note_receiver(void *arg, const struct inet_diag_msg *m, const struct 
 
 	if (m->idiag_state == TCP_SYN_RECV)
 		ret->is = RECEIVER_COMING;
-	else if (m->idiag_state == TCP_TIME_WAIT ||
-		 (m->idiag_state == TCP_LISTEN && si->cgroup_id == ret->cgroup_id))
+	else if (m->idiag_state == TCP_TIME_WAIT)
 		ret->is = RECEIVER_NONE;
+	else if (si->cgroup_id == ret->cgroup_id)
+		ret->is = m->idiag_state == TCP_LISTEN ? RECEIVER_NONE : RECEIVER_OWN;
 	return 1;
 }
 
 enum receiver sockdiag_receiver(int fd, const struct addr *src, uint16_t sport,
 				const struct addr *dst, uint16_t dport, uint64_t cgroup_id)
 {
-	struct receiving ret = {.cgroup_id = cgroup_id, .is = RECEIVER_THERE};
+	struct receiving ret = {.cgroup_id = cgroup_id, .is = RECEIVER_OTHER};
 	struct query q;
 	int r;
 
 	query_exact(&q, families[dst->family == 6], IPPROTO_TCP, src, sport, dst, dport);
+	q.req.id.idiag_if = LO_IFINDEX; /* also those that are bound to it */
 	r = run(fd, &q, note_receiver, &ret);
 	return r == -ENOENT ? RECEIVER_NONE : ret.is;
 }
@@ -393,6 +397,7 @@ bool sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, cons
 	struct query q;
 
 	query_exact(&q, families[dst->family == 6], IPPROTO_TCP, src, sport, dst, dport);
+	q.req.id.idiag_if = LO_IFINDEX;
 	return run(fd, &q, note_time_wait, &found) == 1 &&
 	       destroy(fd, found.idiag_family, &found.id) == 0;
 }

@@ -36,7 +36,8 @@ bool sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, cons
 enum receiver {
 	RECEIVER_NONE,   /* nobody: no socket, or one that is over, or a listener of cgroup_id's */
 	RECEIVER_COMING, /* a listener, when the handshake's last packet has come */
-	RECEIVER_THERE,  /* somebody; or it cannot be told */
+	RECEIVER_OWN,    /* a connection of cgroup_id's */
+	RECEIVER_OTHER,  /* somebody else; or it cannot be told */
 };
 enum receiver sockdiag_receiver(int fd, const struct addr *src, uint16_t sport,
 				const struct addr *dst, uint16_t dport, uint64_t cgroup_id);

@@ -79,6 +79,8 @@ void x_mask(struct nftnl_rule *r, uint32_t reg, uint32_t mask, uint32_t xor_bits
 void x_cmp(struct nftnl_rule *r, uint32_t reg, const void *data, uint32_t len);
 /* In the order of memcmp: numbers as they are in headers. */
 void x_cmp_gt(struct nftnl_rule *r, uint32_t reg, const void *data, uint32_t len);
+/* Matches where the packet finds a socket: a listener or a connection, no waiting handshake. */
+void x_socket_full(struct nftnl_rule *r);
 void x_cmp_ne32(struct nftnl_rule *r, uint32_t reg, uint32_t value);
 void x_cmp32(struct nftnl_rule *r, uint32_t reg, uint32_t value);
 void x_cmp8(struct nftnl_rule *r, uint32_t reg, uint8_t value);

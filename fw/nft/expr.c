@@ -64,6 +64,17 @@ void x_socket_cgroup(struct nftnl_rule *r, uint32_t level, uint32_t reg)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_DREG, reg);
 }
 
+/* Only such a socket has a mark that could be loaded. */
+void x_socket_full(struct nftnl_rule *r)
+{
+	struct nftnl_expr *e = expr(r, "socket");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_KEY, NFT_SOCKET_MARK);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_DREG, NFT_REG_1);
+}
+
 void x_mask(struct nftnl_rule *r, uint32_t reg, uint32_t mask, uint32_t xor_bits)
 {
 	struct nftnl_expr *e = expr(r, "bitwise");

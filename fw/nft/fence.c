@@ -120,15 +120,17 @@ static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 						      : NULL);
 		batch_elems(b, type, s);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(own_maps); i++) {
-		const uint32_t mark = f->epoch << CT_EPOCH_SHIFT | CT_OWN | CT_LOCAL;
-		struct nftnl_set *s = batch_elems_new(b, own_maps[i].map);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(own_maps); i++) {
+		const uint32_t mark =
+		    f->epoch << CT_EPOCH_SHIFT | CT_LOCAL | (i & 1 ? CT_DOUBT : CT_OWN);
+		struct nftnl_set *s = batch_elems_new(b, own_maps[i / 2].map);
 
 		k = (struct set_key){.n = sizeof(mark)};
 		memcpy(k.b, &mark, sizeof(mark));
 		batch_elem(s, &k, NULL,
-			   type == NFT_MSG_NEWSETELEM ? nft_name(chain, own_maps[i].chain, f->id)
-						      : NULL);
+			   type == NFT_MSG_NEWSETELEM
+			       ? nft_name(chain, own_maps[i / 2].chain, f->id)
+			       : NULL);
 		batch_elems(b, type, s);
 	}
 }

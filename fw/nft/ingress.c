@@ -222,6 +222,62 @@ static void is_syn(struct nftnl_rule *r, bool yes)
 		x_cmp8(r, NFT_REG_1, 0);
 }
 
+static void no_payload(struct batch *b, struct nftnl_rule *r, bool v6, bool doubt)
+{
+	nft_match_family(r, v6);
+	x_verdict(r, NFT_JUMP,
+		  doubt ? (v6 ? NFT_DOUBT6_CHAIN : NFT_DOUBT4_CHAIN)
+			: (v6 ? NFT_EMPTY6_CHAIN : NFT_EMPTY4_CHAIN));
+	batch_rule(b, r);
+}
+
+/* That it was looked at twice stays. */
+static void ask_own(struct batch *b, struct nftnl_rule *r, const char *queue)
+{
+	x_meta_mark(r, PKT_MARK_MASK & ~PKT_ALLOW_OWN, PKT_ASK_OWN);
+	x_verdict(r, NFT_GOTO, queue);
+	batch_rule(b, r);
+}
+
+static void own_accept(struct batch *b, struct nftnl_rule *r)
+{
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+}
+
+/* TCP that begins nothing, to a socket of the fence's. The end of a handshake finds no socket with
+ * a cgroup, and then there is a connection's; unless the listener took it (SYN cookies). Then the
+ * next packet may find a listener, too, that is about to be another's: so the engine looks whether
+ * there is a connection, until one has answered (CT_VERIFIED, by m<N>). */
+static void own_stream(struct batch *b, const struct nft_fence *f, const char *chain)
+{
+	const uint32_t own = f->epoch << CT_EPOCH_SHIFT | CT_OWN | CT_LOCAL;
+	struct nftnl_rule *r = batch_rule_new(b, chain);
+
+	is_syn(r, false);
+	match_own(r, f);
+	is_answer(r);
+	own_accept(b, r);
+	r = batch_rule_new(b, chain); /* the engine has seen the connection */
+	is_syn(r, false);
+	nft_match_mark(r, PKT_ALLOW_OWN, PKT_ALLOW_OWN);
+	match_own(r, f);
+	own_accept(b, r);
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		r = batch_rule_new(b, chain);
+		is_syn(r, false);
+		nft_match_ct_mark(r, own);
+		match_own(r, f);
+		no_payload(b, r, v6, true);
+	}
+	r = batch_rule_new(b, chain);
+	is_syn(r, false);
+	nft_match_ct_mark(r, own);
+	match_own(r, f);
+	own_accept(b, r);
+}
+
 /* w<N>: of this fence, or of nobody's business. Errors about such packets have their mark, too. A
  * SYN finds a listener; which one took it, and so whose the connection is, shows the first packet
  * that finds a socket of its own. Until then nothing passes that carries anything. */
@@ -238,38 +294,29 @@ static void own_chain(struct batch *b, const struct nft_fence *f)
 		x_verdict(r, NFT_RETURN, NULL);
 		batch_rule(b, r);
 	}
-	r = batch_rule_new(b, chain);
-	is_syn(r, false);
-	match_own(r, f);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	x_ct_mark(r, CT_MARK_MASK, f->epoch << CT_EPOCH_SHIFT | CT_VERIFIED | CT_LOCAL);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
+	own_stream(b, f, chain);
 	r = batch_rule_new(b, chain);
 	nft_match_l4(r, IPPROTO_UDP);
 	match_own(r, f);
-	x_meta_mark(r, PKT_MARK_MASK, 0);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
+	own_accept(b, r);
+	nft_name(queue, "q", f->id);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
-		r = batch_rule_new(
-		    b, chain); /* a socket that waits for this handshake has no cgroup */
-		is_syn(r, false);
-		nft_match_family(r, v6);
-		x_verdict(r, NFT_JUMP, v6 ? NFT_EMPTY6_CHAIN : NFT_EMPTY4_CHAIN);
-		batch_rule(b, r);
 		r = batch_rule_new(b, chain);
-		is_syn(r, true);
 		match_own(r, f);
-		nft_match_family(r, v6);
-		x_verdict(r, NFT_JUMP, v6 ? NFT_EMPTY6_CHAIN : NFT_EMPTY4_CHAIN);
-		batch_rule(b, r);
+		no_payload(b, r, v6, false);
+	}
+	r = batch_rule_new(b,
+			   chain); /* a listener could take it for the end of a handshake of his */
+	is_syn(r, false);
+	x_socket_full(r);
+	ask_own(b, r, queue);
+	for (unsigned v6 = 0; v6 < 2; v6++) { /* a socket that waits for a handshake is none */
+		r = batch_rule_new(b, chain);
+		is_syn(r, false);
+		no_payload(b, r, v6, false);
 	}
 	r = batch_rule_new(b, chain);
-	x_meta_mark(r, PKT_MARK_MASK & ~PKT_ALLOW_OWN,
-		    PKT_ASK_OWN); /* that it was looked at twice stays */
-	x_verdict(r, NFT_GOTO, nft_name(queue, "q", f->id));
-	batch_rule(b, r);
+	ask_own(b, r, queue);
 }
 
 /* ia<N>, wa<N>: audit mode lets everything in. */
@@ -319,6 +366,16 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 		x_verdict(r, NF_ACCEPT, NULL);
 		batch_rule(b, r);
 	}
+	/* whose entry timed out: a listener has no use for it, unless another fence has begun it
+	 * with somebody else (SYN cookies) */
+	r = batch_rule_new(b, chain);
+	is_syn(r, false);
+	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+	x_mask(r, NFT_REG_1, PKT_MARK_MASK, 0);
+	x_cmp_ne32(r, NFT_REG_1, PKT_PASS | PKT_STAYS);
+	x_meta_mark(r, PKT_MARK_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
 	r = batch_rule_new(b, chain);
 	x_meta_mark(r, PKT_MARK_MASK, 0); /* what is there is not the engine's */
 	batch_rule(b, r);
@@ -330,10 +387,6 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 		batch_rule(b, r);
 	}
 	related_errors(b, chain);
-	r = batch_rule_new(b, chain); /* whose entry timed out: a listener has no use for it */
-	is_syn(r, false);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
 	for (unsigned v6 = 0; ingress && v6 < 2; v6++) {
 		r = batch_rule_new(b, chain);
 		nft_match_family(r, v6);

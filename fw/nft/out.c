@@ -25,6 +25,7 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
@@ -77,11 +78,13 @@ static void own_dns(struct batch *b, const struct nft_fence *f, const char *chai
 }
 
 /* One rule a data offset, the usual ones (bare ACK, SYN) first. Nothing longer than the longest
- * header is without payload. Only plain TCP comes here: see nft_not_plain. */
-void nft_no_payload(struct batch *b, bool v6)
+ * header is without payload. Only plain TCP comes here: see nft_not_plain. doubt: what passes makes
+ * its flow, which is CT_OWN, one of CT_DOUBT. */
+void nft_no_payload(struct batch *b, bool v6, bool doubt)
 {
 	static const uint8_t doffs[] = {8, 10, 5, 7, 6, 9, 11, 12, 13, 14, 15};
-	const char *chain = v6 ? NFT_EMPTY6_CHAIN : NFT_EMPTY4_CHAIN;
+	const char *chain = doubt ? (v6 ? NFT_DOUBT6_CHAIN : NFT_DOUBT4_CHAIN)
+				  : (v6 ? NFT_EMPTY6_CHAIN : NFT_EMPTY4_CHAIN);
 	const uint32_t offset = v6 ? IP6_LENGTH_OFFSET : IP4_LENGTH_OFFSET;
 	const unsigned ip_bytes = v6 ? 0 : 20; /* that the length counts */
 	struct nftnl_rule *r;
@@ -103,6 +106,8 @@ void nft_no_payload(struct batch *b, bool v6)
 		x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_DOFF_OFFSET, 1, NFT_REG_1);
 		x_mask(r, NFT_REG_1, 0xf0, 0);
 		x_cmp32(r, NFT_REG_1, (uint32_t)doffs[i] << 4);
+		if (doubt)
+			x_ct_mark(r, CT_OWN ^ CT_DOUBT, CT_OWN ^ CT_DOUBT);
 		x_verdict(r, NF_ACCEPT, NULL);
 		batch_rule(b, r);
 	}
@@ -278,11 +283,26 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	nft_match_ct_mark(r, ct_state(f, CT_REFUSED, false));
 	nft_ask(r, f, PKT_ASK_AGAIN);
 	batch_rule(b, r);
-	r = batch_rule_new(b, chain); /* who gets it is looked at when it comes in */
-	match_state(r, f, CT_OWN, true);
-	x_meta_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
+	for (unsigned doubt = 0; doubt < 2; doubt++) {
+		/* The other end answers, so it is a connection of the fence's: a listener's answers
+		 * (SYN-ACK, reset) are not its own packets. */
+		r = batch_rule_new(b, chain);
+		match_state(r, f, doubt ? CT_DOUBT : CT_OWN, true);
+		nft_match_l4(r, IPPROTO_TCP);
+		x_ct_load(r, NFT_CT_DIRECTION, NFT_REG_1);
+		x_cmp8(r, NFT_REG_1, IP_CT_DIR_REPLY);
+		x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_OFFSET, 1, NFT_REG_1);
+		x_mask(r, NFT_REG_1, TH_SYN | TH_RST, 0);
+		x_cmp8(r, NFT_REG_1, 0);
+		set_state(r, f, CT_VERIFIED, true);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+		r = batch_rule_new(b, chain); /* who gets it is looked at when it comes in */
+		match_state(r, f, doubt ? CT_DOUBT : CT_OWN, true);
+		x_meta_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
 }
 
 static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)
@@ -459,9 +479,23 @@ static void answer_chain(const struct nft *n, struct batch *b, const struct nft_
 	}
 	r = on_verdict(b, chain, PKT_ALLOW_ONCE);
 	pass_on(b, r);
+	for (unsigned later = 0; later < 2; later++) {
+		/* In the middle of a connection nobody has seen yet who took it. */
+		r = on_verdict(b, chain, PKT_ALLOW_OWN);
+		match_way(r, true);
+		if (later) {
+			nft_match_l4(r, IPPROTO_TCP);
+			load_syn(r);
+			x_cmp8(r, NFT_REG_1, 0);
+		}
+		set_state(r, f, later ? CT_DOUBT : CT_OWN, true);
+		if (later)
+			pass_on(b, r);
+		else
+			batch_rule(b, r);
+	}
 	r = on_verdict(b, chain, PKT_ALLOW_OWN);
 	match_way(r, true);
-	set_state(r, f, CT_OWN, true);
 	pass_on(b, r);
 	r = batch_rule_new(b, chain);
 	nft_match_l4(r, IPPROTO_TCP);

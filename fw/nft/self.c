@@ -89,18 +89,20 @@ void nft_self_leave(const struct nft *n, struct batch *b)
 	nft_match_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
-	r = batch_rule_new(b,
-			   MARKED_CHAIN); /* by a verdict; an answer of somebody's has PKT_PASS */
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_ASK_MASK, 0);
-	x_cmp_ne32(r, NFT_REG_1, PKT_PASS);
-	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, CT_STATE_MASK, 0);
-	x_cmp32(r, NFT_REG_1, CT_OWN | CT_LOCAL);
-	match_oif_lo(r);
-	x_meta_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
+	for (unsigned doubt = 0; doubt < 2; doubt++) {
+		/* by a verdict; an answer of somebody's has PKT_PASS */
+		r = batch_rule_new(b, MARKED_CHAIN);
+		x_meta_load(r, NFT_META_MARK, NFT_REG_1);
+		x_mask(r, NFT_REG_1, PKT_ASK_MASK, 0);
+		x_cmp_ne32(r, NFT_REG_1, PKT_PASS);
+		x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
+		x_mask(r, NFT_REG_1, CT_STATE_MASK, 0);
+		x_cmp32(r, NFT_REG_1, (doubt ? CT_DOUBT : CT_OWN) | CT_LOCAL);
+		match_oif_lo(r);
+		x_meta_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
 	r = batch_rule_new(b, MARKED_CHAIN);
 	nft_match_mark(r, PKT_STAYS, PKT_STAYS);
 	match_oif_lo(r);

@@ -301,7 +301,8 @@ static void base_rules(const struct nft *n, struct batch *b)
 	dns_rule(b, "zone", IPPROTO_UDP, "dns_zone"); /* see z<N>; TCP begins anew with a SYN */
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		unwanted_answers(b, v6);
-		nft_no_payload(b, v6);
+		nft_no_payload(b, v6, false);
+		nft_no_payload(b, v6, true);
 	}
 	nft_reject_all(n, b, NFT_DEAD_CHAIN);
 }
@@ -383,6 +384,8 @@ static int install(struct nft *n, bool exists, uint64_t above_id)
 	batch_chain(&b, NFT_DEAD_CHAIN, -1, 0, NULL);
 	batch_chain(&b, NFT_EMPTY4_CHAIN, -1, 0, NULL);
 	batch_chain(&b, NFT_EMPTY6_CHAIN, -1, 0, NULL);
+	batch_chain(&b, NFT_DOUBT4_CHAIN, -1, 0, NULL);
+	batch_chain(&b, NFT_DOUBT6_CHAIN, -1, 0, NULL);
 	batch_chain(&b, IN_MARKED_CHAIN, -1, 0, NULL);
 	batch_chain(&b, WASH_CHAIN, -1, 0, NULL);
 	batch_chain(&b, "wash", NF_INET_LOCAL_OUT, OUT_PRIORITY - 1, "filter");

@@ -25,6 +25,8 @@
 #define NFT_WAY_CHAIN    "way"
 #define NFT_EMPTY4_CHAIN "p4"
 #define NFT_EMPTY6_CHAIN "p6"
+#define NFT_DOUBT4_CHAIN "doubt4"
+#define NFT_DOUBT6_CHAIN "doubt6"
 /* The protocols that may follow an IPv6 header at once on the fast path. */
 #define NFT_PLAIN_SET "plain6"
 /* Packets to loopback addresses that were about to leave by another device. */
@@ -60,7 +62,7 @@ struct set_key nft_addr_key(const struct addr *a, uint8_t l4proto, uint16_t port
 void nft_load_key(struct nftnl_rule *r, bool v6);
 
 /* nft_out.c */
-void nft_no_payload(struct batch *b, bool v6); /* of the whole table */
+void nft_no_payload(struct batch *b, bool v6, bool doubt); /* of the whole table */
 /* The chains of the way out. direct[v6]: the set of address rules holds something. */
 void nft_out(const struct nft *n, struct batch *b, const struct nft_fence *f, const bool direct[2]);
 

@@ -320,6 +320,81 @@ def test_row37_race_by_client_sockets(lab):
         check("DONE" in r.out, r.tell())
 
 
+COOKIES = """
+import os, select, signal, socket, sys, time
+to, port, token = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+family = socket.AF_INET6 if ":" in to else socket.AF_INET
+own = socket.create_server((to, port), family=family, backlog=100)
+own.setblocking(False)
+
+
+def client(wait):
+    s = socket.socket(family, socket.SOCK_STREAM)
+    s.setblocking(False)
+    s.connect_ex((to, port))
+    return s if select.select([], [s], [], wait)[1] and not s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) else None
+
+
+fill = [client(0.2) for _ in range(20)]
+togglers = []
+for _ in range(2):
+    pid = os.fork()
+    if not pid:
+        while True:
+            own.listen(60)
+            own.listen(3)
+    togglers.append(pid)
+clients = [c for c in (client(0.005) for _ in range(250)) if c]
+for pid in togglers:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+taken, has = [], set()
+try:
+    while True:
+        c, peer = own.accept()
+        taken.append(c)
+        has.add(peer[1])
+except BlockingIOError:
+    pass
+own.close()
+without = [c for c in clients if c.getsockname()[1] not in has]
+print("READY", flush=True)
+sys.stdin.readline()
+for c in without:
+    try:
+        c.send(token.encode())
+    except OSError:
+        pass
+time.sleep(0.5)
+print("WITHOUT", len(without))
+"""
+
+
+def test_row37_syn_cookies(lab):
+    """A listener that takes the end of a handshake and drops it is no proof who gets what follows."""
+    def net(value):
+        def write():
+            with open("/proc/sys/net/ipv4/tcp_syncookies", "w") as f:
+                f.write(value)
+        topo.in_ns(lab.net.path(lab.net.agent), write)
+    net("2")
+    try:
+        for to in LOOPBACK * 2:
+            tok = L.token()
+            h = lab.start(L.policy(), [L.PYTHON, "-c", COOKIES, to, "7001", tok])
+            with outsider(lab, to, 7001, socket.SOCK_STREAM) as got:
+                c = lab.net.socket(lab.net.agent, family(to), socket.SOCK_STREAM)
+                c.connect((to, 7001))
+                c.send(b"an ordinary client")
+                c.recv(10)
+                c.close()
+                h.send("go")
+                r = h.result()
+            check(got == [b"an ordinary client"], "LEAK", got, r.tell())
+    finally:
+        net("1")
+
+
 def test_row37_udp_ports_are_ones_own(lab):
     """SO_REUSEADDR and SO_REUSEPORT say that they are set, and a program that has the port for itself gets it."""
     code = ("import socket,sys\nfor to in ('127.0.0.1', '::1'):\n for o in (2, 15):\n"

