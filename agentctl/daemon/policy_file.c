@@ -8,8 +8,7 @@
 
 #include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
-
-#define POLICY_TEXT_MAX (128u << 20)
+#include "policy/child/child.h"
 
 static int cannot_open(const char *path, int code, struct err *e)
 {
@@ -115,12 +114,11 @@ int policy_file_load(const char *path, struct policy_file *ret, struct err *e)
 	f.path = strdup(realpath(path, real) ? real : path);
 	r = f.path ? read_text(&f, e) : err_set(e, ENOMEM, "out of memory");
 	if (r == 0) {
-		r = policy_compile(f.path, f.text, f.text_bytes, &d, &f.blob, &f.blob_bytes);
+		r = policy_compile_apart(f.path, f.text, f.text_bytes, &d, &f.blob, &f.blob_bytes,
+					 e);
 		policy_file_show(&f, &d);
-		if (r == -EINVAL)
+		if (d.n_errors)
 			e->code = 0;
-		else if (r < 0)
-			err_set(e, -r, "'%s' cannot be compiled: %s", f.path, strerror(-r));
 		diags_done(&d);
 	}
 	if (r == 0)
@@ -136,7 +134,7 @@ int policy_file_load(const char *path, struct policy_file *ret, struct err *e)
 void policy_file_done(struct policy_file *f)
 {
 	policy_free(f->policy);
-	free(f->blob);
+	child_unmap(f->blob, f->blob_bytes);
 	free(f->text);
 	free(f->path);
 	*f = (struct policy_file){0};
