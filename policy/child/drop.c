@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "policy/base/cleanup.h"
+#include "policy/base/sudo.h"
 #include "policy/blob/blob.h"
 
 #include "child_filter.h" /* child_filter, of filter_gen.c */
@@ -83,16 +84,6 @@ static int bounding_set(struct err *e)
 	return err_set(e, errno, "cannot drop capability %d: %s", cap, strerror(errno));
 }
 
-/* A number that sudo left; anything else counts as nobody. */
-static unsigned sudo_id(const char *s)
-{
-	char *end;
-	unsigned long n = s ? strtoul(s, &end, 10) : 0;
-
-	return s && *s >= '0' && *s <= '9' && !*end && n > 0 && n < UINT32_MAX ? (unsigned)n
-									       : NOBODY;
-}
-
 static int identity(uid_t uid, gid_t gid, struct err *e)
 {
 	if ((geteuid() == 0 && setgroups(0, NULL) < 0) || setresgid(gid, gid, gid) < 0 ||
@@ -141,8 +132,8 @@ static int system_calls(struct err *e)
 int child_drop(int reply, int bytes, pid_t parent, struct err *e)
 {
 	bool root = geteuid() == 0;
-	uid_t uid = root ? sudo_id(getenv("SUDO_UID")) : geteuid();
-	gid_t gid = root ? sudo_id(getenv("SUDO_GID")) : getegid();
+	uid_t uid = root ? sudo_id("SUDO_UID", NOBODY) : geteuid();
+	gid_t gid = root ? sudo_id("SUDO_GID", NOBODY) : getegid();
 	int r = descriptors(reply, bytes, e);
 
 	environment();

@@ -1,7 +1,8 @@
 """What the two processes that read strangers' bytes have given up, seen from outside by their pids: the engine
 (fw/engine/drop.c) and the child that compiles a policy (policy/child/drop.c). Both begin with more than usual, so that
 each thing that is given up was there: groups, inheritable and ambient capabilities, descriptors, cores, mounts that are
-passed on, and a kernel that would let a process be traced which has changed its uid."""
+passed on."""
+import fcntl
 import os
 import re
 import signal
@@ -68,14 +69,18 @@ def check_unprivileged(pid, s, uid, gid, groups, caps, bounding):
 
 
 class dumpable:
-    """The kernel lets a process that has changed its uid stay dumpable, so that only its own word counts."""
+    """The kernel lets a process that has changed its uid stay dumpable, so that only its own word counts. It is a
+    setting of the whole machine: one at a time."""
     def __enter__(self):
+        self.lock = open("/tmp/afwt-suid_dumpable.lock", "w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
         with open(SUID_DUMPABLE) as f:
             self.was = f.read()
         self.put("1")
 
     def __exit__(self, *_):
         self.put(self.was)
+        self.lock.close()
 
     @staticmethod
     def put(value):
@@ -156,17 +161,18 @@ def check_began_rich(pid, ambient=True):
 def test_engine(lab):
     with dumpable():
         d = Daemon(lab)
-        try:
-            check_began_rich(d.parent)
-            check_engine(d)
-            fds = kinds(descriptors(d.engine))
-            check(fds == {0: "/dev/null", 1: d.log, 2: d.log, 3: "socket", 4: "/memfd:agentfw-ring (deleted)",
-                          5: "anon_inode:[eventfd]", 6: "socket", 7: "socket", 8: "anon_inode:[eventpoll]"}, "descriptors", descriptors(d.engine))
-            r = lab.run(L.policy("api.allowed.test"), ["/usr/bin/curl", "-sS", "https://api.allowed.test/"])
-            check(r.rc == 0, r.tell())
-            check_engine(d)
-        finally:
-            d.stop()
+    try:
+        check_began_rich(d.parent)
+        check_engine(d)
+        fds = kinds(descriptors(d.engine))
+        check(fds == {0: "/dev/null", 1: d.log, 2: d.log, 3: "socket", 4: "/memfd:agentfw-ring (deleted)",
+                      5: "anon_inode:[eventfd]", 6: "socket", 7: "socket", 8: "anon_inode:[eventpoll]"},
+              "descriptors", descriptors(d.engine))
+        r = lab.run(L.policy("api.allowed.test"), ["/usr/bin/curl", "-sS", "https://api.allowed.test/"])
+        check(r.rc == 0, r.tell())
+        check_engine(d)
+    finally:
+        d.stop()
 
 
 def test_engine_with_a_fence(lab):
@@ -256,35 +262,30 @@ def refused(c, status_, *words):
 
 
 def test_child_of_root(lab):
-    with dumpable():
-        for command, rc in ((CHECK, 125), (DAEMON_CHECK, 1)):
-            c = Child(lab, command)
-            try:
-                check_began_rich(c.p.pid)
-                check_child(c, NOBODY, NOBODY)
-                os.kill(c.pid, signal.SIGKILL)
-                refused(c, rc, "compiling '%s' failed" % c.path, "killed by signal 9")
-            finally:
-                c.stop()
+    for command, rc in ((CHECK, 125), (DAEMON_CHECK, 1)):
+        c = Child(lab, command)
+        try:
+            check_began_rich(c.p.pid)
+            check_child(c, NOBODY, NOBODY)
+            os.kill(c.pid, signal.SIGKILL)
+            refused(c, rc, "compiling '%s' failed" % c.path, "killed by signal 9")
+        finally:
+            c.stop()
 
 
 def test_child_of_sudo(lab):
     """It becomes who called sudo."""
-    with dumpable():
-        c = Child(lab, CHECK, env={"SUDO_UID": "1234", "SUDO_GID": "1235"})
+    for env, who in ((("1234", "1235"), ("1234", "1235")), (("0", "x"), (NOBODY, NOBODY))):
+        c = Child(lab, CHECK, env={"SUDO_UID": env[0], "SUDO_GID": env[1]})
         try:
-            check_child(c, "1234", "1235")
-        finally:
-            c.stop()
-        c = Child(lab, CHECK, env={"SUDO_UID": "0", "SUDO_GID": "x"})
-        try:
-            check_child(c, NOBODY, NOBODY)
+            check_child(c, *who)
         finally:
             c.stop()
 
 
 def test_child_of_a_user(lab):
-    """Has no rights to give up but these; groups stay, since only root can leave them."""
+    """Has no rights to give up but these, and does not become anybody else, which would keep it from being traced by
+    itself. Groups stay, since only root can leave them."""
     c = Child(lab, CHECK, ["--reuid=1000", "--regid=1000"])
     try:
         check_began_rich(c.p.pid)
