@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agentctl/ctl.h"
+#include "agentctl/daemon/policy_default.h"
 #include "policy/base/cleanup.h"
 #include "policy/child/child.h"
 
@@ -90,15 +91,6 @@ void policy_file_show(const struct policy_file *f, const struct diags *d)
 			d->n_errors ? "errors and warnings" : "warnings");
 }
 
-static const char *default_path(void)
-{
-	static const char *const paths[] = {"agentfw.yaml", "/etc/agentfw/policy.yaml"};
-
-	return access(paths[0], F_OK) == 0   ? paths[0]
-	       : access(paths[1], F_OK) == 0 ? paths[1]
-					     : NULL;
-}
-
 int policy_file_load(const char *path, struct policy_file *ret, struct err *e)
 {
 	struct policy_file f = {0};
@@ -106,11 +98,8 @@ int policy_file_load(const char *path, struct policy_file *ret, struct err *e)
 	struct diags d;
 	int r;
 
-	if (!path && !(path = default_path())) {
-		err_set(e, ENOENT,
-			"no policy: there is neither ./agentfw.yaml nor /etc/agentfw/policy.yaml");
-		return err_hint(e, "name one with -p FILE");
-	}
+	if (!path && (r = policy_default(&path, e)) < 0)
+		return r;
 	f.path = strdup(realpath(path, real) ? real : path);
 	r = f.path ? read_text(&f, e) : err_set(e, ENOMEM, "out of memory");
 	if (r == 0) {
