@@ -28,7 +28,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) 
 Q = $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-4s %s\n' '$(1)' '$@')
 
-POLICY_SRC := $(wildcard policy/*.c policy/*/*.c)
+POLICY_SRC := $(filter-out policy/child/filter_gen.c,$(wildcard policy/*.c policy/*/*.c))
 WIRE_SRC   := $(wildcard fw/wire/*.c)
 CTL_SRC    := $(filter-out agentctl/agentctl.c agentctl/confine/seccomp_gen.c,$(wildcard agentctl/*.c agentctl/*/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
@@ -78,8 +78,18 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The system call filters of agentctl are made by a program that is built and run first.
+# The system call filters of agentctl, and of the child that compiles policies, are made by programs that are built and
+# run first.
 GEN        := $(BUILD)/gen
+$(BUILD)/obj/policy/child/drop.o: EXTRA_CFLAGS += -I$(GEN)
+$(BUILD)/obj/policy/child/drop.o: $(GEN)/child_filter.h
+$(GEN)/child_filter.h: $(GEN)/child_filter_gen
+	$(call say,GEN)
+	$(Q)$< > $@.tmp && mv $@.tmp $@
+$(GEN)/child_filter_gen: $(BUILD)/obj/policy/child/filter_gen.o
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
 $(BUILD)/obj/agentctl/confine/seccomp.o: EXTRA_CFLAGS += -I$(GEN)
 $(BUILD)/obj/agentctl/confine/seccomp.o: $(GEN)/seccomp_filters.h
 $(GEN)/seccomp_filters.h: $(GEN)/seccomp_gen
@@ -150,10 +160,10 @@ fuzz-replay: $(FUZZ_REPLAY)
 # make fuzz TARGET=dns RUNS=10000000 MAX_LEN=20000
 RUNS    ?= 10000000
 MAX_LEN ?= 20000
-fuzz:
+fuzz: $(GEN)/child_filter.h
 	$(Q)mkdir -p $(BUILD)/fuzz/corpus-$(TARGET)
 	$(Q)clang -std=gnu17 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined \
-	   -fno-sanitize-recover=all $(PKG_CFLAGS) -o $(BUILD)/fuzz/fuzz_$(TARGET) \
+	   -fno-sanitize-recover=all -I$(GEN) $(PKG_CFLAGS) -o $(BUILD)/fuzz/fuzz_$(TARGET) \
 	   tests/fuzz/fuzz_$(TARGET).c $(WIRE_SRC) agentctl/seen/audit_record.c $(POLICY_SRC) $(PKG_LIBS)
 	$(Q)$(BUILD)/fuzz/fuzz_$(TARGET) -runs=$(RUNS) -max_len=$(MAX_LEN) -print_final_stats=1 \
 	   $(BUILD)/fuzz/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET)

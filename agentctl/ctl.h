@@ -47,12 +47,13 @@ struct policy_file {
 	char *path; /* absolute */
 	char *text;
 	size_t text_bytes;
-	void *blob;
+	void *blob; /* mapped, read-only */
 	size_t blob_bytes;
 	struct policy *policy;
 };
-/* Reads, compiles and opens path (NULL: ./agentfw.yaml, /etc/agentfw/policy.yaml). Everything that
- * is wrong with the policy has been printed when it returns -EINVAL with e->code 0. */
+/* Reads, compiles (in a child: policy/child/child.h) and opens path (NULL: ./agentfw.yaml,
+ * /etc/agentfw/policy.yaml). Everything that is wrong with the policy has been printed when it
+ * returns -EINVAL with e->code 0. */
 int policy_file_load(const char *path, struct policy_file *ret, struct err *e);
 /* Prints what was found in it, with the lines. */
 void policy_file_show(const struct policy_file *f, const struct diags *d);

@@ -15,6 +15,7 @@
 #include "fw/probe.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
+#include "policy/child/child.h"
 #include "policy/policy.h"
 
 static void usage(FILE *to)
@@ -60,6 +61,10 @@ static char *read_file(const char *path, size_t *ret_n)
 	size_t room = 0, n = 0;
 
 	while (f && !feof(f) && !ferror(f)) {
+		if (n >= POLICY_TEXT_MAX) {
+			errno = EFBIG;
+			return NULL;
+		}
 		if (n == room) {
 			char *more = realloc(text, room = room ? room * 2 : 65536);
 
@@ -78,9 +83,10 @@ static char *read_file(const char *path, size_t *ret_n)
 static bool check(const char *path)
 {
 	_cleanup_free_ char *text = NULL;
-	_cleanup_free_ void *blob = NULL;
+	struct err e = {0};
 	struct diags d;
-	size_t n, bytes;
+	void *blob = NULL;
+	size_t n, bytes = 0;
 	int r;
 
 	text = read_file(path, &n);
@@ -91,7 +97,7 @@ static bool check(const char *path)
 			log_error("hint: is the name right? name the policy files behind -n");
 		return false;
 	}
-	r = policy_compile(path, text, n, &d, &blob, &bytes);
+	r = policy_compile_apart(path, text, n, &d, &blob, &bytes, &e);
 	for (size_t i = 0; i < d.n; i++) {
 		const struct diag *x = &d.list[i];
 		char msg[4 * sizeof(x->msg)], hint[4 * sizeof(x->hint)];
@@ -103,9 +109,10 @@ static bool check(const char *path)
 	if (d.left_out)
 		fprintf(stderr, "%s: %zu more %s are not shown\n", path, d.left_out,
 			d.n_errors ? "errors and warnings" : "warnings");
-	if (r < 0 && r != -EINVAL)
-		log_error("'%s' cannot be compiled: %s", path, strerror(-r));
+	if (r < 0 && !d.n_errors)
+		say(&e);
 	diags_done(&d);
+	child_unmap(blob, bytes);
 	return r == 0;
 }
 

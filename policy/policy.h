@@ -1,9 +1,10 @@
 /* What is allowed: the whole public face of the policy library.
  *
  * A policy is YAML text compiled into one relocatable, immutable blob. The compiler
- * (policy_compile) runs with the rights of whoever wrote the policy; the daemon and the engine only
- * open the blob (policy_open checks every offset in it, so a blob from a stranger is safe to open)
- * and match against it. No function here opens a socket, prints or exits. */
+ * (policy_compile) runs in a process that has no rights at all (policy/child/child.h); agentctl,
+ * the daemon and the engine only open the blob (policy_open checks every offset in it, so a blob
+ * from a stranger is safe to open) and match against it. No function here opens a socket, prints or
+ * exits; policy/child alone starts a process. */
 #ifndef AGENTFW_POLICY_H
 #define AGENTFW_POLICY_H
 
@@ -80,9 +81,10 @@ struct diags {
 
 void diags_done(struct diags *d);
 
-/* Compiles text (len bytes; file_name is for messages and rule places, made absolute by the
- * caller). 0: *ret_blob (malloc'd, for the caller to free) and *ret_bytes; warnings may be in *d.
- * -EINVAL: the errors, all of them, are in *d. -ENOMEM, -E2BIG. d is initialised by the call. */
+/* To be called in a child: policy_compile_apart. Compiles text (len bytes; file_name is for
+ * messages and rule places, made absolute by the caller). 0: *ret_blob (malloc'd, for the caller to
+ * free) and *ret_bytes; warnings may be in *d. -EINVAL: the errors, all of them, are in *d.
+ * -ENOMEM, -E2BIG. d is initialised by the call. */
 int policy_compile(const char *file_name, const char *text, size_t len, struct diags *d,
 		   void **ret_blob, size_t *ret_bytes);
 

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "agentctl/ctl.h"
+#include "agentctl/daemon/policy_default.h"
 #include "policy/base/cleanup.h"
-
-#define POLICY_TEXT_MAX (128u << 20)
+#include "policy/child/child.h"
 
 static int cannot_open(const char *path, int code, struct err *e)
 {
@@ -91,15 +91,6 @@ void policy_file_show(const struct policy_file *f, const struct diags *d)
 			d->n_errors ? "errors and warnings" : "warnings");
 }
 
-static const char *default_path(void)
-{
-	static const char *const paths[] = {"agentfw.yaml", "/etc/agentfw/policy.yaml"};
-
-	return access(paths[0], F_OK) == 0   ? paths[0]
-	       : access(paths[1], F_OK) == 0 ? paths[1]
-					     : NULL;
-}
-
 int policy_file_load(const char *path, struct policy_file *ret, struct err *e)
 {
 	struct policy_file f = {0};
@@ -107,20 +98,16 @@ int policy_file_load(const char *path, struct policy_file *ret, struct err *e)
 	struct diags d;
 	int r;
 
-	if (!path && !(path = default_path())) {
-		err_set(e, ENOENT,
-			"no policy: there is neither ./agentfw.yaml nor /etc/agentfw/policy.yaml");
-		return err_hint(e, "name one with -p FILE");
-	}
+	if (!path && (r = policy_default(&path, e)) < 0)
+		return r;
 	f.path = strdup(realpath(path, real) ? real : path);
 	r = f.path ? read_text(&f, e) : err_set(e, ENOMEM, "out of memory");
 	if (r == 0) {
-		r = policy_compile(f.path, f.text, f.text_bytes, &d, &f.blob, &f.blob_bytes);
+		r = policy_compile_apart(f.path, f.text, f.text_bytes, &d, &f.blob, &f.blob_bytes,
+					 e);
 		policy_file_show(&f, &d);
-		if (r == -EINVAL)
+		if (d.n_errors)
 			e->code = 0;
-		else if (r < 0)
-			err_set(e, -r, "'%s' cannot be compiled: %s", f.path, strerror(-r));
 		diags_done(&d);
 	}
 	if (r == 0)
@@ -136,7 +123,7 @@ int policy_file_load(const char *path, struct policy_file *ret, struct err *e)
 void policy_file_done(struct policy_file *f)
 {
 	policy_free(f->policy);
-	free(f->blob);
+	child_unmap(f->blob, f->blob_bytes);
 	free(f->text);
 	free(f->path);
 	*f = (struct policy_file){0};

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "agentctl/ctl.h"
-#include "policy/base/cleanup.h"
+#include "policy/child/child.h"
 
 #define DEFAULT_DIR "/var/log/agentfw"
 
@@ -82,15 +82,29 @@ static void head(const struct learn *l, const char *file, char *ret, size_t byte
 			 (unsigned long long)l->seen.lost);
 }
 
-/* What is printed is a policy, or nothing is. */
-static int check(const char *text, const char *path, struct err *e)
+/* The text for the terminal is libyaml's, which writes no control character; that it was libyaml
+ * is what the child says. */
+static bool printable(const char *s, size_t n)
 {
-	_cleanup_free_ void *blob = NULL;
-	struct diags d;
-	size_t bytes;
-	int r = policy_compile(path, text, strlen(text), &d, &blob, &bytes);
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
 
-	if (r == -EINVAL && d.n) {
+		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ||
+		    (c == 0xc2 && i + 1 < n && (unsigned char)s[i + 1] < 0xa0))
+			return false;
+	}
+	return true;
+}
+
+/* What is printed is a policy, or nothing is. */
+static int check(const char *text, size_t len, const char *path, struct err *e)
+{
+	struct diags d;
+	void *blob = NULL;
+	size_t bytes = 0;
+	int r = policy_compile_apart(path, text, len, &d, &blob, &bytes, e);
+
+	if (r < 0 && d.n) {
 		const struct diag *x = &d.list[0];
 
 		for (size_t i = 0; i < d.n && x->warning; i++)
@@ -99,15 +113,59 @@ static int check(const char *text, const char *path, struct err *e)
 			x->msg);
 		err_hint(e, "%s", x->hint);
 	} else if (r < 0) {
-		err_set(e, -r, "what was learned makes no policy: %s", strerror(-r));
+		err_prefix(e, "what was learned makes no policy");
+	} else if (!printable(text, len)) {
+		r = err_set(e, EINVAL, "what was learned has control characters in it");
 	}
 	diags_done(&d);
+	child_unmap(blob, bytes);
+	return r;
+}
+
+/* ---- the text, in a child: what held, and what the log suggests, are YAML of others ------------
+ */
+
+struct writing_of {
+	const struct learn *l;
+	const char *top;
+};
+
+static void write_policy(void *arg, struct child_answer *a)
+{
+	const struct writing_of *w = arg;
+	const struct policy_file *base = &w->l->base;
+	char *text;
+
+	a->result = learn_policy(base->text ? base->text : "", base->text_bytes, &w->l->seen,
+				 w->l->files, w->top, &text, &a->err);
+	if (a->result == 0) {
+		a->bytes = text;
+		a->n_bytes = strlen(text);
+	}
+}
+
+static int print_policy(const struct learn *l, const char *top, struct err *e)
+{
+	struct writing_of w = {l, top};
+	struct child_answer a;
+	int r = child_run(&(struct child_job){.what = "writing what was learned",
+					      .work = write_policy,
+					      .arg = &w,
+					      .text_bytes = l->base.text_bytes},
+			  &a, e);
+
+	if (r == 0 && (r = a.result) < 0)
+		*e = a.err;
+	if (r == 0)
+		r = check(a.bytes, a.n_bytes, l->base.path ? l->base.path : "/policy.yaml", e);
+	if (r == 0)
+		fwrite(a.bytes, 1, a.n_bytes, stdout);
+	child_answer_done(&a);
 	return r;
 }
 
 static int learn(struct learn *l, struct err *e)
 {
-	_cleanup_free_ char *text = NULL;
 	char file[PATH_MAX + 32], top[3 * PATH_MAX];
 	int r = l->policy ? policy_file_load(l->policy, &l->base, e) : 0;
 	const char *dir = l->log_dir       ? l->log_dir
@@ -128,13 +186,7 @@ static int learn(struct learn *l, struct err *e)
 	if ((r = find_base(l, e)) < 0 || (r = propose(l, e)) < 0)
 		return r;
 	head(l, file, top, sizeof(top));
-	r = learn_policy(l->base.text ? l->base.text : "", l->base.text_bytes, &l->seen, l->files,
-			 top, &text, e);
-	if (r == 0)
-		r = check(text, l->base.path ? l->base.path : "/policy.yaml", e);
-	if (r == 0)
-		fputs(text, stdout);
-	return r;
+	return print_policy(l, top, e);
 }
 
 int policy_learn(int argc, char **argv)

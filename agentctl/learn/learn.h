@@ -87,8 +87,8 @@ void proposals_done(struct proposals *p);
 /* ---- the policy (learn_yaml.c) -----------------------------------------------------------------
  */
 
-/* base: the text of the policy that held, "" if there was none. The new text into *ret, malloc'd.
- */
+/* To be called in a child (policy/child/child.h). base: the text of the policy that held, "" if
+ * there was none. The new text into *ret, malloc'd. */
 int learn_policy(const char *base, size_t base_bytes, const struct seen_all *s,
 		 const struct proposals *files, const char *head, char **ret, struct err *e);
 

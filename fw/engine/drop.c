@@ -141,8 +141,9 @@ int engine_drop(struct err *e)
 
 	if (r < 0 || (r = limits(e)) < 0 || (r = unprivileged(e)) < 0)
 		return r;
-	/* After the change of uid, which clears it. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* After the change of uid, which resets both. A parent that died before is seen at the
+	 * socket to it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_set(e, errno, "engine: cannot shut itself off: %s", strerror(errno));
 	return system_calls(e);
 }

@@ -5,9 +5,10 @@
 
 #include "policy/base/err.h"
 
-/* In this order: no files (an empty, read-only root), an unprivileged uid, CAP_NET_ADMIN and no
- * other capability, no new privileges, no cores, no writes to files, no processes, and a list of
- * system calls. */
+/* In this order: no files (an empty, read-only root); no cores, no writes to files, no processes;
+ * an unprivileged uid, CAP_NET_ADMIN and no other capability, no new privileges; no life after its
+ * parent's, nobody who traces it; and a list of system calls. Each step is checked here, and seen
+ * from outside by tests/net/test_drop.py. */
 int engine_drop(struct err *e);
 
 #endif

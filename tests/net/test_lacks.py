@@ -6,7 +6,7 @@ import subprocess
 import lab as L
 from lab import check
 
-LANDLOCK, UNSHARE, CLONE, CLONE3 = "444", "272:1", "56:1", "435:1"
+LANDLOCK, UNSHARE, CLONE, CLONE3 = "444", "272:1", "56:1:0x7e020000", "435:1"  # clone: with a namespace
 POLICY = """version: 1
 agent: {user: nobody}
 tools:

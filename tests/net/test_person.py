@@ -474,3 +474,37 @@ def test_summary_line(lab):
     """The person hears at the end that something was refused, and where to read it."""
     r = lab.run(POLICY, [CURL, "-sS", "https://evil.test/"])
     check(r.dir in r.err or "refused" in r.err, "not a word at the end:", r.err)
+
+
+def test_default_policy(lab):
+    """Where no policy is named, root takes ./agentfw.yaml only where nobody else can have written it."""
+    d = lab.file(".d")
+    os.mkdir(d, 0o755)
+    path = os.path.join(d, "agentfw.yaml")
+
+    def why(owner=0, group=0, mode=0o755, file_owner=0, file_mode=0o644, env=None, user=0, named=False):
+        with open(path, "w") as f:
+            f.write("version: 1\negress: [a.test]\n")
+        for at, o, m in ((path, file_owner, file_mode), (d, owner, mode)):
+            os.chown(at, o, group)
+            os.chmod(at, m)
+        who = ["setpriv", "--reuid=%d" % user, "--regid=%d" % user, "--clear-groups"] if user else []
+        return lab.bare(who + [L.AGENTCTL, "why"] + (["-p", "./agentfw.yaml"] if named else []) + ["a.test"], cwd=d, env=env)
+
+    alice = {"SUDO_UID": "1000", "SUDO_GID": "1000"}
+    for kw in ({}, {"mode": 0o775}, {"owner": 1000, "file_owner": 1000, "env": alice}, {"user": 1000, "owner": 1001},
+               {"owner": 1000, "group": 1000, "mode": 0o775, "env": alice}, {"mode": 0o777, "named": True}):
+        r = why(**kw)
+        check(r.rc == 0, kw, r.tell())
+    for kw in ({"mode": 0o777}, {"mode": 0o1777}, {"owner": 1000}, {"file_owner": 1000}, {"file_mode": 0o666},
+               {"group": 100, "mode": 0o775}, {"owner": 1001, "env": alice}, {"owner": 1000, "env": dict(alice, SUDO_UID="0")},
+               {"owner": 1000, "group": 100, "mode": 0o775, "env": alice}):
+        r = why(**kw)
+        check(r.rc == 125 and "is not taken" in r.err and "-p ./agentfw.yaml" in r.err, kw, r.tell())
+    os.rename(path, path + ".far")  # what a link leads to counts
+    os.chmod(d, 0o777)
+    e = lab.file(".d")
+    os.mkdir(e, 0o755)
+    os.symlink(path + ".far", os.path.join(e, "agentfw.yaml"))
+    r = lab.bare([L.AGENTCTL, "why", "a.test"], cwd=e)
+    check(r.rc == 125 and "is not taken" in r.err, r.tell())

@@ -1,0 +1,12 @@
+/* Which policy holds where none is named. */
+#ifndef AGENTFW_CTL_POLICY_DEFAULT_H
+#define AGENTFW_CTL_POLICY_DEFAULT_H
+
+#include "policy/base/err.h"
+
+/* agentfw.yaml of the directory where we stand, else /etc/agentfw/policy.yaml. -ENOENT: there is
+ * neither. -EPERM: root stands in a directory where others may have put it, or may change it; then
+ * the other file is not taken, either, since it is not the one that was meant. */
+int policy_default(const char **ret, struct err *e);
+
+#endif
