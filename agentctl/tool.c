@@ -18,6 +18,7 @@
 #include "agentctl/launch/broker.h"
 #include "agentctl/seen/refused.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 struct tool {
 	const struct tool_call *call;
@@ -58,28 +59,27 @@ static int resolve(const char *value, const char *workspace, char *ret, size_t b
 {
 	char text[PATH_MAX], real[PATH_MAX], root[PATH_MAX], *slash;
 	struct stat st;
-	size_t n;
 
 	if (!realpath(workspace, root))
 		return err_set(e, errno, "workspace: %s: %s", workspace, strerror(errno));
-	if ((size_t)snprintf(text, sizeof(text), "%s%s%s", value[0] == '/' ? "" : root,
-			     value[0] == '/' ? "" : "/", value) >= sizeof(text))
+	if (value[0] != '/' ? path_join(root, value, text, sizeof(text)) < 0
+			    : (size_t)snprintf(text, sizeof(text), "%s", value) >= sizeof(text))
 		return err_set(e, ENAMETOOLONG, "the path is too long");
 	if (!realpath(text, real)) {
+		char dir[PATH_MAX];
+
 		if (errno == ENOENT && lstat(text, &st) == 0)
 			return err_set(e, ELOOP, "%s is a symbolic link that leads nowhere", value);
 		/* a file that the tool will make: its directory must be there */
 		slash = strrchr(text, '/');
 		*slash = '\0';
 		if (errno != ENOENT || !slash[1] || strcmp(slash + 1, "..") == 0 ||
-		    !realpath(text[0] ? text : "/", real) ||
-		    strlen(real) + strlen(slash + 1) + 2 > sizeof(real))
+		    !realpath(text[0] ? text : "/", dir) ||
+		    path_join(dir, slash + 1, real, sizeof(real)) < 0)
 			return err_set(e, errno ? errno : EINVAL, "%s: %s", value,
 				       strerror(errno ? errno : EINVAL));
-		strcat(strcat(real, "/"), slash + 1);
 	}
-	n = strlen(root);
-	if (strncmp(real, root, n) != 0 || (real[n] && real[n] != '/'))
+	if (!path_below(real, root))
 		return err_set(e, EPERM, "%s is not in the workspace %s", value, root);
 	return (size_t)snprintf(ret, bytes, "%s", real) < bytes
 		   ? 0

@@ -12,6 +12,7 @@
 
 #include "agentctl/box/box.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 static const char *const cgroup_mounts[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
 
@@ -27,6 +28,8 @@ int box_path(const struct plan *p, const char *workspace, const char *path, char
 		base = workspace;
 		rest = path + 10;
 	}
+	if (rest[0] == '/' && strcmp(base, "/") == 0)
+		base = "";
 	return (size_t)snprintf(ret, bytes, "%s%s", base, rest) < bytes
 		   ? 0
 		   : err_set(e, ENAMETOOLONG, "the path %s is too long", path);

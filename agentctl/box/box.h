@@ -28,9 +28,6 @@ struct build {
 	struct err *e;
 };
 
-/* path is dir, or below it. */
-bool path_below(const char *path, const char *dir);
-
 /* ---- box_links.c -------------------------------------------------------------------------------
  */
 

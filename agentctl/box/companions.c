@@ -8,6 +8,7 @@
 
 #include "agentctl/box/box.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 /* program: a word of the program's file name, without digits. path: a pattern; % is the file name,
  * @ the directory above the one that holds the program. */

@@ -7,6 +7,7 @@
 
 #include "agentctl/box/box.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 /* A line of /proc/self/mountinfo: man 5 proc. */
 struct shown {

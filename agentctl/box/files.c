@@ -9,6 +9,7 @@
 #include "agentctl/box/box.h"
 #include "agentctl/guard/guard.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 #define TMP_BYTES (256ull << 20)
 

@@ -7,17 +7,9 @@
 
 #include "agentctl/box/box.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 #define LINKS_MAX 40 /* as the kernel's MAXSYMLINKS */
-
-bool path_below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (n == 1)
-		return true;
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
 
 struct walk {
 	char left[PATH_MAX]; /* what is still to be walked */

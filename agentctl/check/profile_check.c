@@ -12,6 +12,7 @@
 
 #include "agentctl/box/box.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 #define LIBRARIES_MAX 512 /* of one program, theirs included */
 #define SHEBANG_MAX   256 /* what the kernel reads of a script */

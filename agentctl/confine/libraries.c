@@ -13,6 +13,7 @@
 
 #include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 #define LD_SO_CONF   "/etc/ld.so.conf"
 #define INCLUDE_DEEP 4
@@ -116,11 +117,8 @@ static bool is_module(const char *name)
 /* A directory on the way to another library directory is left alone, too. */
 static bool leads_to_library(const struct library_dirs *l, const char *path)
 {
-	size_t n = strlen(path);
-
 	for (size_t i = 0; i < l->n; i++)
-		if (strncmp(l->path[i], path, n) == 0 &&
-		    (l->path[i][n] == '/' || l->path[i][n] == '\0'))
+		if (path_below(l->path[i], path))
 			return true;
 	return false;
 }

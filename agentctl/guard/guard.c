@@ -15,6 +15,7 @@
 
 #include "agentctl/box/box.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 #define DIRECTORIES_MAX 200000 /* a second or so */
 #define DEEP_MAX        200    /* descriptors are held open on the way down */
@@ -213,8 +214,7 @@ static void look_at(struct guard *g, size_t place, int dirfd, const struct root 
 	char path[PATH_MAX];
 	struct stat st;
 
-	if (g->covered[place] ||
-	    (size_t)snprintf(path, sizeof(path), "%s/%s", r->path, relative) >= sizeof(path) ||
+	if (g->covered[place] || path_join(r->path, relative, path, sizeof(path)) < 0 ||
 	    (r->only && !path_below(path, r->only)) ||
 	    fstatat(dirfd, relative, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
@@ -271,6 +271,7 @@ static void look_through(struct guard *g, int at, const char *name, char *path, 
 	_cleanup_close_ int fd = open_dir(at, name);
 	struct listing l = {.dirs = NULL};
 	size_t n = strlen(path);
+	const char *slash = path[n - 1] == '/' ? "" : "/";
 
 	if (fd < 0) {
 		closed_to_us(g, at, name, path);
@@ -286,7 +287,7 @@ static void look_through(struct guard *g, int at, const char *name, char *path, 
 		add_root(g, path, NULL);
 	for (const char *d = l.dirs; d && d < l.dirs + l.bytes && !g->too_much;
 	     d += strlen(d) + 1) {
-		if ((size_t)snprintf(path + n, PATH_MAX - n, "/%s", d) >= PATH_MAX - n)
+		if ((size_t)snprintf(path + n, PATH_MAX - n, "%s%s", slash, d) >= PATH_MAX - n)
 			g->too_much = true;
 		else
 			look_through(g, fd, d, path, deep + 1);
@@ -316,10 +317,12 @@ static void add_above(struct guard *g, const char *dir)
 			size_t n = (size_t)(p - path);
 			char above[PATH_MAX];
 
-			if (all <= n + 1 || dir[all - n - 1] != '/' ||
+			if (all <= n || dir[all - n - 1] != '/' ||
 			    strncmp(dir + all - n, path, n) != 0)
 				continue;
 			snprintf(above, sizeof(above), "%.*s", (int)(all - n - 1), dir);
+			if (!above[0])
+				snprintf(above, sizeof(above), "/");
 			add_root(g, above, dir);
 			look_at_root(g, &g->root[g->n_roots - 1]);
 			return;
@@ -373,10 +376,10 @@ static void watch_root(struct guard *g, size_t root)
 
 		for (const char *p = strchr(path, '/'); p && !g->may_come[i] && !g->covered[i];
 		     p = strchr(p + 1, '/')) {
-			char way[PATH_MAX];
+			char part[PATH_MAX], way[PATH_MAX];
 
-			if ((size_t)snprintf(way, sizeof(way), "%s/%.*s", g->root[root].path,
-					     (int)(p - path), path) < sizeof(way))
+			snprintf(part, sizeof(part), "%.*s", (int)(p - path), path);
+			if (path_join(g->root[root].path, part, way, sizeof(way)) == 0)
 				watch(g, root, way, true);
 		}
 	}
@@ -450,11 +453,13 @@ bool guard_refuses(const struct guard *g, const char *path)
 	for (size_t i = 0; g && i < protected_places_n; i++) {
 		size_t n = strlen(protected_places[i].path);
 
-		if (g->may_come[i] || all <= n + 1 || all - n > sizeof(dir) ||
+		if (g->may_come[i] || all <= n || all - n > sizeof(dir) ||
 		    path[all - n - 1] != '/' ||
 		    strcmp(path + all - n, protected_places[i].path) != 0)
 			continue;
 		snprintf(dir, sizeof(dir), "%.*s", (int)(all - n - 1), path);
+		if (!dir[0])
+			snprintf(dir, sizeof(dir), "/");
 		if (counts_in(g, i, dir) && !find_known(g, path))
 			return true;
 	}

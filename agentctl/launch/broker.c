@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 #define REQUEST_MS 5000
 #define STOP_MS    3000
@@ -32,18 +33,19 @@
 /* Its cgroup is the fence's, or below it. */
 static bool in_fence(pid_t pid, const char *fence)
 {
-	char path[64], want[CTL_NAME_MAX + 32];
+	char path[64], own[CTL_NAME_MAX + 32];
 	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
-	size_t room = 0, n;
+	size_t room = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
-	n = (size_t)snprintf(want, sizeof(want), "/" CTL_CGROUP_DIR "/%s", fence);
+	snprintf(own, sizeof(own), "/" CTL_CGROUP_DIR "/%s", fence);
 	f = fopen(path, "re");
 	while (f && getline(&line, &room, f) > 0)
-		if (strncmp(line, "0::", 3) == 0)
-			return strncmp(line + 3, want, n) == 0 &&
-			       (line[3 + n] == '\n' || line[3 + n] == '/');
+		if (strncmp(line, "0::", 3) == 0) {
+			line[strcspn(line, "\n")] = '\0';
+			return path_below(line + 3, own);
+		}
 	return false;
 }
 

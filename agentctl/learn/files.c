@@ -9,6 +9,7 @@
 
 #include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 #define SEVERAL    3 /* files of one directory: then the directory */
 #define DEEP       3 /* /usr/lib/python3: what lies higher is only merged for its own files */
@@ -29,13 +30,6 @@ struct learning {
 
 /* ---- places ------------------------------------------------------------------------------------
  */
-
-static bool below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return n == 1 || (strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0'));
-}
 
 static unsigned depth(const char *path)
 {
@@ -67,15 +61,6 @@ static const char *too_much(const struct learn_host *h, const char *dir)
 		if (strcmp(dir, everything[i]) == 0)
 			return "too much lies in it";
 	return NULL;
-}
-
-static void parent(const char *path, char ret[PATH_MAX + 1])
-{
-	const char *slash = strrchr(path, '/');
-
-	snprintf(ret, PATH_MAX + 1, "%.*s", (int)(slash - path), path);
-	if (!ret[0])
-		snprintf(ret, PATH_MAX + 1, "/");
 }
 
 /* ---- proposals --------------------------------------------------------------------------------
@@ -142,7 +127,7 @@ static bool proposed(const struct learning *l, enum path_kind kind, const char *
 	for (size_t i = 0; i < l->ret->n; i++) {
 		const struct proposal *p = &l->ret->list[i];
 
-		if (p->kind == kind && !p->why_not && below(path, p->path))
+		if (p->kind == kind && !p->why_not && path_below(path, p->path))
 			return true;
 	}
 	return false;
@@ -181,7 +166,7 @@ static bool merge(struct learning *l, enum path_kind kind, const char *dir, cons
 		char sub[PATH_MAX + 1];
 
 		snprintf(sub, sizeof(sub), "%.*s", (int)len, it[i].path);
-		for (k = i + 1; k < n && below(it[k].path, sub); k++)
+		for (k = i + 1; k < n && path_below(it[k].path, sub); k++)
 			;
 		if (k - i == 1 && !it[i].path[len] && !it[i].directory) {
 			add(l, kind, it[i].path, it[i].count, 1, NULL);
@@ -254,7 +239,7 @@ static const char *place(const struct learning *l, const struct seen_path *p,
 {
 	if (!p->name || (p->made && l->h->is_directory(p->path)))
 		return p->path;
-	parent(p->path, buf);
+	path_parent(p->path, buf, PATH_MAX + 1);
 	/* only this name, where the whole would be too much */
 	return too_much(l->h, buf) && l->h->exists(p->path) ? p->path : buf;
 }
@@ -299,7 +284,7 @@ static void read_back(struct learning *l)
 		for (size_t k = 0; p->kind == PATH_READ && k < l->ret->n; k++) {
 			const struct proposal *w = &l->ret->list[k];
 
-			if (w->kind != PATH_WRITE || w->why_not || !below(p->path, w->path))
+			if (w->kind != PATH_WRITE || w->why_not || !path_below(p->path, w->path))
 				continue;
 			add(l, PATH_READ, w->path, p->count, 1, NULL);
 			break;
@@ -320,7 +305,7 @@ static void drop_covered(struct learning *l)
 			struct proposal *q = &ps->list[k];
 
 			covered = k != i && !p->why_not && !q->why_not && q->kind == p->kind &&
-				  strcmp(q->path, p->path) != 0 && below(p->path, q->path);
+				  strcmp(q->path, p->path) != 0 && path_below(p->path, q->path);
 			if (covered) {
 				q->count += p->count;
 				q->files += p->files;

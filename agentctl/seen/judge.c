@@ -2,15 +2,7 @@
 #include <string.h>
 
 #include "agentctl/seen/watch.h"
-
-static bool below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (n == 1)
-		return true;
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
+#include "policy/base/path.h"
 
 /* Where a step mounts something; NULL: it does not. */
 static const char *mount_point(const struct step *s)
@@ -40,7 +32,7 @@ static const struct step *mount_of(const struct plan *p, const char *path)
 		const char *at = mount_point(&p->step[i]);
 		size_t n = at ? strlen(at) : 0;
 
-		if (!at || n < longest || !below(path, at))
+		if (!at || n < longest || !path_below(path, at))
 			continue;
 		found = &p->step[i];
 		longest = n;
@@ -56,7 +48,7 @@ static bool mount_lets(const struct plan *p, const char *path, uint32_t right)
 		return true;
 	if (s && s->kind == STEP_DENY)
 		return false;
-	if (below(path, "/dev")) /* of the box's own */
+	if (path_below(path, "/dev")) /* of the box's own */
 		return right != CTL_RIGHT_EXEC;
 	switch (right) {
 	case CTL_RIGHT_WRITE:
@@ -76,7 +68,7 @@ static uint64_t allowed(const struct plan *p, const char *path)
 	uint64_t bits = 0;
 
 	for (size_t i = 0; i < p->n; i++)
-		if (p->step[i].kind == STEP_ALLOW && below(path, p->step[i].path))
+		if (p->step[i].kind == STEP_ALLOW && path_below(path, p->step[i].path))
 			bits |= p->step[i].arg;
 	return bits & ALLOW_EXEC ? bits | ALLOW_READ : bits;
 }
@@ -113,12 +105,7 @@ bool judge_private(const struct plan *p, const char *path)
 uint32_t judge_name(const struct plan *p, const char *path)
 {
 	char dir[4097];
-	const char *slash = strrchr(path, '/');
-	size_t n = slash ? (size_t)(slash - path) : 0;
 
-	if (n >= sizeof(dir))
-		return CTL_RIGHT_WRITE;
-	memcpy(dir, path, n);
-	dir[n] = '\0';
-	return judge(p, n ? dir : "/", CTL_RIGHT_WRITE);
+	return path_parent(path, dir, sizeof(dir)) < 0 ? CTL_RIGHT_WRITE
+						       : judge(p, dir, CTL_RIGHT_WRITE);
 }

@@ -15,6 +15,7 @@
 #include "agentctl/seen/watch.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
+#include "policy/base/path.h"
 
 #define RECENT 64 /* system calls whose record may come yet */
 
@@ -113,15 +114,6 @@ static void on_record(void *arg, const struct audit_record *a)
 /* ---- what is watched ---------------------------------------------------------------------------
  */
 
-static void directory_of(const char *path, char ret[PATH_MAX + 1])
-{
-	const char *slash = strrchr(path, '/');
-
-	snprintf(ret, PATH_MAX + 1, "%.*s", (int)(slash - path), path);
-	if (!ret[0])
-		snprintf(ret, PATH_MAX + 1, "/");
-}
-
 /* What lies in a directory that a box has for itself, since before the run, is not in that box. */
 static bool left_outside(const struct refused *r, const struct watch_event *ev)
 {
@@ -129,7 +121,7 @@ static bool left_outside(const struct refused *r, const struct watch_event *ev)
 
 	if (ev->born_ns > r->start_ns)
 		return false;
-	directory_of(ev->path, dir);
+	path_parent(ev->path, dir, sizeof(dir));
 	return judge_private(r->from->reference, ev->exists ? ev->path : dir);
 }
 
@@ -203,7 +195,7 @@ static bool user_may(const struct refused *r, const struct watch_event *ev, uint
 	struct err e;
 	bool ok;
 
-	directory_of(ev->path, dir);
+	path_parent(ev->path, dir, sizeof(dir));
 	if (user_borrow(r->from->plan, &borrowed, &e) < 0)
 		return true;
 	ok = ev->directory_changes ? may(dir, W_OK | X_OK) : may(ev->path, mode);

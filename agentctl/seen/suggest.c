@@ -5,27 +5,20 @@
 #include "agentctl/confine/plan.h"
 #include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 #define PATH_TEXT_MAX 2000 /* what a policy takes */
-
-static bool below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return strncmp(path, dir, n) == 0 &&
-	       (path[n] == '/' || path[n] == '\0' || (n && dir[n - 1] == '/'));
-}
 
 /* Places of the box's own, and those that it was told to keep closed. */
 static bool closed(const struct plan *p, const char *path)
 {
-	if (below(path, "/proc") || below(path, "/dev"))
+	if (path_below(path, "/proc") || path_below(path, "/dev"))
 		return true;
 	for (size_t i = 0; i < p->n; i++) {
 		const struct step *s = &p->step[i];
 
 		if ((s->kind == STEP_HIDE || s->kind == STEP_DENY || s->kind == STEP_TMPFS) &&
-		    below(path, s->path))
+		    path_below(path, s->path))
 			return true;
 	}
 	return false;

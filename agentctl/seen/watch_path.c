@@ -11,6 +11,7 @@
 
 #include "agentctl/seen/watch.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 #define PAGE      4096u
 #define LINKS_MAX 4 /* of /proc/self one after the other */
@@ -59,13 +60,6 @@ static int proc_link(pid_t pid, const char *name, char *ret, size_t bytes)
 	return ret[0] == '/' ? 0 : -ENOENT;
 }
 
-static int join(const char *dir, const char *rest, char *ret, size_t bytes)
-{
-	return (size_t)snprintf(ret, bytes, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, rest) < bytes
-		   ? 0
-		   : -ENAMETOOLONG;
-}
-
 static int absolute(pid_t pid, int dirfd, const char *text, char *ret, size_t bytes)
 {
 	char dir[PATH_MAX + 16], name[32] = "cwd";
@@ -76,7 +70,9 @@ static int absolute(pid_t pid, int dirfd, const char *text, char *ret, size_t by
 	if (dirfd != AT_FDCWD)
 		snprintf(name, sizeof(name), "fd/%d", dirfd);
 	r = proc_link(pid, name, dir, sizeof(dir));
-	return r < 0 ? r : text[0] ? join(dir, text, ret, bytes) : join(dir, ".", ret, bytes);
+	return r < 0     ? r
+	       : text[0] ? path_join(dir, text, ret, bytes)
+			 : path_join(dir, ".", ret, bytes);
 }
 
 /* /proc/self/root/etc/x and its like mean something else to us than to the process. true: text was
@@ -108,7 +104,7 @@ static bool through_self(pid_t pid, char *text, size_t bytes)
 	    proc_link(pid, name, dir, sizeof(dir)) < 0)
 		return false;
 	if (slash)
-		return join(dir, rest, text, bytes) == 0;
+		return path_join(dir, rest, text, bytes) == 0;
 	return (size_t)snprintf(text, bytes, "%s", dir) < bytes;
 }
 
@@ -182,7 +178,7 @@ static int of_directory(int root, char *text, char *ret, size_t bytes, struct wa
 	if (fd < 0 || (ret_stat && look(fd, ret_stat) < 0))
 		return -ENOTDIR;
 	r = name_of(fd, dir, sizeof(dir));
-	return r < 0 ? r : join(dir, last + 1, ret, bytes) < 0 ? -ENAMETOOLONG : -ENOENT;
+	return r < 0 ? r : path_join(dir, last + 1, ret, bytes) < 0 ? -ENAMETOOLONG : -ENOENT;
 }
 
 int watch_root(pid_t pid)

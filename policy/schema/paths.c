@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 #include "policy/schema/profile.h"
 
 #define PATHS_MAX 512
@@ -47,13 +48,6 @@ static void bad_path(struct yaml *y, const char *text, const char *hint, const c
 		   what);
 }
 
-static bool begins_with(const char *text, const char *word)
-{
-	size_t n = strlen(word);
-
-	return strncmp(text, word, n) == 0 && (text[n] == '/' || text[n] == '\0');
-}
-
 /* Drops "." and doubled slashes; false: it holds "..". */
 static bool tidy(char *path)
 {
@@ -94,8 +88,8 @@ char *schema_path(struct yaml *y, struct load *l)
 			 "patterns are not expanded, they would mean other files tomorrow");
 		return NULL;
 	}
-	if ((text[0] == '~' && !begins_with(text, "~")) ||
-	    (text[0] == '$' && !begins_with(text, "$WORKSPACE"))) {
+	if ((text[0] == '~' && !path_below(text, "~")) ||
+	    (text[0] == '$' && !path_below(text, "$WORKSPACE"))) {
 		bad_path(y, text,
 			 "write an absolute path, ~/…, $WORKSPACE/… or one relative to this file",
 			 text[0] == '~' ? "only the own home directory has a short name"
