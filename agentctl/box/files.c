@@ -41,7 +41,6 @@ static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/d
 int box_entry_error(struct build *b, const struct profile_path *path, int code, const char *fmt,
 		    ...)
 {
-	static const char *const words[PATH_KINDS] = {"read", "write", "exec", "deny"};
 	char what[256];
 	va_list ap;
 
@@ -49,7 +48,7 @@ int box_entry_error(struct build *b, const struct profile_path *path, int code, 
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	return err_set(b->e, code, "%s:%u:%u: %s: %s: %s", b->b->policy_path, path->line, path->col,
-		       words[path->kind], path->path, what);
+		       profile_list(path->right), path->path, what);
 }
 
 bool box_is_private(const char *path)
@@ -63,7 +62,7 @@ bool box_is_private(const char *path)
 /* ---- mounts ------------------------------------------------------------------------------------
  */
 
-static void add_bind(struct build *b, const char *path, enum bind how, bool is_implied)
+static void add_bind(struct build *b, const char *path, enum right how, bool is_implied)
 {
 	struct step *s = plan_add(b->p, STEP_BIND, path, how);
 
@@ -99,7 +98,7 @@ static bool is_socket(const char *path)
 static bool is_written(const struct build *b, const char *path)
 {
 	for (size_t i = 0; i < b->n_entries; i++)
-		if (b->entry[i].real && b->entry[i].path.kind == PATH_WRITE &&
+		if (b->entry[i].real && b->entry[i].path.right == RIGHT_WRITE &&
 		    path_below(path, b->entry[i].real))
 			return true;
 	return false;
@@ -110,7 +109,7 @@ static void protect(const char *real, void *arg)
 	struct build *b = arg;
 
 	if (is_written(b, real))
-		add_bind(b, real, BIND_READ, true);
+		add_bind(b, real, RIGHT_READ, true);
 }
 
 /* What others trust in a writable place. */
@@ -136,22 +135,10 @@ static int guard(struct build *b, const struct entry *x)
 static int add_mount(struct build *b, const struct entry *x)
 {
 	b->sockets |= is_socket(x->real);
-	switch (x->path.kind) {
-	case PATH_READ:
-		if (box_is_private(x->real) && !is_written(b, x->real))
-			add_bind(b, x->real, BIND_READ, false);
-		break;
-	case PATH_WRITE:
-		add_bind(b, x->real, BIND_WRITE, false);
-		return guard(b, x);
-	case PATH_EXEC:
-		add_bind(b, x->real, BIND_EXEC, false);
-		break;
-	case PATH_DENY:
-	case PATH_KINDS:
-		break;
-	}
-	return 0;
+	if (x->path.right == RIGHT_EXEC || x->path.right == RIGHT_WRITE ||
+	    (x->path.right == RIGHT_READ && box_is_private(x->real) && !is_written(b, x->real)))
+		add_bind(b, x->real, x->path.right, false);
+	return x->path.right == RIGHT_WRITE ? guard(b, x) : 0;
 }
 
 static bool may_be_written(const struct build *b, const char *path)
@@ -166,19 +153,19 @@ static bool may_be_written(const struct build *b, const char *path)
 static void mount_part(const char *real, enum part part, void *arg)
 {
 	if (part != PART_READ && !may_be_written(arg, real))
-		add_bind(arg, real, BIND_EXEC, true);
+		add_bind(arg, real, RIGHT_EXEC, true);
 }
 
 static void allow_part(const char *real, enum part part, void *arg)
 {
 	if (!may_be_written(arg, real))
-		add_allow(arg, real, part == PART_EXEC ? ALLOW_EXEC : ALLOW_READ, true);
+		add_allow(arg, real, part == PART_EXEC ? RIGHT_EXEC : RIGHT_READ, true);
 }
 
 static void each_part(struct build *b, void (*fn)(const char *real, enum part part, void *arg))
 {
 	for (size_t i = 0; i < b->n_entries; i++)
-		if (b->entry[i].real && b->entry[i].path.kind == PATH_EXEC)
+		if (b->entry[i].real && b->entry[i].path.right == RIGHT_EXEC)
 			companions(b->entry[i].real, fn, b);
 }
 
@@ -193,7 +180,7 @@ static void pin(struct build *b, const char *path)
 		*slash = '\0';
 		if (!is_written(b, way))
 			return;
-		add_bind(b, way, BIND_WRITE, true);
+		add_bind(b, way, RIGHT_WRITE, true);
 	}
 }
 
@@ -205,11 +192,11 @@ static void pin_all(struct build *b, size_t from)
 		const struct step *s = &b->p->step[i];
 		_cleanup_free_ char *path = s->path ? strdup(s->path) : NULL;
 
-		if (path && s->kind == STEP_BIND && (s->implied || s->arg == BIND_EXEC))
+		if (path && s->kind == STEP_BIND && (s->implied || s->arg == RIGHT_EXEC))
 			pin(b, path);
 	}
 	for (size_t i = 0; i < b->n_entries; i++)
-		if (b->entry[i].path.kind == PATH_DENY && b->entry[i].real)
+		if (b->entry[i].path.right == RIGHT_NONE && b->entry[i].real)
 			pin(b, b->entry[i].real);
 	if (b->b->log_dir)
 		pin(b, b->b->log_dir);
@@ -220,8 +207,8 @@ static void pin_all(struct build *b, size_t from)
 static int rank(const struct step *s)
 {
 	if (s->implied)
-		return s->arg == BIND_READ ? 9 : s->arg == BIND_EXEC ? 3 : 0;
-	return s->arg == BIND_READ ? 1 : s->arg == BIND_WRITE ? 2 : 3;
+		return s->arg == RIGHT_READ ? 9 : s->arg == RIGHT_EXEC ? 3 : 0;
+	return s->arg == RIGHT_READ ? 1 : s->arg == RIGHT_WRITE ? 2 : 3;
 }
 
 /* Parents before what is in them; what the profile names lies on top of a library directory. */
@@ -257,7 +244,7 @@ static int settle(struct build *b, size_t from)
 			i++;
 			continue;
 		}
-		if (!x->implied && !y->implied && x->arg == BIND_WRITE && y->arg == BIND_EXEC) {
+		if (!x->implied && !y->implied && x->arg == RIGHT_WRITE && y->arg == RIGHT_EXEC) {
 			err_set(b->e, EINVAL, "%s: write and exec of the same place", x->path);
 			return err_hint(b->e, "what a tool can write it must not run: take one of "
 					      "the two out");
@@ -316,9 +303,9 @@ int box_mounts(struct build *b)
 	own_places(b);
 	from = b->p->n;
 	for (size_t i = 0; i < b->libs->n; i++)
-		plan_add(b->p, STEP_LIBRARY, b->libs->path[i], BIND_EXEC);
+		plan_add(b->p, STEP_LIBRARY, b->libs->path[i], RIGHT_EXEC);
 	if (!b->profile.no_network && realpath("/etc/resolv.conf", real) && box_is_private(real))
-		add_bind(b, real, BIND_READ, true);
+		add_bind(b, real, RIGHT_READ, true);
 	for (size_t i = 0; r == 0 && i < b->n_entries; i++)
 		if (b->entry[i].real)
 			r = add_mount(b, &b->entry[i]);
@@ -342,27 +329,27 @@ static void allow_implied(struct build *b)
 {
 	char real[PATH_MAX];
 
-	add_allow(b, "/proc", ALLOW_READ, true);
+	add_allow(b, "/proc", RIGHT_READ, true);
 	for (size_t i = 0; !b->b->namespaces && i < ARRAY_SIZE(devices); i++)
-		add_allow(b, devices[i], ALLOW_READ | ALLOW_WRITE, true);
+		add_allow(b, devices[i], RIGHT_READ | RIGHT_WRITE, true);
 	if (b->b->namespaces)
-		add_allow(b, "/dev", ALLOW_READ | ALLOW_WRITE, true);
+		add_allow(b, "/dev", RIGHT_READ | RIGHT_WRITE, true);
 	for (size_t i = 0; b->b->namespaces && i < ARRAY_SIZE(private_dirs); i++)
 		if (realpath(private_dirs[i], real))
 			add_allow(b, real,
-				  strcmp(private_dirs[i], "/run") == 0 ? ALLOW_READ
-								       : ALLOW_READ | ALLOW_WRITE,
+				  strcmp(private_dirs[i], "/run") == 0 ? RIGHT_READ
+								       : RIGHT_READ | RIGHT_WRITE,
 				  true);
 	for (size_t i = 0; i < b->libs->n; i++)
-		add_allow(b, b->libs->path[i], ALLOW_READ, true);
+		add_allow(b, b->libs->path[i], RIGHT_READ, true);
 	if (b->libs->loader[0])
-		add_allow(b, b->libs->loader, ALLOW_EXEC, true);
+		add_allow(b, b->libs->loader, RIGHT_EXEC, true);
 	for (size_t i = 0; i < ARRAY_SIZE(implied); i++)
 		if (realpath(implied[i], real))
-			add_allow(b, real, ALLOW_READ, true);
+			add_allow(b, real, RIGHT_READ, true);
 	for (size_t i = 0; !b->profile.no_network && i < ARRAY_SIZE(implied_network); i++)
 		if (realpath(implied_network[i], real))
-			add_allow(b, real, ALLOW_READ, true);
+			add_allow(b, real, RIGHT_READ, true);
 }
 
 /* Landlock alone adds rights up: what lies within each other cannot be kept apart. */
@@ -370,9 +357,10 @@ static int check_apart(struct build *b, const struct entry *x)
 {
 	for (size_t i = 0; i < b->n_entries; i++) {
 		const struct entry *y = &b->entry[i];
-		bool inside = y->real && y->path.kind != PATH_DENY && path_below(x->real, y->real);
+		bool inside =
+		    y->real && y->path.right != RIGHT_NONE && path_below(x->real, y->real);
 
-		if (x->path.kind == PATH_DENY && inside) {
+		if (x->path.right == RIGHT_NONE && inside) {
 			box_entry_error(b, &x->path, EOPNOTSUPP,
 					"without mounts nothing can be denied in %s, which is "
 					"allowed",
@@ -380,8 +368,8 @@ static int check_apart(struct build *b, const struct entry *x)
 			return err_hint(b->e, "name what is in it one by one, without the place "
 					      "that is denied");
 		}
-		if ((x->path.kind == PATH_EXEC && y->path.kind == PATH_WRITE && inside) ||
-		    (x->path.kind == PATH_WRITE && y->path.kind == PATH_EXEC && inside)) {
+		if ((x->path.right == RIGHT_EXEC && y->path.right == RIGHT_WRITE && inside) ||
+		    (x->path.right == RIGHT_WRITE && y->path.right == RIGHT_EXEC && inside)) {
 			box_entry_error(b, &x->path, EOPNOTSUPP,
 					"without mounts write and exec cannot be kept apart: it "
 					"is in %s",
@@ -395,8 +383,6 @@ static int check_apart(struct build *b, const struct entry *x)
 
 int box_rights(struct build *b)
 {
-	static const uint64_t bits[] = {
-	    [PATH_READ] = ALLOW_READ, [PATH_WRITE] = ALLOW_WRITE, [PATH_EXEC] = ALLOW_EXEC};
 	int r = 0;
 
 	allow_implied(b);
@@ -408,9 +394,9 @@ int box_rights(struct build *b)
 			continue;
 		if (!b->b->namespaces)
 			r = check_apart(b, x);
-		if (x->path.kind == PATH_DENY)
+		if (x->path.right == RIGHT_NONE)
 			continue;
-		add_allow(b, x->real, bits[x->path.kind], false);
+		add_allow(b, x->real, x->path.right, false);
 		b->sockets |= is_socket(x->real);
 	}
 	plan_add(b->p, STEP_LANDLOCK, NULL, LANDLOCK_FILES | LANDLOCK_SCOPE);

@@ -136,7 +136,7 @@ static int find_writable(struct build *b)
 			char text[PATH_MAX], real[PATH_MAX];
 
 			profile_path(b->b->policy, i, k, &path);
-			if (path.kind == PATH_WRITE &&
+			if (path.right == RIGHT_WRITE &&
 			    box_path(b->p, b->workspace, path.path, text, sizeof(text), NULL) ==
 				0 &&
 			    realpath(text, real))

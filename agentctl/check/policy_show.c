@@ -94,7 +94,6 @@ static int show_network(const struct policy *p, size_t index, const struct profi
 
 static int show_profile(const struct policy *p, size_t index, struct err *e)
 {
-	static const char *const kinds[PATH_KINDS] = {"read", "write", "exec", "deny"};
 	struct profile f;
 
 	policy_profile(p, index, &f);
@@ -112,7 +111,7 @@ static int show_profile(const struct policy *p, size_t index, struct err *e)
 		struct profile_path path;
 
 		profile_path(p, index, i, &path);
-		printf("%5u  %-8s %s%s%s\n", path.line, kinds[path.kind], shown(path.path),
+		printf("%5u  %-8s %s%s%s\n", path.line, profile_list(path.right), shown(path.path),
 		       path.optional ? "  optional" : "", path.broad ? "  broad" : "");
 	}
 	show_environment(p, index, f.n_env);

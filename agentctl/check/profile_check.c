@@ -71,15 +71,15 @@ static int look_up(const struct check *c, const char *path, char *ret)
 	return realpath(text, ret) ? 0 : errno;
 }
 
-/* Is path, a real one, under an entry of this kind? */
-static bool named(const struct check *c, enum path_kind kind, const char *path)
+/* Is path, a real one, in the list of this right? */
+static bool named(const struct check *c, enum right right, const char *path)
 {
 	for (size_t i = 0; i < c->profile.n_paths; i++) {
 		struct profile_path p;
 		char real[PATH_MAX];
 
 		profile_path(c->policy, c->index, i, &p);
-		if (p.kind == kind && look_up(c, p.path, real) == 0 && path_below(path, real))
+		if (p.right == right && look_up(c, p.path, real) == 0 && path_below(path, real))
 			return true;
 	}
 	return false;
@@ -102,14 +102,14 @@ static bool maps(const struct check *c, const char *path)
 {
 	struct part_search s = {.path = path};
 
-	if (named(c, PATH_EXEC, path))
+	if (named(c, RIGHT_EXEC, path))
 		return true;
 	for (size_t i = 0; i < c->profile.n_paths && !s.found; i++) {
 		struct profile_path p;
 		char real[PATH_MAX];
 
 		profile_path(c->policy, c->index, i, &p);
-		if (p.kind == PATH_EXEC && look_up(c, p.path, real) == 0)
+		if (p.right == RIGHT_EXEC && look_up(c, p.path, real) == 0)
 			companions(real, compare_part, &s);
 	}
 	return s.found;
@@ -249,7 +249,7 @@ static void check_script(struct check *c, const struct profile_path *p, const ch
 		      interpreter ? interpreter : "");
 		return;
 	}
-	if (named(c, PATH_EXEC, real))
+	if (named(c, RIGHT_EXEC, real))
 		return;
 	snprintf(hint, sizeof(hint), "add it to exec: {path: %.200s, broad: true}", interpreter);
 	found(c, WRONG, p->line, p->col, hint, "%s is a script for %.200s, which is not in exec",
@@ -273,7 +273,7 @@ static void check_elf(struct check *c, const struct profile_path *p, const char 
 		      "%s needs the loader %.200s, which is not there", p->path, loader);
 		return;
 	}
-	if (strcmp(real, c->libs->loader) != 0 && !named(c, PATH_EXEC, real)) {
+	if (strcmp(real, c->libs->loader) != 0 && !named(c, RIGHT_EXEC, real)) {
 		snprintf(hint, sizeof(hint), "add it to exec: {path: %.200s, broad: true}", loader);
 		found(c, WRONG, p->line, p->col, hint,
 		      "%s needs the loader %.200s, which is not in exec", p->path, loader);
@@ -317,7 +317,7 @@ static const char *writer_of(const struct check *c, const char *path)
 		policy_profile(c->policy, i, &other.profile);
 		snprintf(other.plan.home, sizeof(other.plan.home), "%s", c->plan.home);
 		snprintf(other.workspace, sizeof(other.workspace), "%s", c->workspace);
-		if (named(&other, PATH_WRITE, path))
+		if (named(&other, RIGHT_WRITE, path))
 			return other.profile.name ? other.profile.name : "agent";
 	}
 	return NULL;
@@ -339,13 +339,12 @@ static void check_writers(struct check *c, const struct profile_path *p, const c
 /* The first word of a tool's command is one of its programs. */
 static bool is_command(const struct check *c, const struct profile_path *p)
 {
-	return p->kind == PATH_EXEC && c->profile.n_command &&
+	return p->right == RIGHT_EXEC && c->profile.n_command &&
 	       strcmp(profile_command(c->policy, c->index, 0), p->path) == 0;
 }
 
 static void check_path(struct check *c, const struct profile_path *p)
 {
-	static const char *const words[PATH_KINDS] = {"read", "write", "exec", "deny"};
 	char real[PATH_MAX], hint[PATH_MAX + 64];
 	int r = look_up(c, p->path, real);
 
@@ -356,21 +355,21 @@ static void check_path(struct check *c, const struct profile_path *p)
 		      "command: %.300s is not there", p->path);
 	} else if (r == ENOENT) {
 		snprintf(hint, sizeof(hint), "%s, or write {path: %.300s, optional: true}",
-			 p->kind == PATH_EXEC ? "install it" : "make it", p->path);
-		found(c, WRONG, p->line, p->col, hint, "%s: %.300s is not there", words[p->kind],
-		      p->path);
+			 p->right == RIGHT_EXEC ? "install it" : "make it", p->path);
+		found(c, WRONG, p->line, p->col, hint, "%s: %.300s is not there",
+		      profile_list(p->right), p->path);
 	} else if (r) {
-		found(c, WRONG, p->line, p->col, NULL, "%s: %.300s: %s", words[p->kind], p->path,
-		      strerror(r));
-	} else if (p->kind == PATH_EXEC) {
-		if (named(c, PATH_WRITE, real))
+		found(c, WRONG, p->line, p->col, NULL, "%s: %.300s: %s", profile_list(p->right),
+		      p->path, strerror(r));
+	} else if (p->right == RIGHT_EXEC) {
+		if (named(c, RIGHT_WRITE, real))
 			found(c, WRONG, p->line, p->col,
 			      "what a tool can write it must not run: take one of the two out",
 			      "%.300s may be written, too", p->path);
 		else
 			check_program(c, p, real);
 		check_writers(c, p, real);
-	} else if (p->kind == PATH_WRITE && !named(c, PATH_READ, real)) {
+	} else if (p->right == RIGHT_WRITE && !named(c, RIGHT_READ, real)) {
 		found(c, DOUBTFUL, p->line, p->col,
 		      "add it to read, unless things are only put there and never looked at",
 		      "%.300s may be written, but not read: write alone is a letter box", p->path);
@@ -389,7 +388,8 @@ static void check_cwd(struct check *c)
 		found(c, WRONG, c->profile.line, c->profile.col,
 		      "make it, or name one that is there", "cwd: %.300s is no directory",
 		      c->profile.cwd);
-	else if (!named(c, PATH_READ, real) && !named(c, PATH_EXEC, real) && !box_is_private(real))
+	else if (!named(c, RIGHT_READ, real) && !named(c, RIGHT_EXEC, real) &&
+		 !box_is_private(real))
 		found(c, DOUBTFUL, c->profile.line, c->profile.col, "add it to read",
 		      "cwd: %.300s cannot be read in the box", c->profile.cwd);
 }

@@ -96,9 +96,9 @@ int landlock_open(uint64_t bits, int *ret_fd, struct err *e)
 
 static uint64_t rights(uint64_t allow, bool directory)
 {
-	return (allow & ALLOW_READ ? (directory ? DIR_READ : FILE_READ) : 0) |
-	       (allow & ALLOW_WRITE ? (directory ? DIR_WRITE : FILE_WRITE) : 0) |
-	       (allow & ALLOW_EXEC ? (directory ? DIR_EXEC : FILE_EXEC) : 0);
+	return (allow & RIGHT_READ ? (directory ? DIR_READ : FILE_READ) : 0) |
+	       (allow & RIGHT_WRITE ? (directory ? DIR_WRITE : FILE_WRITE) : 0) |
+	       (allow & RIGHT_EXEC ? (directory ? DIR_EXEC : FILE_EXEC) : 0);
 }
 
 int landlock_allow(int ruleset, const char *path, uint64_t allow, bool optional, struct err *e)

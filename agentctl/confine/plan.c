@@ -94,14 +94,11 @@ static void print_limit(const struct step *s, FILE *to)
 
 static void print_allow(const struct step *s, FILE *to)
 {
-	char path[4 * PATH_MAX];
+	char path[4 * PATH_MAX], words[RIGHTS_STRLEN];
 
 	str_clean(path, sizeof(path), s->path);
-	fprintf(to, "may %s%s%s%s%s  %s%s\n", s->arg & ALLOW_READ ? "read" : "",
-		s->arg & ALLOW_READ && s->arg & ALLOW_WRITE ? ", " : "",
-		s->arg & ALLOW_WRITE ? "write" : "",
-		s->arg & ALLOW_EXEC && s->arg != ALLOW_EXEC ? ", " : "",
-		s->arg & ALLOW_EXEC ? "run" : "", path, s->implied ? "  (implied)" : "");
+	fprintf(to, "may %s  %s%s\n", rights_words((uint32_t)s->arg, words), path,
+		s->implied ? "  (implied)" : "");
 }
 
 static void print_environment(const struct plan *p, FILE *to)
@@ -128,9 +125,9 @@ static void print_landlock(const struct step *s, FILE *to)
 static void print_step(const struct plan *p, const struct step *s, FILE *to)
 {
 	char path[4 * PATH_MAX];
-	static const char *const binds[] = {[BIND_READ] = "no programs, no writing",
-					    [BIND_WRITE] = "may change, no programs",
-					    [BIND_EXEC] = "programs and libraries"};
+	static const char *const binds[] = {[RIGHT_READ] = "no programs, no writing",
+					    [RIGHT_WRITE] = "may change, no programs",
+					    [RIGHT_EXEC] = "programs and libraries"};
 
 	str_clean(path, sizeof(path), s->path ? s->path : "");
 	switch (s->kind) {
@@ -305,9 +302,9 @@ static int take_trees(struct plan *p, struct err *e)
 		struct step *s = &p->step[i];
 
 		if (s->kind == STEP_BIND || s->kind == STEP_LIBRARY)
-			r = tree_take(s->path, (enum bind)s->arg, &s->fd, e);
+			r = tree_take(s->path, (enum right)s->arg, &s->fd, e);
 		else if (s->kind == STEP_TOOLS && p->tools)
-			r = tree_take(p->tools, BIND_READ, &s->fd, e);
+			r = tree_take(p->tools, RIGHT_READ, &s->fd, e);
 	}
 	return r;
 }

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "policy/base/err.h"
+#include "policy/base/rights.h"
 #include "policy/profile.h"
 
 enum step_kind {
@@ -24,7 +25,7 @@ enum step_kind {
 	STEP_PROC,       /* a /proc of its own */
 	STEP_LIBRARY,    /* path: libraries may be mapped; not from directories in it that hold
 			    programs */
-	STEP_BIND,       /* path: what is there, mounted again; arg: enum bind */
+	STEP_BIND,       /* path: what is there, mounted again; arg: one right */
 	STEP_HIDE,       /* path: nothing is there any more */
 	STEP_TOOLS,     /* path: the socket over which tools are called; plan.tools is it outside */
 	STEP_DENY,      /* path: there, and nobody may read it */
@@ -39,14 +40,12 @@ enum step_kind {
 	STEP_USER,        /* uid, gid, groups */
 	STEP_CAPABILITIES,
 	STEP_NO_NEW_PRIVS,
-	STEP_ALLOW,    /* path: Landlock's rule for it; arg: enum allow bits */
+	STEP_ALLOW,    /* path: Landlock's rule for it; arg: enum right bits */
 	STEP_LANDLOCK, /* arg: enum landlock_bits */
 	STEP_SECCOMP,  /* arg: enum seccomp_bits */
 	STEP_WATCH,    /* arg: 1: every file that is opened, 0: programs and changes; see watch.h */
 };
 
-enum bind { BIND_READ, BIND_WRITE, BIND_EXEC };
-enum allow { ALLOW_READ = 1, ALLOW_WRITE = 2, ALLOW_EXEC = 4 };
 enum landlock_bits { LANDLOCK_SCOPE = 1, LANDLOCK_FILES = 2 };
 enum seccomp_bits {
 	SECCOMP_NO_MEMFD = 1,   /* no files without a name: they could be run */
@@ -211,7 +210,7 @@ int library_loader(const char *program, char *ret, size_t bytes);
  * error. */
 /* As open(2) with O_PATH; follows no link. */
 int tree_open(const char *path);
-int tree_take(const char *path, enum bind how, int *ret_fd, struct err *e);
+int tree_take(const char *path, enum right how, int *ret_fd, struct err *e);
 int tree_close_down(struct err *e);
 int tree_attach(int fd, const char *path, struct err *e);
 /* names: of the directories in it that stay without programs, as library_program_dirs has them. */
@@ -315,7 +314,7 @@ void launch_done(struct launch *l, const char *who);
 
 /* suggest.c: the line of a policy that would allow it, "tools: {NAME: {read: [/etc/x]}}", in buf;
  * NULL: none that may be written down, as for places that are protected, hidden or denied. tool
- * NULL: the agent. rights: CTL_RIGHT_… */
+ * NULL: the agent. rights: RIGHT_… */
 const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights, const char *path,
 			 char *buf, size_t bytes);
 /* path as YAML writes it inside brackets; NULL: it cannot. */

@@ -58,12 +58,12 @@ static int attach(int fd, const char *path)
 		   : 0;
 }
 
-int tree_take(const char *path, enum bind how, int *ret_fd, struct err *e)
+int tree_take(const char *path, enum right how, int *ret_fd, struct err *e)
 {
 	static const uint64_t flags[] = {
-	    [BIND_READ] = NOTHING,
-	    [BIND_WRITE] = NOTHING & ~(uint64_t)MOUNT_ATTR_RDONLY,
-	    [BIND_EXEC] = NOTHING & ~(uint64_t)MOUNT_ATTR_NOEXEC,
+	    [RIGHT_READ] = NOTHING,
+	    [RIGHT_WRITE] = NOTHING & ~(uint64_t)MOUNT_ATTR_RDONLY,
+	    [RIGHT_EXEC] = NOTHING & ~(uint64_t)MOUNT_ATTR_NOEXEC,
 	};
 	_cleanup_close_ int fd = take(path);
 	struct statvfs fs;
@@ -73,10 +73,10 @@ int tree_take(const char *path, enum bind how, int *ret_fd, struct err *e)
 		return err_set(e, -r, "cannot take %s into the box: %s", path, strerror(-r));
 	if (fstatvfs(fd, &fs) < 0)
 		return err_set(e, errno, "cannot look at %s: %s", path, strerror(errno));
-	if (how == BIND_WRITE && (fs.f_flag & ST_RDONLY))
+	if (how == RIGHT_WRITE && (fs.f_flag & ST_RDONLY))
 		return err_set(e, EROFS, "write: %s is on a file system that is mounted read-only",
 			       path);
-	if (how == BIND_EXEC && (fs.f_flag & ST_NOEXEC))
+	if (how == RIGHT_EXEC && (fs.f_flag & ST_NOEXEC))
 		return err_set(e, EACCES, "exec: %s is on a file system that is mounted noexec",
 			       path);
 	*ret_fd = steal_fd(&fd);

@@ -66,13 +66,13 @@ static const char *too_much(const struct learn_host *h, const char *dir)
 /* ---- proposals --------------------------------------------------------------------------------
  */
 
-static struct proposal *propose(struct learning *l, enum path_kind kind, const char *path)
+static struct proposal *propose(struct learning *l, enum right right, const char *path)
 {
 	struct proposals *ps = l->ret;
 	struct proposal *p = ps->list;
 
 	for (size_t i = 0; i < ps->n; i++, p++)
-		if (p->kind == kind && strcmp(p->path, path) == 0)
+		if (p->right == right && strcmp(p->path, path) == 0)
 			return p;
 	if (ps->n == ps->room) {
 		size_t room = ps->room ? ps->room * 2 : 64;
@@ -86,7 +86,7 @@ static struct proposal *propose(struct learning *l, enum path_kind kind, const c
 		ps->room = room;
 	}
 	p = &ps->list[ps->n];
-	*p = (struct proposal){.kind = kind, .path = strdup(path)};
+	*p = (struct proposal){.right = right, .path = strdup(path)};
 	if (!p->path) {
 		l->failed = true;
 		return NULL;
@@ -95,39 +95,39 @@ static struct proposal *propose(struct learning *l, enum path_kind kind, const c
 	return p;
 }
 
-static void add(struct learning *l, enum path_kind kind, const char *path, uint64_t count,
+static void add(struct learning *l, enum right right, const char *path, uint64_t count,
 		size_t files, const char *why_not)
 {
-	struct proposal *p = propose(l, kind, path);
+	struct proposal *p = propose(l, right, path);
 
 	if (!p)
 		return;
 	p->count += count;
 	p->files += files;
 	p->why_not = why_not;
-	p->broad = kind == PATH_EXEC && profile_is_interpreter(path);
+	p->broad = right == RIGHT_EXEC && profile_is_interpreter(path);
 	p->optional = !l->h->exists(path);
 }
 
 /* What cannot be written down, or should not be. */
-static const char *unfit(enum path_kind kind, const char *path)
+static const char *unfit(enum right right, const char *path)
 {
 	const struct protected_place *place = protected_place_of(path);
 	char buf[2 * PATH_BYTES + 3];
 
-	if (place && (kind != PATH_READ || place->flags & PROTECTED_SECRET))
+	if (place && (right != RIGHT_READ || place->flags & PROTECTED_SECRET))
 		return "others trust what is there: add it yourself, if it is meant";
 	return suggest_yaml(path, buf, sizeof(buf)) || strcmp(path, "/") == 0
 		   ? NULL
 		   : "a policy cannot write this name";
 }
 
-static bool proposed(const struct learning *l, enum path_kind kind, const char *path)
+static bool proposed(const struct learning *l, enum right right, const char *path)
 {
 	for (size_t i = 0; i < l->ret->n; i++) {
 		const struct proposal *p = &l->ret->list[i];
 
-		if (p->kind == kind && !p->why_not && path_below(path, p->path))
+		if (p->right == right && !p->why_not && path_below(path, p->path))
 			return true;
 	}
 	return false;
@@ -151,7 +151,7 @@ static int by_path(const void *x, const void *y)
 
 /* Takes the items of one directory, [0, n) of them, all below dir; proposes what is left. Returns
  * true when dir itself was proposed. */
-static bool merge(struct learning *l, enum path_kind kind, const char *dir, const struct item *it,
+static bool merge(struct learning *l, enum right right, const char *dir, const struct item *it,
 		  size_t n)
 {
 	size_t skip = strcmp(dir, "/") == 0 ? 1 : strlen(dir) + 1, direct = 0, merged = 0;
@@ -169,15 +169,15 @@ static bool merge(struct learning *l, enum path_kind kind, const char *dir, cons
 		for (k = i + 1; k < n && path_below(it[k].path, sub); k++)
 			;
 		if (k - i == 1 && !it[i].path[len] && !it[i].directory) {
-			add(l, kind, it[i].path, it[i].count, 1, NULL);
+			add(l, right, it[i].path, it[i].count, 1, NULL);
 			direct++;
 		} else {
-			merged += merge(l, kind, sub, it + i, k - i);
+			merged += merge(l, right, sub, it + i, k - i);
 		}
 	}
 	if (too_much(l->h, dir)) {
 		if (listed)
-			add(l, kind, dir, it[0].count, 1, too_much(l->h, dir));
+			add(l, right, dir, it[0].count, 1, too_much(l->h, dir));
 		return false;
 	}
 	if (!listed && (direct + merged < SEVERAL || (depth(dir) < DEEP && direct < SEVERAL)))
@@ -185,35 +185,35 @@ static bool merge(struct learning *l, enum path_kind kind, const char *dir, cons
 	for (size_t i = first; i < l->ret->n; i++)
 		free(l->ret->list[i].path);
 	l->ret->n = first;
-	add(l, kind, dir, count, n, NULL);
+	add(l, right, dir, count, n, NULL);
 	return true;
 }
 
-static void merge_all(struct learning *l, enum path_kind kind, struct item *it, size_t n)
+static void merge_all(struct learning *l, enum right right, struct item *it, size_t n)
 {
 	if (!n)
 		return;
 	qsort(it, n, sizeof(*it), by_path);
-	merge(l, kind, "/", it, n);
+	merge(l, right, "/", it, n);
 }
 
 /* ---- the three lists ---------------------------------------------------------------------------
  */
 
-static size_t gather(struct learning *l, enum path_kind kind, bool map, struct item *it)
+static size_t gather(struct learning *l, enum right right, bool map, struct item *it)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->s->n_paths; i++) {
 		const struct seen_path *p = &l->s->path[i];
-		const char *why = unfit(kind, p->path);
+		const char *why = unfit(right, p->path);
 
-		if (p->kind != kind || (kind == PATH_EXEC && p->map != map))
+		if (p->right != right || (right == RIGHT_EXEC && p->map != map))
 			continue;
 		if (why)
-			add(l, kind, p->path, p->count, 1, why);
-		else if (kind != PATH_READ ||
-			 (!proposed(l, PATH_EXEC, p->path) && !proposed(l, PATH_WRITE, p->path)))
+			add(l, right, p->path, p->count, 1, why);
+		else if (right != RIGHT_READ ||
+			 (!proposed(l, RIGHT_EXEC, p->path) && !proposed(l, RIGHT_WRITE, p->path)))
 			it[n++] = (struct item){p->path, p->count, p->directory};
 	}
 	return n;
@@ -222,14 +222,14 @@ static size_t gather(struct learning *l, enum path_kind kind, bool map, struct i
 /* Programs one by one: a directory of them is more than was run. */
 static void programs(struct learning *l, struct item *it)
 {
-	size_t n = gather(l, PATH_EXEC, false, it);
+	size_t n = gather(l, RIGHT_EXEC, false, it);
 
 	for (size_t i = 0; i < n; i++)
-		add(l, PATH_EXEC, it[i].path, it[i].count, 1,
-		    proposed(l, PATH_WRITE, it[i].path) ? "what can be written must not be run"
-							: NULL);
-	n = gather(l, PATH_EXEC, true, it);
-	merge_all(l, PATH_EXEC, it, n);
+		add(l, RIGHT_EXEC, it[i].path, it[i].count, 1,
+		    proposed(l, RIGHT_WRITE, it[i].path) ? "what can be written must not be run"
+							 : NULL);
+	n = gather(l, RIGHT_EXEC, true, it);
+	merge_all(l, RIGHT_EXEC, it, n);
 }
 
 /* The place that must be open for it: where a name comes or goes, the directory. A directory that
@@ -253,26 +253,26 @@ static void changes(struct learning *l, struct item *it)
 		const struct seen_path *p = &l->s->path[i];
 		const char *at, *why;
 
-		if (p->kind != PATH_WRITE)
+		if (p->right != RIGHT_WRITE)
 			continue;
 		at = place(l, p, buf);
-		why = unfit(PATH_WRITE, at);
-		why = why ? why : unfit(PATH_WRITE, p->path);
+		why = unfit(RIGHT_WRITE, at);
+		why = why ? why : unfit(RIGHT_WRITE, p->path);
 		if (!why && (l->h->is_directory(at) || p->name))
 			why = too_much(l->h, at);
 		if (why)
-			add(l, PATH_WRITE, p->path, p->count, 1, why);
+			add(l, RIGHT_WRITE, p->path, p->count, 1, why);
 		else if (at == buf || l->h->is_directory(at))
-			add(l, PATH_WRITE, at, p->count, 1, NULL);
+			add(l, RIGHT_WRITE, at, p->count, 1, NULL);
 		else
 			it[n++] = (struct item){p->path, p->count, false};
 	}
 	for (size_t i = 0; i < n;) /* files in a directory that is open anyway */
-		if (proposed(l, PATH_WRITE, it[i].path))
+		if (proposed(l, RIGHT_WRITE, it[i].path))
 			it[i] = it[--n];
 		else
 			i++;
-	merge_all(l, PATH_WRITE, it, n);
+	merge_all(l, RIGHT_WRITE, it, n);
 }
 
 /* Who reads again what he has written reads the whole place: the names were of that run. */
@@ -281,12 +281,12 @@ static void read_back(struct learning *l)
 	for (size_t i = 0; i < l->s->n_paths; i++) {
 		const struct seen_path *p = &l->s->path[i];
 
-		for (size_t k = 0; p->kind == PATH_READ && k < l->ret->n; k++) {
+		for (size_t k = 0; p->right == RIGHT_READ && k < l->ret->n; k++) {
 			const struct proposal *w = &l->ret->list[k];
 
-			if (w->kind != PATH_WRITE || w->why_not || !path_below(p->path, w->path))
+			if (w->right != RIGHT_WRITE || w->why_not || !path_below(p->path, w->path))
 				continue;
-			add(l, PATH_READ, w->path, p->count, 1, NULL);
+			add(l, RIGHT_READ, w->path, p->count, 1, NULL);
 			break;
 		}
 	}
@@ -304,7 +304,7 @@ static void drop_covered(struct learning *l)
 		for (size_t k = 0; k < ps->n && !covered; k++) {
 			struct proposal *q = &ps->list[k];
 
-			covered = k != i && !p->why_not && !q->why_not && q->kind == p->kind &&
+			covered = k != i && !p->why_not && !q->why_not && q->right == p->right &&
 				  strcmp(q->path, p->path) != 0 && path_below(p->path, q->path);
 			if (covered) {
 				q->count += p->count;
@@ -325,7 +325,7 @@ static int by_kind(const void *x, const void *y)
 {
 	const struct proposal *a = x, *b = y;
 
-	return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->path, b->path);
+	return a->right != b->right ? (int)a->right - (int)b->right : strcmp(a->path, b->path);
 }
 
 int learn_files(const struct seen *s, const struct learn_host *h, struct proposals *ret)
@@ -338,7 +338,7 @@ int learn_files(const struct seen *s, const struct learn_host *h, struct proposa
 		return -ENOMEM;
 	changes(&l, it);
 	programs(&l, it);
-	merge_all(&l, PATH_READ, it, gather(&l, PATH_READ, false, it));
+	merge_all(&l, RIGHT_READ, it, gather(&l, RIGHT_READ, false, it));
 	read_back(&l);
 	drop_covered(&l);
 	if (ret->n)

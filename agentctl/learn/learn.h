@@ -16,7 +16,7 @@
 
 struct seen_path {
 	char *path;
-	enum path_kind kind; /* READ, WRITE, EXEC */
+	enum right right; /* READ, WRITE or EXEC */
 	uint64_t count;
 	bool directory; /* it is one, and was listed */
 	bool name;      /* it came or went: what is needed is its directory */
@@ -62,7 +62,7 @@ int seen_add_path(struct seen *s, const struct seen_path *p);
 
 struct proposal {
 	char *path;
-	enum path_kind kind;
+	enum right right;
 	uint64_t count; /* accesses */
 	size_t files;   /* how many different ones it stands for */
 	bool broad, optional;
@@ -70,7 +70,7 @@ struct proposal {
 };
 
 struct proposals {
-	struct proposal *list; /* sorted by kind, path */
+	struct proposal *list; /* sorted by right and path */
 	size_t n, room;
 };
 

@@ -7,7 +7,7 @@
 #include "agentctl/learn/learn.h"
 #include "policy/base/cleanup.h"
 
-#define THINGS_MAX 100000 /* of one kind: the log is the work of whoever was fenced */
+#define THINGS_MAX 100000 /* of one right: the log is the work of whoever was fenced */
 
 static const char *str(const json_t *o, const char *a, const char *b)
 {
@@ -73,7 +73,7 @@ static int by_path(const void *x, const void *y)
 	const struct seen_path *a = x, *b = y;
 	int d = strcmp(a->path, b->path);
 
-	return d ? d : (int)a->kind - (int)b->kind;
+	return d ? d : (int)a->right - (int)b->right;
 }
 
 static int by_endpoint(const void *x, const void *y)
@@ -172,15 +172,15 @@ static int add_file(struct seen *s, const json_t *o)
 	p.name = p.made || is(access, "create") || is(access, "remove") || is(access, "rename");
 	p.map = is(access, "map");
 	if (strstr(right, "exec")) {
-		p.kind = PATH_EXEC;
+		p.right = RIGHT_EXEC;
 		r = seen_add_path(s, &p);
 	}
 	if (r == 0 && strstr(right, "write")) {
-		p.kind = PATH_WRITE;
+		p.right = RIGHT_WRITE;
 		r = seen_add_path(s, &p);
 	}
 	if (r == 0 && strstr(right, "read")) {
-		p.kind = PATH_READ;
+		p.right = RIGHT_READ;
 		p.name = p.made = false;
 		r = seen_add_path(s, &p);
 	}

@@ -9,9 +9,8 @@
 #include "agentctl/learn/learn.h"
 #include "policy/base/cleanup.h"
 
-#define MARK       "_agentfw_comment_" /* and a number: where a comment belongs */
-#define MARK_END   "_"
-#define FILE_KINDS 3
+#define MARK     "_agentfw_comment_" /* and a number: where a comment belongs */
+#define MARK_END "_"
 
 struct text {
 	char *p;
@@ -289,12 +288,10 @@ static void endpoints(struct writing *w, int list, const struct seen *s)
 /* ---- files -------------------------------------------------------------------------------------
  */
 
-static const char *const keys[FILE_KINDS] = {"read", "write", "exec"};
-
 static void put_path(struct writing *w, int list, const struct proposal *p)
 {
-	static const char *const what[] = {"files", "files", "libraries"};
-	_cleanup_free_ char *mark = marked(w, p->path, times(p->count, p->files, what[p->kind]));
+	const char *what = p->right == RIGHT_EXEC ? "libraries" : "files";
+	_cleanup_free_ char *mark = marked(w, p->path, times(p->count, p->files, what));
 	int id = mark ? scalar(w, mark) : 0;
 
 	if (mark && (p->broad || p->optional)) {
@@ -320,10 +317,11 @@ static void files(struct writing *w, int profile, const struct proposals *ps)
 
 		if (p->why_not) {
 			str_escape(shown, sizeof(shown), p->path, strlen(p->path));
-			say(&w->not_proposed, "#   %s %s: %s\n", keys[p->kind], shown, p->why_not);
+			say(&w->not_proposed, "#   %s %s: %s\n", profile_list(p->right), shown,
+			    p->why_not);
 			continue;
 		}
-		put_path(w, value(w, profile, keys[p->kind], YAML_SEQUENCE_NODE), p);
+		put_path(w, value(w, profile, profile_list(p->right), YAML_SEQUENCE_NODE), p);
 	}
 }
 

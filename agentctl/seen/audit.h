@@ -16,6 +16,7 @@
 
 #include "fw/ipc/control_msg.h"
 #include "policy/base/err.h"
+#include "policy/base/rights.h"
 
 /* ---- records (audit_record.c) ------------------------------------------------------------------
  */
@@ -33,7 +34,7 @@ struct audit_record {
 	uint64_t time_ns; /* the clock of the wall, milliseconds */
 	uint64_t serial;  /* one for all the records of a system call */
 	uint64_t domain;
-	uint32_t rights;  /* ACCESS: CTL_RIGHT_…, never 0 */
+	uint32_t rights;  /* ACCESS: RIGHT_…, never 0 */
 	bool allocated;   /* DOMAIN: it began; else it ended */
 	uint32_t pid;     /* DOMAIN, SYSCALL; 0: not said */
 	uint32_t uid;     /* UINT32_MAX: not said */

@@ -31,18 +31,6 @@ struct refusals {
 	struct err e;  /* the first thing that went wrong with the record */
 };
 
-const char *right_words(uint32_t rights, char *buf, size_t bytes)
-{
-	static const char *const words[] = {"read", "write", "exec", "socket", "signal", "other"};
-	size_t n = 0;
-
-	buf[0] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(words) && n < bytes; i++)
-		if (rights & 1u << i)
-			n += (size_t)snprintf(buf + n, bytes - n, "%s%s", n ? ", " : "", words[i]);
-	return buf;
-}
-
 /* ---- counted ----------------------------------------------------------------------------------
  */
 
@@ -282,13 +270,12 @@ static void tell_rest(struct refusals *rs, uint64_t lost)
 
 static void say_one(const struct refusals *rs, const struct refusal_entry *e)
 {
-	char path[1000], words[64], line[CTL_PATH_MAX], times[40] = "";
+	char path[1000], words[RIGHTS_STRLEN], line[CTL_PATH_MAX], times[40] = "";
 	const char *help = fix(rs, &e->what, line, sizeof(line));
 
 	if (e->count > 1)
 		snprintf(times, sizeof(times), " (%llu times)", (unsigned long long)e->count);
-	fprintf(stderr, "agentctl: refused: %s %s%s%s%s\n",
-		right_words(e->what.rights, words, sizeof(words)),
+	fprintf(stderr, "agentctl: refused: %s %s%s%s%s\n", rights_words(e->what.rights, words),
 		str_escape(path, sizeof(path), e->what.path, strlen(e->what.path)), times,
 		help ? "; to allow it: " : "", help ? help : "");
 }

@@ -100,7 +100,7 @@ static bool watched_too(const struct refused *r, const struct audit_record *a)
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (strcmp(a->access, others[i]) == 0)
 			return false;
-	return r->watch && watch_works(r->watch) && a->rights & (CTL_RIGHT_WRITE | CTL_RIGHT_EXEC);
+	return r->watch && watch_works(r->watch) && a->rights & (RIGHT_WRITE | RIGHT_EXEC);
 }
 
 static void on_record(void *arg, const struct audit_record *a)
@@ -129,7 +129,7 @@ static bool is_library(const struct watch_event *ev)
 {
 	const char *name = strrchr(ev->path, '/'), *so = strstr(name, ".so");
 
-	return ev->rights & CTL_RIGHT_READ && ev->exists && S_ISREG(ev->mode) &&
+	return ev->rights & RIGHT_READ && ev->exists && S_ISREG(ev->mode) &&
 	       ((so && (!so[3] || (so[3] == '.' && isdigit((unsigned char)so[4])))) ||
 		(strlen(name) > 5 && strcmp(name + strlen(name) - 5, ".node") == 0));
 }
@@ -148,8 +148,7 @@ static uint32_t would_refuse(const struct refused *r, const struct watch_event *
 	if (strncmp(ev->path, "/proc/", 6) == 0) /* nothing that a profile could say */
 		return 0;
 	if (is_library(ev))
-		return judge_maps(p, ev->path) ? judge(p, ev->path, CTL_RIGHT_READ)
-					       : CTL_RIGHT_EXEC;
+		return judge_maps(p, ev->path) ? judge(p, ev->path, RIGHT_READ) : RIGHT_EXEC;
 	if (left_outside(r, ev) || makes_protected(p, ev))
 		return ev->rights;
 	return ev->directory_changes ? judge_name(p, ev->path) : judge(p, ev->path, ev->rights);
@@ -167,7 +166,7 @@ static uint32_t refused_rights(const struct refused *r, const struct watch_event
 	if (r->from->reference)
 		return would_refuse(r, ev);
 	if (makes_protected(r->from->plan, ev))
-		return CTL_RIGHT_WRITE;
+		return RIGHT_WRITE;
 	return ev->directory_changes ? judge_name(r->from->plan, ev->path)
 				     : judge(r->from->plan, ev->path, ev->rights);
 }
@@ -188,8 +187,8 @@ static bool may(const char *path, int mode)
  * for a program in places that are closed to the user tries nothing. */
 static bool user_may(const struct refused *r, const struct watch_event *ev, uint32_t rights)
 {
-	int mode = (rights & CTL_RIGHT_READ ? R_OK : 0) | (rights & CTL_RIGHT_WRITE ? W_OK : 0) |
-		   (rights & CTL_RIGHT_EXEC ? (is_library(ev) ? R_OK : X_OK) : 0);
+	int mode = (rights & RIGHT_READ ? R_OK : 0) | (rights & RIGHT_WRITE ? W_OK : 0) |
+		   (rights & RIGHT_EXEC ? (is_library(ev) ? R_OK : X_OK) : 0);
 	struct user_rights borrowed;
 	char dir[PATH_MAX + 1];
 	struct err e;
@@ -230,7 +229,7 @@ static void on_call(void *arg, const struct watch_event *ev)
 	struct refusal_entry *e;
 	bool is_new;
 
-	if ((what.would || what.rights & CTL_RIGHT_EXEC) && !refusals_known(r->list, &what) &&
+	if ((what.would || what.rights & RIGHT_EXEC) && !refusals_known(r->list, &what) &&
 	    !user_may(r, ev, what.rights))
 		return;
 	e = refusals_add(r->list, &what, &is_new);

@@ -4,6 +4,7 @@
 #define AGENTFW_REFUSED_H
 
 #include "agentctl/ctl.h"
+#include "policy/base/rights.h"
 
 struct refused_from { /* lives as long as the struct refused */
 	const struct policy *policy;
@@ -29,7 +30,7 @@ void refused_end(struct refused *r, int status);
 
 /* One thing that was refused, or would have been; path, exe and comm as the attacker chose them. */
 struct refusal {
-	uint32_t rights; /* CTL_RIGHT_… */
+	uint32_t rights; /* RIGHT_… */
 	uint64_t time_ns;
 	const char *path, *access;
 	bool name; /* it comes or goes: what counts is the right to its directory */
@@ -65,8 +66,5 @@ void refusals_who(struct refusal_entry *e, const struct refusal *who);
 void refusals_tell(struct refusals *rs, struct refusal_entry *e);
 /* Tells the rest, with n that are lost, and says at the end what was refused if status is not 0. */
 void refusals_finish(struct refusals *rs, uint64_t lost, int status);
-
-/* "read, write" */
-const char *right_words(uint32_t rights, char *buf, size_t bytes);
 
 #endif

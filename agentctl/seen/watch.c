@@ -70,10 +70,10 @@ static uint32_t open_rights(uint64_t flags, bool exists)
 
 	if (flags & O_PATH)
 		return 0;
-	return (mode == O_RDONLY || mode == O_RDWR ? CTL_RIGHT_READ : 0) |
+	return (mode == O_RDONLY || mode == O_RDWR ? RIGHT_READ : 0) |
 	       (mode == O_WRONLY || mode == O_RDWR || flags & O_TRUNC ||
 			(flags & O_CREAT && !exists)
-		    ? CTL_RIGHT_WRITE
+		    ? RIGHT_WRITE
 		    : 0);
 }
 
@@ -95,29 +95,29 @@ static bool meaning(const struct held *h, const struct watched_call *c, struct w
 		e->call = e->exists ? "open" : "create";
 		return e->rights != 0;
 	case CALL_CREATE:
-		e->rights = CTL_RIGHT_WRITE;
+		e->rights = RIGHT_WRITE;
 		e->directory_changes = !e->exists;
 		return true;
 	case CALL_EXEC:
-		e->rights = CTL_RIGHT_EXEC;
+		e->rights = RIGHT_EXEC;
 		return e->exists && S_ISREG(e->mode) && e->mode & 0111;
 	case CALL_NEW:
-		e->rights = CTL_RIGHT_WRITE;
+		e->rights = RIGHT_WRITE;
 		e->directory_changes = true;
 		return !e->exists;
 	case CALL_REMOVE:
-		e->rights = CTL_RIGHT_WRITE;
+		e->rights = RIGHT_WRITE;
 		e->directory_changes = e->goes = true;
 		return e->exists;
 	case CALL_REPLACE:
-		e->rights = CTL_RIGHT_WRITE;
+		e->rights = RIGHT_WRITE;
 		e->directory_changes = true;
 		return true;
 	case CALL_CHANGE:
-		e->rights = CTL_RIGHT_WRITE;
+		e->rights = RIGHT_WRITE;
 		return e->exists;
 	case CALL_CONNECT:
-		e->rights = CTL_RIGHT_READ;
+		e->rights = RIGHT_READ;
 		return e->exists && S_ISSOCK(e->mode);
 	}
 	return false;
@@ -164,7 +164,7 @@ static bool add_program(struct held *h, const char *by, const char *text, char *
 	struct watch_event *e = &h->event[h->n_events];
 
 	*e = (struct watch_event){.pid = h->n->pid,
-				  .rights = CTL_RIGHT_EXEC,
+				  .rights = RIGHT_EXEC,
 				  .path = path,
 				  .exists = true,
 				  .mode = S_IFREG | 0755,

@@ -11,11 +11,12 @@
 
 #include "agentctl/confine/plan.h"
 #include "fw/ipc/control_msg.h"
+#include "policy/base/rights.h"
 
 /* What a call is about to do to one path. */
 struct watch_event {
 	uint32_t pid;
-	uint32_t rights;  /* CTL_RIGHT_READ, _WRITE, _EXEC: what it needs */
+	uint32_t rights;  /* RIGHT_READ, _WRITE, _EXEC: what it needs */
 	const char *path; /* absolute, no links in it, as the command's own root has it */
 	bool exists;
 	bool directory_changes; /* a name comes or goes: what counts is the directory */

@@ -137,12 +137,12 @@ static void on_entry_broad(struct yaml *y, void *arg)
 	schema_bool(y, "broad", &r->entry_broad);
 }
 
-void profile_add_path(struct reading *r, enum path_kind kind, const char *path, bool optional,
+void profile_add_path(struct reading *r, enum right right, const char *path, bool optional,
 		      bool broad, unsigned line, unsigned col)
 {
 	const struct blob_path p = {.line = line,
 				    .col = col < UINT16_MAX ? (uint16_t)col : UINT16_MAX,
-				    .kind = (uint8_t)kind,
+				    .right = (uint8_t)right,
 				    .flags = (optional ? BLOB_PATH_OPTIONAL : 0) |
 					     (broad ? BLOB_PATH_BROAD : 0)};
 
@@ -156,11 +156,11 @@ static void check_path(struct yaml *y, const struct reading *r)
 	if (reading_profile(r)->paths.n >= PATHS_MAX)
 		diags_add(y->diags, false, r->entry_line, r->entry_col, NULL, "more than %d paths",
 			  PATHS_MAX);
-	else if (strcmp(path, "/") == 0 && !r->entry_broad && r->kind != PATH_DENY)
+	else if (strcmp(path, "/") == 0 && !r->entry_broad && r->right != RIGHT_NONE)
 		diags_add(y->diags, false, r->entry_line, r->entry_col,
 			  "name the directories; if you mean it: {path: /, broad: true}",
 			  "'/' is every file there is");
-	else if (r->kind == PATH_EXEC && profile_is_interpreter(path) && !r->entry_broad)
+	else if (r->right == RIGHT_EXEC && profile_is_interpreter(path) && !r->entry_broad)
 		diags_add(y->diags, false, r->entry_line, r->entry_col,
 			  "name the programs themselves; if you mean it: {path: ..., broad: true}",
 			  "'%s' runs whatever it is given: with it the list of programs is none",
@@ -190,35 +190,35 @@ static void on_path(struct yaml *y, void *arg)
 	}
 	if (r->path) {
 		check_path(y, r);
-		profile_add_path(r, r->kind, r->path, r->entry_optional, r->entry_broad,
+		profile_add_path(r, r->right, r->path, r->entry_optional, r->entry_broad,
 				 r->entry_line, r->entry_col);
 	}
 	free(steal_ptr(r->path));
 }
 
-static void path_list(struct yaml *y, struct reading *r, enum path_kind kind, const char *what)
+static void path_list(struct yaml *y, struct reading *r, enum right right, const char *what)
 {
-	r->kind = kind;
+	r->right = right;
 	reading_profile(r)->flags |= BLOB_PROFILE_CONFINED;
 	yaml_list(y, what, on_path, r);
 }
 
 void profile_read(struct yaml *y, void *arg)
 {
-	path_list(y, arg, PATH_READ, "'read'");
+	path_list(y, arg, RIGHT_READ, "'read'");
 }
 
 void profile_write(struct yaml *y, void *arg)
 {
-	path_list(y, arg, PATH_WRITE, "'write'");
+	path_list(y, arg, RIGHT_WRITE, "'write'");
 }
 
 void profile_exec(struct yaml *y, void *arg)
 {
-	path_list(y, arg, PATH_EXEC, "'exec'");
+	path_list(y, arg, RIGHT_EXEC, "'exec'");
 }
 
 void profile_deny(struct yaml *y, void *arg)
 {
-	path_list(y, arg, PATH_DENY, "'deny'");
+	path_list(y, arg, RIGHT_NONE, "'deny'");
 }

@@ -21,7 +21,7 @@ static void check(const struct audit_record *r)
 	for (const char *p = r->access; *p; p++)
 		MUST(*p > 0x20 && *p < 0x7f);
 	MUST(r->type != AUDIT_TYPE_LANDLOCK_ACCESS ||
-	     (r->rights && !(r->rights & ~CTL_RIGHTS) && r->access[0]));
+	     (r->rights && !(r->rights & ~RIGHTS_ALL) && r->access[0]));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

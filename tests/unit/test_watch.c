@@ -128,17 +128,17 @@ static void test_memory(void **state)
 /* ---- the judge ---------------------------------------------------------------------------------
  */
 
-#define R CTL_RIGHT_READ
-#define W CTL_RIGHT_WRITE
-#define X CTL_RIGHT_EXEC
+#define R RIGHT_READ
+#define W RIGHT_WRITE
+#define X RIGHT_EXEC
 
 static void add_library(struct plan *p)
 {
 	p->libraries = calloc(1, sizeof(*p->libraries));
 	p->libraries->n = 1;
 	strcpy(p->libraries->path[0], "/usr/lib");
-	plan_add(p, STEP_LIBRARY, "/usr/lib", BIND_EXEC);
-	plan_add(p, STEP_ALLOW, "/usr/lib", ALLOW_READ);
+	plan_add(p, STEP_LIBRARY, "/usr/lib", RIGHT_EXEC);
+	plan_add(p, STEP_ALLOW, "/usr/lib", RIGHT_READ);
 }
 
 static void test_judge(void **state)
@@ -149,17 +149,17 @@ static void test_judge(void **state)
 	plan_add(&p, STEP_TMPFS, "/tmp", 1);
 	plan_add(&p, STEP_DEVICES, NULL, 0);
 	plan_add(&p, STEP_PROC, NULL, 0);
-	plan_add(&p, STEP_ALLOW, "/dev", ALLOW_READ | ALLOW_WRITE);
-	plan_add(&p, STEP_ALLOW, "/proc", ALLOW_READ);
-	plan_add(&p, STEP_BIND, "/tmp/given", BIND_READ);
-	plan_add(&p, STEP_BIND, "/srv/out", BIND_WRITE);
-	plan_add(&p, STEP_BIND, "/srv/out/.git/config", BIND_READ);
-	plan_add(&p, STEP_BIND, "/usr/bin/curl", BIND_EXEC);
+	plan_add(&p, STEP_ALLOW, "/dev", RIGHT_READ | RIGHT_WRITE);
+	plan_add(&p, STEP_ALLOW, "/proc", RIGHT_READ);
+	plan_add(&p, STEP_BIND, "/tmp/given", RIGHT_READ);
+	plan_add(&p, STEP_BIND, "/srv/out", RIGHT_WRITE);
+	plan_add(&p, STEP_BIND, "/srv/out/.git/config", RIGHT_READ);
+	plan_add(&p, STEP_BIND, "/usr/bin/curl", RIGHT_EXEC);
 	plan_add(&p, STEP_DENY, "/srv/in/secret", 0);
-	plan_add(&p, STEP_ALLOW, "/srv/in", ALLOW_READ);
-	plan_add(&p, STEP_ALLOW, "/srv/out", ALLOW_WRITE);
-	plan_add(&p, STEP_ALLOW, "/tmp", ALLOW_READ | ALLOW_WRITE);
-	plan_add(&p, STEP_ALLOW, "/usr/bin/curl", ALLOW_EXEC);
+	plan_add(&p, STEP_ALLOW, "/srv/in", RIGHT_READ);
+	plan_add(&p, STEP_ALLOW, "/srv/out", RIGHT_WRITE);
+	plan_add(&p, STEP_ALLOW, "/tmp", RIGHT_READ | RIGHT_WRITE);
+	plan_add(&p, STEP_ALLOW, "/usr/bin/curl", RIGHT_EXEC);
 	assert_false(p.failed);
 
 	assert_int_equal(judge(&p, "/srv/in/x", R | W | X), W | X);
@@ -198,8 +198,8 @@ static void test_judge_landlock(void **state)
 {
 	struct plan p = {0};
 
-	plan_add(&p, STEP_ALLOW, "/srv/out", ALLOW_WRITE);
-	plan_add(&p, STEP_ALLOW, "/usr/bin/curl", ALLOW_EXEC);
+	plan_add(&p, STEP_ALLOW, "/srv/out", RIGHT_WRITE);
+	plan_add(&p, STEP_ALLOW, "/usr/bin/curl", RIGHT_EXEC);
 	assert_int_equal(judge(&p, "/srv/out/x", R | W | X), R | X);
 	assert_int_equal(judge(&p, "/usr/bin/curl", R | W | X), W);
 	plan_done(&p);
