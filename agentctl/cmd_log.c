@@ -3,13 +3,18 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/command.h"
+#include "agentctl/daemon/policy_file.h"
+#include "agentctl/launch/exit_status.h"
+#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
 
 #define DEFAULT_DIR "/var/log/agentfw"
 #define FOLLOW_US   (200 * 1000)

@@ -2,13 +2,18 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
-#include <stdlib.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/command.h"
+#include "agentctl/daemon/client.h"
+#include "agentctl/launch/exit_status.h"
+#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 #define EXIT_NOT_RUNNING 3
 

@@ -2,9 +2,18 @@
  * not. */
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/command.h"
+#include "agentctl/daemon/policy_file.h"
+#include "agentctl/launch/exit_status.h"
+#include "policy/base/addr.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
+#include "policy/profile.h"
 
 /* Both of its addresses pass, or it does not. */
 static struct match match_localhost(const struct policy *p, enum scheme scheme, uint16_t port)

@@ -1,10 +1,14 @@
 /* One tool of the agent, in its own box: found in the policy, its command line built, started and
  * waited for. */
+
+#include "agentctl/tool.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,12 +17,26 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agentctl/box/box.h"
+#include "agentctl/command.h"
+#include "agentctl/confine/descriptors.h"
+#include "agentctl/confine/namespaces.h"
 #include "agentctl/confine/plan.h"
+#include "agentctl/confine/plan_print.h"
+#include "agentctl/confine/user.h"
+#include "agentctl/daemon/client.h"
+#include "agentctl/daemon/fence.h"
+#include "agentctl/daemon/policy_file.h"
 #include "agentctl/guard/guard.h"
-#include "agentctl/launch/broker.h"
+#include "agentctl/launch/exit_status.h"
+#include "agentctl/launch/ferry.h"
+#include "agentctl/launch/launch.h"
+#include "agentctl/launch/watched_fd.h"
 #include "agentctl/seen/refused.h"
-#include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 #include "policy/base/path.h"
+#include "policy/policy.h"
+#include "policy/profile.h"
 
 struct tool {
 	const struct tool_call *call;
@@ -29,6 +47,7 @@ struct tool {
 	char **argv;
 	struct launch launch;
 	pid_t ferry[3];
+	struct guard *guard;
 	struct fence fence;
 	struct refused_from from;
 	struct refused *refused;
@@ -107,13 +126,13 @@ static int make_plan(struct tool *t, struct err *e)
 	const struct box box = {.policy = t->policy,
 				.profile = t->index,
 				.policy_path = t->call->policy->path,
-				.run_dir = run_dir(),
+				.run_dir = client_run_dir(),
 				.log_dir = t->call->log_dir ? t->call->log_dir
 							    : policy_audit_dir(t->policy),
 				.cwd = t->call->cwd,
 				.namespaces = namespaces_allowed(t->profile.best_effort)};
 
-	return box_plan(&box, &t->plan, e);
+	return box_plan(&box, &t->plan, &t->guard, e);
 }
 
 /* The program's path may begin with ~ or $WORKSPACE. */
@@ -172,7 +191,7 @@ static int make_fence(struct tool *t, struct err *e)
 }
 
 /* Whoever called does not wait for it any more. */
-static void caller_gone(struct launch_watch *w)
+static void caller_gone(struct watched_fd *w)
 {
 	struct tool *t = w->arg;
 
@@ -188,6 +207,7 @@ static int start(struct tool *t, int *status, struct err *e)
 	t->from =
 	    (struct refused_from){.policy = t->policy,
 				  .plan = &t->plan,
+				  .guard = t->guard,
 				  .policy_path = c->policy->path,
 				  .log_dir = c->log_dir ? c->log_dir : policy_audit_dir(t->policy),
 				  .tool = c->name,
@@ -201,7 +221,7 @@ static int start(struct tool *t, int *status, struct err *e)
 		launch_watch(&t->launch, c->caller, caller_gone, t);
 	if (c->stop >= 0)
 		launch_watch(&t->launch, c->stop, caller_gone, t);
-	guard_watch(t->plan.guard, &t->launch, c->name);
+	guard_watch(t->guard, &t->launch, c->name);
 	if (refused_begin(&t->from, &t->launch, &t->refused, e) < 0)
 		return -e->code;
 	if (c->stop >= 0) /* from here on its end is noticed, and there is something to take down */
@@ -235,8 +255,8 @@ static int take_ferries(struct tool *t, struct err *e)
 			continue;
 		if (pipe2(fds, O_CLOEXEC) < 0)
 			return err_set(e, errno, "cannot make a pipe: %s", strerror(errno));
-		t->ferry[i] = i ? ferry(fds[0], streams[i], &t->call->who)
-				: ferry(streams[i], fds[1], &t->call->who);
+		t->ferry[i] = i ? ferry_start(fds[0], streams[i], &t->call->who)
+				: ferry_start(streams[i], fds[1], &t->call->who);
 		close(fds[!ours]);
 		streams[i] = fds[ours];
 		if (t->ferry[i] < 0)
@@ -284,7 +304,7 @@ static int in_box(struct tool *t)
 	else
 		status = launch_wait(l);
 	end_ferries(t);
-	if (guard_end(t->plan.guard))
+	if (guard_end(t->guard))
 		status = EXIT_PROTECTED;
 	launch_done(l, t->call->name);
 	refused_end(t->refused, status);
@@ -308,6 +328,7 @@ int tool_run(const struct tool_call *call)
 		r = in_box(&t);
 	}
 	command_free(t.argv);
+	guard_free(t.guard);
 	plan_done(&t.plan);
 	return r;
 }

@@ -1,13 +1,22 @@
 /* What is denied in a box: on top of every other mount, and at every place where the host shows the
  * same file, for it may have been mounted a second time. */
+#include "agentctl/box/deny.h"
+
 #include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agentctl/box/box.h"
+#include "agentctl/box/build.h"
+#include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 #include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 /* A line of /proc/self/mountinfo: man 5 proc. */
 struct shown {
@@ -188,7 +197,7 @@ static void deny_secrets(struct build *b)
 	}
 }
 
-int box_deny(struct build *b)
+int deny_steps(struct build *b)
 {
 	struct mounts x = {.m = NULL};
 	bool any = false;

@@ -1,15 +1,27 @@
 /* Which mounts a box needs, and which rights by inode. */
+#include "agentctl/box/files.h"
+
 #include <errno.h>
-#include <stdarg.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "agentctl/box/box.h"
+#include "agentctl/box/build.h"
+#include "agentctl/box/companions.h"
+#include "agentctl/box/deny.h"
+#include "agentctl/confine/landlock.h"
+#include "agentctl/confine/mount.h"
+#include "agentctl/confine/plan.h"
 #include "agentctl/guard/guard.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 #include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 #define TMP_BYTES (256ull << 20)
 
@@ -32,26 +44,13 @@ static const char *const implied_network[] = {"/etc/resolv.conf",
 					      "/etc/pki",
 					      "/etc/ca-certificates",
 					      "/usr/local/share/ca-certificates"};
-/* Empty in every box, unless the profile names them. The last ones: sockets of other programs. */
+/* Empty in every box, unless the profile names them. The last one: sockets of other programs. */
 static const char *const private_dirs[] = {"/tmp", "/var/tmp", "/run"};
 
 static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
 				      "/dev/urandom"};
 
-int box_entry_error(struct build *b, const struct profile_path *path, int code, const char *fmt,
-		    ...)
-{
-	char what[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(what, sizeof(what), fmt, ap);
-	va_end(ap);
-	return err_set(b->e, code, "%s:%u:%u: %s: %s: %s", b->b->policy_path, path->line, path->col,
-		       profile_list(path->right), path->path, what);
-}
-
-bool box_is_private(const char *path)
+bool files_are_private(const char *path)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(private_dirs); i++)
 		if (path_below(path, private_dirs[i]))
@@ -121,22 +120,22 @@ static int guard(struct build *b, const struct entry *x)
 		if (protected_opened_by(place, profile_unprotect(b->b->policy, b->b->profile, i)))
 			place = NULL;
 	if (place && place->name) {
-		box_entry_error(b, &x->path, EPERM, "it is a protected place, or in one: %s",
-				place->path);
+		build_error(b, &x->path, EPERM, "it is a protected place, or in one: %s",
+			    place->path);
 		return err_hint(b->e, "if the tool must write there: unprotect: [%s]", place->name);
 	}
 	if (!is_directory(x->real))
 		return 0;
-	if (!b->p->guard && !(b->p->guard = guard_new(b->b->policy, b->b->profile)))
+	if (!b->guard && !(b->guard = guard_new(b->b->policy, b->b->profile)))
 		return err_set(b->e, ENOMEM, "out of memory");
-	return guard_add(b->p->guard, x->real, b->e);
+	return guard_add(b->guard, x->real, b->e);
 }
 
 static int add_mount(struct build *b, const struct entry *x)
 {
 	b->sockets |= is_socket(x->real);
 	if (x->path.right == RIGHT_EXEC || x->path.right == RIGHT_WRITE ||
-	    (x->path.right == RIGHT_READ && box_is_private(x->real) && !is_written(b, x->real)))
+	    (x->path.right == RIGHT_READ && files_are_private(x->real) && !is_written(b, x->real)))
 		add_bind(b, x->real, x->path.right, false);
 	return x->path.right == RIGHT_WRITE ? guard(b, x) : 0;
 }
@@ -259,7 +258,7 @@ static void hide_socket(const char *path, void *arg)
 {
 	struct build *b = arg;
 
-	if (box_is_private(path))
+	if (files_are_private(path))
 		return;
 	for (size_t i = 0; i < b->n_entries; i++)
 		if (b->entry[i].real && strcmp(b->entry[i].real, path) == 0)
@@ -271,7 +270,7 @@ static void hide_socket(const char *path, void *arg)
  * resolvers, D-Bus and container engines do. */
 static void hide(struct build *b)
 {
-	if (b->b->run_dir && b->b->run_dir[0] && !box_is_private(b->b->run_dir))
+	if (b->b->run_dir && b->b->run_dir[0] && !files_are_private(b->b->run_dir))
 		plan_add(b->p, STEP_HIDE, b->b->run_dir, 0);
 	if (b->b->log_dir && b->b->log_dir[0])
 		plan_add(b->p, STEP_HIDE, b->b->log_dir, 0);
@@ -294,7 +293,7 @@ static void own_places(struct build *b)
 	plan_add(b->p, STEP_PROC, NULL, 0);
 }
 
-int box_mounts(struct build *b)
+int files_mounts(struct build *b)
 {
 	char real[PATH_MAX];
 	size_t from;
@@ -304,7 +303,7 @@ int box_mounts(struct build *b)
 	from = b->p->n;
 	for (size_t i = 0; i < b->libs->n; i++)
 		plan_add(b->p, STEP_LIBRARY, b->libs->path[i], RIGHT_EXEC);
-	if (!b->profile.no_network && realpath("/etc/resolv.conf", real) && box_is_private(real))
+	if (!b->profile.no_network && realpath("/etc/resolv.conf", real) && files_are_private(real))
 		add_bind(b, real, RIGHT_READ, true);
 	for (size_t i = 0; r == 0 && i < b->n_entries; i++)
 		if (b->entry[i].real)
@@ -313,10 +312,10 @@ int box_mounts(struct build *b)
 		return r;
 	each_part(b, mount_part);
 	protect(b->b->policy_path, b);
-	if (b->p->guard)
-		guard_each(b->p->guard, protect, b);
+	if (b->guard)
+		guard_each(b->guard, protect, b);
 	pin_all(b, from);
-	if ((r = settle(b, from)) < 0 || (r = box_deny(b)) < 0)
+	if ((r = settle(b, from)) < 0 || (r = deny_steps(b)) < 0)
 		return r;
 	hide(b);
 	return 0;
@@ -361,19 +360,19 @@ static int check_apart(struct build *b, const struct entry *x)
 		    y->real && y->path.right != RIGHT_NONE && path_below(x->real, y->real);
 
 		if (x->path.right == RIGHT_NONE && inside) {
-			box_entry_error(b, &x->path, EOPNOTSUPP,
-					"without mounts nothing can be denied in %s, which is "
-					"allowed",
-					y->path.path);
+			build_error(b, &x->path, EOPNOTSUPP,
+				    "without mounts nothing can be denied in %s, which is "
+				    "allowed",
+				    y->path.path);
 			return err_hint(b->e, "name what is in it one by one, without the place "
 					      "that is denied");
 		}
 		if ((x->path.right == RIGHT_EXEC && y->path.right == RIGHT_WRITE && inside) ||
 		    (x->path.right == RIGHT_WRITE && y->path.right == RIGHT_EXEC && inside)) {
-			box_entry_error(b, &x->path, EOPNOTSUPP,
-					"without mounts write and exec cannot be kept apart: it "
-					"is in %s",
-					y->path.path);
+			build_error(b, &x->path, EOPNOTSUPP,
+				    "without mounts write and exec cannot be kept apart: it "
+				    "is in %s",
+				    y->path.path);
 			return err_hint(b->e, "what a tool can write it must not run: take one of "
 					      "the two out");
 		}
@@ -381,7 +380,7 @@ static int check_apart(struct build *b, const struct entry *x)
 	return 0;
 }
 
-int box_rights(struct build *b)
+int files_rights(struct build *b)
 {
 	int r = 0;
 

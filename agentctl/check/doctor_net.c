@@ -1,13 +1,13 @@
 /* The daemon is asked what netfilter and cgroup BPF can do: it has the code for that. */
-#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "agentctl/check/doctor.h"
-#include "agentctl/ctl.h"
+#include "agentctl/daemon/client.h"
+#include "agentctl/launch/exit_status.h"
 #include "policy/base/cleanup.h"
 
 /* What fw/probe.c says. */

@@ -1,3 +1,4 @@
+
 #include "agentctl/check/profile_check.h"
 
 #include <errno.h>
@@ -5,14 +6,30 @@
 #include <limits.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agentctl/box/box.h"
+#include "agentctl/box/companions.h"
+#include "agentctl/box/files.h"
+#include "agentctl/confine/elf_needs.h"
+#include "agentctl/confine/libraries.h"
+#include "agentctl/confine/namespaces.h"
+#include "agentctl/confine/plan.h"
+#include "agentctl/confine/user.h"
+#include "agentctl/daemon/client.h"
+#include "agentctl/daemon/policy_file.h"
+#include "agentctl/guard/guard.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 #include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/policy.h"
+#include "policy/profile.h"
 
 #define LIBRARIES_MAX 512 /* of one program, theirs included */
 #define SHEBANG_MAX   256 /* what the kernel reads of a script */
@@ -389,7 +406,7 @@ static void check_cwd(struct check *c)
 		      "make it, or name one that is there", "cwd: %.300s is no directory",
 		      c->profile.cwd);
 	else if (!named(c, RIGHT_READ, real) && !named(c, RIGHT_EXEC, real) &&
-		 !box_is_private(real))
+		 !files_are_private(real))
 		found(c, DOUBTFUL, c->profile.line, c->profile.col, "add it to read",
 		      "cwd: %.300s cannot be read in the box", c->profile.cwd);
 }
@@ -416,18 +433,20 @@ static void check_box(struct check *c)
 	const struct box box = {.policy = c->policy,
 				.profile = c->index,
 				.policy_path = c->path,
-				.run_dir = run_dir(),
+				.run_dir = client_run_dir(),
 				.log_dir = policy_audit_dir(c->policy),
 				.namespaces = namespaces_allowed(c->profile.best_effort)};
 	struct plan plan = {0};
+	struct guard *guard = NULL;
 	unsigned line, col;
 	struct err e = {0};
 
 	/* who starts it may be somebody else than who checks it */
-	if (user_find(&plan, user, &e) == 0 && box_plan(&box, &plan, &e) < 0) {
+	if (user_find(&plan, user, &e) == 0 && box_plan(&box, &plan, &guard, &e) < 0) {
 		place_of(c, &e, &line, &col, &text);
 		found(c, WRONG, line, col, e.hint[0] ? e.hint : NULL, "%s", text);
 	}
+	guard_free(guard);
 	plan_done(&plan);
 }
 

@@ -1,10 +1,13 @@
 /* Memory and processes of a command, all of it together, as a cgroup limits them: version 2 where
  * the host gives it the controllers, else the hierarchies of version 1. */
+#include "agentctl/confine/cgroup.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +17,7 @@
 #include "agentctl/confine/plan.h"
 #include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 #define V1_PREFIX   "agentfw-" /* and our pid */
 #define REMOVE_TRY  200

@@ -1,6 +1,8 @@
 /* Landlock: which files may be opened and run, by inode; abstract unix sockets and signals stay
  * inside. And whoever is in a domain neither reads nor changes the memory of a process outside, by
  * /proc or otherwise: what it could not send, that one could. */
+#include "agentctl/confine/landlock.h"
+
 #include <errno.h>
 #include <linux/landlock.h>
 #include <stdint.h>
@@ -9,8 +11,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
+#include "agentctl/confine/tree.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
 
 /* Newer than the headers may be. */
 #define ACCESS_REFER               (1ull << 13)

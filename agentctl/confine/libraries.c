@@ -1,17 +1,20 @@
 /* Where the loader finds libraries: they are mapped, so they must lie where programs may be mapped.
  */
+#include "agentctl/confine/libraries.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
+#include "agentctl/confine/subdirs.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/path.h"
 
@@ -149,10 +152,10 @@ static bool may_hold_programs(const struct library_dirs *l, const char *library,
 	return !leads_to_library(l, path);
 }
 
-int library_program_dirs(const struct library_dirs *l, const char *library, char **ret,
-			 size_t *ret_bytes)
+int library_program_dirs(const struct library_dirs *l, const char *library, const char *run_dir,
+			 char **ret, size_t *ret_bytes)
 {
-	int r = subdirs(library, ret, ret_bytes);
+	int r = subdirs(library, run_dir, ret, ret_bytes);
 	char *to = *ret, *end;
 
 	if (r < 0)

@@ -1,4 +1,6 @@
 /* User, network and pid namespaces; the mount namespace's content is tree.c's. */
+#include "agentctl/confine/namespaces.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -13,6 +15,7 @@
 
 #include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 static int put(const char *path, const char *text, struct err *e)
 {

@@ -10,14 +10,17 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "agentctl/confine/plan.h"
-#include "agentctl/seen/watch_calls.h"
+#include "agentctl/confine/seccomp.h"
+#include "agentctl/confine/watch_calls.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262

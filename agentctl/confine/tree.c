@@ -1,11 +1,14 @@
 /* The file system of a box: the host's tree, in which nothing may be written, run or opened as a
  * device, and on it the few places where more is allowed. Flags are only ever added: what the host
  * has mounted read-only or noexec stays so. */
+#include "agentctl/confine/tree.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -13,8 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
 
 #define EMPTY_PATH  0x1000 /* AT_EMPTY_PATH */
 #define RECURSIVE   0x8000 /* AT_RECURSIVE */

@@ -1,14 +1,19 @@
 /* Who the command runs as. */
+#include "agentctl/confine/user.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 static int take(struct plan *p, const struct passwd *pw)
 {

@@ -1,42 +1,43 @@
 /* A fence, as the command sees it that asked the daemon for it. */
+#include "agentctl/daemon/fence.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/daemon/client.h"
+#include "agentctl/daemon/policy_file.h"
+#include "agentctl/launch/watched_fd.h"
+#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 #define TRIES    5
 #define AGAIN_US 20000
 
-const char *run_dir(void)
-{
-	const char *dir = getenv("AGENTFW_RUN_DIR");
-
-	return dir ? dir : CTL_RUN_DIR;
-}
-
-int path_absolute(const char *path, char *ret, size_t bytes, struct err *e)
+int fence_log_dir(const char *dir, char *ret, size_t bytes, struct err *e)
 {
 	char cwd[PATH_MAX];
 	int n;
 
-	if (!path) {
+	if (!dir) {
 		ret[0] = '\0';
 		return 0;
 	}
-	if (!path[0]) {
+	if (!dir[0]) {
 		err_set(e, EINVAL, "--log-dir '' names no directory");
 		return err_hint(e, "leave it out for the policy's audit.dir");
 	}
-	if (path[0] == '/')
-		n = snprintf(ret, bytes, "%s", path);
+	if (dir[0] == '/')
+		n = snprintf(ret, bytes, "%s", dir);
 	else if (getcwd(cwd, sizeof(cwd)))
-		n = snprintf(ret, bytes, "%s/%s", cwd, path);
+		n = snprintf(ret, bytes, "%s/%s", cwd, dir);
 	else
 		return err_set(e, errno, "where are we? %s", strerror(errno));
 	return n < 0 || (size_t)n >= bytes
@@ -105,7 +106,7 @@ int fence_open(struct fence *f, const struct fence_wish *w, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	if (fd < 0)
 		return fd;
-	r = path_absolute(w->log_dir, m->log_dir, sizeof(m->log_dir), e);
+	r = fence_log_dir(w->log_dir, m->log_dir, sizeof(m->log_dir), e);
 	if (r < 0)
 		return r;
 	m->flags = w->audit ? CTL_CREATE_AUDIT : 0;
@@ -133,7 +134,7 @@ static void tell_going(void)
 }
 
 /* It has something to say only when the fence is over; else the connection has ended. */
-void fence_gone(struct launch_watch *w)
+void fence_gone(struct watched_fd *w)
 {
 	struct fence *f = w->arg;
 

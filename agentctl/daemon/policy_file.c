@@ -1,13 +1,17 @@
+#include "agentctl/daemon/policy_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
 
 #define POLICY_TEXT_MAX (128u << 20)
 

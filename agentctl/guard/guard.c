@@ -1,10 +1,11 @@
+
 #include "agentctl/guard/guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -13,9 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agentctl/box/box.h"
+#include "agentctl/guard/listing.h"
+#include "agentctl/guard/quarantine.h"
+#include "agentctl/launch/launch.h"
+#include "agentctl/launch/watched_fd.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 #include "policy/base/path.h"
+#include "policy/profile.h"
 
 #define DIRECTORIES_MAX 200000 /* a second or so */
 #define DEEP_MAX        200    /* descriptors are held open on the way down */
@@ -176,13 +182,13 @@ static void tell(struct guard *g, const char *path, const char *what)
 
 static void is_new(struct guard *g, size_t place, int dirfd, const char *path)
 {
-	int r = aside_move(dirfd, protected_places[place].path, g->launch ? TRIES : TRIES_AT_END);
+	int r = quarantine(dirfd, protected_places[place].path, g->launch ? TRIES : TRIES_AT_END);
 
 	g->found++;
 	if (r == 0) {
 		tell(g, path,
 		     "made by the command, and others would obey it: its name now ends "
-		     "with " ASIDE_SUFFIX);
+		     "with " QUARANTINE_SUFFIX);
 	} else if (!g->launch) {
 		tell(g, path,
 		     "made by the command, others would obey it, and it cannot be moved aside");
@@ -397,7 +403,7 @@ static void mark(const struct guard *g, const struct inotify_event *e, bool *cha
 			changed[g->watched[i].root] = true;
 }
 
-static void on_event(struct launch_watch *w)
+static void on_event(struct watched_fd *w)
 {
 	struct guard *g = w->arg;
 	char buf[16384] __attribute__((aligned(__alignof__(struct inotify_event))));

@@ -1,4 +1,6 @@
 /* What of a directory matters to the guard. */
+#include "agentctl/guard/listing.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -6,8 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agentctl/guard/guard.h"
-#include "policy/base/cleanup.h"
+#include "policy/profile.h"
 
 void listing_note(struct listing *l, const char *name)
 {

@@ -1,10 +1,12 @@
+
 #include "agentctl/launch/broker.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -17,7 +19,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agentctl/launch/exit_status.h"
+#include "agentctl/launch/ferry.h"
+#include "agentctl/launch/watched_fd.h"
+#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 #include "policy/base/path.h"
 
 #define REQUEST_MS 5000
@@ -139,7 +146,7 @@ static int take_streams(int conn, int fds[3])
 }
 
 /* Does anybody wait for it? */
-static bool wanted(const struct tool_call *c)
+static bool wanted(const struct broker_call *c)
 {
 	struct pollfd pfd[2] = {{.fd = c->caller, .events = POLLIN}, {.fd = c->stop}};
 
@@ -147,14 +154,14 @@ static bool wanted(const struct tool_call *c)
 }
 
 /* All else is done: this may wait until he reads it. */
-static void pass_on_messages(const struct tool_call *c, int said)
+static void pass_on_messages(const struct broker_call *c, int said)
 {
-	if (lseek(said, 0, SEEK_CUR) == 0 || !wanted(c) || become(&c->who) < 0)
+	if (lseek(said, 0, SEEK_CUR) == 0 || !wanted(c) || ferry_become(&c->who) < 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
 	lseek(said, 0, SEEK_SET);
-	carry(said, c->streams[2]);
+	ferry_carry(said, c->streams[2]);
 }
 
 static _Noreturn void serve(const struct broker *b, int conn, const struct ucred *caller)
@@ -171,8 +178,7 @@ static _Noreturn void serve(const struct broker *b, int conn, const struct ucred
 			    .msg_control = control.bytes,
 			    .msg_controllen = sizeof(control.bytes)};
 	const struct timeval wait = {.tv_sec = REQUEST_MS / 1000};
-	struct tool_call call = {
-	    .cwd = cwd, .who = *caller, .caller = conn, .stop = b->stop[0], .agent = b->fence};
+	struct broker_call call = {.cwd = cwd, .who = *caller, .caller = conn, .stop = b->stop[0]};
 	int n, said;
 	ssize_t got;
 	char status[16];
@@ -263,7 +269,7 @@ static void reap(struct broker *b, uint32_t slot)
 		forget(b, slot);
 }
 
-void broker_serve(struct launch_watch *w)
+void broker_serve(struct watched_fd *w)
 {
 	struct broker *b = w->arg;
 	struct epoll_event ev[16];
@@ -300,8 +306,8 @@ static int make_socket(struct broker *b, const char *run_dir, struct err *e)
 	return 0;
 }
 
-int broker_open(struct broker *b, const char *run_dir, const char *fence,
-		int (*call)(void *arg, const struct tool_call *c), void *arg, struct err *e)
+int broker_open(struct broker *b, const char *run_dir, const char *fence, broker_fn *call,
+		void *arg, struct err *e)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = LISTENING};
 	int r;

@@ -1,23 +1,31 @@
 /* A command is started by its plan, and waited for. */
+#include "agentctl/launch/launch.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "agentctl/box/box.h"
+#include "agentctl/confine/cgroup.h"
+#include "agentctl/confine/lookup.h"
 #include "agentctl/confine/plan.h"
-#include "agentctl/ctl.h"
+#include "agentctl/launch/exit_status.h"
+#include "agentctl/launch/init.h"
+#include "agentctl/launch/output.h"
+#include "agentctl/launch/watched_fd.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
+#include "policy/base/err.h"
+#include "policy/profile.h"
 
 /* ---- the child ---------------------------------------------------------------------------------
  */
@@ -78,7 +86,7 @@ static int why_not(const struct launch *l, int code, struct err *e)
 		err_hint(
 		    e,
 		    "it is there; what it needs to run, an interpreter (#!) or a loader, is not");
-	else if (code == ENOENT && l->plan->tool && box_is_private(name))
+	else if (code == ENOENT && l->plan->tool && plan_is_private(l->plan, name))
 		err_hint(e, "the box has its own: put the program where `exec` can name it");
 	else if (code == EACCES && stat(name, &st) == 0 && !S_ISREG(st.st_mode))
 		err_hint(e, "it is no program");
@@ -151,9 +159,9 @@ void launch_prepare(struct launch *l)
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-void launch_watch(struct launch *l, int fd, void (*fn)(struct launch_watch *w), void *arg)
+void launch_watch(struct launch *l, int fd, void (*fn)(struct watched_fd *w), void *arg)
 {
-	l->watch[l->n_watches++] = (struct launch_watch){fd, fn, arg};
+	l->watch[l->n_watches++] = (struct watched_fd){fd, fn, arg};
 }
 
 /* What the command says goes through us where it is counted. ret_streams: what it gets. */

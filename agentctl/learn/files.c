@@ -1,15 +1,20 @@
 /* From single accesses to the lists of a profile: a directory when several files in it were read,
  * never a home or what everything lies in; nothing of what others trust. */
-#include "agentctl/learn/learn.h"
+
+#include "agentctl/learn/files.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agentctl/confine/plan.h"
+#include "agentctl/learn/log.h"
+#include "agentctl/seen/suggest.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 #define SEVERAL    3 /* files of one directory: then the directory */
 #define DEEP       3 /* /usr/lib/python3: what lies higher is only merged for its own files */

@@ -1,11 +1,15 @@
 /* The events of runs in audit mode, gathered: each thing once, with how often. */
+#include "agentctl/learn/log.h"
+
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agentctl/learn/learn.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
 
 #define THINGS_MAX 100000 /* of one right: the log is the work of whoever was fenced */
 

@@ -1,13 +1,22 @@
 /* The policy that held, with what was learned put into its lists. Libyaml writes it anew, so that
  * every value is quoted as it must be; comments are put behind the lines afterwards. */
+#include "agentctl/learn/yaml.h"
+
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
-#include "agentctl/learn/learn.h"
+#include "agentctl/learn/files.h"
+#include "agentctl/learn/log.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 #define MARK     "_agentfw_comment_" /* and a number: where a comment belongs */
 #define MARK_END "_"

@@ -1,4 +1,5 @@
 /* The audit socket: opened in the first network namespace, for only there the kernel tells. */
+
 #include "agentctl/seen/audit.h"
 
 #include <errno.h>
@@ -15,8 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
+#include "agentctl/confine/landlock.h"
+#include "agentctl/seen/audit_record.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 #define ABI_WITH_LOG    7
 #define INITIAL_PID_NS  0xEFFFFFFCu /* include/linux/proc_ns.h: never changed */

@@ -1,8 +1,10 @@
 /* Records of the kernel's audit log, as text: "audit(SECONDS.MS:SERIAL): key=value key=value …". */
+#include "agentctl/seen/audit_record.h"
+
 #include <string.h>
 
-#include "agentctl/seen/audit.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 #include "policy/base/rights.h"
 
 #define NS 1000000000ull

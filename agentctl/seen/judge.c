@@ -1,7 +1,10 @@
 /* What a plan comes to for one path: the same lists that are applied, read instead. */
+#include "agentctl/seen/judge.h"
+
 #include <string.h>
 
-#include "agentctl/seen/watch.h"
+#include "agentctl/confine/libraries.h"
+#include "agentctl/confine/plan.h"
 #include "policy/base/path.h"
 #include "policy/base/rights.h"
 

@@ -1,12 +1,18 @@
+#include "agentctl/seen/refusals.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
+#include "agentctl/daemon/client.h"
 #include "agentctl/seen/refused.h"
-#include "policy/base/cleanup.h"
+#include "agentctl/seen/suggest.h"
+#include "fw/ipc/control_msg.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
+#include "policy/policy.h"
 
 #define ENTRIES_MAX 4096  /* different ones; what comes then is counted only */
 #define WOULD_MAX   16384 /* in audit mode, which is for learning */

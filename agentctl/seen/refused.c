@@ -1,21 +1,34 @@
+
 #include "agentctl/seen/refused.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "agentctl/confine/plan.h"
+#include "agentctl/confine/user.h"
 #include "agentctl/guard/guard.h"
+#include "agentctl/launch/launch.h"
+#include "agentctl/launch/watched_fd.h"
 #include "agentctl/seen/audit.h"
+#include "agentctl/seen/audit_record.h"
+#include "agentctl/seen/judge.h"
+#include "agentctl/seen/process.h"
+#include "agentctl/seen/refusals.h"
 #include "agentctl/seen/watch.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
+#include "policy/base/err.h"
 #include "policy/base/path.h"
+#include "policy/base/rights.h"
 
 #define RECENT 64 /* system calls whose record may come yet */
 
@@ -135,9 +148,9 @@ static bool is_library(const struct watch_event *ev)
 }
 
 /* A place that others trust is about to be made. */
-static bool makes_protected(const struct plan *p, const struct watch_event *ev)
+static bool makes_protected(const struct guard *g, const struct watch_event *ev)
 {
-	return ev->directory_changes && !ev->goes && guard_refuses(p->guard, ev->path);
+	return ev->directory_changes && !ev->goes && guard_refuses(g, ev->path);
 }
 
 /* What the profile would refuse of it, in audit mode. */
@@ -149,7 +162,7 @@ static uint32_t would_refuse(const struct refused *r, const struct watch_event *
 		return 0;
 	if (is_library(ev))
 		return judge_maps(p, ev->path) ? judge(p, ev->path, RIGHT_READ) : RIGHT_EXEC;
-	if (left_outside(r, ev) || makes_protected(p, ev))
+	if (left_outside(r, ev) || makes_protected(r->from->reference_guard, ev))
 		return ev->rights;
 	return ev->directory_changes ? judge_name(p, ev->path) : judge(p, ev->path, ev->rights);
 }
@@ -158,14 +171,14 @@ static bool refuse(void *arg, const struct watch_event *ev)
 {
 	const struct refused *r = arg;
 
-	return makes_protected(r->from->plan, ev);
+	return makes_protected(r->from->guard, ev);
 }
 
 static uint32_t refused_rights(const struct refused *r, const struct watch_event *ev)
 {
 	if (r->from->reference)
 		return would_refuse(r, ev);
-	if (makes_protected(r->from->plan, ev))
+	if (makes_protected(r->from->guard, ev))
 		return RIGHT_WRITE;
 	return ev->directory_changes ? judge_name(r->from->plan, ev->path)
 				     : judge(r->from->plan, ev->path, ev->rights);
@@ -239,7 +252,7 @@ static void on_call(void *arg, const struct watch_event *ev)
 	refusals_tell(r->list, e);
 }
 
-static void on_readable(struct launch_watch *w)
+static void on_readable(struct watched_fd *w)
 {
 	struct refused *r = w->arg;
 

@@ -1,11 +1,16 @@
 /* What to write into a profile so that the same thing passes. A person may paste it without a
  * second thought, so nothing is said of places from which others take orders or secrets. */
+#include "agentctl/seen/suggest.h"
+
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agentctl/confine/plan.h"
-#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 #define PATH_TEXT_MAX 2000 /* what a policy takes */
 

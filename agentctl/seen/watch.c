@@ -1,3 +1,4 @@
+
 #include "agentctl/seen/watch.h"
 
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,8 +17,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agentctl/seen/watch_calls.h"
+#include "agentctl/confine/libraries.h"
+#include "agentctl/confine/plan.h"
+#include "agentctl/confine/watch_calls.h"
+#include "agentctl/launch/launch.h"
+#include "agentctl/launch/watched_fd.h"
+#include "agentctl/seen/watch_path.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
 
 #define TURN        64     /* calls, then others want to be served */
 #define NEXT_NS     100000 /* one call is often followed by another */
@@ -292,7 +301,7 @@ static bool serve_one(struct watch *w)
 	return true;
 }
 
-static void on_call(struct launch_watch *lw)
+static void on_call(struct watched_fd *lw)
 {
 	static const struct timespec now = {0}, next = {.tv_nsec = NEXT_NS};
 	struct watch *w = lw->arg;
@@ -309,7 +318,7 @@ static void on_call(struct launch_watch *lw)
 	}
 }
 
-static void on_listener(struct launch_watch *lw)
+static void on_listener(struct watched_fd *lw)
 {
 	struct watch *w = lw->arg;
 	union {

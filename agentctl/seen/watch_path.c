@@ -1,15 +1,17 @@
 /* Paths as another process means them: its root, its working directory, its memory. */
+#include "agentctl/seen/watch_path.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "agentctl/seen/watch.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/path.h"
 
@@ -108,7 +110,8 @@ static bool through_self(pid_t pid, char *text, size_t bytes)
 	return (size_t)snprintf(text, bytes, "%s", dir) < bytes;
 }
 
-int watch_open_in(int root, const char *text, uint64_t flags)
+/* openat2 within a root. */
+static int open_in(int root, const char *text, uint64_t flags)
 {
 	struct open_how how = {.flags = O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT};
 	int fd = -1;
@@ -124,7 +127,7 @@ int watch_open_in(int root, const char *text, uint64_t flags)
 
 int watch_open_file(int root, const char *path)
 {
-	_cleanup_close_ int fd = watch_open_in(root, path, O_PATH | O_NOFOLLOW);
+	_cleanup_close_ int fd = open_in(root, path, O_PATH | O_NOFOLLOW);
 	char self[48];
 	struct stat st;
 
@@ -174,7 +177,7 @@ static int of_directory(int root, char *text, char *ret, size_t bytes, struct wa
 	if (!last[1] || strcmp(last, "/.") == 0 || strcmp(last, "/..") == 0)
 		return -EINVAL;
 	*last = '\0';
-	fd = watch_open_in(root, text[0] ? text : "/", O_PATH | O_DIRECTORY);
+	fd = open_in(root, text[0] ? text : "/", O_PATH | O_DIRECTORY);
 	if (fd < 0 || (ret_stat && look(fd, ret_stat) < 0))
 		return -ENOTDIR;
 	r = name_of(fd, dir, sizeof(dir));
@@ -202,7 +205,7 @@ int watch_path(pid_t pid, int root, int dirfd, const char *text, bool follow, ch
 		;
 	if (r < 0)
 		return r;
-	fd = watch_open_in(root, full, O_PATH | (follow ? 0 : O_NOFOLLOW));
+	fd = open_in(root, full, O_PATH | (follow ? 0 : O_NOFOLLOW));
 	if (fd < 0 && errno == ENOENT)
 		return of_directory(root, full, ret_path, PATH_MAX + 1, ret_stat);
 	if (fd < 0)

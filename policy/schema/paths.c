@@ -5,7 +5,11 @@
 #include <string.h>
 
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 #include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
+
 #include "policy/schema/profile.h"
 
 #define PATHS_MAX 512

@@ -1,6 +1,8 @@
 /* Records of the kernel's audit log. The first byte chooses the type. A record that is taken says
  * the same with one more field that nobody asks for, and its strings end. */
-#include "agentctl/seen/audit.h"
+
+#include "agentctl/seen/audit_record.h"
+#include "policy/base/rights.h"
 #include "tests/fuzz/fuzz.h"
 
 static enum audit_result parse(unsigned type, const uint8_t *data, size_t n,

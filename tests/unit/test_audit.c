@@ -11,9 +11,13 @@
 #include <string.h>
 
 #include "agentctl/confine/plan.h"
-#include "agentctl/seen/audit.h"
+#include "agentctl/seen/audit_record.h"
+#include "agentctl/seen/refusals.h"
 #include "agentctl/seen/refused.h"
+#include "agentctl/seen/suggest.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 #define HEAD "audit(1795548731.973:67): "
 

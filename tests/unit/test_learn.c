@@ -10,8 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/learn/learn.h"
-#include "policy/base/cleanup.h"
+#include "agentctl/learn/files.h"
+#include "agentctl/learn/log.h"
+#include "agentctl/learn/yaml.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
+#include "policy/policy.h"
+#include "policy/profile.h"
 
 static const char *gone, *directory; /* all else exists and is a file */
 

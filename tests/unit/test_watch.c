@@ -15,8 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/seen/watch.h"
+#include "agentctl/confine/libraries.h"
+#include "agentctl/confine/plan.h"
+#include "agentctl/seen/judge.h"
+#include "agentctl/seen/watch_path.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/rights.h"
 
 static char dir[] = "/tmp/agentfw-watch-XXXXXX"; /* with a file, a directory, links */
 static int root = -1;
