@@ -125,7 +125,7 @@ static int show_policy(const char *path)
 	return told(r, &e);
 }
 
-static int show(int argc, char **argv)
+static int show_file(int argc, char **argv)
 {
 	return with_one(argc, argv, show_policy);
 }
@@ -164,7 +164,7 @@ int cmd_policy(int argc, char **argv)
 		const char *name;
 		int (*run)(int argc, char **argv);
 	} all[] = {
-	    {"check", check}, {"groups", groups}, {"show", show}, {"learn", learn_policy_of}};
+	    {"check", check}, {"groups", groups}, {"show", show_file}, {"learn", learn_policy_of}};
 	struct nearest nearest = {.written = argc > 1 ? argv[1] : ""};
 
 	if (argc < 2)

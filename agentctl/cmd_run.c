@@ -66,7 +66,7 @@ static void set_environment(const struct run *r)
 	setenv("LOGNAME", p->user, 1);
 }
 
-static int options(struct run *r, int argc, char **argv)
+static int run_options(struct run *r, int argc, char **argv)
 {
 	static const struct option longs[] = {
 	    {"policy", required_argument, NULL, 'p'}, {"log-dir", required_argument, NULL, 'l'},
@@ -151,7 +151,7 @@ static int call_tool(void *arg, const struct broker_call *asked)
 	return tool_run(&call);
 }
 
-static int start(struct run *r, struct launch *l, int *status, struct err *e)
+static int start_command(struct run *r, struct launch *l, int *status, struct err *e)
 {
 	launch_watch(l, r->fence.control, fence_gone, &r->fence);
 	if (has_tools(r)) {
@@ -199,7 +199,7 @@ static int in_fence(struct run *r)
 	launch_prepare(&l);
 	if (fence_open(&r->fence, &wish, &e) < 0)
 		return ctl_fail_waiting(r->fence.patience.signo, &e);
-	if (start(r, &l, &status, &e) < 0)
+	if (start_command(r, &l, &status, &e) < 0)
 		ctl_fail(&e);
 	else
 		status = launch_wait(&l);
@@ -217,7 +217,7 @@ int cmd_run(int argc, char **argv)
 {
 	static struct run r = {.fence.control = -1};
 	struct err e = {0};
-	int ret = options(&r, argc, argv);
+	int ret = run_options(&r, argc, argv);
 
 	if (ret)
 		return ret;

@@ -13,7 +13,7 @@
 #include "fw/ipc/control_msg.h"
 #include "policy/base/err.h"
 
-static int options(struct tool_call *c, const char **policy, int argc, char **argv)
+static int tool_options(struct tool_call *c, const char **policy, int argc, char **argv)
 {
 	static const struct option longs[] = {
 	    {"policy", required_argument, NULL, 'p'},
@@ -68,7 +68,7 @@ int cmd_tool(int argc, char **argv)
 	struct tool_call call = {.streams = {0, 1, 2}, .caller = -1, .stop = -1};
 	const char *policy = NULL;
 	struct err e = {0};
-	int r = options(&call, &policy, argc, argv);
+	int r = tool_options(&call, &policy, argc, argv);
 
 	if (r)
 		return r;

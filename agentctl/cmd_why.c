@@ -162,7 +162,7 @@ static int find_network(const struct policy_file *f, const char *tool, struct qu
 	return 0;
 }
 
-static int answer(const struct policy_file *f, const char *tool, const struct endpoint *ep)
+static int answer_question(const struct policy_file *f, const char *tool, const struct endpoint *ep)
 {
 	struct question q;
 	struct policy *own;
@@ -206,7 +206,7 @@ int cmd_why(int argc, char **argv)
 		return EXIT_CTL;
 	if (one_endpoint(text, &ep, &e) < 0 || policy_file_load(path, &f, &e) < 0)
 		return ctl_fail(&e);
-	c = answer(&f, tool, &ep);
+	c = answer_question(&f, tool, &ep);
 	policy_file_done(&f);
 	return c;
 }

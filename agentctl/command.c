@@ -17,8 +17,8 @@ __attribute__((format(printf, 1, 0))) static void vsay(const char *fmt, va_list 
 	fputc('\n', stderr);
 }
 
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
+static void say_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say_line(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -56,15 +56,15 @@ int ctl_unknown(const char *command)
 	struct nearest nearest = {.written = command};
 
 	if (command[0] == '-') {
-		say("there is no option '%s' before a command", command);
-		say("hint: options stand behind the command: agentctl run %s …", command);
+		say_line("there is no option '%s' before a command", command);
+		say_line("hint: options stand behind the command: agentctl run %s …", command);
 		return EXIT_CTL;
 	}
-	say("there is no command '%s'", command);
+	say_line("there is no command '%s'", command);
 	for (const struct command *c = commands; c->name; c++)
 		nearest_try(&nearest, c->name);
 	if (nearest.found) {
-		say("hint: did you mean '%s'?", nearest.found);
+		say_line("hint: did you mean '%s'?", nearest.found);
 		return EXIT_CTL;
 	}
 	fputs("agentctl: hint: there are: ", stderr);

@@ -200,7 +200,7 @@ static void caller_gone(struct watched_fd *w)
 	launch_kill(&t->launch);
 }
 
-static int start(struct tool *t, int *status, struct err *e)
+static int start_tool(struct tool *t, int *status, struct err *e)
 {
 	const struct tool_call *c = t->call;
 
@@ -299,7 +299,7 @@ static int in_box(struct tool *t)
 	launch_prepare(l);
 	if (make_fence(t, &e) < 0)
 		return ctl_fail_waiting(t->fence.patience.signo, &e);
-	if (take_ferries(t, &e) < 0 || start(t, &status, &e) < 0)
+	if (take_ferries(t, &e) < 0 || start_tool(t, &status, &e) < 0)
 		ctl_fail(&e);
 	else
 		status = launch_wait(l);

@@ -211,7 +211,7 @@ static int rank(const struct step *s)
 }
 
 /* Parents before what is in them; what the profile names lies on top of a library directory. */
-static int by_path(const void *x, const void *y)
+static int steps_by_path(const void *x, const void *y)
 {
 	const struct step *a = x, *b = y;
 	int d = strcmp(a->path, b->path);
@@ -235,7 +235,7 @@ static int settle(struct build *b, size_t from)
 {
 	struct plan *p = b->p;
 
-	qsort(p->step + from, p->n - from, sizeof(*p->step), by_path);
+	qsort(p->step + from, p->n - from, sizeof(*p->step), steps_by_path);
 	for (size_t i = from; i + 1 < p->n;) {
 		const struct step *x = &p->step[i], *y = &p->step[i + 1];
 

@@ -149,7 +149,7 @@ static const char *current(const struct libraries *l, const char *program)
 }
 
 /* DIR/NAME is there: it counts from now on. */
-static bool take(struct libraries *l, const char *dir, const char *name)
+static bool library_take(struct libraries *l, const char *dir, const char *name)
 {
 	char text[PATH_MAX], real[PATH_MAX];
 
@@ -181,7 +181,7 @@ static bool in_runpath(struct libraries *l, const char *name, char *ret_dir)
 			snprintf(text, sizeof(text), "%.2000s%.2000s", own, dir + 7);
 		else
 			snprintf(text, sizeof(text), "%.4000s", dir);
-		if (realpath(text, real) && take(l, real, name)) {
+		if (realpath(text, real) && library_take(l, real, name)) {
 			snprintf(ret_dir, PATH_MAX, "%s", real);
 			return true;
 		}
@@ -192,7 +192,7 @@ static bool in_runpath(struct libraries *l, const char *name, char *ret_dir)
 static bool in_library_dirs(struct libraries *l, const char *name)
 {
 	for (size_t i = 0; i < l->c->libs->n; i++)
-		if (take(l, l->c->libs->path[i], name))
+		if (library_take(l, l->c->libs->path[i], name))
 			return true;
 	return false;
 }

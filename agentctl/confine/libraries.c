@@ -29,7 +29,7 @@ static const char *const modules[] = {"engines-1.1", "engines-3", "gconv", "gio"
 				      "perl",        "perl-base", "perl5", "pkcs11", "sasl2"};
 
 /* What we may not look through stays without programs; the tool's loader would hardly find more. */
-static void add(struct library_dirs *l, const char *path)
+static void add_library_dir(struct library_dirs *l, const char *path)
 {
 	char real[PATH_MAX];
 	struct stat st;
@@ -56,7 +56,7 @@ static void read_conf(struct library_dirs *l, const char *file, int deep)
 			end--;
 		*end = '\0';
 		if (p[0] == '/')
-			add(l, p);
+			add_library_dir(l, p);
 		if (strncmp(p, "include ", 8) != 0)
 			continue;
 		p += 8 + strspn(p + 8, " \t");
@@ -104,7 +104,7 @@ void library_dirs(struct library_dirs *ret)
 	    realpath(loader, real)) {
 		snprintf(ret->loader, sizeof(ret->loader), "%s", real);
 		*strrchr(real, '/') = '\0';
-		add(ret, real);
+		add_library_dir(ret, real);
 	}
 	read_conf(ret, LD_SO_CONF, INCLUDE_DEEP);
 }

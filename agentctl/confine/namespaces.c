@@ -17,7 +17,7 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
 
-static int put(const char *path, const char *text, struct err *e)
+static int proc_put(const char *path, const char *text, struct err *e)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
@@ -31,15 +31,15 @@ static int put(const char *path, const char *text, struct err *e)
 static int identity(const struct plan *p, struct err *e)
 {
 	char map[64];
-	int r = put("/proc/self/setgroups", "deny", e);
+	int r = proc_put("/proc/self/setgroups", "deny", e);
 
 	if (r < 0)
 		return r;
 	snprintf(map, sizeof(map), "%u %u 1\n", p->uid, p->uid);
-	if ((r = put("/proc/self/uid_map", map, e)) < 0)
+	if ((r = proc_put("/proc/self/uid_map", map, e)) < 0)
 		return r;
 	snprintf(map, sizeof(map), "%u %u 1\n", p->gid, p->gid);
-	return put("/proc/self/gid_map", map, e);
+	return proc_put("/proc/self/gid_map", map, e);
 }
 
 /* Programs talk to themselves over it; it leads nowhere. */

@@ -142,7 +142,7 @@ static int inet(scmp_filter_ctx ctx, unsigned family)
 /* What leaves without a packet of the agent's own: the kernel tells the neighbours of every group
  * that somebody joins, so the group's address says what he likes. What chooses the device that a
  * redirected packet leaves by. And the address of somebody else, for answers go there. */
-static int options(scmp_filter_ctx ctx)
+static int socket_options(scmp_filter_ctx ctx)
 {
 	static const struct {
 		unsigned level, name;
@@ -231,7 +231,8 @@ static int make(uint64_t bits, scmp_filter_ctx *ret)
 	if (r == 0 && (r = families(ctx, SCMP_SYS(socket))) == 0 &&
 	    (r = families(ctx, SCMP_SYS(socketpair))) == 0 && (r = inet(ctx, AF_INET)) == 0 &&
 	    (r = inet(ctx, AF_INET6)) == 0 && (r = arguments(ctx)) == 0 &&
-	    (r = options(ctx)) == 0 && (r = core_limit(ctx)) == 0 && (r = stricter(ctx, bits)) == 0)
+	    (r = socket_options(ctx)) == 0 && (r = core_limit(ctx)) == 0 &&
+	    (r = stricter(ctx, bits)) == 0)
 		/* a tree instead of a list: most calls are in none of the rules */
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return r;

@@ -99,7 +99,7 @@ static void keep(const char *run_dir, const struct stat *dir, const char *names,
 }
 
 /* Some file systems do not say in the list what an entry is. */
-static bool is_directory(DIR *d, const struct dirent *e)
+static bool is_subdir(DIR *d, const struct dirent *e)
 {
 	struct stat st;
 
@@ -119,7 +119,7 @@ static int look_through(DIR *d, char **ret, size_t *ret_bytes)
 	if (!to)
 		return -ENOMEM;
 	while ((errno = 0, e = readdir(d)))
-		if (is_directory(d, e))
+		if (is_subdir(d, e))
 			fwrite(e->d_name, 1, strlen(e->d_name) + 1, to);
 	r = -errno;
 	return fclose(to) != 0 ? -ENOMEM : r;

@@ -43,7 +43,7 @@ int tree_open(const char *path)
 	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 }
 
-static int take(const char *path)
+static int tree_clone(const char *path)
 {
 	_cleanup_close_ int at = tree_open(path);
 
@@ -69,7 +69,7 @@ int tree_take(const char *path, enum right how, int *ret_fd, struct err *e)
 	    [RIGHT_WRITE] = NOTHING & ~(uint64_t)MOUNT_ATTR_RDONLY,
 	    [RIGHT_EXEC] = NOTHING & ~(uint64_t)MOUNT_ATTR_NOEXEC,
 	};
-	_cleanup_close_ int fd = take(path);
+	_cleanup_close_ int fd = tree_clone(path);
 	struct statvfs fs;
 	int r = fd < 0 ? -errno : set(fd, "", EMPTY_PATH | RECURSIVE, flags[how]);
 
@@ -90,7 +90,7 @@ int tree_take(const char *path, enum right how, int *ret_fd, struct err *e)
 int tree_take_devices(struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
-		device_fd[i] = take(devices[i]);
+		device_fd[i] = tree_clone(devices[i]);
 		if (device_fd[i] < 0 ||
 		    set(device_fd[i], "", EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) < 0)
 			return err_set(e, errno, "cannot take %s into the box: %s", devices[i],

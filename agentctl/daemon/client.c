@@ -273,7 +273,7 @@ static pid_t spawn(int *ret_ready, int complaints)
 }
 
 /* What it said while it started, but for the last words of one that did not. */
-static void tell(const char *said, size_t bytes)
+static void tell_lines(const char *said, size_t bytes)
 {
 	while (bytes) {
 		const char *newline = memchr(said, '\n', bytes);
@@ -304,7 +304,7 @@ static int pass_on(char *said, struct err *e)
 	if (!last)
 		return err_set(e, ETIMEDOUT,
 			       "agentfwd did not start: it said nothing within thirty seconds");
-	tell(said, (size_t)(last - said));
+	tell_lines(said, (size_t)(last - said));
 	last[strcspn(last, "\n")] = '\0';
 	if (strncmp(last, DAEMON_SAYS, strlen(DAEMON_SAYS)) == 0)
 		last += strlen(DAEMON_SAYS);
@@ -348,7 +348,7 @@ static int start_daemon(struct patience *p, struct err *e)
 	r = r > 0 && read(ready, &one, 1) == 1;
 	n = pread(complaints, said, sizeof(said) - 1, 0);
 	if (r) {
-		tell(said, n > 0 ? (size_t)n : 0);
+		tell_lines(said, n > 0 ? (size_t)n : 0);
 		return 0;
 	}
 	end_daemon(pid, &status);

@@ -76,7 +76,7 @@ static void command_line(char **command, char *ret, size_t bytes)
 		n += (size_t)snprintf(ret + n, bytes - n, "%s%s", n ? " " : "", *a);
 }
 
-static int ask(struct fence *f, struct ctl_create *m, int policy, struct err *e)
+static int ask_daemon(struct fence *f, struct ctl_create *m, int policy, struct err *e)
 {
 	int r;
 
@@ -114,7 +114,7 @@ int fence_open(struct fence *f, const struct fence_wish *w, struct err *e)
 	command_line(w->command, m->command, sizeof(m->command));
 	snprintf(m->tool, sizeof(m->tool), "%s", w->tool ? w->tool : "");
 	f->tool = w->tool;
-	for (unsigned i = 0; (r = ask(f, m, fd, e)) < 0 && is_going(r) && i < TRIES; i++)
+	for (unsigned i = 0; (r = ask_daemon(f, m, fd, e)) < 0 && is_going(r) && i < TRIES; i++)
 		usleep(AGAIN_US);
 	return r;
 }
@@ -183,7 +183,7 @@ static void tell_last(const struct ctl_summary *s)
 	}
 }
 
-static void tell(const struct fence *f, const struct ctl_summary *s, bool verbose)
+static void tell_summary(const struct fence *f, const struct ctl_summary *s, bool verbose)
 {
 	const char *q = strpbrk(f->made.log_dir, " '\"$\\") ? "'" : "";
 
@@ -219,7 +219,7 @@ void fence_close(struct fence *f, bool verbose, int status)
 			tell_going();
 		if (status)
 			tell_last(&f->summary);
-		tell(f, &f->summary, verbose);
+		tell_summary(f, &f->summary, verbose);
 		return;
 	}
 	if (!f->gone && !f->patience.signo)

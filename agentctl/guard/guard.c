@@ -171,7 +171,7 @@ void guard_each(const struct guard *g, void (*fn)(const char *real, void *arg), 
 /* ---- what is new -------------------------------------------------------------------------------
  */
 
-static void tell(struct guard *g, const char *path, const char *what)
+static void tell_place(struct guard *g, const char *path, const char *what)
 {
 	char shown[1024];
 
@@ -186,12 +186,13 @@ static void is_new(struct guard *g, size_t place, int dirfd, const char *path)
 
 	g->found++;
 	if (r == 0) {
-		tell(g, path,
-		     "made by the command, and others would obey it: its name now ends "
-		     "with " QUARANTINE_SUFFIX);
+		tell_place(g, path,
+			   "made by the command, and others would obey it: its name now ends "
+			   "with " QUARANTINE_SUFFIX);
 	} else if (!g->launch) {
-		tell(g, path,
-		     "made by the command, others would obey it, and it cannot be moved aside");
+		tell_place(
+		    g, path,
+		    "made by the command, others would obey it, and it cannot be moved aside");
 	} else if (g->launch->pid > 0 && !g->launch->over && !g->killed) {
 		g->killed = true; /* what is left is moved at the end */
 		launch_kill(g->launch);
@@ -208,7 +209,8 @@ static bool as_it_was(struct guard *g, const char *path, const struct stat *st)
 	if (!k || strcmp(realpath(path, real) ? real : "", k->real) != 0)
 		return false;
 	if (k->inode != st->st_ino && !S_ISDIR(st->st_mode)) {
-		tell(g, path, "replaced while the command ran, by it or by others: look at it");
+		tell_place(g, path,
+			   "replaced while the command ran, by it or by others: look at it");
 		k->inode = st->st_ino;
 	}
 	return true;
@@ -259,7 +261,7 @@ static void closed_to_us(struct guard *g, int dirfd, const char *name, const cha
 	    (st.st_ctim.tv_sec > g->since.tv_sec ||
 	     (st.st_ctim.tv_sec == g->since.tv_sec && st.st_ctim.tv_nsec >= g->since.tv_nsec))) {
 		g->found++;
-		tell(g, path, "cannot be looked into any more");
+		tell_place(g, path, "cannot be looked into any more");
 	}
 }
 
@@ -486,7 +488,8 @@ size_t guard_end(struct guard *g)
 		snprintf(path, sizeof(path), "%s", g->dir[i]);
 		look_through(g, AT_FDCWD, g->dir[i], path, 0);
 		if (g->too_much) {
-			tell(g, g->dir[i], "too many or too deep directories to look through");
+			tell_place(g, g->dir[i],
+				   "too many or too deep directories to look through");
 			g->found++;
 		}
 		g->too_much = false;

@@ -77,7 +77,7 @@ static bool may_call(const struct broker *b, int conn, struct ucred *ret)
 
 /* ---- one call, in its own process ------------------------------------------------------------ */
 
-static _Noreturn void answer(int conn, const char *what, const char *text)
+static _Noreturn void answer_call(int conn, const char *what, const char *text)
 {
 	char buf[300];
 	int n = snprintf(buf, sizeof(buf), "%s %s\n", what, text);
@@ -139,9 +139,9 @@ static int take_streams(int conn, int fds[3])
 
 	for (int i = 0; i < 3; i++)
 		if ((fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 10)) < 0)
-			answer(conn, "error", "the descriptors could not be taken");
+			answer_call(conn, "error", "the descriptors could not be taken");
 	if (said < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(said, 2) < 0)
-		answer(conn, "error", "the descriptors could not be taken");
+		answer_call(conn, "error", "the descriptors could not be taken");
 	return said;
 }
 
@@ -188,14 +188,15 @@ static _Noreturn void serve(const struct broker *b, int conn, const struct ucred
 	if (got <= 0)
 		_exit(0);
 	if (mh.msg_flags & MSG_TRUNC)
-		answer(conn, "error",
-		       "the arguments are longer than 64 KB: hand them over on stdin");
+		answer_call(conn, "error",
+			    "the arguments are longer than 64 KB: hand them over on stdin");
 	if ((mh.msg_flags & MSG_CTRUNC) || take_descriptors(&mh, call.streams) != 3)
-		answer(conn, "error", "a call comes with three descriptors: stdin, stdout, stderr");
+		answer_call(conn, "error",
+			    "a call comes with three descriptors: stdin, stdout, stderr");
 	n = split(buf, (size_t)got, words);
 	if (n < 1)
-		answer(conn, "error",
-		       "a call is the tool's name and its arguments, each ended by NUL");
+		answer_call(conn, "error",
+			    "a call is the tool's name and its arguments, each ended by NUL");
 	said = take_streams(conn, call.streams);
 	read_cwd(caller->pid, cwd, sizeof(cwd));
 	call.name = words[0];
@@ -203,12 +204,12 @@ static _Noreturn void serve(const struct broker *b, int conn, const struct ucred
 	call.n_values = (size_t)n - 1;
 	snprintf(status, sizeof(status), "%d", b->call(b->arg, &call));
 	pass_on_messages(&call, said);
-	answer(conn, "exit", status);
+	answer_call(conn, "exit", status);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static void start(struct broker *b, int slot, int conn, const struct ucred *caller)
+static void start_call(struct broker *b, int slot, int conn, const struct ucred *caller)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = (uint32_t)slot};
 	pid_t us = getpid(), pid = fork();
@@ -250,7 +251,7 @@ static void accept_call(struct broker *b)
 		(void)!send(conn, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		return;
 	}
-	start(b, slot, conn, &caller);
+	start_call(b, slot, conn, &caller);
 }
 
 /* Closing does not end the watching: a call that was forked meanwhile holds the same pidfd. */

@@ -44,7 +44,7 @@ static int reach(struct err *e)
 			   "cannot call tools");
 }
 
-static int ask(int fd, const char *name, char *const *values, size_t n_values, struct err *e)
+static int send_call(int fd, const char *name, char *const *values, size_t n_values, struct err *e)
 {
 	static const int streams[3] = {0, 1, 2};
 	static char buf[BROKER_MESSAGE_MAX];
@@ -100,7 +100,7 @@ int broker_call(const char *name, char *const *values, size_t n_values, struct e
 
 	if (fd < 0)
 		return fd;
-	if ((r = ask(fd, name, values, n_values, e)) < 0)
+	if ((r = send_call(fd, name, values, n_values, e)) < 0)
 		return r;
 	n = hear(fd, reply, sizeof(reply) - 1);
 	reply[n > 0 ? n : 0] = '\0';

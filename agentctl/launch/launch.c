@@ -314,7 +314,7 @@ void launch_kill(struct launch *l)
 }
 
 /* Waits for whatever comes first, and does it. */
-static void look(struct launch *l, int wait)
+static void launch_look(struct launch *l, int wait)
 {
 	struct pollfd pfd[6 + LAUNCH_WATCHES] = {
 	    {.fd = l->signals, .events = POLLIN},
@@ -345,7 +345,7 @@ static int run_to_end(struct launch *l)
 			l->over_time = true;
 			launch_kill(l);
 		}
-		look(l, !deadline || l->over_time ? -1 : (int)(deadline - now));
+		launch_look(l, !deadline || l->over_time ? -1 : (int)(deadline - now));
 	}
 	l->over = true;
 	return status;
@@ -356,7 +356,7 @@ int launch_wait(struct launch *l)
 	int status = run_to_end(l);
 
 	while (!l->deserted && !(output_over(&l->out[0]) && output_over(&l->out[1])))
-		look(l, -1);
+		launch_look(l, -1);
 	for (int i = 0; i < 2; i++)
 		output_close(&l->out[i]);
 	for (int i = 0; i < CGROUP_KINDS; i++)

@@ -100,8 +100,8 @@ static struct proposal *propose(struct learning *l, enum right right, const char
 	return p;
 }
 
-static void add(struct learning *l, enum right right, const char *path, uint64_t count,
-		size_t files, const char *why_not)
+static void add_proposal(struct learning *l, enum right right, const char *path, uint64_t count,
+			 size_t files, const char *why_not)
 {
 	struct proposal *p = propose(l, right, path);
 
@@ -141,7 +141,7 @@ static bool proposed(const struct learning *l, enum right right, const char *pat
 /* ---- merging -----------------------------------------------------------------------------------
  */
 
-static int by_path(const void *x, const void *y)
+static int items_by_path(const void *x, const void *y)
 {
 	/* a directory before what is in it, and that before its neighbours */
 	const unsigned char *a = (const void *)((const struct item *)x)->path;
@@ -174,7 +174,7 @@ static bool merge(struct learning *l, enum right right, const char *dir, const s
 		for (k = i + 1; k < n && path_below(it[k].path, sub); k++)
 			;
 		if (k - i == 1 && !it[i].path[len] && !it[i].directory) {
-			add(l, right, it[i].path, it[i].count, 1, NULL);
+			add_proposal(l, right, it[i].path, it[i].count, 1, NULL);
 			direct++;
 		} else {
 			merged += merge(l, right, sub, it + i, k - i);
@@ -182,7 +182,7 @@ static bool merge(struct learning *l, enum right right, const char *dir, const s
 	}
 	if (too_much(l->h, dir)) {
 		if (listed)
-			add(l, right, dir, it[0].count, 1, too_much(l->h, dir));
+			add_proposal(l, right, dir, it[0].count, 1, too_much(l->h, dir));
 		return false;
 	}
 	if (!listed && (direct + merged < SEVERAL || (depth(dir) < DEEP && direct < SEVERAL)))
@@ -190,7 +190,7 @@ static bool merge(struct learning *l, enum right right, const char *dir, const s
 	for (size_t i = first; i < l->ret->n; i++)
 		free(l->ret->list[i].path);
 	l->ret->n = first;
-	add(l, right, dir, count, n, NULL);
+	add_proposal(l, right, dir, count, n, NULL);
 	return true;
 }
 
@@ -198,7 +198,7 @@ static void merge_all(struct learning *l, enum right right, struct item *it, siz
 {
 	if (!n)
 		return;
-	qsort(it, n, sizeof(*it), by_path);
+	qsort(it, n, sizeof(*it), items_by_path);
 	merge(l, right, "/", it, n);
 }
 
@@ -216,7 +216,7 @@ static size_t gather(struct learning *l, enum right right, bool map, struct item
 		if (p->right != right || (right == RIGHT_EXEC && p->map != map))
 			continue;
 		if (why)
-			add(l, right, p->path, p->count, 1, why);
+			add_proposal(l, right, p->path, p->count, 1, why);
 		else if (right != RIGHT_READ ||
 			 (!proposed(l, RIGHT_EXEC, p->path) && !proposed(l, RIGHT_WRITE, p->path)))
 			it[n++] = (struct item){p->path, p->count, p->directory};
@@ -230,9 +230,10 @@ static void programs(struct learning *l, struct item *it)
 	size_t n = gather(l, RIGHT_EXEC, false, it);
 
 	for (size_t i = 0; i < n; i++)
-		add(l, RIGHT_EXEC, it[i].path, it[i].count, 1,
-		    proposed(l, RIGHT_WRITE, it[i].path) ? "what can be written must not be run"
-							 : NULL);
+		add_proposal(l, RIGHT_EXEC, it[i].path, it[i].count, 1,
+			     proposed(l, RIGHT_WRITE, it[i].path)
+				 ? "what can be written must not be run"
+				 : NULL);
 	n = gather(l, RIGHT_EXEC, true, it);
 	merge_all(l, RIGHT_EXEC, it, n);
 }
@@ -266,9 +267,9 @@ static void changes(struct learning *l, struct item *it)
 		if (!why && (l->h->is_directory(at) || p->name))
 			why = too_much(l->h, at);
 		if (why)
-			add(l, RIGHT_WRITE, p->path, p->count, 1, why);
+			add_proposal(l, RIGHT_WRITE, p->path, p->count, 1, why);
 		else if (at == buf || l->h->is_directory(at))
-			add(l, RIGHT_WRITE, at, p->count, 1, NULL);
+			add_proposal(l, RIGHT_WRITE, at, p->count, 1, NULL);
 		else
 			it[n++] = (struct item){p->path, p->count, false};
 	}
@@ -291,7 +292,7 @@ static void read_back(struct learning *l)
 
 			if (w->right != RIGHT_WRITE || w->why_not || !path_below(p->path, w->path))
 				continue;
-			add(l, RIGHT_READ, w->path, p->count, 1, NULL);
+			add_proposal(l, RIGHT_READ, w->path, p->count, 1, NULL);
 			break;
 		}
 	}

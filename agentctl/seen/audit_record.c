@@ -47,7 +47,7 @@ static const struct {
 /* ---- pieces ------------------------------------------------------------------------------------
  */
 
-static bool take(struct text *t, const char *word)
+static bool text_skip(struct text *t, const char *word)
 {
 	size_t n = strlen(word);
 
@@ -101,9 +101,10 @@ static bool head(struct text *t, struct audit_record *r)
 {
 	uint64_t seconds, ms;
 
-	if (!take(t, "audit(") || !digits(&t->p, t->end, 10, &seconds) ||
-	    seconds > UINT64_MAX / NS - 1 || !take(t, ".") || !digits(&t->p, t->end, 10, &ms) ||
-	    ms > 999 || !take(t, ":") || !digits(&t->p, t->end, 10, &r->serial) || !take(t, "):"))
+	if (!text_skip(t, "audit(") || !digits(&t->p, t->end, 10, &seconds) ||
+	    seconds > UINT64_MAX / NS - 1 || !text_skip(t, ".") ||
+	    !digits(&t->p, t->end, 10, &ms) || ms > 999 || !text_skip(t, ":") ||
+	    !digits(&t->p, t->end, 10, &r->serial) || !text_skip(t, "):"))
 		return false;
 	r->time_ns = seconds * NS + ms * 1000000;
 	return true;

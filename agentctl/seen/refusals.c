@@ -191,7 +191,7 @@ static bool connected(struct refusals *rs, bool start)
 	return true;
 }
 
-static void put(char *to, size_t bytes, const char *s)
+static void copy_text(char *to, size_t bytes, const char *s)
 {
 	snprintf(to, bytes, "%s", s ? s : "");
 }
@@ -221,10 +221,10 @@ static void send_message(struct refusals *rs, const struct refusal_entry *e, uin
 	    .uid = UINT32_MAX,
 	    .snaplen = policy_snaplen(f->policy),
 	};
-	put(m.log_dir, sizeof(m.log_dir), f->log_dir);
-	put(m.policy, sizeof(m.policy), f->policy_path);
-	put(m.fence, sizeof(m.fence), f->fence);
-	put(m.tool, sizeof(m.tool), f->tool);
+	copy_text(m.log_dir, sizeof(m.log_dir), f->log_dir);
+	copy_text(m.policy, sizeof(m.policy), f->policy_path);
+	copy_text(m.fence, sizeof(m.fence), f->fence);
+	copy_text(m.tool, sizeof(m.tool), f->tool);
 	if (w) {
 		m.rights = w->rights;
 		m.time_ns = w->time_ns;
@@ -232,10 +232,10 @@ static void send_message(struct refusals *rs, const struct refusal_entry *e, uin
 		m.pid = w->pid;
 		m.uid = w->uid;
 		m.exact = w->exact;
-		put(m.path, sizeof(m.path), w->path);
-		put(m.access, sizeof(m.access), w->access);
-		put(m.exe, sizeof(m.exe), w->exe);
-		put(m.comm, sizeof(m.comm), w->comm);
+		copy_text(m.path, sizeof(m.path), w->path);
+		copy_text(m.access, sizeof(m.access), w->access);
+		copy_text(m.exe, sizeof(m.exe), w->exe);
+		copy_text(m.comm, sizeof(m.comm), w->comm);
 		(void)fix(rs, w, m.suggest, sizeof(m.suggest));
 	}
 	if (!rs->e.code &&
@@ -287,7 +287,7 @@ static void say_one(const struct refusals *rs, const struct refusal_entry *e)
 }
 
 /* The last ones are most likely what ended the command. */
-static void say(const struct refusals *rs)
+static void say_refused(const struct refusals *rs)
 {
 	size_t left_out = rs->n > SHOWN ? rs->n - SHOWN : 0, i = 0;
 	const char *q = strpbrk(rs->from->log_dir, " '\"$\\") ? "'" : "";
@@ -320,7 +320,7 @@ void refusals_finish(struct refusals *rs, uint64_t lost, int status)
 	if (rs->from->reference)
 		say_would(rs);
 	else if (status != 0)
-		say(rs);
+		say_refused(rs);
 	if (lost)
 		fprintf(
 		    stderr,

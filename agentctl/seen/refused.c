@@ -167,7 +167,7 @@ static uint32_t would_refuse(const struct refused *r, const struct watch_event *
 	return ev->directory_changes ? judge_name(p, ev->path) : judge(p, ev->path, ev->rights);
 }
 
-static bool refuse(void *arg, const struct watch_event *ev)
+static bool refuse_protected(void *arg, const struct watch_event *ev)
 {
 	const struct refused *r = arg;
 
@@ -311,7 +311,7 @@ static int begin_audit(void *arg, struct err *e)
 static int open_both(struct refused *r, struct err *e)
 {
 	const struct watch_user user = {
-	    .wanted = wanted, .tell = on_call, .refuse = refuse, .arg = r};
+	    .wanted = wanted, .tell = on_call, .refuse = refuse_protected, .arg = r};
 	int n =
 	    has_step(r->from->plan, STEP_WATCH) ? watch_open(r->launch, &user, &r->watch, e) : 0;
 

@@ -243,7 +243,7 @@ static void look_at_path(struct held *h, const struct watched_call *c, char *pat
 		add_interpreters(h, path);
 }
 
-static void look(struct held *h)
+static void look_at_call(struct held *h)
 {
 	size_t paths = 0;
 
@@ -258,7 +258,7 @@ static void look(struct held *h)
  */
 
 /* What was read belongs to this call only if it is still the same one that waits. */
-static void tell(struct held *h)
+static void tell_events(struct held *h)
 {
 	bool valid = false;
 
@@ -272,7 +272,7 @@ static void tell(struct held *h)
 	}
 }
 
-static bool refuse(const struct held *h)
+static bool refuses_call(const struct held *h)
 {
 	for (size_t i = 0; i < h->n_events; i++)
 		if (h->w->user.refuse(h->w->user.arg, &h->event[i]))
@@ -292,9 +292,9 @@ static bool serve_one(struct watch *w)
 	h.n = &n;
 	h.n_events = 0;
 	if (n.pid)
-		look(&h);
-	tell(&h);
-	if (refuse(&h))
+		look_at_call(&h);
+	tell_events(&h);
+	if (refuses_call(&h))
 		go = (struct seccomp_notif_resp){.error = -EPERM};
 	go.id = n.id;
 	(void)ioctl(w->listener, SECCOMP_IOCTL_NOTIF_SEND, &go);

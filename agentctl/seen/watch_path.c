@@ -150,7 +150,7 @@ static int name_of(int fd, char *ret, size_t bytes)
 	return ret[0] == '/' ? 0 : -ENOENT;
 }
 
-static int look(int fd, struct watch_stat *ret)
+static int look_at_file(int fd, struct watch_stat *ret)
 {
 	struct statx st;
 
@@ -178,7 +178,7 @@ static int of_directory(int root, char *text, char *ret, size_t bytes, struct wa
 		return -EINVAL;
 	*last = '\0';
 	fd = open_in(root, text[0] ? text : "/", O_PATH | O_DIRECTORY);
-	if (fd < 0 || (ret_stat && look(fd, ret_stat) < 0))
+	if (fd < 0 || (ret_stat && look_at_file(fd, ret_stat) < 0))
 		return -ENOTDIR;
 	r = name_of(fd, dir, sizeof(dir));
 	return r < 0 ? r : path_join(dir, last + 1, ret, bytes) < 0 ? -ENAMETOOLONG : -ENOENT;
@@ -210,7 +210,7 @@ int watch_path(pid_t pid, int root, int dirfd, const char *text, bool follow, ch
 		return of_directory(root, full, ret_path, PATH_MAX + 1, ret_stat);
 	if (fd < 0)
 		return errno == ENOENT ? -ENOTDIR : -errno;
-	if (ret_stat && (r = look(fd, ret_stat)) < 0)
+	if (ret_stat && (r = look_at_file(fd, ret_stat)) < 0)
 		return r;
 	return name_of(fd, ret_path, PATH_MAX + 1);
 }
