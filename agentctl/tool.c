@@ -1,6 +1,5 @@
 /* One tool of the agent, in its own box: found in the policy, its command line built, started and
  * waited for. */
-
 #include "agentctl/tool.h"
 
 #include <errno.h>

@@ -23,7 +23,7 @@ struct profile_path {
 	unsigned line, col;
 };
 
-/* value NULL: passed on from the caller, if he has it. */
+/* value NULL: passed on from the caller, if they have it. */
 struct profile_env {
 	const char *name, *value;
 };

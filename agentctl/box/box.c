@@ -65,8 +65,8 @@ static void lacks(struct build *b, const char *what)
 		b->p->lacks[b->p->n_lacks++] = what;
 }
 
-/* As root of the command as a whole; else of each process, and of the box's user in his namespace.
- */
+/* As root: of the command as a whole. Else: of each process, and of the box's user in their
+ * namespace. */
 static int limit_together(struct build *b, enum cgroup_kind kind, uint64_t value, int resource)
 {
 	static const char *const names[CGROUP_KINDS] = {"memory", "pids"};
@@ -210,7 +210,7 @@ static int find_workspace(struct build *b)
 }
 
 /* What needs rights before the rights go; the filter last, since it forbids steps before it. The
- * working directory is one that the user himself may enter. */
+ * working directory is one that the user may enter. */
 static int drop_rights(struct build *b)
 {
 	int r = 0;

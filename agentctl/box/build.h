@@ -11,11 +11,8 @@
 #include "agentctl/confine/plan.h"
 #include "policy/profile.h"
 
-struct box;
 struct err;
 struct guard;
-struct library_dirs;
-struct plan;
 
 /* A path of the profile, and where it leads. */
 struct entry {

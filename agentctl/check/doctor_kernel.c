@@ -132,7 +132,7 @@ static void cgroups(struct checks *c)
 /* ---- namespaces -------------------------------------------------------------------------------
  */
 
-/* As somebody who is not root. Some hosts let him make the namespace and nothing else in it. */
+/* As a user who is not root. Some hosts let them make the namespace and nothing else in it. */
 static bool user_namespaces(void)
 {
 	int status = 1;

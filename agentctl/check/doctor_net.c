@@ -14,7 +14,7 @@
 static const struct {
 	const char *key, *name, *with, *without;
 	bool needed;
-	bool by_root; /* an ordinary user cannot try it, in a namespace of his own either */
+	bool by_root; /* an ordinary user cannot try it, not even in their own namespace */
 } features[] = {
     {"nf_tables", "nf_tables", "rules of families inet", "no nf_tables: no fence", true},
     {"socket", "nft socket", "rules by cgroup (socket cgroupv2)",

@@ -26,8 +26,7 @@ static int proc_put(const char *path, const char *text, struct err *e)
 	return 0;
 }
 
-/* The user stays who he is; the capabilities that the namespace gives go before the command runs.
- */
+/* The user stays the same. The capabilities that the namespace gives go before the command runs. */
 static int identity(const struct plan *p, struct err *e)
 {
 	char map[64];

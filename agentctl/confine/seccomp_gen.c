@@ -139,9 +139,10 @@ static int inet(scmp_filter_ctx ctx, unsigned family)
 	return r;
 }
 
-/* What leaves without a packet of the agent's own: the kernel tells the neighbours of every group
- * that somebody joins, so the group's address says what he likes. What chooses the device that a
- * redirected packet leaves by. And the address of somebody else, for answers go there. */
+/* Three kinds are refused. First, what leaves without a packet of the agent's own: the kernel tells
+ * the neighbours of every group that the agent joins, so the group's address can carry data.
+ * Second, what chooses the device that a redirected packet leaves by. Third, binding to the address
+ * of somebody else, where the answers go. */
 static int socket_options(scmp_filter_ctx ctx)
 {
 	static const struct {

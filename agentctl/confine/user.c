@@ -101,7 +101,7 @@ int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e)
 	return -EPERM;
 }
 
-/* Who cannot go back has fewer rights than he thinks: nothing good comes of going on. */
+/* We could not go back: then we have fewer rights than the code after this expects. */
 void user_return(const struct user_rights *r)
 {
 	if (!r->own && (seteuid(0) < 0 || setegid(r->gid) < 0 ||

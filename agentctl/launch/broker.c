@@ -131,7 +131,8 @@ static void read_cwd(pid_t pid, char *ret, size_t bytes)
 		snprintf(ret, bytes, "/");
 }
 
-/* The caller's are kept, and are not our own: what we say is kept, too, and is his in the end. */
+/* The caller's streams are kept, and do not become our own. What we say ourselves is kept too, and
+ * goes to the caller in the end. Returns where it is kept. */
 static int take_streams(int conn, int fds[3])
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC),
@@ -153,7 +154,7 @@ static bool wanted(const struct broker_call *c)
 	return poll(pfd, 2, 0) == 0;
 }
 
-/* All else is done: this may wait until he reads it. */
+/* All else is done: this may wait until the caller reads it. */
 static void pass_on_messages(const struct broker_call *c, int said)
 {
 	if (lseek(said, 0, SEEK_CUR) == 0 || !wanted(c) || ferry_become(&c->who) < 0)
@@ -285,7 +286,7 @@ void broker_serve(struct watched_fd *w)
 
 /* ---- the socket ------------------------------------------------------------------------------ */
 
-/* Everybody may connect: who calls is known by his cgroup. */
+/* Everybody may connect: the broker knows who calls by their cgroup. */
 static int make_socket(struct broker *b, const char *run_dir, struct err *e)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};

@@ -1,6 +1,6 @@
-/* Carries bytes between a pipe of ours and a descriptor that somebody else gave us, in a process of
- * its own that is nobody but him: whatever the descriptor is, using it is in his rights and not in
- * root's, and it may wait as long as it likes. */
+/* Carries bytes between a pipe of ours and a descriptor that a caller gave us, in a process of its
+ * own that has the caller's rights and no others. Whatever the descriptor is, it is not used with
+ * root's rights, and the process may wait as long as it likes. */
 #include "agentctl/launch/ferry.h"
 
 #include <errno.h>

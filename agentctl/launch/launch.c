@@ -55,7 +55,7 @@ struct start {
 };
 
 /* A name without a slash that is in no directory of PATH which its user may search. A directory
- * that he may not makes execvp say EACCES, and root's PATH has such. */
+ * that they may not search makes execvp say EACCES, and root's PATH has such. */
 static bool nowhere(const char *name)
 {
 	char list[PATH_MAX], path[2 * PATH_MAX], *save = NULL;

@@ -1,6 +1,6 @@
 /* What a command says, where it is counted: it comes by a pipe and goes on to where it was meant
- * for. Nothing here waits: who does not read holds up his own output, and neither the limit of time
- * nor whatever else is looked at. */
+ * for. Nothing here waits: a reader that does not read holds up its own output, and neither the
+ * limit of time nor whatever else is looked at. */
 #include "agentctl/launch/output.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* From single accesses to the lists of a profile: a directory when several files in it were read,
  * never a home or what everything lies in; nothing of what others trust. */
-
 #include "agentctl/learn/files.h"
 
 #include <errno.h>
@@ -281,7 +280,8 @@ static void changes(struct learning *l, struct item *it)
 	merge_all(l, RIGHT_WRITE, it, n);
 }
 
-/* Who reads again what he has written reads the whole place: the names were of that run. */
+/* A program that reads again what it has written reads the whole place: the names were of that run.
+ */
 static void read_back(struct learning *l)
 {
 	for (size_t i = 0; i < l->s->n_paths; i++) {

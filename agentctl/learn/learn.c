@@ -1,5 +1,4 @@
 /* agentctl policy learn. */
-
 #include "agentctl/learn/learn.h"
 
 #include <errno.h>

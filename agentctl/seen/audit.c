@@ -1,5 +1,4 @@
 /* The audit socket: opened in the first network namespace, for only there the kernel tells. */
-
 #include "agentctl/seen/audit.h"
 
 #include <errno.h>

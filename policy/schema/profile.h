@@ -1,4 +1,4 @@
-/* What the files that read a profile share: schema_profile.c, schema_paths.c, schema_limits.c. */
+/* What the files that read a profile share: profile.c, paths.c, limits.c. */
 #ifndef AGENTFW_SCHEMA_PROFILE_H
 #define AGENTFW_SCHEMA_PROFILE_H
 
@@ -29,7 +29,7 @@ static inline struct blob_profile *reading_profile(const struct reading *r)
 	return compile_profile_at(r->l->c, r->index);
 }
 
-/* ---- schema_paths.c ----------------------------------------------------------------------------
+/* ---- paths.c ----------------------------------------------------------------------------
  */
 
 void profile_read(struct yaml *y, void *arg);
@@ -41,7 +41,7 @@ char *schema_path(struct yaml *y, struct load *l);
 void profile_add_path(struct reading *r, enum right right, const char *path, bool optional,
 		      bool broad, unsigned line, unsigned col);
 
-/* ---- schema_limits.c ---------------------------------------------------------------------------
+/* ---- limits.c ---------------------------------------------------------------------------
  */
 
 void profile_limits(struct yaml *y, void *arg);
