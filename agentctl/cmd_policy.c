@@ -130,7 +130,7 @@ static int show_file(int argc, char **argv)
 	return with_one(argc, argv, show_policy);
 }
 
-static int learn_policy_of(int argc, char **argv)
+static int learn_from_log(int argc, char **argv)
 {
 	static const struct option longs[] = {
 	    {"policy", required_argument, NULL, 'p'},
@@ -164,7 +164,7 @@ int cmd_policy(int argc, char **argv)
 		const char *name;
 		int (*run)(int argc, char **argv);
 	} all[] = {
-	    {"check", check}, {"groups", groups}, {"show", show_file}, {"learn", learn_policy_of}};
+	    {"check", check}, {"groups", groups}, {"show", show_file}, {"learn", learn_from_log}};
 	struct nearest nearest = {.written = argc > 1 ? argv[1] : ""};
 
 	if (argc < 2)

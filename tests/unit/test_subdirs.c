@@ -29,16 +29,21 @@ static void make(const char *name)
 	assert_int_equal(mkdir(path, 0755), 0);
 }
 
-static bool has(const char *name)
+static bool lists(const char *kept_in, const char *name)
 {
 	_cleanup_free_ char *names = NULL;
 	size_t bytes = 0;
 
-	assert_int_equal(subdirs(dir, run, &names, &bytes), 0);
+	assert_int_equal(subdirs(dir, kept_in, &names, &bytes), 0);
 	for (const char *n = names; n < names + bytes; n += strlen(n) + 1)
 		if (strcmp(n, name) == 0)
 			return true;
 	return false;
+}
+
+static bool has(const char *name)
+{
+	return lists(run, name);
 }
 
 static bool is_kept(void)
@@ -130,7 +135,8 @@ static void keep_and_forge(void)
 static void kept_until_something_comes(void **state)
 {
 	keep_and_forge();
-	assert_true(has("Alpha")); /* it is read from there */
+	assert_true(has("Alpha"));         /* it is read from there */
+	assert_true(lists(NULL, "alpha")); /* not by who keeps nothing */
 	make("beta");
 	assert_true(has("beta"));
 	assert_true(has("alpha"));

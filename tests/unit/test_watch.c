@@ -186,6 +186,8 @@ static void test_judge(void **state)
 	assert_true(judge_private(&p, "/tmp/x"));
 	assert_false(judge_private(&p, "/tmp"));
 	assert_false(judge_private(&p, "/tmp/given/x"));
+	assert_true(plan_is_private(&p, "/tmp") && plan_is_private(&p, "/tmp/given/x"));
+	assert_false(plan_is_private(&p, "/tmpx") || plan_is_private(&p, "/srv/out"));
 	assert_true(judge_maps(&p, "/usr/lib/x.so"));
 	assert_true(judge_maps(&p, "/usr/lib/gconv/x.so"));
 	assert_false(judge_maps(&p, "/usr/lib/gcc/x.so"));
