@@ -30,7 +30,6 @@ say = $(if $(V),@:,@printf '  %-4s %s\n' '$(1)' '$@')
 
 POLICY_SRC := $(filter-out policy/child/filter_gen.c,$(wildcard policy/*.c policy/*/*.c))
 WIRE_SRC   := $(wildcard fw/wire/*.c)
-CTL_SRC    := $(filter-out agentctl/agentctl.c agentctl/confine/seccomp_gen.c,$(wildcard agentctl/*.c agentctl/*/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
@@ -43,7 +42,8 @@ WIRE_LIB   := $(BUILD)/libwire.a
 # One library a folder: the linker shows who needs whom (tools/includes looks).
 FW_FOLDERS := parent engine nft record bpf ipc
 FW_LIB     := $(patsubst %,$(BUILD)/libfw-%.a,$(FW_FOLDERS))
-CTL_LIB    := $(BUILD)/libctl.a
+CTL_FOLDERS := learn check seen box guard launch confine daemon
+CTL_LIB    := $(BUILD)/libctl-commands.a $(patsubst %,$(BUILD)/libctl-%.a,$(CTL_FOLDERS))
 UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 ESCAPE     := $(BUILD)/tests/net/escape_player $(BUILD)/tests/net/escape_far
 RACE       := $(BUILD)/tests/net/race_own
@@ -123,7 +123,8 @@ $(BUILD)/obj/fw/bpf/%.bpf.o: fw/bpf/%.bpf.c
 $(POLICY_LIB): $(call obj,$(POLICY_SRC))
 $(WIRE_LIB): $(call obj,$(WIRE_SRC))
 $(foreach f,$(FW_FOLDERS),$(eval $(BUILD)/libfw-$f.a: $(call obj,$(filter-out %.bpf.c,$(wildcard fw/$f/*.c fw/$f/*/*.c)))))
-$(CTL_LIB): $(call obj,$(CTL_SRC))
+$(BUILD)/libctl-commands.a: $(call obj,$(filter-out agentctl/agentctl.c,$(wildcard agentctl/*.c)))
+$(foreach f,$(CTL_FOLDERS),$(eval $(BUILD)/libctl-$f.a: $(call obj,$(filter-out %/seccomp_gen.c,$(wildcard agentctl/$f/*.c)))))
 $(BUILD)/lib%.a:
 	$(call say,AR)
 	@mkdir -p $(@D)

@@ -1,10 +1,12 @@
 /* agentctl: the tool that people type. */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/command.h"
+#include "agentctl/launch/exit_status.h"
 
 #define VERSION "0.1.0"
 
@@ -25,22 +27,6 @@ const struct command commands[] = {
     {"help", "[COMMAND]", "this text", cmd_help},
     {NULL, NULL, NULL, NULL},
 };
-
-int ctl_fail(const struct err *e)
-{
-	char shown[4 * sizeof(e->msg)];
-
-	if (e->code && e->msg[0])
-		fprintf(stderr, "agentctl: %s\n", str_clean(shown, sizeof(shown), e->msg));
-	if (e->code && e->hint[0])
-		fprintf(stderr, "agentctl: hint: %s\n", str_clean(shown, sizeof(shown), e->hint));
-	return EXIT_CTL;
-}
-
-int ctl_fail_waiting(int signo, const struct err *e)
-{
-	return signo ? 128 + signo : ctl_fail(e);
-}
 
 static void usage(FILE *to)
 {

@@ -2,35 +2,13 @@
  * machine is changed. */
 #include <getopt.h>
 #include <jansson.h>
-#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "agentctl/check/doctor.h"
-#include "agentctl/ctl.h"
-
-struct check *check_add(struct checks *c, const char *name, bool found, bool needed,
-			const char *fmt, ...)
-{
-	struct check *k = &c->list[c->n < CHECKS_MAX ? c->n++ : CHECKS_MAX - 1];
-	va_list ap;
-
-	*k = (struct check){.name = name, .finding = found ? FOUND : LACKING, .needed = needed};
-	va_start(ap, fmt);
-	vsnprintf(k->text, sizeof(k->text), fmt, ap);
-	va_end(ap);
-	return k;
-}
-
-void check_hint(struct check *c, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(c->hint, sizeof(c->hint), fmt, ap);
-	va_end(ap);
-}
+#include "agentctl/command.h"
+#include "agentctl/launch/exit_status.h"
 
 static void print(const struct checks *c)
 {

@@ -3,13 +3,18 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/command.h"
+#include "agentctl/daemon/policy_file.h"
+#include "agentctl/launch/exit_status.h"
+#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
 
 #define DEFAULT_DIR "/var/log/agentfw"
 #define FOLLOW_US   (200 * 1000)
@@ -32,12 +37,12 @@ static const char *clean(char *buf, size_t bytes, const char *s)
 	return str_escape(buf, bytes, s ? s : "", s ? strlen(s) : 0);
 }
 
-static const char *str(const json_t *o, const char *a, const char *b)
+static const char *event_str(const json_t *o, const char *a, const char *b)
 {
 	return json_string_value(json_object_get(json_object_get(o, a), b));
 }
 
-static long long num(const json_t *o, const char *a, const char *b)
+static long long event_num(const json_t *o, const char *a, const char *b)
 {
 	return json_integer_value(json_object_get(json_object_get(o, a), b));
 }
@@ -55,8 +60,8 @@ static void show_state(const json_t *o, const char *when, const char *action)
 	size_t i;
 
 	printf("%s  %-12s %s  %s", when, action,
-	       clean(name, sizeof(name), str(o, "agentfw", "fence")),
-	       clean(command, sizeof(command), str(o, "agentfw", "command")));
+	       clean(name, sizeof(name), event_str(o, "agentfw", "fence")),
+	       clean(command, sizeof(command), event_str(o, "agentfw", "command")));
 	if (sum)
 		printf("  %lld allowed, %lld refused",
 		       (long long)json_integer_value(json_object_get(sum, "allowed")),
@@ -64,16 +69,17 @@ static void show_state(const json_t *o, const char *when, const char *action)
 	json_array_foreach(broad, i, program) printf(
 	    "%s%s",
 	    i ? ", " : "  broad: ", clean(command, sizeof(command), json_string_value(program)));
-	if (num(o, "agentfw", "lost"))
-		printf("  %lld refusals were not recorded", num(o, "agentfw", "lost"));
+	if (event_num(o, "agentfw", "lost"))
+		printf("  %lld refusals were not recorded", event_num(o, "agentfw", "lost"));
 	putchar('\n');
 }
 
 static void show_denial(const struct view *v, const json_t *o, const char *when, const char *action)
 {
 	char process[80], endpoint[320], reason[400], who[120] = "", address[80] = "";
-	const char *name = str(o, "process", "name"), *ip = str(o, "destination", "ip");
-	const char *shown = str(o, "agentfw", "endpoint"), *tool = str(o, "agentfw", "tool");
+	const char *name = event_str(o, "process", "name"), *ip = event_str(o, "destination", "ip");
+	const char *shown = event_str(o, "agentfw", "endpoint"),
+		   *tool = event_str(o, "agentfw", "tool");
 	const json_t *question = json_object_get(o, "dns");
 	bool would = strcmp(action, "would_deny") == 0;
 	char type[32];
@@ -82,7 +88,7 @@ static void show_denial(const struct view *v, const json_t *o, const char *when,
 		snprintf(who, sizeof(who), "%.42s: ", clean(process, sizeof(process), tool));
 	if (name)
 		snprintf(who + strlen(who), sizeof(who) - strlen(who), "%s[%lld]",
-			 clean(process, sizeof(process), name), num(o, "process", "pid"));
+			 clean(process, sizeof(process), name), event_num(o, "process", "pid"));
 	else
 		strcat(who, "?");
 	clean(endpoint, sizeof(endpoint), shown);
@@ -96,9 +102,9 @@ static void show_denial(const struct view *v, const json_t *o, const char *when,
 	printf("%s  %s%-10s%s  %-20s -> %s%s  %s", when,
 	       v->colour ? (would ? "\033[33m" : "\033[31m") : "", would ? "would deny" : "denied",
 	       v->colour ? "\033[0m" : "", who, endpoint, address,
-	       clean(reason, sizeof(reason), str(o, "event", "reason")));
-	if (str(o, "event", "end")) /* repeats of an event that was told when it began */
-		printf("  %lld more", num(o, "event", "count"));
+	       clean(reason, sizeof(reason), event_str(o, "event", "reason")));
+	if (event_str(o, "event", "end")) /* repeats of an event that was told when it began */
+		printf("  %lld more", event_num(o, "event", "count"));
 	if (json_object_get(json_object_get(o, "agentfw"), "capture"))
 		printf("  packet %lld",
 		       (long long)json_integer_value(json_object_get(
@@ -110,29 +116,29 @@ static void show_denial(const struct view *v, const json_t *o, const char *when,
 static void show_file(const struct view *v, const json_t *o, const char *when, const char *action)
 {
 	char process[80], who[120], tool[80], path[1000], right[80], reason[300];
-	const char *name = str(o, "process", "name"), *of = str(o, "agentfw", "tool");
+	const char *name = event_str(o, "process", "name"), *of = event_str(o, "agentfw", "tool");
 	bool would = strcmp(action, "would_deny") == 0;
 
 	if (name)
 		snprintf(who, sizeof(who), "%s[%lld]", clean(process, sizeof(process), name),
-			 num(o, "process", "pid"));
+			 event_num(o, "process", "pid"));
 	else
 		snprintf(who, sizeof(who), "%s", of ? clean(tool, sizeof(tool), of) : "?");
 	printf("%s  %s%-10s%s  %-20s %s %s  %s", when,
 	       v->colour ? (would ? "\033[33m" : "\033[31m") : "", would ? "would deny" : "denied",
 	       v->colour ? "\033[0m" : "", who,
-	       clean(right, sizeof(right), str(o, "agentfw", "right")),
-	       clean(path, sizeof(path), str(o, "file", "path")),
-	       clean(reason, sizeof(reason), str(o, "event", "reason")));
-	if (str(o, "event", "end"))
-		printf("  %lld more", num(o, "event", "count"));
+	       clean(right, sizeof(right), event_str(o, "agentfw", "right")),
+	       clean(path, sizeof(path), event_str(o, "file", "path")),
+	       clean(reason, sizeof(reason), event_str(o, "event", "reason")));
+	if (event_str(o, "event", "end"))
+		printf("  %lld more", event_num(o, "event", "count"));
 	putchar('\n');
 }
 
-static void show(const struct view *v, const char *line, size_t n)
+static void show_event(const struct view *v, const char *line, size_t n)
 {
 	json_t *o = json_loadb(line, n, 0, NULL);
-	const char *action = str(o, "event", "action"), *stamp;
+	const char *action = event_str(o, "event", "action"), *stamp;
 	char when[16], raw[200];
 	bool denial;
 
@@ -199,7 +205,7 @@ static int read_log(const struct view *v, struct err *e)
 
 		if (n > 0 && (line[n - 1] == '\n' || !v->follow)) {
 			at += n;
-			show(v, line, (size_t)(line[n - 1] == '\n' ? n - 1 : n));
+			show_event(v, line, (size_t)(line[n - 1] == '\n' ? n - 1 : n));
 			continue;
 		}
 		if (!v->follow)

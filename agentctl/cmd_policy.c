@@ -1,13 +1,26 @@
 /* agentctl policy: check files, list the groups, show what a policy comes to. */
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "agentctl/check/policy_show.h"
 #include "agentctl/check/profile_check.h"
-#include "agentctl/ctl.h"
+#include "agentctl/command.h"
+#include "agentctl/daemon/policy_file.h"
+#include "agentctl/launch/exit_status.h"
+#include "agentctl/learn/learn.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 #include "policy/base/nearest.h"
-#include "policy/profile.h"
+#include "policy/policy.h"
+
+/* An error that was printed where it was found has no code. */
+static int told(int r, const struct err *e)
+{
+	return r == 0 ? 0 : e->code ? ctl_fail(e) : 1;
+}
 
 /* On this host: true when every profile would work. */
 static bool works(const struct policy_file *f)
@@ -28,7 +41,7 @@ static int check_file(const char *path)
 	bool ok;
 
 	if (policy_file_load(path, &f, &e) < 0)
-		return e.code ? ctl_fail(&e) : 1;
+		return told(-EINVAL, &e);
 	ok = works(&f);
 	if (ok)
 		printf("%s: ok, %zu rule%s\n", path, policy_rules(f.policy),
@@ -104,9 +117,45 @@ static int groups(int argc, char **argv)
 	return with_one(argc, argv, show_groups);
 }
 
-static int show(int argc, char **argv)
+static int show_policy(const char *path)
 {
-	return with_one(argc, argv, policy_show);
+	struct err e = {0};
+	int r = policy_show(path, &e);
+
+	return told(r, &e);
+}
+
+static int show_file(int argc, char **argv)
+{
+	return with_one(argc, argv, show_policy);
+}
+
+static int learn_from_log(int argc, char **argv)
+{
+	static const struct option longs[] = {
+	    {"policy", required_argument, NULL, 'p'},
+	    {"log-dir", required_argument, NULL, 'l'},
+	    {"fence", required_argument, NULL, 'f'},
+	    {NULL, 0, NULL, 0},
+	};
+	struct learn_wish wish = {0};
+	struct err e = {0};
+	int c;
+
+	while ((c = ctl_option("policy", argc, argv, ":p:", longs)) != -1) {
+		if (c == 'p')
+			wish.policy = optarg;
+		else if (c == 'l')
+			wish.log_dir = optarg;
+		else if (c == 'f')
+			wish.fence = optarg;
+		else
+			return EXIT_CTL;
+	}
+	if (!ctl_no_more("policy", argc, argv))
+		return EXIT_CTL;
+	c = learn(&wish, &e);
+	return told(c, &e);
 }
 
 int cmd_policy(int argc, char **argv)
@@ -114,7 +163,8 @@ int cmd_policy(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} all[] = {{"check", check}, {"groups", groups}, {"show", show}, {"learn", policy_learn}};
+	} all[] = {
+	    {"check", check}, {"groups", groups}, {"show", show_file}, {"learn", learn_from_log}};
 	struct nearest nearest = {.written = argc > 1 ? argv[1] : ""};
 
 	if (argc < 2)

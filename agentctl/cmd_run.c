@@ -1,19 +1,31 @@
 /* agentctl run: a command in a fence of its own. */
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "agentctl/box/box.h"
+#include "agentctl/command.h"
+#include "agentctl/confine/descriptors.h"
 #include "agentctl/confine/plan.h"
-#include "agentctl/ctl.h"
+#include "agentctl/confine/plan_print.h"
+#include "agentctl/confine/user.h"
+#include "agentctl/daemon/client.h"
+#include "agentctl/daemon/fence.h"
+#include "agentctl/daemon/policy_file.h"
 #include "agentctl/guard/guard.h"
 #include "agentctl/launch/broker.h"
+#include "agentctl/launch/exit_status.h"
+#include "agentctl/launch/launch.h"
 #include "agentctl/seen/refused.h"
-#include "policy/base/cleanup.h"
+#include "agentctl/tool.h"
+#include "fw/ipc/control_msg.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
+#include "policy/profile.h"
 
 struct run {
 	const char *policy_path, *log_dir;
@@ -21,6 +33,7 @@ struct run {
 	char **command;
 	struct policy_file policy;
 	struct plan plan, reference; /* audit mode: what would be enforced */
+	struct guard *guard, *reference_guard;
 	struct fence fence;
 	struct broker broker;
 	struct refused_from from;
@@ -40,7 +53,7 @@ static void set_environment(const struct run *r)
 	const struct plan *p = &r->plan;
 	char tools[CTL_PATH_MAX];
 
-	snprintf(tools, sizeof(tools), "%s/" BROKER_SOCKET, run_dir());
+	snprintf(tools, sizeof(tools), "%s/" BROKER_SOCKET, client_run_dir());
 	if (has_tools(r))
 		setenv(BROKER_ENV, tools, 1);
 	else
@@ -53,7 +66,7 @@ static void set_environment(const struct run *r)
 	setenv("LOGNAME", p->user, 1);
 }
 
-static int options(struct run *r, int argc, char **argv)
+static int run_options(struct run *r, int argc, char **argv)
 {
 	static const struct option longs[] = {
 	    {"policy", required_argument, NULL, 'p'}, {"log-dir", required_argument, NULL, 'l'},
@@ -85,22 +98,22 @@ static int options(struct run *r, int argc, char **argv)
 static int make_plan(struct run *r, struct err *e)
 {
 	char log_dir[CTL_PATH_MAX];
-	int ret = path_absolute(r->log_dir ? r->log_dir : policy_audit_dir(r->policy.policy),
+	int ret = fence_log_dir(r->log_dir ? r->log_dir : policy_audit_dir(r->policy.policy),
 				log_dir, sizeof(log_dir), e);
 	struct box box = {.policy = r->policy.policy,
 			  .profile = PROFILE_AGENT,
 			  .policy_path = r->policy.path,
-			  .run_dir = run_dir(),
+			  .run_dir = client_run_dir(),
 			  .log_dir = log_dir,
 			  .namespaces = true,
 			  .mode = r->audit ? BOX_AUDIT : BOX_ENFORCE};
 
-	if (ret < 0 || (ret = box_plan(&box, &r->plan, e)) < 0 || !r->audit)
+	if (ret < 0 || (ret = box_plan(&box, &r->plan, &r->guard, e)) < 0 || !r->audit)
 		return ret;
 	box.mode = BOX_REFERENCE;
 	if ((ret = user_find(&r->reference, policy_agent_user(r->policy.policy), e)) < 0)
 		return ret;
-	return box_plan(&box, &r->reference, e);
+	return box_plan(&box, &r->reference, &r->reference_guard, e);
 }
 
 static const int own_streams[3] = {0, 1, 2};
@@ -118,23 +131,32 @@ static int prepare(struct run *r, struct err *e)
 }
 
 /* In a process of its own. */
-static int call_tool(void *arg, const struct tool_call *asked)
+static int call_tool(void *arg, const struct broker_call *asked)
 {
 	const struct run *r = arg;
-	struct tool_call call = *asked;
+	struct tool_call call = {.policy = &r->policy,
+				 .name = asked->name,
+				 .values = asked->values,
+				 .n_values = asked->n_values,
+				 .log_dir = r->fence.made.log_dir,
+				 .cwd = asked->cwd,
+				 .agent = r->fence.made.name,
+				 .who = asked->who,
+				 .caller = asked->caller,
+				 .stop = asked->stop,
+				 .audit = r->audit};
 
-	call.policy = &r->policy;
-	call.log_dir = r->fence.made.log_dir;
-	call.audit = r->audit;
+	memcpy(call.streams, asked->streams, sizeof(call.streams));
 	close(r->fence.control);
 	return tool_run(&call);
 }
 
-static int start(struct run *r, struct launch *l, int *status, struct err *e)
+static int start_command(struct run *r, struct launch *l, int *status, struct err *e)
 {
 	launch_watch(l, r->fence.control, fence_gone, &r->fence);
 	if (has_tools(r)) {
-		int ret = broker_open(&r->broker, run_dir(), r->fence.made.name, call_tool, r, e);
+		int ret =
+		    broker_open(&r->broker, client_run_dir(), r->fence.made.name, call_tool, r, e);
 
 		if (ret < 0)
 			return ret;
@@ -143,12 +165,14 @@ static int start(struct run *r, struct launch *l, int *status, struct err *e)
 	}
 	r->from = (struct refused_from){.policy = r->policy.policy,
 					.plan = &r->plan,
+					.guard = r->guard,
 					.reference = r->audit ? &r->reference : NULL,
+					.reference_guard = r->reference_guard,
 					.policy_path = r->policy.path,
 					.log_dir = r->fence.made.log_dir,
 					.fence = r->fence.made.name,
 					.verbose = r->verbose};
-	guard_watch(r->plan.guard, l, "agent");
+	guard_watch(r->guard, l, "agent");
 	if (refused_begin(&r->from, l, &r->refused, e) < 0)
 		return -e->code;
 	return launch_start(l, status, e);
@@ -175,11 +199,11 @@ static int in_fence(struct run *r)
 	launch_prepare(&l);
 	if (fence_open(&r->fence, &wish, &e) < 0)
 		return ctl_fail_waiting(r->fence.patience.signo, &e);
-	if (start(r, &l, &status, &e) < 0)
+	if (start_command(r, &l, &status, &e) < 0)
 		ctl_fail(&e);
 	else
 		status = launch_wait(&l);
-	if (guard_end(r->plan.guard))
+	if (guard_end(r->guard))
 		status = EXIT_PROTECTED;
 	if (r->plan.tools)
 		broker_close(&r->broker);
@@ -193,7 +217,7 @@ int cmd_run(int argc, char **argv)
 {
 	static struct run r = {.fence.control = -1};
 	struct err e = {0};
-	int ret = options(&r, argc, argv);
+	int ret = run_options(&r, argc, argv);
 
 	if (ret)
 		return ret;
@@ -210,6 +234,8 @@ int cmd_run(int argc, char **argv)
 	} else {
 		ret = in_fence(&r);
 	}
+	guard_free(r.guard);
+	guard_free(r.reference_guard);
 	plan_done(&r.plan);
 	plan_done(&r.reference);
 	policy_file_done(&r.policy);

@@ -2,29 +2,34 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
-#include <stdlib.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/command.h"
+#include "agentctl/daemon/client.h"
+#include "agentctl/launch/exit_status.h"
+#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 #define EXIT_NOT_RUNNING 3
 
-static const char *str(const json_t *o, const char *key)
+static const char *status_str(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
 	return s ? s : "?";
 }
 
-static long long num(const json_t *o, const char *key)
+static long long status_num(const json_t *o, const char *key)
 {
 	return json_integer_value(json_object_get(o, key));
 }
 
-static void show(const json_t *root)
+static void show_status(const json_t *root)
 {
 	const json_t *engine = json_object_get(root, "engine"),
 		     *kernel = json_object_get(root, "kernel");
@@ -32,8 +37,8 @@ static void show(const json_t *root)
 	size_t i;
 
 	printf("agentfwd %s, pid %lld, engine %lld (%lld restarts); queue: %s, rules: %s\n",
-	       str(root, "version"), num(root, "pid"), num(engine, "pid"), num(engine, "restarts"),
-	       str(kernel, "queue"),
+	       status_str(root, "version"), status_num(root, "pid"), status_num(engine, "pid"),
+	       status_num(engine, "restarts"), status_str(kernel, "queue"),
 	       json_is_true(json_object_get(kernel, "owner")) ? "owned" : "not owned");
 	if (!json_array_size(fences)) {
 		puts("no fence");
@@ -44,16 +49,17 @@ static void show(const json_t *root)
 	json_array_foreach(fences, i, f)
 	{
 		char command[200];
-		const char *c = str(f, "command");
-		bool audit = strcmp(str(f, "mode"), "audit") == 0;
+		const char *c = status_str(f, "command");
+		bool audit = strcmp(status_str(f, "mode"), "audit") == 0;
 
-		printf("%-24s %-8s %9lld %9lld %6lld  %s\n", str(f, "name"), str(f, "mode"),
-		       num(f, "allowed"), num(f, audit ? "would_deny" : "refused"), num(f, "lost"),
+		printf("%-24s %-8s %9lld %9lld %6lld  %s\n", status_str(f, "name"),
+		       status_str(f, "mode"), status_num(f, "allowed"),
+		       status_num(f, audit ? "would_deny" : "refused"), status_num(f, "lost"),
 		       str_escape(command, sizeof(command), c, strlen(c)));
 	}
 }
 
-static json_t *ask(int daemon, struct patience *p, struct err *e)
+static json_t *ask_status(int daemon, struct patience *p, struct err *e)
 {
 	_cleanup_close_ int text = memfd_create("agentfw-status", MFD_CLOEXEC);
 	struct ctl_head m;
@@ -97,14 +103,14 @@ int cmd_status(int argc, char **argv)
 			     : "no agentfwd runs in this network namespace: no fence");
 		return EXIT_NOT_RUNNING;
 	}
-	root = fd < 0 ? NULL : ask(fd, &patience, &e);
+	root = fd < 0 ? NULL : ask_status(fd, &patience, &e);
 	if (!root)
 		return ctl_fail(&e);
 	if (as_json) {
 		json_dumpf(root, stdout, JSON_COMPACT);
 		putchar('\n');
 	} else {
-		show(root);
+		show_status(root);
 	}
 	json_decref(root);
 	return 0;

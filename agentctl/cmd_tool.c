@@ -1,11 +1,19 @@
 /* agentctl tool: one tool of the agent, in its own box; inside a fence, by the broker outside. */
 #include <getopt.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/launch/broker.h"
+#include "agentctl/command.h"
+#include "agentctl/daemon/fence.h"
+#include "agentctl/daemon/policy_file.h"
+#include "agentctl/launch/broker_client.h"
+#include "agentctl/launch/exit_status.h"
+#include "agentctl/tool.h"
+#include "fw/ipc/control_msg.h"
+#include "policy/base/err.h"
 
-static int options(struct tool_call *c, const char **policy, int argc, char **argv)
+static int tool_options(struct tool_call *c, const char **policy, int argc, char **argv)
 {
 	static const struct option longs[] = {
 	    {"policy", required_argument, NULL, 'p'},
@@ -46,7 +54,7 @@ static int here(struct tool_call *c, const char *policy_path)
 	int r;
 
 	if (policy_file_load(policy_path, &policy, &e) < 0 ||
-	    path_absolute(c->log_dir, log_dir, sizeof(log_dir), &e) < 0)
+	    fence_log_dir(c->log_dir, log_dir, sizeof(log_dir), &e) < 0)
 		return ctl_fail(&e);
 	c->policy = &policy;
 	c->log_dir = log_dir[0] ? log_dir : NULL;
@@ -59,7 +67,8 @@ int cmd_tool(int argc, char **argv)
 {
 	struct tool_call call = {.streams = {0, 1, 2}, .caller = -1, .stop = -1};
 	const char *policy = NULL;
-	int r = options(&call, &policy, argc, argv);
+	struct err e = {0};
+	int r = tool_options(&call, &policy, argc, argv);
 
 	if (r)
 		return r;
@@ -68,5 +77,6 @@ int cmd_tool(int argc, char **argv)
 	if (policy || call.log_dir || call.dry_run)
 		return ctl_usage("tool", "inside a fence its own policy and log hold: no -p, "
 					 "--log-dir, --dry-run here");
-	return broker_call(call.name, call.values, call.n_values);
+	r = broker_call(call.name, call.values, call.n_values, &e);
+	return r < 0 ? ctl_fail(&e) : r;
 }

@@ -2,9 +2,18 @@
  * not. */
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/command.h"
+#include "agentctl/daemon/policy_file.h"
+#include "agentctl/launch/exit_status.h"
+#include "policy/base/addr.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
+#include "policy/profile.h"
 
 /* Both of its addresses pass, or it does not. */
 static struct match match_localhost(const struct policy *p, enum scheme scheme, uint16_t port)
@@ -153,7 +162,7 @@ static int find_network(const struct policy_file *f, const char *tool, struct qu
 	return 0;
 }
 
-static int answer(const struct policy_file *f, const char *tool, const struct endpoint *ep)
+static int answer_question(const struct policy_file *f, const char *tool, const struct endpoint *ep)
 {
 	struct question q;
 	struct policy *own;
@@ -197,7 +206,7 @@ int cmd_why(int argc, char **argv)
 		return EXIT_CTL;
 	if (one_endpoint(text, &ep, &e) < 0 || policy_file_load(path, &f, &e) < 0)
 		return ctl_fail(&e);
-	c = answer(&f, tool, &ep);
+	c = answer_question(&f, tool, &ep);
 	policy_file_done(&f);
 	return c;
 }

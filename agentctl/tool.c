@@ -1,10 +1,13 @@
 /* One tool of the agent, in its own box: found in the policy, its command line built, started and
  * waited for. */
+#include "agentctl/tool.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,11 +16,26 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agentctl/box/box.h"
+#include "agentctl/command.h"
+#include "agentctl/confine/descriptors.h"
+#include "agentctl/confine/namespaces.h"
 #include "agentctl/confine/plan.h"
+#include "agentctl/confine/plan_print.h"
+#include "agentctl/confine/user.h"
+#include "agentctl/daemon/client.h"
+#include "agentctl/daemon/fence.h"
+#include "agentctl/daemon/policy_file.h"
 #include "agentctl/guard/guard.h"
-#include "agentctl/launch/broker.h"
+#include "agentctl/launch/exit_status.h"
+#include "agentctl/launch/ferry.h"
+#include "agentctl/launch/launch.h"
+#include "agentctl/launch/watched_fd.h"
 #include "agentctl/seen/refused.h"
-#include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/path.h"
+#include "policy/policy.h"
+#include "policy/profile.h"
 
 struct tool {
 	const struct tool_call *call;
@@ -28,6 +46,7 @@ struct tool {
 	char **argv;
 	struct launch launch;
 	pid_t ferry[3];
+	struct guard *guard;
 	struct fence fence;
 	struct refused_from from;
 	struct refused *refused;
@@ -58,28 +77,27 @@ static int resolve(const char *value, const char *workspace, char *ret, size_t b
 {
 	char text[PATH_MAX], real[PATH_MAX], root[PATH_MAX], *slash;
 	struct stat st;
-	size_t n;
 
 	if (!realpath(workspace, root))
 		return err_set(e, errno, "workspace: %s: %s", workspace, strerror(errno));
-	if ((size_t)snprintf(text, sizeof(text), "%s%s%s", value[0] == '/' ? "" : root,
-			     value[0] == '/' ? "" : "/", value) >= sizeof(text))
+	if (value[0] != '/' ? path_join(root, value, text, sizeof(text)) < 0
+			    : (size_t)snprintf(text, sizeof(text), "%s", value) >= sizeof(text))
 		return err_set(e, ENAMETOOLONG, "the path is too long");
 	if (!realpath(text, real)) {
+		char dir[PATH_MAX];
+
 		if (errno == ENOENT && lstat(text, &st) == 0)
 			return err_set(e, ELOOP, "%s is a symbolic link that leads nowhere", value);
 		/* a file that the tool will make: its directory must be there */
 		slash = strrchr(text, '/');
 		*slash = '\0';
 		if (errno != ENOENT || !slash[1] || strcmp(slash + 1, "..") == 0 ||
-		    !realpath(text[0] ? text : "/", real) ||
-		    strlen(real) + strlen(slash + 1) + 2 > sizeof(real))
+		    !realpath(text[0] ? text : "/", dir) ||
+		    path_join(dir, slash + 1, real, sizeof(real)) < 0)
 			return err_set(e, errno ? errno : EINVAL, "%s: %s", value,
 				       strerror(errno ? errno : EINVAL));
-		strcat(strcat(real, "/"), slash + 1);
 	}
-	n = strlen(root);
-	if (strncmp(real, root, n) != 0 || (real[n] && real[n] != '/'))
+	if (!path_below(real, root))
 		return err_set(e, EPERM, "%s is not in the workspace %s", value, root);
 	return (size_t)snprintf(ret, bytes, "%s", real) < bytes
 		   ? 0
@@ -107,13 +125,13 @@ static int make_plan(struct tool *t, struct err *e)
 	const struct box box = {.policy = t->policy,
 				.profile = t->index,
 				.policy_path = t->call->policy->path,
-				.run_dir = run_dir(),
+				.run_dir = client_run_dir(),
 				.log_dir = t->call->log_dir ? t->call->log_dir
 							    : policy_audit_dir(t->policy),
 				.cwd = t->call->cwd,
 				.namespaces = namespaces_allowed(t->profile.best_effort)};
 
-	return box_plan(&box, &t->plan, e);
+	return box_plan(&box, &t->plan, &t->guard, e);
 }
 
 /* The program's path may begin with ~ or $WORKSPACE. */
@@ -172,7 +190,7 @@ static int make_fence(struct tool *t, struct err *e)
 }
 
 /* Whoever called does not wait for it any more. */
-static void caller_gone(struct launch_watch *w)
+static void caller_gone(struct watched_fd *w)
 {
 	struct tool *t = w->arg;
 
@@ -181,13 +199,14 @@ static void caller_gone(struct launch_watch *w)
 	launch_kill(&t->launch);
 }
 
-static int start(struct tool *t, int *status, struct err *e)
+static int start_tool(struct tool *t, int *status, struct err *e)
 {
 	const struct tool_call *c = t->call;
 
 	t->from =
 	    (struct refused_from){.policy = t->policy,
 				  .plan = &t->plan,
+				  .guard = t->guard,
 				  .policy_path = c->policy->path,
 				  .log_dir = c->log_dir ? c->log_dir : policy_audit_dir(t->policy),
 				  .tool = c->name,
@@ -201,7 +220,7 @@ static int start(struct tool *t, int *status, struct err *e)
 		launch_watch(&t->launch, c->caller, caller_gone, t);
 	if (c->stop >= 0)
 		launch_watch(&t->launch, c->stop, caller_gone, t);
-	guard_watch(t->plan.guard, &t->launch, c->name);
+	guard_watch(t->guard, &t->launch, c->name);
 	if (refused_begin(&t->from, &t->launch, &t->refused, e) < 0)
 		return -e->code;
 	if (c->stop >= 0) /* from here on its end is noticed, and there is something to take down */
@@ -235,8 +254,8 @@ static int take_ferries(struct tool *t, struct err *e)
 			continue;
 		if (pipe2(fds, O_CLOEXEC) < 0)
 			return err_set(e, errno, "cannot make a pipe: %s", strerror(errno));
-		t->ferry[i] = i ? ferry(fds[0], streams[i], &t->call->who)
-				: ferry(streams[i], fds[1], &t->call->who);
+		t->ferry[i] = i ? ferry_start(fds[0], streams[i], &t->call->who)
+				: ferry_start(streams[i], fds[1], &t->call->who);
 		close(fds[!ours]);
 		streams[i] = fds[ours];
 		if (t->ferry[i] < 0)
@@ -279,12 +298,12 @@ static int in_box(struct tool *t)
 	launch_prepare(l);
 	if (make_fence(t, &e) < 0)
 		return ctl_fail_waiting(t->fence.patience.signo, &e);
-	if (take_ferries(t, &e) < 0 || start(t, &status, &e) < 0)
+	if (take_ferries(t, &e) < 0 || start_tool(t, &status, &e) < 0)
 		ctl_fail(&e);
 	else
 		status = launch_wait(l);
 	end_ferries(t);
-	if (guard_end(t->plan.guard))
+	if (guard_end(t->guard))
 		status = EXIT_PROTECTED;
 	launch_done(l, t->call->name);
 	refused_end(t->refused, status);
@@ -308,6 +327,7 @@ int tool_run(const struct tool_call *call)
 		r = in_box(&t);
 	}
 	command_free(t.argv);
+	guard_free(t.guard);
 	plan_done(&t.plan);
 	return r;
 }

@@ -57,12 +57,20 @@ void profile_path(const struct policy *p, size_t profile, size_t i, struct profi
 {
 	const struct blob_path *x = &p->paths[p->profiles[profile].paths.first + i];
 
-	*ret = (struct profile_path){.kind = (enum path_kind)x->kind,
+	*ret = (struct profile_path){.right = (enum right)x->right,
 				     .optional = x->flags & BLOB_PATH_OPTIONAL,
 				     .broad = x->flags & BLOB_PATH_BROAD,
 				     .path = p->strings + x->path,
 				     .line = x->line,
 				     .col = x->col};
+}
+
+const char *profile_list(enum right right)
+{
+	return right == RIGHT_READ    ? "read"
+	       : right == RIGHT_WRITE ? "write"
+	       : right == RIGHT_EXEC  ? "exec"
+				      : "deny";
 }
 
 void profile_env(const struct policy *p, size_t profile, size_t i, struct profile_env *ret)

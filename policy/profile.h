@@ -4,6 +4,7 @@
 #ifndef AGENTFW_POLICY_PROFILE_H
 #define AGENTFW_POLICY_PROFILE_H
 
+#include "policy/base/rights.h"
 #include "policy/policy.h"
 
 /* The agent's profile is always there; those of tools follow, in the file's order. */
@@ -13,17 +14,15 @@
  * as a whole first component ("~", "~/x", "$WORKSPACE", "$WORKSPACE/x"). A path that was relative
  * in the file stands below the policy's directory. No component is "." or "..", none is empty; no
  * slash at the end but for "/" itself. */
-enum path_kind { PATH_READ = 0, PATH_WRITE, PATH_EXEC, PATH_DENY, PATH_KINDS };
-
 struct profile_path {
-	enum path_kind kind;
-	bool optional; /* may be missing */
-	bool broad;    /* broad: true was said */
+	enum right right; /* READ, WRITE or EXEC; NONE: denied */
+	bool optional;    /* may be missing */
+	bool broad;       /* broad: true was said */
 	const char *path;
 	unsigned line, col;
 };
 
-/* value NULL: passed on from the caller, if he has it. */
+/* value NULL: passed on from the caller, if they have it. */
 struct profile_env {
 	const char *name, *value;
 };
@@ -61,6 +60,8 @@ void policy_profile(const struct policy *p, size_t i, struct profile *ret);
 /* The tool of this name, or 0: there is none. */
 size_t policy_find_tool(const struct policy *p, const char *name);
 void profile_path(const struct policy *p, size_t profile, size_t i, struct profile_path *ret);
+/* The list that gives the right: "read", "write", "exec"; NONE: "deny". */
+const char *profile_list(enum right right);
 void profile_env(const struct policy *p, size_t profile, size_t i, struct profile_env *ret);
 /* A word of `command`, placeholders in it. */
 const char *profile_command(const struct policy *p, size_t profile, size_t i);

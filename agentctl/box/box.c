@@ -1,8 +1,11 @@
-/* From a profile to a plan. Files are box_files.c's. */
+/* From a profile to a plan. Files are files.c's. */
+#include "agentctl/box/box.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -10,8 +13,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/box/box.h"
+#include "agentctl/box/build.h"
+#include "agentctl/box/files.h"
+#include "agentctl/box/links.h"
+#include "agentctl/confine/cgroup.h"
+#include "agentctl/confine/landlock.h"
+#include "agentctl/confine/libraries.h"
+#include "agentctl/confine/mount.h"
+#include "agentctl/confine/plan.h"
+#include "agentctl/confine/seccomp.h"
+#include "agentctl/guard/guard.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/path.h"
+#include "policy/profile.h"
 
 static const char *const cgroup_mounts[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
 
@@ -27,6 +42,8 @@ int box_path(const struct plan *p, const char *workspace, const char *path, char
 		base = workspace;
 		rest = path + 10;
 	}
+	if (rest[0] == '/' && strcmp(base, "/") == 0)
+		base = "";
 	return (size_t)snprintf(ret, bytes, "%s%s", base, rest) < bytes
 		   ? 0
 		   : err_set(e, ENAMETOOLONG, "the path %s is too long", path);
@@ -48,8 +65,8 @@ static void lacks(struct build *b, const char *what)
 		b->p->lacks[b->p->n_lacks++] = what;
 }
 
-/* As root of the command as a whole; else of each process, and of the box's user in his namespace.
- */
+/* As root: of the command as a whole. Else: of each process, and of the box's user in their
+ * namespace. */
 static int limit_together(struct build *b, enum cgroup_kind kind, uint64_t value, int resource)
 {
 	static const char *const names[CGROUP_KINDS] = {"memory", "pids"};
@@ -193,7 +210,7 @@ static int find_workspace(struct build *b)
 }
 
 /* What needs rights before the rights go; the filter last, since it forbids steps before it. The
- * working directory is one that the user himself may enter. */
+ * working directory is one that the user may enter. */
 static int drop_rights(struct build *b)
 {
 	int r = 0;
@@ -337,13 +354,13 @@ static int confine(struct build *b)
 	plan_add(b->p, STEP_CGROUP, NULL, 0);
 	if (b->b->namespaces) {
 		plan_add(b->p, STEP_NAMESPACES, NULL, ns);
-		if ((r = box_mounts(b)) < 0)
+		if ((r = files_mounts(b)) < 0)
 			return r;
 		tools_socket(b);
 		b->p->tool = true;
 	}
 	if ((r = limits(b)) < 0 || (r = environment(b)) < 0 || (r = drop_rights(b)) < 0 ||
-	    (landlock_abi() && (r = box_rights(b)) < 0))
+	    (landlock_abi() && (r = files_rights(b)) < 0))
 		return r;
 	plan_add(b->p, STEP_SECCOMP, NULL,
 		 SECCOMP_NO_MEMFD |
@@ -353,13 +370,15 @@ static int confine(struct build *b)
 	return 0;
 }
 
-int box_plan(const struct box *box, struct plan *p, struct err *e)
+int box_plan(const struct box *box, struct plan *p, struct guard **ret_guard, struct err *e)
 {
 	static struct build b;
 	int r;
 
 	b = (struct build){.b = box, .p = p, .e = e};
 	policy_profile(box->policy, box->profile, &b.profile);
+	*ret_guard = NULL;
+	p->run_dir = box->run_dir;
 	p->rootless = geteuid() != 0;
 	b.libs = p->libraries = malloc(sizeof(*b.libs)); /* library_dirs() fills it */
 	if (!b.libs)
@@ -367,8 +386,14 @@ int box_plan(const struct box *box, struct plan *p, struct err *e)
 	library_dirs(b.libs);
 	if (box->mode == BOX_AUDIT || (!b.profile.confined && box->mode != BOX_REFERENCE))
 		r = leave_open(&b);
-	else if ((r = find_workspace(&b)) == 0 && (r = box_resolve(&b)) == 0)
+	else if ((r = find_workspace(&b)) == 0 && (r = links_resolve(&b)) == 0)
 		r = confine(&b);
-	box_resolve_done(&b);
-	return r == 0 && p->failed ? err_set(e, ENOMEM, "out of memory") : r;
+	links_done(&b);
+	if (r == 0 && p->failed)
+		r = err_set(e, ENOMEM, "out of memory");
+	if (r < 0)
+		guard_free(b.guard);
+	else
+		*ret_guard = b.guard;
+	return r;
 }

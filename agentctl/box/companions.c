@@ -1,13 +1,17 @@
 /* What a program that runs other people's code, or others of its own programs, cannot do without:
  * its own parts, where distributions put them. So a profile names the program and no more. Only
  * what the distribution installed is meant: public, root's, and nothing that a box may write. */
+#include "agentctl/box/companions.h"
+
 #include <glob.h>
 #include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agentctl/box/box.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 /* program: a word of the program's file name, without digits. path: a pattern; % is the file name,
  * @ the directory above the one that holds the program. */

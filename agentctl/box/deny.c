@@ -1,12 +1,22 @@
 /* What is denied in a box: on top of every other mount, and at every place where the host shows the
  * same file, for it may have been mounted a second time. */
+#include "agentctl/box/deny.h"
+
 #include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agentctl/box/box.h"
+#include "agentctl/box/build.h"
+#include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 /* A line of /proc/self/mountinfo: man 5 proc. */
 struct shown {
@@ -106,7 +116,7 @@ static const char *behind(const char *path, const char *dir)
 static bool is_named(const struct build *b, const char *path)
 {
 	for (size_t i = 0; i < b->n_entries; i++)
-		if (b->entry[i].real && b->entry[i].path.kind != PATH_DENY &&
+		if (b->entry[i].real && b->entry[i].path.right != RIGHT_NONE &&
 		    path_below(path, b->entry[i].real))
 			return true;
 	return false;
@@ -167,7 +177,7 @@ static void deny_secrets_in(struct build *b, const char *dir)
 		    !realpath(path, real))
 			continue;
 		for (size_t k = 0; k < b->n_entries; k++)
-			open |= b->entry[k].real && b->entry[k].path.kind != PATH_DENY &&
+			open |= b->entry[k].real && b->entry[k].path.right != RIGHT_NONE &&
 				path_below(b->entry[k].real, real);
 		if (!open)
 			deny(b, real);
@@ -179,7 +189,7 @@ static void deny_secrets(struct build *b)
 	for (size_t i = 0; i < b->n_entries; i++) {
 		const struct entry *x = &b->entry[i];
 
-		if (!x->real || x->path.kind == PATH_DENY)
+		if (!x->real || x->path.right == RIGHT_NONE)
 			continue;
 		deny_secrets_in(b, x->real);
 		if (path_below(b->p->home, x->real))
@@ -187,18 +197,18 @@ static void deny_secrets(struct build *b)
 	}
 }
 
-int box_deny(struct build *b)
+int deny_steps(struct build *b)
 {
 	struct mounts x = {.m = NULL};
 	bool any = false;
 	int r = 0;
 
 	for (size_t i = 0; i < b->n_entries; i++)
-		any |= b->entry[i].path.kind == PATH_DENY && b->entry[i].real;
+		any |= b->entry[i].path.right == RIGHT_NONE && b->entry[i].real;
 	if (any && (r = read_mounts(&x)) < 0)
 		r = err_set(b->e, -r, "cannot read /proc/self/mountinfo: %s", strerror(-r));
 	for (size_t i = 0; r == 0 && i < b->n_entries; i++)
-		if (b->entry[i].path.kind == PATH_DENY && b->entry[i].real) {
+		if (b->entry[i].path.right == RIGHT_NONE && b->entry[i].real) {
 			deny(b, b->entry[i].real);
 			deny_where_shown(b, &x, b->entry[i].real);
 		}

@@ -1,14 +1,27 @@
 /* Which mounts a box needs, and which rights by inode. */
+#include "agentctl/box/files.h"
+
 #include <errno.h>
-#include <stdarg.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "agentctl/box/box.h"
+#include "agentctl/box/build.h"
+#include "agentctl/box/companions.h"
+#include "agentctl/box/deny.h"
+#include "agentctl/confine/landlock.h"
+#include "agentctl/confine/mount.h"
+#include "agentctl/confine/plan.h"
 #include "agentctl/guard/guard.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 #define TMP_BYTES (256ull << 20)
 
@@ -31,27 +44,13 @@ static const char *const implied_network[] = {"/etc/resolv.conf",
 					      "/etc/pki",
 					      "/etc/ca-certificates",
 					      "/usr/local/share/ca-certificates"};
-/* Empty in every box, unless the profile names them. The last ones: sockets of other programs. */
+/* Empty in every box, unless the profile names them. The last one: sockets of other programs. */
 static const char *const private_dirs[] = {"/tmp", "/var/tmp", "/run"};
 
 static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
 				      "/dev/urandom"};
 
-int box_entry_error(struct build *b, const struct profile_path *path, int code, const char *fmt,
-		    ...)
-{
-	static const char *const words[PATH_KINDS] = {"read", "write", "exec", "deny"};
-	char what[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(what, sizeof(what), fmt, ap);
-	va_end(ap);
-	return err_set(b->e, code, "%s:%u:%u: %s: %s: %s", b->b->policy_path, path->line, path->col,
-		       words[path->kind], path->path, what);
-}
-
-bool box_is_private(const char *path)
+bool files_are_private(const char *path)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(private_dirs); i++)
 		if (path_below(path, private_dirs[i]))
@@ -62,7 +61,7 @@ bool box_is_private(const char *path)
 /* ---- mounts ------------------------------------------------------------------------------------
  */
 
-static void add_bind(struct build *b, const char *path, enum bind how, bool is_implied)
+static void add_bind(struct build *b, const char *path, enum right how, bool is_implied)
 {
 	struct step *s = plan_add(b->p, STEP_BIND, path, how);
 
@@ -98,7 +97,7 @@ static bool is_socket(const char *path)
 static bool is_written(const struct build *b, const char *path)
 {
 	for (size_t i = 0; i < b->n_entries; i++)
-		if (b->entry[i].real && b->entry[i].path.kind == PATH_WRITE &&
+		if (b->entry[i].real && b->entry[i].path.right == RIGHT_WRITE &&
 		    path_below(path, b->entry[i].real))
 			return true;
 	return false;
@@ -109,7 +108,7 @@ static void protect(const char *real, void *arg)
 	struct build *b = arg;
 
 	if (is_written(b, real))
-		add_bind(b, real, BIND_READ, true);
+		add_bind(b, real, RIGHT_READ, true);
 }
 
 /* What others trust in a writable place. */
@@ -121,36 +120,24 @@ static int guard(struct build *b, const struct entry *x)
 		if (protected_opened_by(place, profile_unprotect(b->b->policy, b->b->profile, i)))
 			place = NULL;
 	if (place && place->name) {
-		box_entry_error(b, &x->path, EPERM, "it is a protected place, or in one: %s",
-				place->path);
+		build_error(b, &x->path, EPERM, "it is a protected place, or in one: %s",
+			    place->path);
 		return err_hint(b->e, "if the tool must write there: unprotect: [%s]", place->name);
 	}
 	if (!is_directory(x->real))
 		return 0;
-	if (!b->p->guard && !(b->p->guard = guard_new(b->b->policy, b->b->profile)))
+	if (!b->guard && !(b->guard = guard_new(b->b->policy, b->b->profile)))
 		return err_set(b->e, ENOMEM, "out of memory");
-	return guard_add(b->p->guard, x->real, b->e);
+	return guard_add(b->guard, x->real, b->e);
 }
 
 static int add_mount(struct build *b, const struct entry *x)
 {
 	b->sockets |= is_socket(x->real);
-	switch (x->path.kind) {
-	case PATH_READ:
-		if (box_is_private(x->real) && !is_written(b, x->real))
-			add_bind(b, x->real, BIND_READ, false);
-		break;
-	case PATH_WRITE:
-		add_bind(b, x->real, BIND_WRITE, false);
-		return guard(b, x);
-	case PATH_EXEC:
-		add_bind(b, x->real, BIND_EXEC, false);
-		break;
-	case PATH_DENY:
-	case PATH_KINDS:
-		break;
-	}
-	return 0;
+	if (x->path.right == RIGHT_EXEC || x->path.right == RIGHT_WRITE ||
+	    (x->path.right == RIGHT_READ && files_are_private(x->real) && !is_written(b, x->real)))
+		add_bind(b, x->real, x->path.right, false);
+	return x->path.right == RIGHT_WRITE ? guard(b, x) : 0;
 }
 
 static bool may_be_written(const struct build *b, const char *path)
@@ -165,19 +152,19 @@ static bool may_be_written(const struct build *b, const char *path)
 static void mount_part(const char *real, enum part part, void *arg)
 {
 	if (part != PART_READ && !may_be_written(arg, real))
-		add_bind(arg, real, BIND_EXEC, true);
+		add_bind(arg, real, RIGHT_EXEC, true);
 }
 
 static void allow_part(const char *real, enum part part, void *arg)
 {
 	if (!may_be_written(arg, real))
-		add_allow(arg, real, part == PART_EXEC ? ALLOW_EXEC : ALLOW_READ, true);
+		add_allow(arg, real, part == PART_EXEC ? RIGHT_EXEC : RIGHT_READ, true);
 }
 
 static void each_part(struct build *b, void (*fn)(const char *real, enum part part, void *arg))
 {
 	for (size_t i = 0; i < b->n_entries; i++)
-		if (b->entry[i].real && b->entry[i].path.kind == PATH_EXEC)
+		if (b->entry[i].real && b->entry[i].path.right == RIGHT_EXEC)
 			companions(b->entry[i].real, fn, b);
 }
 
@@ -192,7 +179,7 @@ static void pin(struct build *b, const char *path)
 		*slash = '\0';
 		if (!is_written(b, way))
 			return;
-		add_bind(b, way, BIND_WRITE, true);
+		add_bind(b, way, RIGHT_WRITE, true);
 	}
 }
 
@@ -204,11 +191,11 @@ static void pin_all(struct build *b, size_t from)
 		const struct step *s = &b->p->step[i];
 		_cleanup_free_ char *path = s->path ? strdup(s->path) : NULL;
 
-		if (path && s->kind == STEP_BIND && (s->implied || s->arg == BIND_EXEC))
+		if (path && s->kind == STEP_BIND && (s->implied || s->arg == RIGHT_EXEC))
 			pin(b, path);
 	}
 	for (size_t i = 0; i < b->n_entries; i++)
-		if (b->entry[i].path.kind == PATH_DENY && b->entry[i].real)
+		if (b->entry[i].path.right == RIGHT_NONE && b->entry[i].real)
 			pin(b, b->entry[i].real);
 	if (b->b->log_dir)
 		pin(b, b->b->log_dir);
@@ -219,12 +206,12 @@ static void pin_all(struct build *b, size_t from)
 static int rank(const struct step *s)
 {
 	if (s->implied)
-		return s->arg == BIND_READ ? 9 : s->arg == BIND_EXEC ? 3 : 0;
-	return s->arg == BIND_READ ? 1 : s->arg == BIND_WRITE ? 2 : 3;
+		return s->arg == RIGHT_READ ? 9 : s->arg == RIGHT_EXEC ? 3 : 0;
+	return s->arg == RIGHT_READ ? 1 : s->arg == RIGHT_WRITE ? 2 : 3;
 }
 
 /* Parents before what is in them; what the profile names lies on top of a library directory. */
-static int by_path(const void *x, const void *y)
+static int steps_by_path(const void *x, const void *y)
 {
 	const struct step *a = x, *b = y;
 	int d = strcmp(a->path, b->path);
@@ -248,7 +235,7 @@ static int settle(struct build *b, size_t from)
 {
 	struct plan *p = b->p;
 
-	qsort(p->step + from, p->n - from, sizeof(*p->step), by_path);
+	qsort(p->step + from, p->n - from, sizeof(*p->step), steps_by_path);
 	for (size_t i = from; i + 1 < p->n;) {
 		const struct step *x = &p->step[i], *y = &p->step[i + 1];
 
@@ -256,7 +243,7 @@ static int settle(struct build *b, size_t from)
 			i++;
 			continue;
 		}
-		if (!x->implied && !y->implied && x->arg == BIND_WRITE && y->arg == BIND_EXEC) {
+		if (!x->implied && !y->implied && x->arg == RIGHT_WRITE && y->arg == RIGHT_EXEC) {
 			err_set(b->e, EINVAL, "%s: write and exec of the same place", x->path);
 			return err_hint(b->e, "what a tool can write it must not run: take one of "
 					      "the two out");
@@ -271,7 +258,7 @@ static void hide_socket(const char *path, void *arg)
 {
 	struct build *b = arg;
 
-	if (box_is_private(path))
+	if (files_are_private(path))
 		return;
 	for (size_t i = 0; i < b->n_entries; i++)
 		if (b->entry[i].real && strcmp(b->entry[i].real, path) == 0)
@@ -283,7 +270,7 @@ static void hide_socket(const char *path, void *arg)
  * resolvers, D-Bus and container engines do. */
 static void hide(struct build *b)
 {
-	if (b->b->run_dir && b->b->run_dir[0] && !box_is_private(b->b->run_dir))
+	if (b->b->run_dir && b->b->run_dir[0] && !files_are_private(b->b->run_dir))
 		plan_add(b->p, STEP_HIDE, b->b->run_dir, 0);
 	if (b->b->log_dir && b->b->log_dir[0])
 		plan_add(b->p, STEP_HIDE, b->b->log_dir, 0);
@@ -306,7 +293,7 @@ static void own_places(struct build *b)
 	plan_add(b->p, STEP_PROC, NULL, 0);
 }
 
-int box_mounts(struct build *b)
+int files_mounts(struct build *b)
 {
 	char real[PATH_MAX];
 	size_t from;
@@ -315,9 +302,9 @@ int box_mounts(struct build *b)
 	own_places(b);
 	from = b->p->n;
 	for (size_t i = 0; i < b->libs->n; i++)
-		plan_add(b->p, STEP_LIBRARY, b->libs->path[i], BIND_EXEC);
-	if (!b->profile.no_network && realpath("/etc/resolv.conf", real) && box_is_private(real))
-		add_bind(b, real, BIND_READ, true);
+		plan_add(b->p, STEP_LIBRARY, b->libs->path[i], RIGHT_EXEC);
+	if (!b->profile.no_network && realpath("/etc/resolv.conf", real) && files_are_private(real))
+		add_bind(b, real, RIGHT_READ, true);
 	for (size_t i = 0; r == 0 && i < b->n_entries; i++)
 		if (b->entry[i].real)
 			r = add_mount(b, &b->entry[i]);
@@ -325,10 +312,10 @@ int box_mounts(struct build *b)
 		return r;
 	each_part(b, mount_part);
 	protect(b->b->policy_path, b);
-	if (b->p->guard)
-		guard_each(b->p->guard, protect, b);
+	if (b->guard)
+		guard_each(b->guard, protect, b);
 	pin_all(b, from);
-	if ((r = settle(b, from)) < 0 || (r = box_deny(b)) < 0)
+	if ((r = settle(b, from)) < 0 || (r = deny_steps(b)) < 0)
 		return r;
 	hide(b);
 	return 0;
@@ -341,27 +328,27 @@ static void allow_implied(struct build *b)
 {
 	char real[PATH_MAX];
 
-	add_allow(b, "/proc", ALLOW_READ, true);
+	add_allow(b, "/proc", RIGHT_READ, true);
 	for (size_t i = 0; !b->b->namespaces && i < ARRAY_SIZE(devices); i++)
-		add_allow(b, devices[i], ALLOW_READ | ALLOW_WRITE, true);
+		add_allow(b, devices[i], RIGHT_READ | RIGHT_WRITE, true);
 	if (b->b->namespaces)
-		add_allow(b, "/dev", ALLOW_READ | ALLOW_WRITE, true);
+		add_allow(b, "/dev", RIGHT_READ | RIGHT_WRITE, true);
 	for (size_t i = 0; b->b->namespaces && i < ARRAY_SIZE(private_dirs); i++)
 		if (realpath(private_dirs[i], real))
 			add_allow(b, real,
-				  strcmp(private_dirs[i], "/run") == 0 ? ALLOW_READ
-								       : ALLOW_READ | ALLOW_WRITE,
+				  strcmp(private_dirs[i], "/run") == 0 ? RIGHT_READ
+								       : RIGHT_READ | RIGHT_WRITE,
 				  true);
 	for (size_t i = 0; i < b->libs->n; i++)
-		add_allow(b, b->libs->path[i], ALLOW_READ, true);
+		add_allow(b, b->libs->path[i], RIGHT_READ, true);
 	if (b->libs->loader[0])
-		add_allow(b, b->libs->loader, ALLOW_EXEC, true);
+		add_allow(b, b->libs->loader, RIGHT_EXEC, true);
 	for (size_t i = 0; i < ARRAY_SIZE(implied); i++)
 		if (realpath(implied[i], real))
-			add_allow(b, real, ALLOW_READ, true);
+			add_allow(b, real, RIGHT_READ, true);
 	for (size_t i = 0; !b->profile.no_network && i < ARRAY_SIZE(implied_network); i++)
 		if (realpath(implied_network[i], real))
-			add_allow(b, real, ALLOW_READ, true);
+			add_allow(b, real, RIGHT_READ, true);
 }
 
 /* Landlock alone adds rights up: what lies within each other cannot be kept apart. */
@@ -369,22 +356,23 @@ static int check_apart(struct build *b, const struct entry *x)
 {
 	for (size_t i = 0; i < b->n_entries; i++) {
 		const struct entry *y = &b->entry[i];
-		bool inside = y->real && y->path.kind != PATH_DENY && path_below(x->real, y->real);
+		bool inside =
+		    y->real && y->path.right != RIGHT_NONE && path_below(x->real, y->real);
 
-		if (x->path.kind == PATH_DENY && inside) {
-			box_entry_error(b, &x->path, EOPNOTSUPP,
-					"without mounts nothing can be denied in %s, which is "
-					"allowed",
-					y->path.path);
+		if (x->path.right == RIGHT_NONE && inside) {
+			build_error(b, &x->path, EOPNOTSUPP,
+				    "without mounts nothing can be denied in %s, which is "
+				    "allowed",
+				    y->path.path);
 			return err_hint(b->e, "name what is in it one by one, without the place "
 					      "that is denied");
 		}
-		if ((x->path.kind == PATH_EXEC && y->path.kind == PATH_WRITE && inside) ||
-		    (x->path.kind == PATH_WRITE && y->path.kind == PATH_EXEC && inside)) {
-			box_entry_error(b, &x->path, EOPNOTSUPP,
-					"without mounts write and exec cannot be kept apart: it "
-					"is in %s",
-					y->path.path);
+		if ((x->path.right == RIGHT_EXEC && y->path.right == RIGHT_WRITE && inside) ||
+		    (x->path.right == RIGHT_WRITE && y->path.right == RIGHT_EXEC && inside)) {
+			build_error(b, &x->path, EOPNOTSUPP,
+				    "without mounts write and exec cannot be kept apart: it "
+				    "is in %s",
+				    y->path.path);
 			return err_hint(b->e, "what a tool can write it must not run: take one of "
 					      "the two out");
 		}
@@ -392,10 +380,8 @@ static int check_apart(struct build *b, const struct entry *x)
 	return 0;
 }
 
-int box_rights(struct build *b)
+int files_rights(struct build *b)
 {
-	static const uint64_t bits[] = {
-	    [PATH_READ] = ALLOW_READ, [PATH_WRITE] = ALLOW_WRITE, [PATH_EXEC] = ALLOW_EXEC};
 	int r = 0;
 
 	allow_implied(b);
@@ -407,9 +393,9 @@ int box_rights(struct build *b)
 			continue;
 		if (!b->b->namespaces)
 			r = check_apart(b, x);
-		if (x->path.kind == PATH_DENY)
+		if (x->path.right == RIGHT_NONE)
 			continue;
-		add_allow(b, x->real, bits[x->path.kind], false);
+		add_allow(b, x->real, x->path.right, false);
 		b->sockets |= is_socket(x->real);
 	}
 	plan_add(b->p, STEP_LANDLOCK, NULL, LANDLOCK_FILES | LANDLOCK_SCOPE);

@@ -1,23 +1,22 @@
 /* Where the paths of a profile lead. They are followed by hand, since it matters in which directory
  * a symbolic link lies: in one that a tool may write to, the link may be the tool's. */
+#include "agentctl/box/links.h"
+
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agentctl/box/box.h"
-#include "policy/base/cleanup.h"
+#include "agentctl/box/build.h"
+#include "policy/base/err.h"
+#include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 #define LINKS_MAX 40 /* as the kernel's MAXSYMLINKS */
-
-bool path_below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (n == 1)
-		return true;
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
 
 struct walk {
 	char left[PATH_MAX]; /* what is still to be walked */
@@ -84,7 +83,7 @@ static int step(struct walk *w, const char *name, size_t bytes, const char *rest
 	return (size_t)n == sizeof(target) ? -ENAMETOOLONG : follow(w, target, (size_t)n, rest);
 }
 
-int box_realpath(const char *path, char *const *dirs, size_t n, char *ret, const char **ret_dir)
+int links_realpath(const char *path, char *const *dirs, size_t n, char *ret, const char **ret_dir)
 {
 	struct walk w = {.real = ret, .dirs = dirs, .n = n};
 	char *p = w.left;
@@ -144,7 +143,7 @@ static int find_writable(struct build *b)
 			char text[PATH_MAX], real[PATH_MAX];
 
 			profile_path(b->b->policy, i, k, &path);
-			if (path.kind == PATH_WRITE &&
+			if (path.right == RIGHT_WRITE &&
 			    box_path(b->p, b->workspace, path.path, text, sizeof(text), NULL) ==
 				0 &&
 			    realpath(text, real))
@@ -162,17 +161,17 @@ static int resolve(struct build *b, struct entry *x)
 
 	if (r < 0)
 		return r;
-	r = box_realpath(text, b->writable, b->n_writable, real, &dir);
+	r = links_realpath(text, b->writable, b->n_writable, real, &dir);
 	if (r == -ELOOP && dir) {
-		box_entry_error(b, &x->path, ELOOP, "a symbolic link leads out of %s%s", dir,
-				strcmp(dir, b->workspace) == 0 ? ", the workspace"
-							       : ", which a tool may write to");
+		build_error(b, &x->path, ELOOP, "a symbolic link leads out of %s%s", dir,
+			    strcmp(dir, b->workspace) == 0 ? ", the workspace"
+							   : ", which a tool may write to");
 		return err_hint(b->e, "name the place that is meant: %s", real);
 	}
 	if (r == -ENOENT && x->path.optional)
 		return 0;
 	if (r < 0) {
-		box_entry_error(b, &x->path, -r, "%s", strerror(-r));
+		build_error(b, &x->path, -r, "%s", strerror(-r));
 		return r == -ENOENT ? err_hint(b->e, "make it, or write {path: %s, optional: true}",
 					       x->path.path)
 				    : r;
@@ -181,7 +180,7 @@ static int resolve(struct build *b, struct entry *x)
 	return x->real ? 0 : err_set(b->e, ENOMEM, "out of memory");
 }
 
-int box_resolve(struct build *b)
+int links_resolve(struct build *b)
 {
 	int r = find_writable(b);
 
@@ -197,7 +196,7 @@ int box_resolve(struct build *b)
 	return r;
 }
 
-void box_resolve_done(struct build *b)
+void links_done(struct build *b)
 {
 	for (size_t i = 0; i < b->n_entries; i++)
 		free(b->entry[i].real);

@@ -4,8 +4,9 @@
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -14,9 +15,11 @@
 #include <unistd.h>
 
 #include "agentctl/check/doctor.h"
-#include "agentctl/confine/plan.h"
+#include "agentctl/confine/cgroup.h"
+#include "agentctl/confine/landlock.h"
 #include "agentctl/seen/audit.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 #define FLOOR_MAJOR 5
 #define FLOOR_MINOR 15
@@ -129,7 +132,7 @@ static void cgroups(struct checks *c)
 /* ---- namespaces -------------------------------------------------------------------------------
  */
 
-/* As somebody who is not root. Some hosts let him make the namespace and nothing else in it. */
+/* As a user who is not root. Some hosts let them make the namespace and nothing else in it. */
 static bool user_namespaces(void)
 {
 	int status = 1;

@@ -1,20 +1,20 @@
 /* The daemon is asked what netfilter and cgroup BPF can do: it has the code for that. */
-#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "agentctl/check/doctor.h"
-#include "agentctl/ctl.h"
+#include "agentctl/daemon/client.h"
+#include "agentctl/launch/exit_status.h"
 #include "policy/base/cleanup.h"
 
 /* What fw/probe.c says. */
 static const struct {
 	const char *key, *name, *with, *without;
 	bool needed;
-	bool by_root; /* an ordinary user cannot try it, in a namespace of his own either */
+	bool by_root; /* an ordinary user cannot try it, not even in their own namespace */
 } features[] = {
     {"nf_tables", "nf_tables", "rules of families inet", "no nf_tables: no fence", true},
     {"socket", "nft socket", "rules by cgroup (socket cgroupv2)",
@@ -37,7 +37,7 @@ struct answers {
 };
 
 /* true: yes; else *ret_why. */
-static bool answer(const struct answers *a, const char *key, char *ret_why, size_t bytes)
+static bool probe_answer(const struct answers *a, const char *key, char *ret_why, size_t bytes)
 {
 	size_t n = strlen(key);
 	const char *p = a->text;
@@ -54,7 +54,7 @@ static bool answer(const struct answers *a, const char *key, char *ret_why, size
 	return false;
 }
 
-static bool ask(const char *daemon, struct answers *ret)
+static bool run_probe(const char *daemon, struct answers *ret)
 {
 	int fds[2], status = 0;
 	size_t n = 0;
@@ -85,8 +85,8 @@ static bool ask(const char *daemon, struct answers *ret)
 static void queue(struct checks *c, const struct answers *a)
 {
 	char native[100], xt[100];
-	bool has_native = answer(a, "queue_native", native, sizeof(native));
-	bool has_xt = answer(a, "queue_xt", xt, sizeof(xt));
+	bool has_native = probe_answer(a, "queue_native", native, sizeof(native));
+	bool has_xt = probe_answer(a, "queue_xt", xt, sizeof(xt));
 	struct check *k = check_add(c, "nft queue", has_native || has_xt, true,
 				    has_native ? "native"
 				    : has_xt   ? "NFQUEUE of xtables"
@@ -99,8 +99,8 @@ static void queue(struct checks *c, const struct answers *a)
 static void table(struct checks *c, const struct answers *a)
 {
 	char why[100];
-	bool owner = answer(a, "owner", why, sizeof(why));
-	bool persist = answer(a, "persist", why, sizeof(why));
+	bool owner = probe_answer(a, "owner", why, sizeof(why));
+	bool persist = probe_answer(a, "persist", why, sizeof(why));
 
 	check_add(c, "nft owner", owner && persist, false,
 		  owner && persist ? "nobody else changes our rules, and they outlive the daemon"
@@ -123,7 +123,7 @@ void doctor_net(struct checks *c)
 		check_hint(k, "make install; without it netfilter is not looked at");
 		return;
 	}
-	asked = ask(daemon, &a);
+	asked = run_probe(daemon, &a);
 	if (!asked) {
 		a.text[strcspn(a.text, "\n")] = '\0';
 		k = check_add(c, "netfilter", false, true, "agentfwd could not try it: %.250s",
@@ -132,7 +132,7 @@ void doctor_net(struct checks *c)
 		return;
 	}
 	for (size_t i = 0; i < FEATURES; i++) {
-		bool yes = answer(&a, features[i].key, why, sizeof(why));
+		bool yes = probe_answer(&a, features[i].key, why, sizeof(why));
 
 		if (!yes && features[i].by_root && geteuid() != 0) {
 			check_add(c, features[i].name, false, false, "only root can try it");

@@ -1,6 +1,14 @@
 /* agentctl policy show: what a policy comes to. */
-#include "agentctl/ctl.h"
+#include "agentctl/check/policy_show.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "agentctl/daemon/policy_file.h"
+#include "policy/base/addr.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
 #include "policy/profile.h"
 
 /* Who looks at a policy may not have written it: nothing of it is obeyed by the terminal. */
@@ -94,7 +102,6 @@ static int show_network(const struct policy *p, size_t index, const struct profi
 
 static int show_profile(const struct policy *p, size_t index, struct err *e)
 {
-	static const char *const kinds[PATH_KINDS] = {"read", "write", "exec", "deny"};
 	struct profile f;
 
 	policy_profile(p, index, &f);
@@ -112,7 +119,7 @@ static int show_profile(const struct policy *p, size_t index, struct err *e)
 		struct profile_path path;
 
 		profile_path(p, index, i, &path);
-		printf("%5u  %-8s %s%s%s\n", path.line, kinds[path.kind], shown(path.path),
+		printf("%5u  %-8s %s%s%s\n", path.line, profile_list(path.right), shown(path.path),
 		       path.optional ? "  optional" : "", path.broad ? "  broad" : "");
 	}
 	show_environment(p, index, f.n_env);
@@ -136,21 +143,20 @@ static void show_protected(void)
 	}
 }
 
-int policy_show(const char *file)
+int policy_show(const char *file, struct err *e)
 {
 	struct policy_file f = {0};
-	struct err e = {0};
-	int r = 0;
+	int r = policy_file_load(file, &f, e);
 
-	if (policy_file_load(file, &f, &e) < 0)
-		return e.code ? ctl_fail(&e) : 1;
+	if (r < 0)
+		return r;
 	printf("%s: mode %s, log in %s\n", f.path,
 	       policy_mode(f.policy) == MODE_AUDIT ? "audit" : "enforce",
 	       shown(policy_audit_dir(f.policy)));
 	show_rules(f.policy);
 	for (size_t i = 0; r == 0 && i < policy_profiles(f.policy); i++)
-		r = show_profile(f.policy, i, &e);
+		r = show_profile(f.policy, i, e);
 	show_protected();
 	policy_file_done(&f);
-	return r < 0 ? ctl_fail(&e) : 0;
+	return r;
 }

@@ -1,3 +1,4 @@
+
 #include "agentctl/check/profile_check.h"
 
 #include <errno.h>
@@ -5,13 +6,30 @@
 #include <limits.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agentctl/box/box.h"
+#include "agentctl/box/companions.h"
+#include "agentctl/box/files.h"
+#include "agentctl/confine/elf_needs.h"
+#include "agentctl/confine/libraries.h"
+#include "agentctl/confine/namespaces.h"
+#include "agentctl/confine/plan.h"
+#include "agentctl/confine/user.h"
+#include "agentctl/daemon/client.h"
+#include "agentctl/daemon/policy_file.h"
+#include "agentctl/guard/guard.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/policy.h"
+#include "policy/profile.h"
 
 #define LIBRARIES_MAX 512 /* of one program, theirs included */
 #define SHEBANG_MAX   256 /* what the kernel reads of a script */
@@ -70,15 +88,15 @@ static int look_up(const struct check *c, const char *path, char *ret)
 	return realpath(text, ret) ? 0 : errno;
 }
 
-/* Is path, a real one, under an entry of this kind? */
-static bool named(const struct check *c, enum path_kind kind, const char *path)
+/* Is path, a real one, in the list of this right? */
+static bool named(const struct check *c, enum right right, const char *path)
 {
 	for (size_t i = 0; i < c->profile.n_paths; i++) {
 		struct profile_path p;
 		char real[PATH_MAX];
 
 		profile_path(c->policy, c->index, i, &p);
-		if (p.kind == kind && look_up(c, p.path, real) == 0 && path_below(path, real))
+		if (p.right == right && look_up(c, p.path, real) == 0 && path_below(path, real))
 			return true;
 	}
 	return false;
@@ -101,14 +119,14 @@ static bool maps(const struct check *c, const char *path)
 {
 	struct part_search s = {.path = path};
 
-	if (named(c, PATH_EXEC, path))
+	if (named(c, RIGHT_EXEC, path))
 		return true;
 	for (size_t i = 0; i < c->profile.n_paths && !s.found; i++) {
 		struct profile_path p;
 		char real[PATH_MAX];
 
 		profile_path(c->policy, c->index, i, &p);
-		if (p.kind == PATH_EXEC && look_up(c, p.path, real) == 0)
+		if (p.right == RIGHT_EXEC && look_up(c, p.path, real) == 0)
 			companions(real, compare_part, &s);
 	}
 	return s.found;
@@ -131,7 +149,7 @@ static const char *current(const struct libraries *l, const char *program)
 }
 
 /* DIR/NAME is there: it counts from now on. */
-static bool take(struct libraries *l, const char *dir, const char *name)
+static bool library_take(struct libraries *l, const char *dir, const char *name)
 {
 	char text[PATH_MAX], real[PATH_MAX];
 
@@ -163,7 +181,7 @@ static bool in_runpath(struct libraries *l, const char *name, char *ret_dir)
 			snprintf(text, sizeof(text), "%.2000s%.2000s", own, dir + 7);
 		else
 			snprintf(text, sizeof(text), "%.4000s", dir);
-		if (realpath(text, real) && take(l, real, name)) {
+		if (realpath(text, real) && library_take(l, real, name)) {
 			snprintf(ret_dir, PATH_MAX, "%s", real);
 			return true;
 		}
@@ -174,7 +192,7 @@ static bool in_runpath(struct libraries *l, const char *name, char *ret_dir)
 static bool in_library_dirs(struct libraries *l, const char *name)
 {
 	for (size_t i = 0; i < l->c->libs->n; i++)
-		if (take(l, l->c->libs->path[i], name))
+		if (library_take(l, l->c->libs->path[i], name))
 			return true;
 	return false;
 }
@@ -248,7 +266,7 @@ static void check_script(struct check *c, const struct profile_path *p, const ch
 		      interpreter ? interpreter : "");
 		return;
 	}
-	if (named(c, PATH_EXEC, real))
+	if (named(c, RIGHT_EXEC, real))
 		return;
 	snprintf(hint, sizeof(hint), "add it to exec: {path: %.200s, broad: true}", interpreter);
 	found(c, WRONG, p->line, p->col, hint, "%s is a script for %.200s, which is not in exec",
@@ -272,7 +290,7 @@ static void check_elf(struct check *c, const struct profile_path *p, const char 
 		      "%s needs the loader %.200s, which is not there", p->path, loader);
 		return;
 	}
-	if (strcmp(real, c->libs->loader) != 0 && !named(c, PATH_EXEC, real)) {
+	if (strcmp(real, c->libs->loader) != 0 && !named(c, RIGHT_EXEC, real)) {
 		snprintf(hint, sizeof(hint), "add it to exec: {path: %.200s, broad: true}", loader);
 		found(c, WRONG, p->line, p->col, hint,
 		      "%s needs the loader %.200s, which is not in exec", p->path, loader);
@@ -316,7 +334,7 @@ static const char *writer_of(const struct check *c, const char *path)
 		policy_profile(c->policy, i, &other.profile);
 		snprintf(other.plan.home, sizeof(other.plan.home), "%s", c->plan.home);
 		snprintf(other.workspace, sizeof(other.workspace), "%s", c->workspace);
-		if (named(&other, PATH_WRITE, path))
+		if (named(&other, RIGHT_WRITE, path))
 			return other.profile.name ? other.profile.name : "agent";
 	}
 	return NULL;
@@ -338,13 +356,12 @@ static void check_writers(struct check *c, const struct profile_path *p, const c
 /* The first word of a tool's command is one of its programs. */
 static bool is_command(const struct check *c, const struct profile_path *p)
 {
-	return p->kind == PATH_EXEC && c->profile.n_command &&
+	return p->right == RIGHT_EXEC && c->profile.n_command &&
 	       strcmp(profile_command(c->policy, c->index, 0), p->path) == 0;
 }
 
 static void check_path(struct check *c, const struct profile_path *p)
 {
-	static const char *const words[PATH_KINDS] = {"read", "write", "exec", "deny"};
 	char real[PATH_MAX], hint[PATH_MAX + 64];
 	int r = look_up(c, p->path, real);
 
@@ -355,21 +372,21 @@ static void check_path(struct check *c, const struct profile_path *p)
 		      "command: %.300s is not there", p->path);
 	} else if (r == ENOENT) {
 		snprintf(hint, sizeof(hint), "%s, or write {path: %.300s, optional: true}",
-			 p->kind == PATH_EXEC ? "install it" : "make it", p->path);
-		found(c, WRONG, p->line, p->col, hint, "%s: %.300s is not there", words[p->kind],
-		      p->path);
+			 p->right == RIGHT_EXEC ? "install it" : "make it", p->path);
+		found(c, WRONG, p->line, p->col, hint, "%s: %.300s is not there",
+		      profile_list(p->right), p->path);
 	} else if (r) {
-		found(c, WRONG, p->line, p->col, NULL, "%s: %.300s: %s", words[p->kind], p->path,
-		      strerror(r));
-	} else if (p->kind == PATH_EXEC) {
-		if (named(c, PATH_WRITE, real))
+		found(c, WRONG, p->line, p->col, NULL, "%s: %.300s: %s", profile_list(p->right),
+		      p->path, strerror(r));
+	} else if (p->right == RIGHT_EXEC) {
+		if (named(c, RIGHT_WRITE, real))
 			found(c, WRONG, p->line, p->col,
 			      "what a tool can write it must not run: take one of the two out",
 			      "%.300s may be written, too", p->path);
 		else
 			check_program(c, p, real);
 		check_writers(c, p, real);
-	} else if (p->kind == PATH_WRITE && !named(c, PATH_READ, real)) {
+	} else if (p->right == RIGHT_WRITE && !named(c, RIGHT_READ, real)) {
 		found(c, DOUBTFUL, p->line, p->col,
 		      "add it to read, unless things are only put there and never looked at",
 		      "%.300s may be written, but not read: write alone is a letter box", p->path);
@@ -388,7 +405,8 @@ static void check_cwd(struct check *c)
 		found(c, WRONG, c->profile.line, c->profile.col,
 		      "make it, or name one that is there", "cwd: %.300s is no directory",
 		      c->profile.cwd);
-	else if (!named(c, PATH_READ, real) && !named(c, PATH_EXEC, real) && !box_is_private(real))
+	else if (!named(c, RIGHT_READ, real) && !named(c, RIGHT_EXEC, real) &&
+		 !files_are_private(real))
 		found(c, DOUBTFUL, c->profile.line, c->profile.col, "add it to read",
 		      "cwd: %.300s cannot be read in the box", c->profile.cwd);
 }
@@ -415,18 +433,20 @@ static void check_box(struct check *c)
 	const struct box box = {.policy = c->policy,
 				.profile = c->index,
 				.policy_path = c->path,
-				.run_dir = run_dir(),
+				.run_dir = client_run_dir(),
 				.log_dir = policy_audit_dir(c->policy),
 				.namespaces = namespaces_allowed(c->profile.best_effort)};
 	struct plan plan = {0};
+	struct guard *guard = NULL;
 	unsigned line, col;
 	struct err e = {0};
 
 	/* who starts it may be somebody else than who checks it */
-	if (user_find(&plan, user, &e) == 0 && box_plan(&box, &plan, &e) < 0) {
+	if (user_find(&plan, user, &e) == 0 && box_plan(&box, &plan, &guard, &e) < 0) {
 		place_of(c, &e, &line, &col, &text);
 		found(c, WRONG, line, col, e.hint[0] ? e.hint : NULL, "%s", text);
 	}
+	guard_free(guard);
 	plan_done(&plan);
 }
 

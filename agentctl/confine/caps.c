@@ -1,10 +1,12 @@
+#include "agentctl/confine/caps.h"
+
 #include <cap-ng.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
+#include "policy/base/err.h"
 
 /* Also a setuid root program, or a file with capabilities, gets none. Where an ordinary user may
  * not do this, no_new_privs alone sees to it. */

@@ -1,10 +1,13 @@
 /* Memory and processes of a command, all of it together, as a cgroup limits them: version 2 where
  * the host gives it the controllers, else the hierarchies of version 1. */
+#include "agentctl/confine/cgroup.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +17,7 @@
 #include "agentctl/confine/plan.h"
 #include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 #define V1_PREFIX   "agentfw-" /* and our pid */
 #define REMOVE_TRY  200
@@ -25,7 +29,7 @@ static const char *const limit_v1[CGROUP_KINDS] = {"memory.limit_in_bytes", "pid
 
 /* ---- small files ----------------------------------------------------------------------------- */
 
-static int put(const char *dir, const char *file, const char *text)
+static int cgroup_put(const char *dir, const char *file, const char *text)
 {
 	char path[PATH_MAX + 64];
 	_cleanup_close_ int fd = -1;
@@ -113,8 +117,8 @@ static bool enable_v2(const char *controller, char *root, size_t bytes)
 	snprintf(dir, sizeof(dir), "%s/" CTL_CGROUP_DIR, root);
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
 		return false;
-	return put(root, "cgroup.subtree_control", plus) == 0 &&
-	       put(dir, "cgroup.subtree_control", plus) == 0;
+	return cgroup_put(root, "cgroup.subtree_control", plus) == 0 &&
+	       cgroup_put(dir, "cgroup.subtree_control", plus) == 0;
 }
 
 bool cgroup_can_limit(enum cgroup_kind kind)
@@ -171,12 +175,12 @@ static int make_v1(struct cgroup_limits *c, enum cgroup_kind kind, uint64_t valu
 	}
 	c->own[kind] = true;
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)value);
-	if ((r = put(c->dir[kind], limit_v1[kind], number)) < 0)
+	if ((r = cgroup_put(c->dir[kind], limit_v1[kind], number)) < 0)
 		return err_set(e, -r, "cannot limit %s in %s: %s", controllers[kind], c->dir[kind],
 			       strerror(-r));
 	/* memory with swap; a kernel without swap accounting has no such file */
 	if (kind == CGROUP_MEMORY)
-		put(c->dir[kind], "memory.memsw.limit_in_bytes", number);
+		cgroup_put(c->dir[kind], "memory.memsw.limit_in_bytes", number);
 	return 0;
 }
 
@@ -204,12 +208,12 @@ static int make_v2(struct cgroup_limits *c, const char *root, enum cgroup_kind k
 	}
 	memcpy(c->dir[kind], c->v2, sizeof(c->v2));
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)value);
-	if ((r = put(c->v2, limit_v2[kind], number)) < 0)
+	if ((r = cgroup_put(c->v2, limit_v2[kind], number)) < 0)
 		return err_set(e, -r, "cannot limit %s in %s: %s", controllers[kind], c->v2,
 			       strerror(-r));
 	if (kind == CGROUP_MEMORY) {
-		put(c->v2, "memory.swap.max", "0");
-		put(c->v2, "memory.oom.group", "1");
+		cgroup_put(c->v2, "memory.swap.max", "0");
+		cgroup_put(c->v2, "memory.oom.group", "1");
 	}
 	return 0;
 }
@@ -237,7 +241,7 @@ int cgroup_make(struct cgroup_limits *c, const struct plan *p, const char *fence
 int cgroup_join(const struct cgroup_limits *c, struct err *e)
 {
 	for (int i = 0; i < CGROUP_KINDS; i++) {
-		int r = c->own[i] ? put(c->dir[i], "cgroup.procs", "0") : 0;
+		int r = c->own[i] ? cgroup_put(c->dir[i], "cgroup.procs", "0") : 0;
 
 		if (r < 0)
 			return err_set(e, -r, "cannot join %s: %s", c->dir[i], strerror(-r));

@@ -1,9 +1,11 @@
 /* What the command is handed: its standard streams. */
+#include "agentctl/confine/descriptors.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "agentctl/confine/plan.h"
+#include "policy/base/err.h"
 
 /* A socket that leads out, held since before the fence, would stay outside it; below a directory
  * held from outside the box every file is as it is there. */

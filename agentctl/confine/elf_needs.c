@@ -1,15 +1,16 @@
 /* Which libraries an ELF file names (DT_NEEDED) and where else it looks for them (DT_RUNPATH,
  * DT_RPATH). The file may be anybody's: every offset is checked, everything is bounded. */
+#include "agentctl/confine/elf_needs.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/check/profile_check.h"
 #include "policy/base/cleanup.h"
 
 #define PHDRS_MAX   128

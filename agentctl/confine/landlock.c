@@ -1,6 +1,8 @@
 /* Landlock: which files may be opened and run, by inode; abstract unix sockets and signals stay
  * inside. And whoever is in a domain neither reads nor changes the memory of a process outside, by
  * /proc or otherwise: what it could not send, that one could. */
+#include "agentctl/confine/landlock.h"
+
 #include <errno.h>
 #include <linux/landlock.h>
 #include <stdint.h>
@@ -9,8 +11,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
+#include "agentctl/confine/tree.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
 
 /* Newer than the headers may be. */
 #define ACCESS_REFER               (1ull << 13)
@@ -96,9 +100,9 @@ int landlock_open(uint64_t bits, int *ret_fd, struct err *e)
 
 static uint64_t rights(uint64_t allow, bool directory)
 {
-	return (allow & ALLOW_READ ? (directory ? DIR_READ : FILE_READ) : 0) |
-	       (allow & ALLOW_WRITE ? (directory ? DIR_WRITE : FILE_WRITE) : 0) |
-	       (allow & ALLOW_EXEC ? (directory ? DIR_EXEC : FILE_EXEC) : 0);
+	return (allow & RIGHT_READ ? (directory ? DIR_READ : FILE_READ) : 0) |
+	       (allow & RIGHT_WRITE ? (directory ? DIR_WRITE : FILE_WRITE) : 0) |
+	       (allow & RIGHT_EXEC ? (directory ? DIR_EXEC : FILE_EXEC) : 0);
 }
 
 int landlock_allow(int ruleset, const char *path, uint64_t allow, bool optional, struct err *e)

@@ -1,18 +1,22 @@
 /* Where the loader finds libraries: they are mapped, so they must lie where programs may be mapped.
  */
+#include "agentctl/confine/libraries.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
+#include "agentctl/confine/subdirs.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 #define LD_SO_CONF   "/etc/ld.so.conf"
 #define INCLUDE_DEEP 4
@@ -25,7 +29,7 @@ static const char *const modules[] = {"engines-1.1", "engines-3", "gconv", "gio"
 				      "perl",        "perl-base", "perl5", "pkcs11", "sasl2"};
 
 /* What we may not look through stays without programs; the tool's loader would hardly find more. */
-static void add(struct library_dirs *l, const char *path)
+static void add_library_dir(struct library_dirs *l, const char *path)
 {
 	char real[PATH_MAX];
 	struct stat st;
@@ -52,7 +56,7 @@ static void read_conf(struct library_dirs *l, const char *file, int deep)
 			end--;
 		*end = '\0';
 		if (p[0] == '/')
-			add(l, p);
+			add_library_dir(l, p);
 		if (strncmp(p, "include ", 8) != 0)
 			continue;
 		p += 8 + strspn(p + 8, " \t");
@@ -100,7 +104,7 @@ void library_dirs(struct library_dirs *ret)
 	    realpath(loader, real)) {
 		snprintf(ret->loader, sizeof(ret->loader), "%s", real);
 		*strrchr(real, '/') = '\0';
-		add(ret, real);
+		add_library_dir(ret, real);
 	}
 	read_conf(ret, LD_SO_CONF, INCLUDE_DEEP);
 }
@@ -116,11 +120,8 @@ static bool is_module(const char *name)
 /* A directory on the way to another library directory is left alone, too. */
 static bool leads_to_library(const struct library_dirs *l, const char *path)
 {
-	size_t n = strlen(path);
-
 	for (size_t i = 0; i < l->n; i++)
-		if (strncmp(l->path[i], path, n) == 0 &&
-		    (l->path[i][n] == '/' || l->path[i][n] == '\0'))
+		if (path_below(l->path[i], path))
 			return true;
 	return false;
 }
@@ -151,10 +152,10 @@ static bool may_hold_programs(const struct library_dirs *l, const char *library,
 	return !leads_to_library(l, path);
 }
 
-int library_program_dirs(const struct library_dirs *l, const char *library, char **ret,
-			 size_t *ret_bytes)
+int library_program_dirs(const struct library_dirs *l, const char *library, const char *run_dir,
+			 char **ret, size_t *ret_bytes)
 {
-	int r = subdirs(library, ret, ret_bytes);
+	int r = subdirs(library, run_dir, ret, ret_bytes);
 	char *to = *ret, *end;
 
 	if (r < 0)

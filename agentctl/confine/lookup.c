@@ -1,15 +1,19 @@
 /* What takes long to find out and the box needs late is found out by us, while the box's process is
  * busy with its namespaces: which directories of libraries may hold programs, and the groups of the
  * user, for which the C library loads modules. It comes over a pipe, in the order of the steps. */
+#include "agentctl/confine/lookup.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "agentctl/confine/libraries.h"
 #include "agentctl/confine/plan.h"
+#include "agentctl/confine/user.h"
 #include "policy/base/cleanup.h"
 
 struct head {
@@ -70,7 +74,7 @@ static int send_names(const struct plan *p, const char *library, int fd)
 {
 	_cleanup_free_ char *names = NULL;
 	size_t bytes = 0;
-	int r = library_program_dirs(p->libraries, library, &names, &bytes);
+	int r = library_program_dirs(p->libraries, library, p->run_dir, &names, &bytes);
 
 	return send_all(fd, names, bytes, -r);
 }

@@ -1,4 +1,6 @@
 /* User, network and pid namespaces; the mount namespace's content is tree.c's. */
+#include "agentctl/confine/namespaces.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -13,8 +15,9 @@
 
 #include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
-static int put(const char *path, const char *text, struct err *e)
+static int proc_put(const char *path, const char *text, struct err *e)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
@@ -23,20 +26,19 @@ static int put(const char *path, const char *text, struct err *e)
 	return 0;
 }
 
-/* The user stays who he is; the capabilities that the namespace gives go before the command runs.
- */
+/* The user stays the same. The capabilities that the namespace gives go before the command runs. */
 static int identity(const struct plan *p, struct err *e)
 {
 	char map[64];
-	int r = put("/proc/self/setgroups", "deny", e);
+	int r = proc_put("/proc/self/setgroups", "deny", e);
 
 	if (r < 0)
 		return r;
 	snprintf(map, sizeof(map), "%u %u 1\n", p->uid, p->uid);
-	if ((r = put("/proc/self/uid_map", map, e)) < 0)
+	if ((r = proc_put("/proc/self/uid_map", map, e)) < 0)
 		return r;
 	snprintf(map, sizeof(map), "%u %u 1\n", p->gid, p->gid);
-	return put("/proc/self/gid_map", map, e);
+	return proc_put("/proc/self/gid_map", map, e);
 }
 
 /* Programs talk to themselves over it; it leads nowhere. */

@@ -1,11 +1,12 @@
+
 #include "agentctl/confine/plan.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,8 +14,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agentctl/guard/guard.h"
+#include "agentctl/confine/caps.h"
+#include "agentctl/confine/cgroup.h"
+#include "agentctl/confine/landlock.h"
+#include "agentctl/confine/lookup.h"
+#include "agentctl/confine/mount.h"
+#include "agentctl/confine/namespaces.h"
+#include "agentctl/confine/seccomp.h"
+#include "agentctl/confine/tree.h"
+#include "agentctl/confine/user.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/path.h"
+#include "policy/base/rights.h"
 
 struct step *plan_add(struct plan *p, enum step_kind kind, const char *path, uint64_t arg)
 {
@@ -49,193 +61,16 @@ void plan_done(struct plan *p)
 		free(p->env[i]);
 	free(p->step);
 	free(p->libraries);
-	guard_free(p->guard);
 	free(p->env);
 	*p = (struct plan){0};
 }
 
-/* ---- as a person reads it ----------------------------------------------------------------------
- */
-
-static void print_namespaces(uint64_t flags, FILE *to)
+bool plan_is_private(const struct plan *p, const char *path)
 {
-	static const struct {
-		uint64_t flag;
-		const char *name;
-	} all[] = {{CLONE_NEWUSER, "user"},
-		   {CLONE_NEWNS, "mount"},
-		   {CLONE_NEWPID, "process"},
-		   {CLONE_NEWIPC, "ipc"},
-		   {CLONE_NEWNET, "network (empty)"}};
-	const char *comma = "";
-
-	fputs("namespaces of its own: ", to);
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		if (flags & all[i].flag) {
-			fprintf(to, "%s%s", comma, all[i].name);
-			comma = ", ";
-		}
-	fputc('\n', to);
-}
-
-static void print_limit(const struct step *s, FILE *to)
-{
-	unsigned long long v = s->value;
-
-	if (s->arg == RLIMIT_CPU)
-		fprintf(to, "each process: at most %llu s of processor time\n", v);
-	else if (s->arg == RLIMIT_FSIZE)
-		fprintf(to, "no file grows over %llu bytes\n", v);
-	else if (s->arg == RLIMIT_NPROC)
-		fprintf(to, "at most %llu processes of the user\n", v);
-	else
-		fprintf(to, "each process: at most %llu bytes of memory of its own\n", v);
-}
-
-static void print_allow(const struct step *s, FILE *to)
-{
-	char path[4 * PATH_MAX];
-
-	str_clean(path, sizeof(path), s->path);
-	fprintf(to, "may %s%s%s%s%s  %s%s\n", s->arg & ALLOW_READ ? "read" : "",
-		s->arg & ALLOW_READ && s->arg & ALLOW_WRITE ? ", " : "",
-		s->arg & ALLOW_WRITE ? "write" : "",
-		s->arg & ALLOW_EXEC && s->arg != ALLOW_EXEC ? ", " : "",
-		s->arg & ALLOW_EXEC ? "run" : "", path, s->implied ? "  (implied)" : "");
-}
-
-static void print_environment(const struct plan *p, FILE *to)
-{
-	fputs("environment:", to);
-	for (size_t i = 0; i < p->n_env; i++)
-		fprintf(to, " %.*s", (int)strcspn(p->env[i], "="), p->env[i]);
-	fputs(p->n_env ? "; nothing else\n" : " empty\n", to);
-}
-
-static void print_landlock(const struct step *s, FILE *to)
-{
-	if (s->arg & LANDLOCK_FILES)
-		fprintf(to, "Landlock (ABI %d): no other file is opened, made or run\n",
-			landlock_abi());
-	fputs(landlock_can_scope()  ? "Landlock: abstract sockets and signals stay inside\n"
-	      : landlock_can_part() ? "Landlock: the memory of others is out of reach; this kernel "
-				      "cannot scope abstract sockets and signals\n"
-				    : "Landlock: this kernel cannot scope abstract sockets and "
-				      "signals: left out\n",
-	      to);
-}
-
-static void print_step(const struct plan *p, const struct step *s, FILE *to)
-{
-	char path[4 * PATH_MAX];
-	static const char *const binds[] = {[BIND_READ] = "no programs, no writing",
-					    [BIND_WRITE] = "may change, no programs",
-					    [BIND_EXEC] = "programs and libraries"};
-
-	str_clean(path, sizeof(path), s->path ? s->path : "");
-	switch (s->kind) {
-	case STEP_CGROUP:
-		fputs("join the fence's cgroup\n", to);
-		break;
-	case STEP_NAMESPACES:
-		print_namespaces(s->arg, to);
-		break;
-	case STEP_PRIVATE:
-		fputs("mounts stay inside\n", to);
-		break;
-	case STEP_TREE:
-		fputs("every mount: read-only, no programs, no setuid, no devices\n", to);
-		break;
-	case STEP_TMPFS:
-		fprintf(to, s->arg ? "empty, its own: %s (at most %llu MB)\n" : "empty: %s\n", path,
-			(unsigned long long)(s->arg >> 20));
-		break;
-	case STEP_DEVICES:
-		fputs("a /dev of its own: null, zero, full, random, urandom\n", to);
-		break;
-	case STEP_PROC:
-		fputs("a /proc of its own, read-only\n", to);
-		break;
-	case STEP_LIBRARY:
-		fprintf(to, "libraries, no programs in directories below: %s\n", path);
-		break;
-	case STEP_BIND:
-		fprintf(to, "%s: %s\n", binds[s->arg], path);
-		break;
-	case STEP_HIDE:
-		fprintf(to, "hide %s\n", path);
-		break;
-	case STEP_TOOLS:
-		fprintf(to, "the policy's tools are called at %s\n", path);
-		break;
-	case STEP_DENY:
-		fprintf(to, "deny %s\n", path);
-		break;
-	case STEP_READ_ONLY:
-		fprintf(to, "read-only: %s\n", path);
-		break;
-	case STEP_DIRECTORY:
-		fprintf(to, "go to %s\n", path);
-		break;
-	case STEP_NO_CORES:
-		fputs("no core dumps\n", to);
-		break;
-	case STEP_LIMIT:
-		print_limit(s, to);
-		break;
-	case STEP_TOGETHER:
-		fprintf(to,
-			s->arg == CGROUP_MEMORY ? "all processes: at most %llu bytes of memory\n"
-						: "at most %llu processes\n",
-			(unsigned long long)s->value);
-		break;
-	case STEP_ENVIRONMENT:
-		print_environment(p, to);
-		break;
-	case STEP_DESCRIPTORS:
-		fputs("close every descriptor but 0, 1 and 2\n", to);
-		break;
-	case STEP_USER:
-		fprintf(to, "become %s (uid %u, gid %u)\n", p->user, p->uid, p->gid);
-		break;
-	case STEP_BOUNDING:
-		fputs("empty the bounding set: no program gives a capability back\n", to);
-		break;
-	case STEP_CAPABILITIES:
-		fputs("drop every capability\n", to);
-		break;
-	case STEP_NO_NEW_PRIVS:
-		fputs("no new privileges\n", to);
-		break;
-	case STEP_ALLOW:
-		print_allow(s, to);
-		break;
-	case STEP_LANDLOCK:
-		print_landlock(s, to);
-		break;
-	case STEP_SECCOMP:
-		fputs("system call filter:\n", to);
-		seccomp_print(s->arg, to);
-		break;
-	case STEP_WATCH:
-		fputs(s->arg ? "watched, not limited: files that are opened, programs, changes\n"
-			     : "watched: programs that are started, changes of files\n",
-		      to);
-		break;
-	}
-}
-
-void plan_print_lacks(const struct plan *p, FILE *to)
-{
-	for (size_t i = 0; i < p->n_lacks; i++)
-		fprintf(to, "agentctl: best effort: %s\n", p->lacks[i]);
-}
-
-void plan_print(const struct plan *p, FILE *to)
-{
-	plan_print_lacks(p, to);
 	for (size_t i = 0; i < p->n; i++)
-		print_step(p, &p->step[i], to);
+		if (p->step[i].kind == STEP_TMPFS && path_below(path, p->step[i].path))
+			return true;
+	return false;
 }
 
 /* ---- applied -----------------------------------------------------------------------------------
@@ -265,7 +100,7 @@ pid_t plan_fork(const struct plan *p, const char *cgroup, bool *ret_inside)
 	return pid >= 0 ? pid : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-static int join(const char *cgroup, struct err *e)
+static int join_fence(const char *cgroup, struct err *e)
 {
 	char path[4200];
 	_cleanup_close_ int fd = -1;
@@ -305,9 +140,9 @@ static int take_trees(struct plan *p, struct err *e)
 		struct step *s = &p->step[i];
 
 		if (s->kind == STEP_BIND || s->kind == STEP_LIBRARY)
-			r = tree_take(s->path, (enum bind)s->arg, &s->fd, e);
+			r = tree_take(s->path, (enum right)s->arg, &s->fd, e);
 		else if (s->kind == STEP_TOOLS && p->tools)
-			r = tree_take(p->tools, BIND_READ, &s->fd, e);
+			r = tree_take(p->tools, RIGHT_READ, &s->fd, e);
 	}
 	return r;
 }
@@ -318,6 +153,21 @@ static int go(const char *path, struct err *e)
 	return chdir(path) == 0 || chdir("/") == 0
 		   ? 0
 		   : err_set(e, errno, "cannot go to %s: %s", path, strerror(errno));
+}
+
+/* At the exec: until then the way to tell an error is needed. */
+static int close_descriptors(struct err *e)
+{
+	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0
+		   ? err_set(e, errno, "cannot close descriptors: %s", strerror(errno))
+		   : 0;
+}
+
+static int no_new_privileges(struct err *e)
+{
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0
+		   ? err_set(e, errno, "cannot set no_new_privs: %s", strerror(errno))
+		   : 0;
 }
 
 struct applying {
@@ -350,20 +200,29 @@ static int user(const struct applying *a, struct err *e)
 		     : user_become(a->p, groups, bytes / sizeof(gid_t), e);
 }
 
-static int apply(struct applying *a, const struct step *s, struct err *e)
+static int join_cgroups(const struct applying *a, struct err *e)
 {
-	struct plan *p = a->p;
+	int r = a->cgroup ? join_fence(a->cgroup, e) : 0;
+
+	return r < 0 ? r : cgroup_join(a->limits, e);
+}
+
+static int allow(struct applying *a, const struct step *s, struct err *e)
+{
+	int r = a->ruleset < 0 ? landlock_open(LANDLOCK_FILES | LANDLOCK_SCOPE, &a->ruleset, e) : 0;
+
+	return r < 0 ? r : landlock_allow(a->ruleset, s->path, s->arg, s->optional, e);
+}
+
+/* The steps that are about a place in the file system. */
+static int apply_place(const struct applying *a, const struct step *s, struct err *e)
+{
 	int r;
 
-	switch (s->kind) {
-	case STEP_CGROUP:
-		r = a->cgroup ? join(a->cgroup, e) : 0;
-		return r < 0 ? r : cgroup_join(a->limits, e);
-	case STEP_NAMESPACES:
-		return namespaces_enter(p, s->arg, e);
+	switch ((int)s->kind) {
 	case STEP_PRIVATE:
 		r = mount_private((unsigned long)s->arg, e);
-		return r < 0 ? r : take_trees(p, e);
+		return r < 0 ? r : take_trees(a->p, e);
 	case STEP_TREE:
 		r = tree_take_devices(e);
 		return r < 0 ? r : tree_close_down(e);
@@ -387,6 +246,30 @@ static int apply(struct applying *a, const struct step *s, struct err *e)
 		return mount_read_only(s->path, e);
 	case STEP_DIRECTORY:
 		return go(s->path, e);
+	}
+	return -EINVAL;
+}
+
+static int apply(struct applying *a, const struct step *s, struct err *e)
+{
+	switch (s->kind) {
+	case STEP_PRIVATE:
+	case STEP_TREE:
+	case STEP_TOOLS:
+	case STEP_TMPFS:
+	case STEP_DEVICES:
+	case STEP_PROC:
+	case STEP_LIBRARY:
+	case STEP_BIND:
+	case STEP_HIDE:
+	case STEP_DENY:
+	case STEP_READ_ONLY:
+	case STEP_DIRECTORY:
+		return apply_place(a, s, e);
+	case STEP_CGROUP:
+		return join_cgroups(a, e);
+	case STEP_NAMESPACES:
+		return namespaces_enter(a->p, s->arg, e);
 	case STEP_NO_CORES:
 		return no_cores(e);
 	case STEP_LIMIT:
@@ -394,12 +277,10 @@ static int apply(struct applying *a, const struct step *s, struct err *e)
 	case STEP_TOGETHER: /* by the cgroup */
 		return 0;
 	case STEP_ENVIRONMENT:
-		environ = p->env;
+		environ = a->p->env;
 		return 0;
-	case STEP_DESCRIPTORS: /* at the exec: until then the way to tell an error is needed */
-		return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0
-			   ? err_set(e, errno, "cannot close descriptors: %s", strerror(errno))
-			   : 0;
+	case STEP_DESCRIPTORS:
+		return close_descriptors(e);
 	case STEP_USER:
 		return user(a, e);
 	case STEP_BOUNDING:
@@ -407,20 +288,17 @@ static int apply(struct applying *a, const struct step *s, struct err *e)
 	case STEP_CAPABILITIES:
 		return caps_drop(e);
 	case STEP_NO_NEW_PRIVS:
-		return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0
-			   ? err_set(e, errno, "cannot set no_new_privs: %s", strerror(errno))
-			   : 0;
+		return no_new_privileges(e);
 	case STEP_ALLOW:
-		if (a->ruleset < 0 &&
-		    (r = landlock_open(LANDLOCK_FILES | LANDLOCK_SCOPE, &a->ruleset, e)) < 0)
-			return r;
-		return landlock_allow(a->ruleset, s->path, s->arg, s->optional, e);
+		return allow(a, s, e);
 	case STEP_LANDLOCK:
 		return a->ruleset < 0 ? landlock_scope(e) : landlock_apply(a->ruleset, e);
 	case STEP_SECCOMP:
 		return seccomp_base(s->arg, e);
 	case STEP_WATCH:
-		return p->watcher ? seccomp_watch(s->arg, p->watcher, e) : 0;
+		return a->p->watcher ? seccomp_watch(s->arg, a->p->watcher, e) : 0;
+	case STEP_KINDS:
+		break;
 	}
 	return -EINVAL;
 }

@@ -1,4 +1,6 @@
 /* The system call filters, loaded as they were built (seccomp_gen.c). */
+#include "agentctl/confine/seccomp.h"
+
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -8,8 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 #include "seccomp_filters.h" /* programs, watch_programs, text */
 

@@ -10,14 +10,17 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "agentctl/confine/plan.h"
-#include "agentctl/seen/watch_calls.h"
+#include "agentctl/confine/seccomp.h"
+#include "agentctl/confine/watch_calls.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -136,10 +139,11 @@ static int inet(scmp_filter_ctx ctx, unsigned family)
 	return r;
 }
 
-/* What leaves without a packet of the agent's own: the kernel tells the neighbours of every group
- * that somebody joins, so the group's address says what he likes. What chooses the device that a
- * redirected packet leaves by. And the address of somebody else, for answers go there. */
-static int options(scmp_filter_ctx ctx)
+/* Three kinds are refused. First, what leaves without a packet of the agent's own: the kernel tells
+ * the neighbours of every group that the agent joins, so the group's address can carry data.
+ * Second, what chooses the device that a redirected packet leaves by. Third, binding to the address
+ * of somebody else, where the answers go. */
+static int socket_options(scmp_filter_ctx ctx)
 {
 	static const struct {
 		unsigned level, name;
@@ -228,7 +232,8 @@ static int make(uint64_t bits, scmp_filter_ctx *ret)
 	if (r == 0 && (r = families(ctx, SCMP_SYS(socket))) == 0 &&
 	    (r = families(ctx, SCMP_SYS(socketpair))) == 0 && (r = inet(ctx, AF_INET)) == 0 &&
 	    (r = inet(ctx, AF_INET6)) == 0 && (r = arguments(ctx)) == 0 &&
-	    (r = options(ctx)) == 0 && (r = core_limit(ctx)) == 0 && (r = stricter(ctx, bits)) == 0)
+	    (r = socket_options(ctx)) == 0 && (r = core_limit(ctx)) == 0 &&
+	    (r = stricter(ctx, bits)) == 0)
 		/* a tree instead of a list: most calls are in none of the rules */
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return r;

@@ -1,17 +1,21 @@
 /* The directories in a directory. To read through one of libraries takes most of a millisecond, for
  * every start of a tool; so root keeps what was found in the run directory, for everybody, as long
  * as the directory's ctime says that nothing came or went. Nobody can set that. */
+#include "agentctl/confine/subdirs.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
 #include "policy/base/cleanup.h"
 
 #define SETTLED_S  2 /* what changed within a tick of the clock has one ctime */
@@ -38,14 +42,15 @@ static struct head head_of(const struct stat *st, size_t bytes)
 	return h;
 }
 
-static void cache_path(const struct stat *dir, const char *end, char ret[CACHE_PATH])
+static void cache_path(const char *run_dir, const struct stat *dir, const char *end,
+		       char ret[CACHE_PATH])
 {
-	snprintf(ret, CACHE_PATH, "%.*s/" CACHE_DIR "/%llx-%llx%s", PATH_MAX - 1, run_dir(),
+	snprintf(ret, CACHE_PATH, "%.*s/" CACHE_DIR "/%llx-%llx%s", PATH_MAX - 1, run_dir,
 		 (unsigned long long)dir->st_dev, (unsigned long long)dir->st_ino, end);
 }
 
 /* Only root's word counts. */
-static int recall(const struct stat *dir, char **ret, size_t *ret_bytes)
+static int recall(const char *run_dir, const struct stat *dir, char **ret, size_t *ret_bytes)
 {
 	char path[CACHE_PATH];
 	_cleanup_close_ int fd = -1;
@@ -53,7 +58,7 @@ static int recall(const struct stat *dir, char **ret, size_t *ret_bytes)
 	struct head h, want;
 	struct stat st;
 
-	cache_path(dir, "", path);
+	cache_path(run_dir, dir, "", path);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != 0 ||
 	    st.st_mode & 022 || read(fd, &h, sizeof(h)) != sizeof(h))
@@ -72,19 +77,19 @@ static int recall(const struct stat *dir, char **ret, size_t *ret_bytes)
 }
 
 /* What cannot be kept is found again next time. */
-static void keep(const struct stat *dir, const char *names, size_t bytes)
+static void keep(const char *run_dir, const struct stat *dir, const char *names, size_t bytes)
 {
 	const struct head h = head_of(dir, bytes);
 	char path[CACHE_PATH], tmp[CACHE_PATH];
 	_cleanup_close_ int fd = -1;
 
-	snprintf(path, sizeof(path), "%.*s/" CACHE_DIR, PATH_MAX - 1, run_dir());
-	if (mkdir(run_dir(), 0755) < 0 && errno != EEXIST)
+	snprintf(path, sizeof(path), "%.*s/" CACHE_DIR, PATH_MAX - 1, run_dir);
+	if (mkdir(run_dir, 0755) < 0 && errno != EEXIST)
 		return;
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		return;
-	cache_path(dir, "", path);
-	cache_path(dir, ".XXXXXX", tmp);
+	cache_path(run_dir, dir, "", path);
+	cache_path(run_dir, dir, ".XXXXXX", tmp);
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
 		return;
@@ -94,7 +99,7 @@ static void keep(const struct stat *dir, const char *names, size_t bytes)
 }
 
 /* Some file systems do not say in the list what an entry is. */
-static bool is_directory(DIR *d, const struct dirent *e)
+static bool is_subdir(DIR *d, const struct dirent *e)
 {
 	struct stat st;
 
@@ -114,13 +119,13 @@ static int look_through(DIR *d, char **ret, size_t *ret_bytes)
 	if (!to)
 		return -ENOMEM;
 	while ((errno = 0, e = readdir(d)))
-		if (is_directory(d, e))
+		if (is_subdir(d, e))
 			fwrite(e->d_name, 1, strlen(e->d_name) + 1, to);
 	r = -errno;
 	return fclose(to) != 0 ? -ENOMEM : r;
 }
 
-int subdirs(const char *path, char **ret, size_t *ret_bytes)
+int subdirs(const char *path, const char *run_dir, char **ret, size_t *ret_bytes)
 {
 	DIR *d = NULL;
 	struct stat before, after;
@@ -129,18 +134,18 @@ int subdirs(const char *path, char **ret, size_t *ret_bytes)
 	*ret = NULL;
 	if (stat(path, &before) < 0)
 		return -errno;
-	if (recall(&before, ret, ret_bytes) == 0)
+	if (run_dir && recall(run_dir, &before, ret, ret_bytes) == 0)
 		return 0;
 	d = opendir(path);
 	if (!d || fstat(dirfd(d), &before) < 0)
 		r = -errno;
 	else
 		r = look_through(d, ret, ret_bytes);
-	if (r == 0 && geteuid() == 0 && *ret_bytes <= NAMES_MAX && fstat(dirfd(d), &after) == 0 &&
-	    after.st_ctim.tv_sec == before.st_ctim.tv_sec &&
+	if (r == 0 && run_dir && geteuid() == 0 && *ret_bytes <= NAMES_MAX &&
+	    fstat(dirfd(d), &after) == 0 && after.st_ctim.tv_sec == before.st_ctim.tv_sec &&
 	    after.st_ctim.tv_nsec == before.st_ctim.tv_nsec &&
 	    time(NULL) - after.st_ctim.tv_sec > SETTLED_S)
-		keep(&after, *ret, *ret_bytes);
+		keep(run_dir, &after, *ret, *ret_bytes);
 	if (d)
 		closedir(d);
 	return r;

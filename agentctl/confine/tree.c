@@ -1,11 +1,14 @@
 /* The file system of a box: the host's tree, in which nothing may be written, run or opened as a
  * device, and on it the few places where more is allowed. Flags are only ever added: what the host
  * has mounted read-only or noexec stays so. */
+#include "agentctl/confine/tree.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -13,8 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
 
 #define EMPTY_PATH  0x1000 /* AT_EMPTY_PATH */
 #define RECURSIVE   0x8000 /* AT_RECURSIVE */
@@ -39,7 +43,7 @@ int tree_open(const char *path)
 	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 }
 
-static int take(const char *path)
+static int tree_clone(const char *path)
 {
 	_cleanup_close_ int at = tree_open(path);
 
@@ -58,14 +62,14 @@ static int attach(int fd, const char *path)
 		   : 0;
 }
 
-int tree_take(const char *path, enum bind how, int *ret_fd, struct err *e)
+int tree_take(const char *path, enum right how, int *ret_fd, struct err *e)
 {
 	static const uint64_t flags[] = {
-	    [BIND_READ] = NOTHING,
-	    [BIND_WRITE] = NOTHING & ~(uint64_t)MOUNT_ATTR_RDONLY,
-	    [BIND_EXEC] = NOTHING & ~(uint64_t)MOUNT_ATTR_NOEXEC,
+	    [RIGHT_READ] = NOTHING,
+	    [RIGHT_WRITE] = NOTHING & ~(uint64_t)MOUNT_ATTR_RDONLY,
+	    [RIGHT_EXEC] = NOTHING & ~(uint64_t)MOUNT_ATTR_NOEXEC,
 	};
-	_cleanup_close_ int fd = take(path);
+	_cleanup_close_ int fd = tree_clone(path);
 	struct statvfs fs;
 	int r = fd < 0 ? -errno : set(fd, "", EMPTY_PATH | RECURSIVE, flags[how]);
 
@@ -73,10 +77,10 @@ int tree_take(const char *path, enum bind how, int *ret_fd, struct err *e)
 		return err_set(e, -r, "cannot take %s into the box: %s", path, strerror(-r));
 	if (fstatvfs(fd, &fs) < 0)
 		return err_set(e, errno, "cannot look at %s: %s", path, strerror(errno));
-	if (how == BIND_WRITE && (fs.f_flag & ST_RDONLY))
+	if (how == RIGHT_WRITE && (fs.f_flag & ST_RDONLY))
 		return err_set(e, EROFS, "write: %s is on a file system that is mounted read-only",
 			       path);
-	if (how == BIND_EXEC && (fs.f_flag & ST_NOEXEC))
+	if (how == RIGHT_EXEC && (fs.f_flag & ST_NOEXEC))
 		return err_set(e, EACCES, "exec: %s is on a file system that is mounted noexec",
 			       path);
 	*ret_fd = steal_fd(&fd);
@@ -86,7 +90,7 @@ int tree_take(const char *path, enum bind how, int *ret_fd, struct err *e)
 int tree_take_devices(struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
-		device_fd[i] = take(devices[i]);
+		device_fd[i] = tree_clone(devices[i]);
 		if (device_fd[i] < 0 ||
 		    set(device_fd[i], "", EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) < 0)
 			return err_set(e, errno, "cannot take %s into the box: %s", devices[i],

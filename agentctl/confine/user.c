@@ -1,16 +1,21 @@
 /* Who the command runs as. */
+#include "agentctl/confine/user.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
-static int take(struct plan *p, const struct passwd *pw)
+static int user_take(struct plan *p, const struct passwd *pw)
 {
 	p->uid = pw->pw_uid;
 	p->gid = pw->pw_gid;
@@ -39,7 +44,7 @@ static int find_named(struct plan *p, const char *name, struct err *e)
 		err_set(e, EPERM, "only root can run a command as user '%s'", name);
 		return err_hint(e, "start with sudo, or leave `user` out");
 	}
-	return take(p, pw);
+	return user_take(p, pw);
 }
 
 int user_find(struct plan *p, const char *name, struct err *e)
@@ -52,12 +57,12 @@ int user_find(struct plan *p, const char *name, struct err *e)
 		return find_named(p, name, e);
 	if (geteuid() != 0) {
 		pw = getpwuid(getuid());
-		return pw ? take(p, pw)
+		return pw ? user_take(p, pw)
 			  : err_set(e, ENOENT, "user %u has no entry in the user database",
 				    (unsigned)getuid());
 	}
 	if (sudo && number(sudo, &uid) && uid != 0 && (pw = getpwuid((uid_t)uid)))
-		return take(p, pw);
+		return user_take(p, pw);
 	err_set(e, EPERM, "the agent would run as root");
 	return err_hint(
 	    e, "name a user in the policy (agent: {user: NAME}), or start with sudo as yourself; "
@@ -96,7 +101,7 @@ int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e)
 	return -EPERM;
 }
 
-/* Who cannot go back has fewer rights than he thinks: nothing good comes of going on. */
+/* We could not go back: then we have fewer rights than the code after this expects. */
 void user_return(const struct user_rights *r)
 {
 	if (!r->own && (seteuid(0) < 0 || setegid(r->gid) < 0 ||

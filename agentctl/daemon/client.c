@@ -1,8 +1,12 @@
+#include "agentctl/daemon/client.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,9 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
+#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
+#include "policy/base/err.h"
 
 #define DAEMON_SAYS "agentfwd: "
 #define START_MS    30000 /* kernel modules may have to be loaded first */
@@ -128,9 +133,16 @@ static pid_t peer(int fd)
 
 /* ---- connecting ------------------------------------------------------------------------------ */
 
+const char *client_run_dir(void)
+{
+	const char *dir = getenv("AGENTFW_RUN_DIR");
+
+	return dir ? dir : CTL_RUN_DIR;
+}
+
 static int address(struct sockaddr_un *a, struct err *e)
 {
-	const char *base = getenv("AGENTFW_RUN_DIR");
+	const char *base = client_run_dir();
 	struct stat st;
 	int n;
 
@@ -138,9 +150,9 @@ static int address(struct sockaddr_un *a, struct err *e)
 
 	if (stat("/proc/self/ns/net", &st) < 0)
 		return err_set(e, errno, "cannot look at /proc/self/ns/net: %s", strerror(errno));
-	if (base && base[0] != '/')
+	if (base[0] != '/')
 		return err_set(e, EINVAL, "AGENTFW_RUN_DIR '%s' does not begin with '/'", base);
-	n = snprintf(a->sun_path, sizeof(a->sun_path), CTL_SOCKET_FORMAT, base ? base : CTL_RUN_DIR,
+	n = snprintf(a->sun_path, sizeof(a->sun_path), CTL_SOCKET_FORMAT, base,
 		     (unsigned long long)st.st_ino);
 	if (n < 0 || (size_t)n >= sizeof(a->sun_path))
 		return err_set(e, ENAMETOOLONG, "AGENTFW_RUN_DIR is too long for a socket");
@@ -265,7 +277,7 @@ static pid_t spawn(int *ret_ready, int complaints)
 }
 
 /* What it said while it started, but for the last words of one that did not. */
-static void tell(const char *said, size_t bytes)
+static void tell_lines(const char *said, size_t bytes)
 {
 	while (bytes) {
 		const char *newline = memchr(said, '\n', bytes);
@@ -296,7 +308,7 @@ static int pass_on(char *said, struct err *e)
 	if (!last)
 		return err_set(e, ETIMEDOUT,
 			       "agentfwd did not start: it said nothing within thirty seconds");
-	tell(said, (size_t)(last - said));
+	tell_lines(said, (size_t)(last - said));
 	last[strcspn(last, "\n")] = '\0';
 	if (strncmp(last, DAEMON_SAYS, strlen(DAEMON_SAYS)) == 0)
 		last += strlen(DAEMON_SAYS);
@@ -340,7 +352,7 @@ static int start_daemon(struct patience *p, struct err *e)
 	r = r > 0 && read(ready, &one, 1) == 1;
 	n = pread(complaints, said, sizeof(said) - 1, 0);
 	if (r) {
-		tell(said, n > 0 ? (size_t)n : 0);
+		tell_lines(said, n > 0 ? (size_t)n : 0);
 		return 0;
 	}
 	end_daemon(pid, &status);

@@ -1,42 +1,43 @@
 /* A fence, as the command sees it that asked the daemon for it. */
+#include "agentctl/daemon/fence.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/daemon/client.h"
+#include "agentctl/daemon/policy_file.h"
+#include "agentctl/launch/watched_fd.h"
+#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 #define TRIES    5
 #define AGAIN_US 20000
 
-const char *run_dir(void)
-{
-	const char *dir = getenv("AGENTFW_RUN_DIR");
-
-	return dir ? dir : CTL_RUN_DIR;
-}
-
-int path_absolute(const char *path, char *ret, size_t bytes, struct err *e)
+int fence_log_dir(const char *dir, char *ret, size_t bytes, struct err *e)
 {
 	char cwd[PATH_MAX];
 	int n;
 
-	if (!path) {
+	if (!dir) {
 		ret[0] = '\0';
 		return 0;
 	}
-	if (!path[0]) {
+	if (!dir[0]) {
 		err_set(e, EINVAL, "--log-dir '' names no directory");
 		return err_hint(e, "leave it out for the policy's audit.dir");
 	}
-	if (path[0] == '/')
-		n = snprintf(ret, bytes, "%s", path);
+	if (dir[0] == '/')
+		n = snprintf(ret, bytes, "%s", dir);
 	else if (getcwd(cwd, sizeof(cwd)))
-		n = snprintf(ret, bytes, "%s/%s", cwd, path);
+		n = snprintf(ret, bytes, "%s/%s", cwd, dir);
 	else
 		return err_set(e, errno, "where are we? %s", strerror(errno));
 	return n < 0 || (size_t)n >= bytes
@@ -75,7 +76,7 @@ static void command_line(char **command, char *ret, size_t bytes)
 		n += (size_t)snprintf(ret + n, bytes - n, "%s%s", n ? " " : "", *a);
 }
 
-static int ask(struct fence *f, struct ctl_create *m, int policy, struct err *e)
+static int ask_daemon(struct fence *f, struct ctl_create *m, int policy, struct err *e)
 {
 	int r;
 
@@ -105,7 +106,7 @@ int fence_open(struct fence *f, const struct fence_wish *w, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	if (fd < 0)
 		return fd;
-	r = path_absolute(w->log_dir, m->log_dir, sizeof(m->log_dir), e);
+	r = fence_log_dir(w->log_dir, m->log_dir, sizeof(m->log_dir), e);
 	if (r < 0)
 		return r;
 	m->flags = w->audit ? CTL_CREATE_AUDIT : 0;
@@ -113,7 +114,7 @@ int fence_open(struct fence *f, const struct fence_wish *w, struct err *e)
 	command_line(w->command, m->command, sizeof(m->command));
 	snprintf(m->tool, sizeof(m->tool), "%s", w->tool ? w->tool : "");
 	f->tool = w->tool;
-	for (unsigned i = 0; (r = ask(f, m, fd, e)) < 0 && is_going(r) && i < TRIES; i++)
+	for (unsigned i = 0; (r = ask_daemon(f, m, fd, e)) < 0 && is_going(r) && i < TRIES; i++)
 		usleep(AGAIN_US);
 	return r;
 }
@@ -133,7 +134,7 @@ static void tell_going(void)
 }
 
 /* It has something to say only when the fence is over; else the connection has ended. */
-void fence_gone(struct launch_watch *w)
+void fence_gone(struct watched_fd *w)
 {
 	struct fence *f = w->arg;
 
@@ -182,7 +183,7 @@ static void tell_last(const struct ctl_summary *s)
 	}
 }
 
-static void tell(const struct fence *f, const struct ctl_summary *s, bool verbose)
+static void tell_summary(const struct fence *f, const struct ctl_summary *s, bool verbose)
 {
 	const char *q = strpbrk(f->made.log_dir, " '\"$\\") ? "'" : "";
 
@@ -218,7 +219,7 @@ void fence_close(struct fence *f, bool verbose, int status)
 			tell_going();
 		if (status)
 			tell_last(&f->summary);
-		tell(f, &f->summary, verbose);
+		tell_summary(f, &f->summary, verbose);
 		return;
 	}
 	if (!f->gone && !f->patience.signo)

@@ -1,15 +1,19 @@
+#include "agentctl/daemon/policy_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
 #include "agentctl/daemon/policy_default.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 #include "policy/child/child.h"
+#include "policy/policy.h"
 
 static int cannot_open(const char *path, int code, struct err *e)
 {

@@ -1,10 +1,11 @@
+
 #include "agentctl/guard/guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -13,8 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agentctl/box/box.h"
+#include "agentctl/guard/listing.h"
+#include "agentctl/guard/quarantine.h"
+#include "agentctl/launch/launch.h"
+#include "agentctl/launch/watched_fd.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/path.h"
+#include "policy/profile.h"
 
 #define DIRECTORIES_MAX 200000 /* a second or so */
 #define DEEP_MAX        200    /* descriptors are held open on the way down */
@@ -164,7 +171,7 @@ void guard_each(const struct guard *g, void (*fn)(const char *real, void *arg), 
 /* ---- what is new -------------------------------------------------------------------------------
  */
 
-static void tell(struct guard *g, const char *path, const char *what)
+static void tell_place(struct guard *g, const char *path, const char *what)
 {
 	char shown[1024];
 
@@ -175,16 +182,17 @@ static void tell(struct guard *g, const char *path, const char *what)
 
 static void is_new(struct guard *g, size_t place, int dirfd, const char *path)
 {
-	int r = aside_move(dirfd, protected_places[place].path, g->launch ? TRIES : TRIES_AT_END);
+	int r = quarantine(dirfd, protected_places[place].path, g->launch ? TRIES : TRIES_AT_END);
 
 	g->found++;
 	if (r == 0) {
-		tell(g, path,
-		     "made by the command, and others would obey it: its name now ends "
-		     "with " ASIDE_SUFFIX);
+		tell_place(g, path,
+			   "made by the command, and others would obey it: its name now ends "
+			   "with " QUARANTINE_SUFFIX);
 	} else if (!g->launch) {
-		tell(g, path,
-		     "made by the command, others would obey it, and it cannot be moved aside");
+		tell_place(
+		    g, path,
+		    "made by the command, others would obey it, and it cannot be moved aside");
 	} else if (g->launch->pid > 0 && !g->launch->over && !g->killed) {
 		g->killed = true; /* what is left is moved at the end */
 		launch_kill(g->launch);
@@ -201,7 +209,8 @@ static bool as_it_was(struct guard *g, const char *path, const struct stat *st)
 	if (!k || strcmp(realpath(path, real) ? real : "", k->real) != 0)
 		return false;
 	if (k->inode != st->st_ino && !S_ISDIR(st->st_mode)) {
-		tell(g, path, "replaced while the command ran, by it or by others: look at it");
+		tell_place(g, path,
+			   "replaced while the command ran, by it or by others: look at it");
 		k->inode = st->st_ino;
 	}
 	return true;
@@ -213,8 +222,7 @@ static void look_at(struct guard *g, size_t place, int dirfd, const struct root 
 	char path[PATH_MAX];
 	struct stat st;
 
-	if (g->covered[place] ||
-	    (size_t)snprintf(path, sizeof(path), "%s/%s", r->path, relative) >= sizeof(path) ||
+	if (g->covered[place] || path_join(r->path, relative, path, sizeof(path)) < 0 ||
 	    (r->only && !path_below(path, r->only)) ||
 	    fstatat(dirfd, relative, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
@@ -253,7 +261,7 @@ static void closed_to_us(struct guard *g, int dirfd, const char *name, const cha
 	    (st.st_ctim.tv_sec > g->since.tv_sec ||
 	     (st.st_ctim.tv_sec == g->since.tv_sec && st.st_ctim.tv_nsec >= g->since.tv_nsec))) {
 		g->found++;
-		tell(g, path, "cannot be looked into any more");
+		tell_place(g, path, "cannot be looked into any more");
 	}
 }
 
@@ -271,6 +279,7 @@ static void look_through(struct guard *g, int at, const char *name, char *path, 
 	_cleanup_close_ int fd = open_dir(at, name);
 	struct listing l = {.dirs = NULL};
 	size_t n = strlen(path);
+	const char *slash = path[n - 1] == '/' ? "" : "/";
 
 	if (fd < 0) {
 		closed_to_us(g, at, name, path);
@@ -286,7 +295,7 @@ static void look_through(struct guard *g, int at, const char *name, char *path, 
 		add_root(g, path, NULL);
 	for (const char *d = l.dirs; d && d < l.dirs + l.bytes && !g->too_much;
 	     d += strlen(d) + 1) {
-		if ((size_t)snprintf(path + n, PATH_MAX - n, "/%s", d) >= PATH_MAX - n)
+		if ((size_t)snprintf(path + n, PATH_MAX - n, "%s%s", slash, d) >= PATH_MAX - n)
 			g->too_much = true;
 		else
 			look_through(g, fd, d, path, deep + 1);
@@ -316,10 +325,12 @@ static void add_above(struct guard *g, const char *dir)
 			size_t n = (size_t)(p - path);
 			char above[PATH_MAX];
 
-			if (all <= n + 1 || dir[all - n - 1] != '/' ||
+			if (all <= n || dir[all - n - 1] != '/' ||
 			    strncmp(dir + all - n, path, n) != 0)
 				continue;
 			snprintf(above, sizeof(above), "%.*s", (int)(all - n - 1), dir);
+			if (!above[0])
+				snprintf(above, sizeof(above), "/");
 			add_root(g, above, dir);
 			look_at_root(g, &g->root[g->n_roots - 1]);
 			return;
@@ -373,10 +384,10 @@ static void watch_root(struct guard *g, size_t root)
 
 		for (const char *p = strchr(path, '/'); p && !g->may_come[i] && !g->covered[i];
 		     p = strchr(p + 1, '/')) {
-			char way[PATH_MAX];
+			char part[PATH_MAX], way[PATH_MAX];
 
-			if ((size_t)snprintf(way, sizeof(way), "%s/%.*s", g->root[root].path,
-					     (int)(p - path), path) < sizeof(way))
+			snprintf(part, sizeof(part), "%.*s", (int)(p - path), path);
+			if (path_join(g->root[root].path, part, way, sizeof(way)) == 0)
 				watch(g, root, way, true);
 		}
 	}
@@ -394,7 +405,7 @@ static void mark(const struct guard *g, const struct inotify_event *e, bool *cha
 			changed[g->watched[i].root] = true;
 }
 
-static void on_event(struct launch_watch *w)
+static void on_event(struct watched_fd *w)
 {
 	struct guard *g = w->arg;
 	char buf[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
@@ -450,11 +461,13 @@ bool guard_refuses(const struct guard *g, const char *path)
 	for (size_t i = 0; g && i < protected_places_n; i++) {
 		size_t n = strlen(protected_places[i].path);
 
-		if (g->may_come[i] || all <= n + 1 || all - n > sizeof(dir) ||
+		if (g->may_come[i] || all <= n || all - n > sizeof(dir) ||
 		    path[all - n - 1] != '/' ||
 		    strcmp(path + all - n, protected_places[i].path) != 0)
 			continue;
 		snprintf(dir, sizeof(dir), "%.*s", (int)(all - n - 1), path);
+		if (!dir[0])
+			snprintf(dir, sizeof(dir), "/");
 		if (counts_in(g, i, dir) && !find_known(g, path))
 			return true;
 	}
@@ -475,7 +488,8 @@ size_t guard_end(struct guard *g)
 		snprintf(path, sizeof(path), "%s", g->dir[i]);
 		look_through(g, AT_FDCWD, g->dir[i], path, 0);
 		if (g->too_much) {
-			tell(g, g->dir[i], "too many or too deep directories to look through");
+			tell_place(g, g->dir[i],
+				   "too many or too deep directories to look through");
 			g->found++;
 		}
 		g->too_much = false;

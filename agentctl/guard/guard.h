@@ -8,20 +8,24 @@
 #ifndef AGENTFW_GUARD_H
 #define AGENTFW_GUARD_H
 
-#include "agentctl/confine/plan.h"
-#include "policy/profile.h"
+#include <stdbool.h>
+#include <stddef.h>
 
+struct err;
 struct guard;
+struct launch;
+struct policy;
 
 /* profile: whose box it is. NULL: no memory. */
 struct guard *guard_new(const struct policy *policy, size_t profile);
+void guard_free(struct guard *g);
 /* Looks through dir, a real path that the box may write. -E2BIG with e: too much to look through.
  */
 int guard_add(struct guard *g, const char *dir, struct err *e);
 /* Calls fn for the real path of every place that is there and must not be written. */
 void guard_each(const struct guard *g, void (*fn)(const char *real, void *arg), void *arg);
 /* Before the command starts: from here on what is made in the writable places themselves and in
- * repositories is seen at once. g may be NULL, here and below. */
+ * repositories is seen at once. l and who live as long as g. g may be NULL, here and below. */
 void guard_watch(struct guard *g, struct launch *l, const char *who);
 /* Is path, without links in it, a place that the command must not make? For saying so at once; who
  * shows one name and means another is seen by the others. */
@@ -29,27 +33,5 @@ bool guard_refuses(const struct guard *g, const char *path);
 /* When the command and all that it started is gone. Tells on stderr what was found; returns how
  * many were moved aside or could not be. */
 size_t guard_end(struct guard *g);
-void guard_free(struct guard *g);
-
-/* ---- aside.c -----------------------------------------------------------------------------------
- */
-
-#define ASIDE_SUFFIX ".agentfw-quarantine"
-/* Renames what path, relative to dirfd, ends with; or the first symbolic link on the way, which is
- * what was put there. No link is followed. tries: so many names. 0: it is not there any more. */
-int aside_move(int dirfd, const char *path, int tries);
-
-/* ---- listing.c ---------------------------------------------------------------------------------
- */
-
-#define PLACES_MAX 128 /* of protected_places */
-struct listing {
-	bool names[PLACES_MAX]; /* the directory has the first part of this place's path */
-	bool any;
-	char *dirs; /* its directories, each name terminated; to be freed */
-	size_t bytes;
-};
-void listing_note(struct listing *l, const char *name);
-int listing_read(int dirfd, struct listing *ret);
 
 #endif

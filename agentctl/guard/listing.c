@@ -1,4 +1,6 @@
 /* What of a directory matters to the guard. */
+#include "agentctl/guard/listing.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -6,8 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agentctl/guard/guard.h"
-#include "policy/base/cleanup.h"
+#include "policy/profile.h"
 
 void listing_note(struct listing *l, const char *name)
 {
@@ -20,7 +21,7 @@ void listing_note(struct listing *l, const char *name)
 	}
 }
 
-static bool is_directory(int dirfd, const struct dirent64 *e)
+static bool lists_directory(int dirfd, const struct dirent64 *e)
 {
 	struct stat st;
 
@@ -60,7 +61,7 @@ int listing_read(int fd, struct listing *ret)
 			if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 				continue;
 			listing_note(ret, e->d_name);
-			if (is_directory(fd, e) && !add_directory(ret, e->d_name))
+			if (lists_directory(fd, e) && !add_directory(ret, e->d_name))
 				return -ENOMEM;
 		}
 	return n < 0 ? -errno : 0;

@@ -1,5 +1,7 @@
 /* A place is given a name that nobody obeys. Its directory is somebody else's, who may be at work
  * there. */
+#include "agentctl/guard/quarantine.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,7 +11,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "agentctl/guard/guard.h"
 #include "policy/base/cleanup.h"
 
 /* Cuts path behind the first part of it that is a link. */
@@ -25,11 +26,11 @@ static void cut_at_link(int dirfd, char *path)
 	}
 }
 
-int aside_move(int dirfd, const char *path, int tries)
+int quarantine(int dirfd, const char *path, int tries)
 {
 	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 			       .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
-	char parent[PATH_MAX], name[NAME_MAX + 1], aside[NAME_MAX + sizeof(ASIDE_SUFFIX) + 16];
+	char parent[PATH_MAX], name[NAME_MAX + 1], aside[NAME_MAX + sizeof(QUARANTINE_SUFFIX) + 16];
 	_cleanup_close_ int at = -1;
 	char *slash;
 
@@ -44,9 +45,9 @@ int aside_move(int dirfd, const char *path, int tries)
 		return -errno;
 	for (int i = 1; i <= tries; i++) {
 		if (i == 1)
-			snprintf(aside, sizeof(aside), "%s" ASIDE_SUFFIX, name);
+			snprintf(aside, sizeof(aside), "%s" QUARANTINE_SUFFIX, name);
 		else
-			snprintf(aside, sizeof(aside), "%s" ASIDE_SUFFIX "-%d", name, i);
+			snprintf(aside, sizeof(aside), "%s" QUARANTINE_SUFFIX "-%d", name, i);
 		if (renameat2(at, name, at, aside, RENAME_NOREPLACE) == 0 || errno == ENOENT)
 			return 0;
 		if (errno != EEXIST)

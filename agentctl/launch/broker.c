@@ -1,10 +1,12 @@
+
 #include "agentctl/launch/broker.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -17,7 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agentctl/launch/exit_status.h"
+#include "agentctl/launch/ferry.h"
+#include "agentctl/launch/watched_fd.h"
+#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/path.h"
 
 #define REQUEST_MS 5000
 #define STOP_MS    3000
@@ -32,18 +40,19 @@
 /* Its cgroup is the fence's, or below it. */
 static bool in_fence(pid_t pid, const char *fence)
 {
-	char path[64], want[CTL_NAME_MAX + 32];
+	char path[64], own[CTL_NAME_MAX + 32];
 	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
-	size_t room = 0, n;
+	size_t room = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
-	n = (size_t)snprintf(want, sizeof(want), "/" CTL_CGROUP_DIR "/%s", fence);
+	snprintf(own, sizeof(own), "/" CTL_CGROUP_DIR "/%s", fence);
 	f = fopen(path, "re");
 	while (f && getline(&line, &room, f) > 0)
-		if (strncmp(line, "0::", 3) == 0)
-			return strncmp(line + 3, want, n) == 0 &&
-			       (line[3 + n] == '\n' || line[3 + n] == '/');
+		if (strncmp(line, "0::", 3) == 0) {
+			line[strcspn(line, "\n")] = '\0';
+			return path_below(line + 3, own);
+		}
 	return false;
 }
 
@@ -68,7 +77,7 @@ static bool may_call(const struct broker *b, int conn, struct ucred *ret)
 
 /* ---- one call, in its own process ------------------------------------------------------------ */
 
-static _Noreturn void answer(int conn, const char *what, const char *text)
+static _Noreturn void answer_call(int conn, const char *what, const char *text)
 {
 	char buf[300];
 	int n = snprintf(buf, sizeof(buf), "%s %s\n", what, text);
@@ -122,7 +131,8 @@ static void read_cwd(pid_t pid, char *ret, size_t bytes)
 		snprintf(ret, bytes, "/");
 }
 
-/* The caller's are kept, and are not our own: what we say is kept, too, and is his in the end. */
+/* The caller's streams are kept, and do not become our own. What we say ourselves is kept too, and
+ * goes to the caller in the end. Returns where it is kept. */
 static int take_streams(int conn, int fds[3])
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC),
@@ -130,29 +140,29 @@ static int take_streams(int conn, int fds[3])
 
 	for (int i = 0; i < 3; i++)
 		if ((fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 10)) < 0)
-			answer(conn, "error", "the descriptors could not be taken");
+			answer_call(conn, "error", "the descriptors could not be taken");
 	if (said < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(said, 2) < 0)
-		answer(conn, "error", "the descriptors could not be taken");
+		answer_call(conn, "error", "the descriptors could not be taken");
 	return said;
 }
 
 /* Does anybody wait for it? */
-static bool wanted(const struct tool_call *c)
+static bool wanted(const struct broker_call *c)
 {
 	struct pollfd pfd[2] = {{.fd = c->caller, .events = POLLIN}, {.fd = c->stop}};
 
 	return poll(pfd, 2, 0) == 0;
 }
 
-/* All else is done: this may wait until he reads it. */
-static void pass_on_messages(const struct tool_call *c, int said)
+/* All else is done: this may wait until the caller reads it. */
+static void pass_on_messages(const struct broker_call *c, int said)
 {
-	if (lseek(said, 0, SEEK_CUR) == 0 || !wanted(c) || become(&c->who) < 0)
+	if (lseek(said, 0, SEEK_CUR) == 0 || !wanted(c) || ferry_become(&c->who) < 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
 	lseek(said, 0, SEEK_SET);
-	carry(said, c->streams[2]);
+	ferry_carry(said, c->streams[2]);
 }
 
 static _Noreturn void serve(const struct broker *b, int conn, const struct ucred *caller)
@@ -169,8 +179,7 @@ static _Noreturn void serve(const struct broker *b, int conn, const struct ucred
 			    .msg_control = control.bytes,
 			    .msg_controllen = sizeof(control.bytes)};
 	const struct timeval wait = {.tv_sec = REQUEST_MS / 1000};
-	struct tool_call call = {
-	    .cwd = cwd, .who = *caller, .caller = conn, .stop = b->stop[0], .agent = b->fence};
+	struct broker_call call = {.cwd = cwd, .who = *caller, .caller = conn, .stop = b->stop[0]};
 	int n, said;
 	ssize_t got;
 	char status[16];
@@ -180,14 +189,15 @@ static _Noreturn void serve(const struct broker *b, int conn, const struct ucred
 	if (got <= 0)
 		_exit(0);
 	if (mh.msg_flags & MSG_TRUNC)
-		answer(conn, "error",
-		       "the arguments are longer than 64 KB: hand them over on stdin");
+		answer_call(conn, "error",
+			    "the arguments are longer than 64 KB: hand them over on stdin");
 	if ((mh.msg_flags & MSG_CTRUNC) || take_descriptors(&mh, call.streams) != 3)
-		answer(conn, "error", "a call comes with three descriptors: stdin, stdout, stderr");
+		answer_call(conn, "error",
+			    "a call comes with three descriptors: stdin, stdout, stderr");
 	n = split(buf, (size_t)got, words);
 	if (n < 1)
-		answer(conn, "error",
-		       "a call is the tool's name and its arguments, each ended by NUL");
+		answer_call(conn, "error",
+			    "a call is the tool's name and its arguments, each ended by NUL");
 	said = take_streams(conn, call.streams);
 	read_cwd(caller->pid, cwd, sizeof(cwd));
 	call.name = words[0];
@@ -195,12 +205,12 @@ static _Noreturn void serve(const struct broker *b, int conn, const struct ucred
 	call.n_values = (size_t)n - 1;
 	snprintf(status, sizeof(status), "%d", b->call(b->arg, &call));
 	pass_on_messages(&call, said);
-	answer(conn, "exit", status);
+	answer_call(conn, "exit", status);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static void start(struct broker *b, int slot, int conn, const struct ucred *caller)
+static void start_call(struct broker *b, int slot, int conn, const struct ucred *caller)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = (uint32_t)slot};
 	pid_t us = getpid(), pid = fork();
@@ -242,7 +252,7 @@ static void accept_call(struct broker *b)
 		(void)!send(conn, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		return;
 	}
-	start(b, slot, conn, &caller);
+	start_call(b, slot, conn, &caller);
 }
 
 /* Closing does not end the watching: a call that was forked meanwhile holds the same pidfd. */
@@ -261,7 +271,7 @@ static void reap(struct broker *b, uint32_t slot)
 		forget(b, slot);
 }
 
-void broker_serve(struct launch_watch *w)
+void broker_serve(struct watched_fd *w)
 {
 	struct broker *b = w->arg;
 	struct epoll_event ev[16];
@@ -276,7 +286,7 @@ void broker_serve(struct launch_watch *w)
 
 /* ---- the socket ------------------------------------------------------------------------------ */
 
-/* Everybody may connect: who calls is known by his cgroup. */
+/* Everybody may connect: the broker knows who calls by their cgroup. */
 static int make_socket(struct broker *b, const char *run_dir, struct err *e)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -298,8 +308,8 @@ static int make_socket(struct broker *b, const char *run_dir, struct err *e)
 	return 0;
 }
 
-int broker_open(struct broker *b, const char *run_dir, const char *fence,
-		int (*call)(void *arg, const struct tool_call *c), void *arg, struct err *e)
+int broker_open(struct broker *b, const char *run_dir, const char *fence, broker_fn *call,
+		void *arg, struct err *e)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = LISTENING};
 	int r;

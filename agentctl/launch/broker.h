@@ -4,10 +4,13 @@
  * for that.
  *
  * SOCK_SEQPACKET. One call a connection:
- *     caller -> broker   one message: the tool's name and its arguments, each ended by a NUL byte;
- * with it three descriptors (SCM_RIGHTS): the tool's stdin, stdout and stderr broker -> caller one
- * message when the tool has ended: "exit N\n", N its exit status, or "error TEXT\n": it was not
- * started When the caller closes the connection the tool is killed.
+ *
+ *     caller -> broker   one message: the tool's name and its arguments, each ended by a NUL byte,
+ *                        and three descriptors (SCM_RIGHTS): the tool's stdin, stdout and stderr
+ *     broker -> caller   one message when the tool has ended: "exit N\n", N its exit status;
+ *                        or "error TEXT\n": it was not started
+ *
+ * When the caller closes the connection the tool is killed.
  *
  * The descriptors are the caller's, and may be anything. Root neither reads nor writes them: the
  * tool does, and where something stands between (a limit of output, our own messages) a process
@@ -16,7 +19,15 @@
 #ifndef AGENTFW_BROKER_H
 #define AGENTFW_BROKER_H
 
-#include "agentctl/ctl.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "fw/ipc/control_msg.h"
+
+struct err;
+struct watched_fd;
 
 #define BROKER_SOCKET      "tools" /* below the run directory, as the fence sees it */
 #define BROKER_ENV         "AGENTFW_TOOLS"
@@ -24,43 +35,39 @@
 #define BROKER_CALLS_MAX   64 /* of one fence at the same time: each is a process of ours */
 #define BROKER_ARGS_MAX    256
 
-/* ---- broker.c: outside ---- */
+/* One call. It lives as long as the call of the function. */
+struct broker_call {
+	const char *name;
+	char *const *values;
+	size_t n_values;
+	const char *cwd; /* the caller's */
+	int streams[3];  /* 10 and over; the caller's, to be used with their rights only */
+	struct ucred who;
+	int caller; /* a socket: it has something to say when nobody waits any more */
+	int stop;   /* the same, when the broker ends */
+};
+/* Runs in a process of its own; returns the exit status. What it says on stderr goes to the
+ * caller's. */
+typedef int broker_fn(void *arg, const struct broker_call *c);
 
 struct broker {
 	int epoll, listen;
 	int stop[2];             /* a pipe whose end tells the calls to end */
 	char path[CTL_PATH_MAX]; /* the socket, outside */
 	const char *fence;       /* name: who calls must be in there */
-	int (*call)(void *arg, const struct tool_call *c);
+	broker_fn *call;
 	void *arg;
 	bool late; /* one did not end when it was told: the others are not waited for */
 	pid_t pid[BROKER_CALLS_MAX];
 	int pidfd[BROKER_CALLS_MAX];
 };
 
-/* Makes the socket below the run directory and listens. call runs in a process of its own, and
- * returns the exit status; what it says on stderr goes to the caller's. */
-int broker_open(struct broker *b, const char *run_dir, const char *fence,
-		int (*call)(void *arg, const struct tool_call *c), void *arg, struct err *e);
-/* To be called when b->epoll is readable. */
-void broker_serve(struct launch_watch *w);
+/* Makes the socket below the run directory and listens. fence lives as long as b. */
+int broker_open(struct broker *b, const char *run_dir, const char *fence, broker_fn *call,
+		void *arg, struct err *e);
+/* To be called when b->epoll is readable; arg is the broker. */
+void broker_serve(struct watched_fd *w);
 /* Kills the tools that still run. */
 void broker_close(struct broker *b);
-
-/* ---- ferry.c ---- */
-
-/* This process has his rights from here on, and no others. */
-int become(const struct ucred *who);
-/* From one descriptor to the other, up to the end. */
-void carry(int from, int to);
-/* The same in a process of its own, which is his; its pid, or -1. */
-pid_t ferry(int from, int to, const struct ucred *who);
-
-/* ---- broker_client.c: inside ---- */
-
-/* Is this process inside a fence? */
-bool broker_needed(void);
-/* Has the tool run; returns its exit status, or EXIT_CTL with the reason on stderr. */
-int broker_call(const char *name, char *const *values, size_t n_values);
 
 #endif

@@ -1,13 +1,17 @@
 /* The fenced side of the broker. */
+#include "agentctl/launch/broker_client.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "agentctl/launch/broker.h"
+#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 bool broker_needed(void)
 {
@@ -40,7 +44,7 @@ static int reach(struct err *e)
 			   "cannot call tools");
 }
 
-static int ask(int fd, const char *name, char *const *values, size_t n_values, struct err *e)
+static int send_call(int fd, const char *name, char *const *values, size_t n_values, struct err *e)
 {
 	static const int streams[3] = {0, 1, 2};
 	static char buf[BROKER_MESSAGE_MAX];
@@ -87,20 +91,22 @@ static ssize_t hear(int fd, char *ret, size_t bytes)
 	return n;
 }
 
-int broker_call(const char *name, char *const *values, size_t n_values)
+int broker_call(const char *name, char *const *values, size_t n_values, struct err *e)
 {
-	struct err e = {0};
-	_cleanup_close_ int fd = reach(&e);
+	_cleanup_close_ int fd = reach(e);
 	char reply[512];
 	ssize_t n;
+	int r;
 
-	if (fd < 0 || ask(fd, name, values, n_values, &e) < 0)
-		return ctl_fail(&e);
+	if (fd < 0)
+		return fd;
+	if ((r = send_call(fd, name, values, n_values, e)) < 0)
+		return r;
 	n = hear(fd, reply, sizeof(reply) - 1);
 	reply[n > 0 ? n : 0] = '\0';
 	reply[strcspn(reply, "\n")] = '\0';
 	if (strncmp(reply, "exit ", 5) == 0)
 		return atoi(reply + 5);
-	err_set(&e, EIO, "%s", strncmp(reply, "error ", 6) == 0 ? reply + 6 : "the fence has gone");
-	return ctl_fail(&e);
+	return err_set(e, EIO, "%s",
+		       strncmp(reply, "error ", 6) == 0 ? reply + 6 : "the fence has gone");
 }

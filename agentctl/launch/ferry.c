@@ -1,20 +1,20 @@
-/* Carries bytes between a pipe of ours and a descriptor that somebody else gave us, in a process of
- * its own that is nobody but him: whatever the descriptor is, using it is in his rights and not in
- * root's, and it may wait as long as it likes. */
+/* Carries bytes between a pipe of ours and a descriptor that a caller gave us, in a process of its
+ * own that has the caller's rights and no others. Whatever the descriptor is, it is not used with
+ * root's rights, and the process may wait as long as it likes. */
+#include "agentctl/launch/ferry.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-#include "agentctl/launch/broker.h"
 
 #define FERRY_FD 1000 /* and the next: where nothing else is */
 
-int become(const struct ucred *who)
+int ferry_become(const struct ucred *who)
 {
 	return (geteuid() == 0 && setgroups(0, NULL) < 0) ||
 		       setresgid(who->gid, who->gid, who->gid) < 0 ||
@@ -31,7 +31,7 @@ static bool wait_for(int fd, short events)
 	return errno == EINTR || (errno == EAGAIN && poll(&pfd, 1, -1) >= 0);
 }
 
-void carry(int from, int to)
+void ferry_carry(int from, int to)
 {
 	static char buf[65536];
 
@@ -52,7 +52,7 @@ void carry(int from, int to)
 	}
 }
 
-pid_t ferry(int from, int to, const struct ucred *who)
+pid_t ferry_start(int from, int to, const struct ucred *who)
 {
 	pid_t us = getpid(), pid = fork();
 
@@ -62,12 +62,12 @@ pid_t ferry(int from, int to, const struct ucred *who)
 	to = fcntl(to, F_DUPFD, FERRY_FD + 2);
 	if (from < 0 || to < 0 || dup2(from, FERRY_FD) < 0 || dup2(to, FERRY_FD + 1) < 0 ||
 	    close_range(FERRY_FD + 2, ~0U, 0) < 0 || close_range(0, FERRY_FD - 1, 0) < 0 ||
-	    become(who) < 0)
+	    ferry_become(who) < 0)
 		_exit(1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user clears it */
 	if (getppid() != us)
 		_exit(1);
 	signal(SIGPIPE, SIG_IGN);
-	carry(FERRY_FD, FERRY_FD + 1);
+	ferry_carry(FERRY_FD, FERRY_FD + 1);
 	_exit(0);
 }

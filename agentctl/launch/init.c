@@ -1,16 +1,17 @@
 /* The first process of a pid namespace: the kernel spares it the signals that it does not handle,
  * and orphans come to it. So the command is its child. */
+#include "agentctl/launch/init.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
+#include "policy/base/err.h"
 
 /* Nothing outlives the command; then its status is told, and who waits need not wait for the kernel
  * to take the namespaces down. */

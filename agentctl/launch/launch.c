@@ -1,23 +1,31 @@
 /* A command is started by its plan, and waited for. */
+#include "agentctl/launch/launch.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "agentctl/box/box.h"
+#include "agentctl/confine/cgroup.h"
+#include "agentctl/confine/lookup.h"
 #include "agentctl/confine/plan.h"
-#include "agentctl/ctl.h"
+#include "agentctl/launch/exit_status.h"
+#include "agentctl/launch/init.h"
+#include "agentctl/launch/output.h"
+#include "agentctl/launch/watched_fd.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
+#include "policy/base/err.h"
+#include "policy/profile.h"
 
 /* ---- the child ---------------------------------------------------------------------------------
  */
@@ -47,7 +55,7 @@ struct start {
 };
 
 /* A name without a slash that is in no directory of PATH which its user may search. A directory
- * that he may not makes execvp say EACCES, and root's PATH has such. */
+ * that they may not search makes execvp say EACCES, and root's PATH has such. */
 static bool nowhere(const char *name)
 {
 	char list[PATH_MAX], path[2 * PATH_MAX], *save = NULL;
@@ -78,7 +86,7 @@ static int why_not(const struct launch *l, int code, struct err *e)
 		err_hint(
 		    e,
 		    "it is there; what it needs to run, an interpreter (#!) or a loader, is not");
-	else if (code == ENOENT && l->plan->tool && box_is_private(name))
+	else if (code == ENOENT && l->plan->tool && plan_is_private(l->plan, name))
 		err_hint(e, "the box has its own: put the program where `exec` can name it");
 	else if (code == EACCES && stat(name, &st) == 0 && !S_ISREG(st.st_mode))
 		err_hint(e, "it is no program");
@@ -151,9 +159,9 @@ void launch_prepare(struct launch *l)
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-void launch_watch(struct launch *l, int fd, void (*fn)(struct launch_watch *w), void *arg)
+void launch_watch(struct launch *l, int fd, void (*fn)(struct watched_fd *w), void *arg)
 {
-	l->watch[l->n_watches++] = (struct launch_watch){fd, fn, arg};
+	l->watch[l->n_watches++] = (struct watched_fd){fd, fn, arg};
 }
 
 /* What the command says goes through us where it is counted. ret_streams: what it gets. */
@@ -306,7 +314,7 @@ void launch_kill(struct launch *l)
 }
 
 /* Waits for whatever comes first, and does it. */
-static void look(struct launch *l, int wait)
+static void launch_look(struct launch *l, int wait)
 {
 	struct pollfd pfd[6 + LAUNCH_WATCHES] = {
 	    {.fd = l->signals, .events = POLLIN},
@@ -337,7 +345,7 @@ static int run_to_end(struct launch *l)
 			l->over_time = true;
 			launch_kill(l);
 		}
-		look(l, !deadline || l->over_time ? -1 : (int)(deadline - now));
+		launch_look(l, !deadline || l->over_time ? -1 : (int)(deadline - now));
 	}
 	l->over = true;
 	return status;
@@ -348,7 +356,7 @@ int launch_wait(struct launch *l)
 	int status = run_to_end(l);
 
 	while (!l->deserted && !(output_over(&l->out[0]) && output_over(&l->out[1])))
-		look(l, -1);
+		launch_look(l, -1);
 	for (int i = 0; i < 2; i++)
 		output_close(&l->out[i]);
 	for (int i = 0; i < CGROUP_KINDS; i++)

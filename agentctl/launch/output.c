@@ -1,18 +1,17 @@
 /* What a command says, where it is counted: it comes by a pipe and goes on to where it was meant
- * for. Nothing here waits: who does not read holds up his own output, and neither the limit of time
- * nor whatever else is looked at. */
+ * for. Nothing here waits: a reader that does not read holds up its own output, and neither the
+ * limit of time nor whatever else is looked at. */
+#include "agentctl/launch/output.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#include "agentctl/confine/plan.h"
 
 int output_open(struct output *o, int to, int *ret_command)
 {

@@ -1,14 +1,19 @@
 /* From single accesses to the lists of a profile: a directory when several files in it were read,
  * never a home or what everything lies in; nothing of what others trust. */
-#include "agentctl/learn/learn.h"
+#include "agentctl/learn/files.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agentctl/confine/plan.h"
+#include "agentctl/learn/log.h"
+#include "agentctl/seen/suggest.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 #define SEVERAL    3 /* files of one directory: then the directory */
 #define DEEP       3 /* /usr/lib/python3: what lies higher is only merged for its own files */
@@ -29,13 +34,6 @@ struct learning {
 
 /* ---- places ------------------------------------------------------------------------------------
  */
-
-static bool below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return n == 1 || (strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0'));
-}
 
 static unsigned depth(const char *path)
 {
@@ -69,25 +67,16 @@ static const char *too_much(const struct learn_host *h, const char *dir)
 	return NULL;
 }
 
-static void parent(const char *path, char ret[PATH_MAX + 1])
-{
-	const char *slash = strrchr(path, '/');
-
-	snprintf(ret, PATH_MAX + 1, "%.*s", (int)(slash - path), path);
-	if (!ret[0])
-		snprintf(ret, PATH_MAX + 1, "/");
-}
-
 /* ---- proposals --------------------------------------------------------------------------------
  */
 
-static struct proposal *propose(struct learning *l, enum path_kind kind, const char *path)
+static struct proposal *propose(struct learning *l, enum right right, const char *path)
 {
 	struct proposals *ps = l->ret;
 	struct proposal *p = ps->list;
 
 	for (size_t i = 0; i < ps->n; i++, p++)
-		if (p->kind == kind && strcmp(p->path, path) == 0)
+		if (p->right == right && strcmp(p->path, path) == 0)
 			return p;
 	if (ps->n == ps->room) {
 		size_t room = ps->room ? ps->room * 2 : 64;
@@ -101,7 +90,7 @@ static struct proposal *propose(struct learning *l, enum path_kind kind, const c
 		ps->room = room;
 	}
 	p = &ps->list[ps->n];
-	*p = (struct proposal){.kind = kind, .path = strdup(path)};
+	*p = (struct proposal){.right = right, .path = strdup(path)};
 	if (!p->path) {
 		l->failed = true;
 		return NULL;
@@ -110,39 +99,39 @@ static struct proposal *propose(struct learning *l, enum path_kind kind, const c
 	return p;
 }
 
-static void add(struct learning *l, enum path_kind kind, const char *path, uint64_t count,
-		size_t files, const char *why_not)
+static void add_proposal(struct learning *l, enum right right, const char *path, uint64_t count,
+			 size_t files, const char *why_not)
 {
-	struct proposal *p = propose(l, kind, path);
+	struct proposal *p = propose(l, right, path);
 
 	if (!p)
 		return;
 	p->count += count;
 	p->files += files;
 	p->why_not = why_not;
-	p->broad = kind == PATH_EXEC && profile_is_interpreter(path);
+	p->broad = right == RIGHT_EXEC && profile_is_interpreter(path);
 	p->optional = !l->h->exists(path);
 }
 
 /* What cannot be written down, or should not be. */
-static const char *unfit(enum path_kind kind, const char *path)
+static const char *unfit(enum right right, const char *path)
 {
 	const struct protected_place *place = protected_place_of(path);
 	char buf[2 * PATH_BYTES + 3];
 
-	if (place && (kind != PATH_READ || place->flags & PROTECTED_SECRET))
+	if (place && (right != RIGHT_READ || place->flags & PROTECTED_SECRET))
 		return "others trust what is there: add it yourself, if it is meant";
 	return suggest_yaml(path, buf, sizeof(buf)) || strcmp(path, "/") == 0
 		   ? NULL
 		   : "a policy cannot write this name";
 }
 
-static bool proposed(const struct learning *l, enum path_kind kind, const char *path)
+static bool proposed(const struct learning *l, enum right right, const char *path)
 {
 	for (size_t i = 0; i < l->ret->n; i++) {
 		const struct proposal *p = &l->ret->list[i];
 
-		if (p->kind == kind && !p->why_not && below(path, p->path))
+		if (p->right == right && !p->why_not && path_below(path, p->path))
 			return true;
 	}
 	return false;
@@ -151,7 +140,7 @@ static bool proposed(const struct learning *l, enum path_kind kind, const char *
 /* ---- merging -----------------------------------------------------------------------------------
  */
 
-static int by_path(const void *x, const void *y)
+static int items_by_path(const void *x, const void *y)
 {
 	/* a directory before what is in it, and that before its neighbours */
 	const unsigned char *a = (const void *)((const struct item *)x)->path;
@@ -166,7 +155,7 @@ static int by_path(const void *x, const void *y)
 
 /* Takes the items of one directory, [0, n) of them, all below dir; proposes what is left. Returns
  * true when dir itself was proposed. */
-static bool merge(struct learning *l, enum path_kind kind, const char *dir, const struct item *it,
+static bool merge(struct learning *l, enum right right, const char *dir, const struct item *it,
 		  size_t n)
 {
 	size_t skip = strcmp(dir, "/") == 0 ? 1 : strlen(dir) + 1, direct = 0, merged = 0;
@@ -181,18 +170,18 @@ static bool merge(struct learning *l, enum path_kind kind, const char *dir, cons
 		char sub[PATH_MAX + 1];
 
 		snprintf(sub, sizeof(sub), "%.*s", (int)len, it[i].path);
-		for (k = i + 1; k < n && below(it[k].path, sub); k++)
+		for (k = i + 1; k < n && path_below(it[k].path, sub); k++)
 			;
 		if (k - i == 1 && !it[i].path[len] && !it[i].directory) {
-			add(l, kind, it[i].path, it[i].count, 1, NULL);
+			add_proposal(l, right, it[i].path, it[i].count, 1, NULL);
 			direct++;
 		} else {
-			merged += merge(l, kind, sub, it + i, k - i);
+			merged += merge(l, right, sub, it + i, k - i);
 		}
 	}
 	if (too_much(l->h, dir)) {
 		if (listed)
-			add(l, kind, dir, it[0].count, 1, too_much(l->h, dir));
+			add_proposal(l, right, dir, it[0].count, 1, too_much(l->h, dir));
 		return false;
 	}
 	if (!listed && (direct + merged < SEVERAL || (depth(dir) < DEEP && direct < SEVERAL)))
@@ -200,35 +189,35 @@ static bool merge(struct learning *l, enum path_kind kind, const char *dir, cons
 	for (size_t i = first; i < l->ret->n; i++)
 		free(l->ret->list[i].path);
 	l->ret->n = first;
-	add(l, kind, dir, count, n, NULL);
+	add_proposal(l, right, dir, count, n, NULL);
 	return true;
 }
 
-static void merge_all(struct learning *l, enum path_kind kind, struct item *it, size_t n)
+static void merge_all(struct learning *l, enum right right, struct item *it, size_t n)
 {
 	if (!n)
 		return;
-	qsort(it, n, sizeof(*it), by_path);
-	merge(l, kind, "/", it, n);
+	qsort(it, n, sizeof(*it), items_by_path);
+	merge(l, right, "/", it, n);
 }
 
 /* ---- the three lists ---------------------------------------------------------------------------
  */
 
-static size_t gather(struct learning *l, enum path_kind kind, bool map, struct item *it)
+static size_t gather(struct learning *l, enum right right, bool map, struct item *it)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->s->n_paths; i++) {
 		const struct seen_path *p = &l->s->path[i];
-		const char *why = unfit(kind, p->path);
+		const char *why = unfit(right, p->path);
 
-		if (p->kind != kind || (kind == PATH_EXEC && p->map != map))
+		if (p->right != right || (right == RIGHT_EXEC && p->map != map))
 			continue;
 		if (why)
-			add(l, kind, p->path, p->count, 1, why);
-		else if (kind != PATH_READ ||
-			 (!proposed(l, PATH_EXEC, p->path) && !proposed(l, PATH_WRITE, p->path)))
+			add_proposal(l, right, p->path, p->count, 1, why);
+		else if (right != RIGHT_READ ||
+			 (!proposed(l, RIGHT_EXEC, p->path) && !proposed(l, RIGHT_WRITE, p->path)))
 			it[n++] = (struct item){p->path, p->count, p->directory};
 	}
 	return n;
@@ -237,14 +226,15 @@ static size_t gather(struct learning *l, enum path_kind kind, bool map, struct i
 /* Programs one by one: a directory of them is more than was run. */
 static void programs(struct learning *l, struct item *it)
 {
-	size_t n = gather(l, PATH_EXEC, false, it);
+	size_t n = gather(l, RIGHT_EXEC, false, it);
 
 	for (size_t i = 0; i < n; i++)
-		add(l, PATH_EXEC, it[i].path, it[i].count, 1,
-		    proposed(l, PATH_WRITE, it[i].path) ? "what can be written must not be run"
-							: NULL);
-	n = gather(l, PATH_EXEC, true, it);
-	merge_all(l, PATH_EXEC, it, n);
+		add_proposal(l, RIGHT_EXEC, it[i].path, it[i].count, 1,
+			     proposed(l, RIGHT_WRITE, it[i].path)
+				 ? "what can be written must not be run"
+				 : NULL);
+	n = gather(l, RIGHT_EXEC, true, it);
+	merge_all(l, RIGHT_EXEC, it, n);
 }
 
 /* The place that must be open for it: where a name comes or goes, the directory. A directory that
@@ -254,7 +244,7 @@ static const char *place(const struct learning *l, const struct seen_path *p,
 {
 	if (!p->name || (p->made && l->h->is_directory(p->path)))
 		return p->path;
-	parent(p->path, buf);
+	path_parent(p->path, buf, PATH_MAX + 1);
 	/* only this name, where the whole would be too much */
 	return too_much(l->h, buf) && l->h->exists(p->path) ? p->path : buf;
 }
@@ -268,40 +258,41 @@ static void changes(struct learning *l, struct item *it)
 		const struct seen_path *p = &l->s->path[i];
 		const char *at, *why;
 
-		if (p->kind != PATH_WRITE)
+		if (p->right != RIGHT_WRITE)
 			continue;
 		at = place(l, p, buf);
-		why = unfit(PATH_WRITE, at);
-		why = why ? why : unfit(PATH_WRITE, p->path);
+		why = unfit(RIGHT_WRITE, at);
+		why = why ? why : unfit(RIGHT_WRITE, p->path);
 		if (!why && (l->h->is_directory(at) || p->name))
 			why = too_much(l->h, at);
 		if (why)
-			add(l, PATH_WRITE, p->path, p->count, 1, why);
+			add_proposal(l, RIGHT_WRITE, p->path, p->count, 1, why);
 		else if (at == buf || l->h->is_directory(at))
-			add(l, PATH_WRITE, at, p->count, 1, NULL);
+			add_proposal(l, RIGHT_WRITE, at, p->count, 1, NULL);
 		else
 			it[n++] = (struct item){p->path, p->count, false};
 	}
 	for (size_t i = 0; i < n;) /* files in a directory that is open anyway */
-		if (proposed(l, PATH_WRITE, it[i].path))
+		if (proposed(l, RIGHT_WRITE, it[i].path))
 			it[i] = it[--n];
 		else
 			i++;
-	merge_all(l, PATH_WRITE, it, n);
+	merge_all(l, RIGHT_WRITE, it, n);
 }
 
-/* Who reads again what he has written reads the whole place: the names were of that run. */
+/* A program that reads again what it has written reads the whole place: the names were of that run.
+ */
 static void read_back(struct learning *l)
 {
 	for (size_t i = 0; i < l->s->n_paths; i++) {
 		const struct seen_path *p = &l->s->path[i];
 
-		for (size_t k = 0; p->kind == PATH_READ && k < l->ret->n; k++) {
+		for (size_t k = 0; p->right == RIGHT_READ && k < l->ret->n; k++) {
 			const struct proposal *w = &l->ret->list[k];
 
-			if (w->kind != PATH_WRITE || w->why_not || !below(p->path, w->path))
+			if (w->right != RIGHT_WRITE || w->why_not || !path_below(p->path, w->path))
 				continue;
-			add(l, PATH_READ, w->path, p->count, 1, NULL);
+			add_proposal(l, RIGHT_READ, w->path, p->count, 1, NULL);
 			break;
 		}
 	}
@@ -319,8 +310,8 @@ static void drop_covered(struct learning *l)
 		for (size_t k = 0; k < ps->n && !covered; k++) {
 			struct proposal *q = &ps->list[k];
 
-			covered = k != i && !p->why_not && !q->why_not && q->kind == p->kind &&
-				  strcmp(q->path, p->path) != 0 && below(p->path, q->path);
+			covered = k != i && !p->why_not && !q->why_not && q->right == p->right &&
+				  strcmp(q->path, p->path) != 0 && path_below(p->path, q->path);
 			if (covered) {
 				q->count += p->count;
 				q->files += p->files;
@@ -340,7 +331,7 @@ static int by_kind(const void *x, const void *y)
 {
 	const struct proposal *a = x, *b = y;
 
-	return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->path, b->path);
+	return a->right != b->right ? (int)a->right - (int)b->right : strcmp(a->path, b->path);
 }
 
 int learn_files(const struct seen *s, const struct learn_host *h, struct proposals *ret)
@@ -353,7 +344,7 @@ int learn_files(const struct seen *s, const struct learn_host *h, struct proposa
 		return -ENOMEM;
 	changes(&l, it);
 	programs(&l, it);
-	merge_all(&l, PATH_READ, it, gather(&l, PATH_READ, false, it));
+	merge_all(&l, RIGHT_READ, it, gather(&l, RIGHT_READ, false, it));
 	read_back(&l);
 	drop_covered(&l);
 	if (ret->n)

@@ -2,20 +2,28 @@
 #include "agentctl/learn/learn.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
-#include <stdlib.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/confine/plan.h"
+#include "agentctl/confine/user.h"
+#include "agentctl/daemon/policy_file.h"
+#include "agentctl/learn/files.h"
+#include "agentctl/learn/log.h"
+#include "agentctl/learn/yaml.h"
+#include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 #include "policy/child/child.h"
+#include "policy/policy.h"
 
 #define DEFAULT_DIR "/var/log/agentfw"
 
-struct learn {
-	const char *log_dir, *policy, *fence;
+struct learning {
+	const struct learn_wish *w;
 	struct policy_file base;
 	struct seen_all seen;
 	struct proposals files[1 + SEEN_TOOLS_MAX];
@@ -35,7 +43,7 @@ static bool is_directory(const char *path)
 
 /* The policy that held when the log was written, if it is still there: what it allowed was not
  * logged. */
-static int find_base(struct learn *l, struct err *e)
+static int find_base(struct learning *l, struct err *e)
 {
 	if (l->base.policy || !l->seen.policy)
 		return 0;
@@ -46,7 +54,7 @@ static int find_base(struct learn *l, struct err *e)
 	return policy_file_load(l->seen.policy, &l->base, e);
 }
 
-static int propose(struct learn *l, struct err *e)
+static int propose(struct learning *l, struct err *e)
 {
 	static struct plan who;
 	struct err none;
@@ -61,14 +69,14 @@ static int propose(struct learn *l, struct err *e)
 	return 0;
 }
 
-static void head(const struct learn *l, const char *file, char *ret, size_t bytes)
+static void head(const struct learning *l, const char *file, char *ret, size_t bytes)
 {
 	size_t n = (size_t)snprintf(ret, bytes,
 				    "# Proposed by agentctl policy learn, from %s\n"
 				    "# (%s%s%zu run%s). It allows what was done there in audit "
 				    "mode, wanted or not: read it\n"
 				    "# before you use it. Behind each entry: how often.\n",
-				    file, l->fence ? l->fence : "", l->fence ? ", " : "",
+				    file, l->w->fence ? l->w->fence : "", l->w->fence ? ", " : "",
 				    l->seen.fences, l->seen.fences == 1 ? "" : "s");
 
 	if (l->base.path && n < bytes)
@@ -126,7 +134,7 @@ static int check(const char *text, size_t len, const char *path, struct err *e)
  */
 
 struct writing_of {
-	const struct learn *l;
+	const struct learning *l;
 	const char *top;
 };
 
@@ -144,7 +152,7 @@ static void write_policy(void *arg, struct child_answer *a)
 	}
 }
 
-static int print_policy(const struct learn *l, const char *top, struct err *e)
+static int print_policy(const struct learning *l, const char *top, struct err *e)
 {
 	struct writing_of w = {l, top};
 	struct child_answer a;
@@ -164,23 +172,23 @@ static int print_policy(const struct learn *l, const char *top, struct err *e)
 	return r;
 }
 
-static int learn(struct learn *l, struct err *e)
+static int learn_from(struct learning *l, struct err *e)
 {
 	char file[PATH_MAX + 32], top[3 * PATH_MAX];
-	int r = l->policy ? policy_file_load(l->policy, &l->base, e) : 0;
-	const char *dir = l->log_dir       ? l->log_dir
+	int r = l->w->policy ? policy_file_load(l->w->policy, &l->base, e) : 0;
+	const char *dir = l->w->log_dir    ? l->w->log_dir
 			  : l->base.policy ? policy_audit_dir(l->base.policy)
 					   : DEFAULT_DIR;
 
 	if (r < 0)
 		return r;
 	snprintf(file, sizeof(file), "%.4096s/events.jsonl", dir);
-	r = seen_read(file, l->fence, l->base.path, &l->seen, e);
+	r = seen_read(file, l->w->fence, l->base.path, &l->seen, e);
 	if (r < 0)
 		return r;
 	if (!l->seen.policy) {
 		err_set(e, ENOENT, "%s tells of nothing that would have been refused%s%s", file,
-			l->fence ? " in " : "", l->fence ? l->fence : "");
+			l->w->fence ? " in " : "", l->w->fence ? l->w->fence : "");
 		return err_hint(e, "run the command in audit mode first: agentctl run --audit …");
 	}
 	if ((r = find_base(l, e)) < 0 || (r = propose(l, e)) < 0)
@@ -189,34 +197,16 @@ static int learn(struct learn *l, struct err *e)
 	return print_policy(l, top, e);
 }
 
-int policy_learn(int argc, char **argv)
+int learn(const struct learn_wish *w, struct err *e)
 {
-	static const struct option longs[] = {
-	    {"policy", required_argument, NULL, 'p'},
-	    {"log-dir", required_argument, NULL, 'l'},
-	    {"fence", required_argument, NULL, 'f'},
-	    {NULL, 0, NULL, 0},
-	};
-	static struct learn l;
-	struct err e = {0};
-	int c, r;
+	static struct learning l;
+	int r;
 
-	while ((c = ctl_option("policy", argc, argv, ":p:", longs)) != -1) {
-		if (c == 'p')
-			l.policy = optarg;
-		else if (c == 'l')
-			l.log_dir = optarg;
-		else if (c == 'f')
-			l.fence = optarg;
-		else
-			return EXIT_CTL;
-	}
-	if (!ctl_no_more("policy", argc, argv))
-		return EXIT_CTL;
-	r = learn(&l, &e);
+	l = (struct learning){.w = w};
+	r = learn_from(&l, e);
 	for (size_t i = 0; i < l.seen.n; i++)
 		proposals_done(&l.files[i]);
 	seen_done(&l.seen);
 	policy_file_done(&l.base);
-	return r == 0 ? 0 : e.code ? ctl_fail(&e) : 1;
+	return r;
 }

@@ -1,15 +1,19 @@
 /* The events of runs in audit mode, gathered: each thing once, with how often. */
+#include "agentctl/learn/log.h"
+
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agentctl/learn/learn.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
 
-#define THINGS_MAX 100000 /* of one kind: the log is the work of whoever was fenced */
+#define THINGS_MAX 100000 /* of one right: the log is the work of whoever was fenced */
 
-static const char *str(const json_t *o, const char *a, const char *b)
+static const char *event_str(const json_t *o, const char *a, const char *b)
 {
 	return json_string_value(json_object_get(json_object_get(o, a), b));
 }
@@ -68,15 +72,15 @@ static int add_endpoint(struct seen *s, const struct seen_endpoint *p)
 	return (p->suggest && !e->suggest) || !e->name || !e->text ? -ENOMEM : 0;
 }
 
-static int by_path(const void *x, const void *y)
+static int seen_by_path(const void *x, const void *y)
 {
 	const struct seen_path *a = x, *b = y;
 	int d = strcmp(a->path, b->path);
 
-	return d ? d : (int)a->kind - (int)b->kind;
+	return d ? d : (int)a->right - (int)b->right;
 }
 
-static int by_endpoint(const void *x, const void *y)
+static int seen_by_endpoint(const void *x, const void *y)
 {
 	const struct seen_endpoint *a = x, *b = y;
 	int d = strcmp(a->suggest ? a->suggest : "", b->suggest ? b->suggest : "");
@@ -90,11 +94,11 @@ static void unite(struct seen *s)
 	size_t n = 0;
 
 	if (s->n_paths)
-		qsort(s->path, s->n_paths, sizeof(*s->path), by_path);
+		qsort(s->path, s->n_paths, sizeof(*s->path), seen_by_path);
 	for (size_t i = 0; i < s->n_paths; i++) {
 		struct seen_path *p = &s->path[i], *last = n ? &s->path[n - 1] : NULL;
 
-		if (!last || by_path(last, p) != 0) {
+		if (!last || seen_by_path(last, p) != 0) {
 			s->path[n++] = *p;
 			continue;
 		}
@@ -108,11 +112,11 @@ static void unite(struct seen *s)
 	s->n_paths = n;
 	n = 0;
 	if (s->n_endpoints)
-		qsort(s->endpoint, s->n_endpoints, sizeof(*s->endpoint), by_endpoint);
+		qsort(s->endpoint, s->n_endpoints, sizeof(*s->endpoint), seen_by_endpoint);
 	for (size_t i = 0; i < s->n_endpoints; i++) {
 		struct seen_endpoint *p = &s->endpoint[i], *last = n ? &s->endpoint[n - 1] : NULL;
 
-		if (!last || (p->suggest ? by_endpoint(last, p) : 1) != 0) {
+		if (!last || (p->suggest ? seen_by_endpoint(last, p) : 1) != 0) {
 			s->endpoint[n++] = *p;
 			continue;
 		}
@@ -159,28 +163,29 @@ static bool is(const char *s, const char *word)
 
 static int add_file(struct seen *s, const json_t *o)
 {
-	const char *right = str(o, "agentfw", "right"), *access = str(o, "agentfw", "access");
-	const char *text = str(o, "file", "path");
+	const char *right = event_str(o, "agentfw", "right"),
+		   *access = event_str(o, "agentfw", "access");
+	const char *text = event_str(o, "file", "path");
 	_cleanup_free_ char *path = text ? strdup(text) : NULL;
 	struct seen_path p = {.path = path, .count = count_of(o)};
 	int r = 0;
 
 	if (!path || !right || !unescape(path) || path[0] != '/')
 		return text && !path ? -ENOMEM : 0;
-	p.directory = is(str(o, "file", "type"), "dir");
+	p.directory = is(event_str(o, "file", "type"), "dir");
 	p.made = is(access, "make");
 	p.name = p.made || is(access, "create") || is(access, "remove") || is(access, "rename");
 	p.map = is(access, "map");
 	if (strstr(right, "exec")) {
-		p.kind = PATH_EXEC;
+		p.right = RIGHT_EXEC;
 		r = seen_add_path(s, &p);
 	}
 	if (r == 0 && strstr(right, "write")) {
-		p.kind = PATH_WRITE;
+		p.right = RIGHT_WRITE;
 		r = seen_add_path(s, &p);
 	}
 	if (r == 0 && strstr(right, "read")) {
-		p.kind = PATH_READ;
+		p.right = RIGHT_READ;
 		p.name = p.made = false;
 		r = seen_add_path(s, &p);
 	}
@@ -189,10 +194,10 @@ static int add_file(struct seen *s, const json_t *o)
 
 static int add_network(struct seen *s, const json_t *o)
 {
-	const char *suggest = str(o, "agentfw", "suggest");
-	struct seen_endpoint e = {.name = (char *)str(o, "agentfw", "name"),
-				  .text = (char *)str(o, "agentfw", "endpoint"),
-				  .dns = is(str(o, "agentfw", "code"), "dns-name"),
+	const char *suggest = event_str(o, "agentfw", "suggest");
+	struct seen_endpoint e = {.name = (char *)event_str(o, "agentfw", "name"),
+				  .text = (char *)event_str(o, "agentfw", "endpoint"),
+				  .dns = is(event_str(o, "agentfw", "code"), "dns-name"),
 				  .count = count_of(o)};
 
 	if (suggest)
@@ -224,7 +229,7 @@ static struct seen *of_tool(struct seen_all *all, const char *tool)
 /* A tool's fence has the agent's name before its own. */
 static bool of_fence(const json_t *o, const char *fence)
 {
-	const char *name = str(o, "agentfw", "fence");
+	const char *name = event_str(o, "agentfw", "fence");
 	size_t n = fence ? strlen(fence) : 0;
 
 	return !fence || (name && strncmp(name, fence, n) == 0 && (!name[n] || name[n] == '.'));
@@ -240,9 +245,10 @@ static int remember_policy(struct seen_all *all, const char *policy)
 	return all->policy ? 0 : -ENOMEM;
 }
 
-static int one(struct seen_all *all, const json_t *o, const char *fence, const char *policy)
+static int add_event(struct seen_all *all, const json_t *o, const char *fence, const char *policy)
 {
-	const char *action = str(o, "event", "action"), *of = str(o, "agentfw", "policy");
+	const char *action = event_str(o, "event", "action"),
+		   *of = event_str(o, "agentfw", "policy");
 	struct seen *s;
 	int r;
 
@@ -251,10 +257,10 @@ static int one(struct seen_all *all, const json_t *o, const char *fence, const c
 		    json_object_get(json_object_get(o, "agentfw"), "lost"));
 	if (!of_fence(o, fence) || (policy && !is(of, policy)))
 		return 0;
-	all->fences += is(action, "fence_started") && !str(o, "agentfw", "tool");
+	all->fences += is(action, "fence_started") && !event_str(o, "agentfw", "tool");
 	if (!is(action, "would_deny"))
 		return 0;
-	s = of_tool(all, str(o, "agentfw", "tool"));
+	s = of_tool(all, event_str(o, "agentfw", "tool"));
 	r = s ? remember_policy(all, of) : -E2BIG;
 	if (r < 0)
 		return r;
@@ -283,7 +289,7 @@ int seen_read(const char *file, const char *fence, const char *policy, struct se
 		json_t *o = json_loadb(line, (size_t)n, 0, NULL);
 
 		if (o)
-			r = one(ret, o, fence, policy);
+			r = add_event(ret, o, fence, policy);
 		json_decref(o);
 	}
 	for (size_t i = 0; i < ret->n; i++)

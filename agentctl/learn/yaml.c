@@ -1,17 +1,25 @@
 /* The policy that held, with what was learned put into its lists. Libyaml writes it anew, so that
  * every value is quoted as it must be; comments are put behind the lines afterwards. */
+#include "agentctl/learn/yaml.h"
+
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
-#include "agentctl/learn/learn.h"
+#include "agentctl/learn/files.h"
+#include "agentctl/learn/log.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
-#define MARK       "_agentfw_comment_" /* and a number: where a comment belongs */
-#define MARK_END   "_"
-#define FILE_KINDS 3
+#define MARK     "_agentfw_comment_" /* and a number: where a comment belongs */
+#define MARK_END "_"
 
 struct text {
 	char *p;
@@ -30,7 +38,7 @@ struct writing {
 /* ---- text --------------------------------------------------------------------------------------
  */
 
-static int put(void *arg, unsigned char *bytes, size_t n)
+static int text_put(void *arg, unsigned char *bytes, size_t n)
 {
 	struct text *t = arg;
 
@@ -51,9 +59,9 @@ static int put(void *arg, unsigned char *bytes, size_t n)
 	return 1;
 }
 
-static void say(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void text_say(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-static void say(struct text *t, const char *fmt, ...)
+static void text_say(struct text *t, const char *fmt, ...)
 {
 	char line[4096 + 200];
 	va_list ap;
@@ -61,7 +69,7 @@ static void say(struct text *t, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	put(t, (unsigned char *)line, strlen(line));
+	text_put(t, (unsigned char *)line, strlen(line));
 }
 
 /* ---- nodes -------------------------------------------------------------------------------------
@@ -277,8 +285,8 @@ static void endpoints(struct writing *w, int list, const struct seen *s)
 		if (only_a_step(s, e))
 			continue;
 		if (!e->suggest || !load(e->suggest, strlen(e->suggest), &item)) {
-			say(&w->not_proposed, "#   egress %s: nothing that a rule allows\n",
-			    e->text);
+			text_say(&w->not_proposed, "#   egress %s: nothing that a rule allows\n",
+				 e->text);
 			continue;
 		}
 		put_entry(w, list, &item, times(e->count, 1, ""));
@@ -289,12 +297,10 @@ static void endpoints(struct writing *w, int list, const struct seen *s)
 /* ---- files -------------------------------------------------------------------------------------
  */
 
-static const char *const keys[FILE_KINDS] = {"read", "write", "exec"};
-
 static void put_path(struct writing *w, int list, const struct proposal *p)
 {
-	static const char *const what[] = {"files", "files", "libraries"};
-	_cleanup_free_ char *mark = marked(w, p->path, times(p->count, p->files, what[p->kind]));
+	const char *what = p->right == RIGHT_EXEC ? "libraries" : "files";
+	_cleanup_free_ char *mark = marked(w, p->path, times(p->count, p->files, what));
 	int id = mark ? scalar(w, mark) : 0;
 
 	if (mark && (p->broad || p->optional)) {
@@ -320,10 +326,11 @@ static void files(struct writing *w, int profile, const struct proposals *ps)
 
 		if (p->why_not) {
 			str_escape(shown, sizeof(shown), p->path, strlen(p->path));
-			say(&w->not_proposed, "#   %s %s: %s\n", keys[p->kind], shown, p->why_not);
+			text_say(&w->not_proposed, "#   %s %s: %s\n", profile_list(p->right), shown,
+				 p->why_not);
 			continue;
 		}
-		put_path(w, value(w, profile, keys[p->kind], YAML_SEQUENCE_NODE), p);
+		put_path(w, value(w, profile, profile_list(p->right), YAML_SEQUENCE_NODE), p);
 	}
 }
 
@@ -364,7 +371,7 @@ static bool dump(struct writing *w, struct text *ret)
 	yaml_emitter_t emitter;
 	bool good = yaml_emitter_initialize(&emitter);
 
-	yaml_emitter_set_output(&emitter, put, ret);
+	yaml_emitter_set_output(&emitter, text_put, ret);
 	yaml_emitter_set_unicode(&emitter, 1);
 	yaml_emitter_set_width(&emitter, -1);
 	good = good && yaml_emitter_open(&emitter) && yaml_emitter_dump(&emitter, &w->doc) &&
@@ -386,15 +393,15 @@ static void add_comments(const struct writing *w, const char *text, struct text 
 			size_t k = strtoul(mark + strlen(MARK), &end, 10);
 
 			comment = k < w->n_comments ? w->comment[k] : NULL;
-			put(ret, (unsigned char *)text, (size_t)(mark - text));
+			text_put(ret, (unsigned char *)text, (size_t)(mark - text));
 			end += strlen(MARK_END);
-			put(ret, (unsigned char *)end, n - (size_t)(end - text));
+			text_put(ret, (unsigned char *)end, n - (size_t)(end - text));
 		} else {
-			put(ret, (unsigned char *)text, n);
+			text_put(ret, (unsigned char *)text, n);
 		}
 		if (comment)
-			say(ret, "  # %s", comment);
-		put(ret, (unsigned char *)"\n", 1);
+			text_say(ret, "  # %s", comment);
+		text_put(ret, (unsigned char *)"\n", 1);
 		text += n + (text[n] == '\n');
 	}
 }
@@ -407,10 +414,11 @@ static int finish(struct writing *w, const char *head, char **ret, struct err *e
 		free(plain.p);
 		return err_set(e, ENOMEM, "the policy cannot be written: out of memory");
 	}
-	say(&out, "%s", head);
+	text_say(&out, "%s", head);
 	if (w->not_proposed.n)
-		say(&out, "# Seen, and not proposed:\n");
-	put(&out, (unsigned char *)(w->not_proposed.p ? w->not_proposed.p : ""), w->not_proposed.n);
+		text_say(&out, "# Seen, and not proposed:\n");
+	text_put(&out, (unsigned char *)(w->not_proposed.p ? w->not_proposed.p : ""),
+		 w->not_proposed.n);
 	add_comments(w, plain.p, &out);
 	free(plain.p);
 	*ret = out.p;

@@ -15,8 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
+#include "agentctl/confine/landlock.h"
+#include "agentctl/seen/audit_record.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
 
 #define ABI_WITH_LOG    7
 #define INITIAL_PID_NS  0xEFFFFFFCu /* include/linux/proc_ns.h: never changed */
@@ -56,7 +58,7 @@ struct message {
 	char body[sizeof(struct audit_rule_data)];
 };
 
-static int ask(struct audit *a, uint16_t type, uint16_t flags, const void *body, size_t bytes)
+static int audit_ask(struct audit *a, uint16_t type, uint16_t flags, const void *body, size_t bytes)
 {
 	struct message m = {.h = {.nlmsg_len = NLMSG_LENGTH(bytes),
 				  .nlmsg_type = type,
@@ -70,7 +72,7 @@ static int ask(struct audit *a, uint16_t type, uint16_t flags, const void *body,
 }
 
 /* The next answer: its body in a->buf, how many bytes. */
-static ssize_t answer(struct audit *a, uint16_t *ret_type)
+static ssize_t read_answer(struct audit *a, uint16_t *ret_type)
 {
 	struct pollfd pfd = {.fd = a->ask, .events = POLLIN};
 	struct nlmsghdr h;
@@ -94,10 +96,10 @@ static int command(struct audit *a, uint16_t type, const void *body, size_t byte
 {
 	struct nlmsgerr e;
 	uint16_t got;
-	ssize_t n = ask(a, type, NLM_F_ACK, body, bytes);
+	ssize_t n = audit_ask(a, type, NLM_F_ACK, body, bytes);
 
 	while (n >= 0) {
-		n = answer(a, &got);
+		n = read_answer(a, &got);
 		if (n >= (ssize_t)sizeof(e) && got == NLMSG_ERROR) {
 			memcpy(&e, a->buf, sizeof(e));
 			return e.error;
@@ -109,7 +111,7 @@ static int command(struct audit *a, uint16_t type, const void *body, size_t byte
 /* The kernel starts a thread to answer: there is time for something else. */
 static int ask_status(struct audit *a)
 {
-	return ask(a, AUDIT_GET, 0, NULL, 0);
+	return audit_ask(a, AUDIT_GET, 0, NULL, 0);
 }
 
 static int read_status(struct audit *a, struct audit_status *ret)
@@ -119,7 +121,7 @@ static int read_status(struct audit *a, struct audit_status *ret)
 
 	*ret = (struct audit_status){0};
 	while (n >= 0) {
-		n = answer(a, &got);
+		n = read_answer(a, &got);
 		if (n >= 0 && got == AUDIT_GET) {
 			memcpy(ret, a->buf, (size_t)n < sizeof(*ret) ? (size_t)n : sizeof(*ret));
 			return 0;
@@ -165,9 +167,9 @@ bool audit_tells_who(struct audit *a)
 	if (a->tells_who >= 0)
 		return a->tells_who;
 	a->tells_who = 1;
-	n = ask(a, AUDIT_LIST_RULES, 0, NULL, 0);
+	n = audit_ask(a, AUDIT_LIST_RULES, 0, NULL, 0);
 	while (n >= 0 && got != NLMSG_DONE) {
-		n = answer(a, &got);
+		n = read_answer(a, &got);
 		if (n < (ssize_t)sizeof(rule) || got != AUDIT_LIST_RULES)
 			continue;
 		memcpy(&rule, a->buf, sizeof(rule));
@@ -270,7 +272,7 @@ static int possible(struct err *e)
 	return 0;
 }
 
-static int start(struct audit *a, struct err *e)
+static int start_listening(struct audit *a, struct err *e)
 {
 	int r = listen_there(a, e);
 
@@ -295,7 +297,7 @@ int audit_open(struct audit **ret, struct err *e)
 	n = readlink("/proc/self/exe", a->self, sizeof(a->self) - 1);
 	r = !a->buf ? err_set(e, ENOMEM, "out of memory")
 	    : n < 0 ? err_set(e, errno, "cannot read /proc/self/exe: %s", strerror(errno))
-		    : start(a, e);
+		    : start_listening(a, e);
 	if (r < 0)
 		audit_free(a);
 	else
@@ -408,7 +410,7 @@ static void system_call(struct audit *a, const struct audit_record *r)
 		}
 }
 
-static void one(struct audit *a, unsigned type, size_t bytes)
+static void take_record(struct audit *a, unsigned type, size_t bytes)
 {
 	static struct audit_record r;
 
@@ -451,7 +453,7 @@ static bool read_some(struct audit *a)
 		if (n < 0)
 			return false;
 		if ((size_t)n >= sizeof(h) && from.nl_pid == 0)
-			one(a, h.nlmsg_type, (size_t)n - sizeof(h));
+			take_record(a, h.nlmsg_type, (size_t)n - sizeof(h));
 	}
 	return true;
 }

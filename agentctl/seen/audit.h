@@ -3,55 +3,17 @@
  *
  * The first refusal of a domain brings two records, "LANDLOCK_ACCESS domain=ID blockers=… path=…"
  * and "LANDLOCK_DOMAIN domain=ID … pid=P", P being who applied Landlock; later ones only the first.
- * Beside them stands SYSCALL with who did it, where processes have an audit context
- * (kernel/audit.c, security/landlock/audit.c). Paths and names are the attacker's; the kernel
- * writes them in quotes, or in hexadecimal when they hold more than plain characters. */
+ * Beside them stands SYSCALL with who did it, where processes have an audit context. */
 #ifndef AGENTFW_AUDIT_H
 #define AGENTFW_AUDIT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "fw/ipc/control_msg.h"
-#include "policy/base/err.h"
-
-/* ---- records (audit_record.c) ------------------------------------------------------------------
- */
-
-/* Newer than the headers may be. */
-#define AUDIT_TYPE_SYSCALL         1300
-#define AUDIT_TYPE_LANDLOCK_ACCESS 1423
-#define AUDIT_TYPE_LANDLOCK_DOMAIN 1424
-#define AUDIT_RECORD_MAX           65536
-
-enum audit_result { AUDIT_OK, AUDIT_BAD, AUDIT_NOT_OURS /* a type that is not read */ };
-
-struct audit_record {
-	unsigned type;
-	uint64_t time_ns; /* the clock of the wall, milliseconds */
-	uint64_t serial;  /* one for all the records of a system call */
-	uint64_t domain;
-	uint32_t rights;  /* ACCESS: CTL_RIGHT_…, never 0 */
-	bool allocated;   /* DOMAIN: it began; else it ended */
-	uint32_t pid;     /* DOMAIN, SYSCALL; 0: not said */
-	uint32_t uid;     /* UINT32_MAX: not said */
-	char access[128]; /* ACCESS: the kernel's own words; cut */
-	char path[4097];  /* ACCESS: may be empty. An abstract socket: '@' and its name, escaped */
-	char exe[4097];   /* DOMAIN, SYSCALL */
-	char comm[17];
-};
-
-/* text: what stands behind the netlink header. A record with a known field twice, a number out of
- * range, a string with an end missing is BAD; fields that are not ours are passed over. */
-enum audit_result audit_record_parse(unsigned type, const char *text, size_t bytes,
-				     struct audit_record *ret);
-
-/* ---- listening (audit.c) -----------------------------------------------------------------------
- */
-
 struct audit;
+struct audit_record;
+struct err;
 
 /* Called for each ACCESS of our domain, and for a SYSCALL that belongs to one. */
 typedef void audit_fn(void *arg, const struct audit_record *r);

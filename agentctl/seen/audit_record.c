@@ -1,8 +1,11 @@
 /* Records of the kernel's audit log, as text: "audit(SECONDS.MS:SERIAL): key=value key=value …". */
+#include "agentctl/seen/audit_record.h"
+
 #include <string.h>
 
-#include "agentctl/seen/audit.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
 
 #define NS 1000000000ull
 
@@ -21,30 +24,30 @@ static const struct {
 	const char *name;
 	uint32_t right;
 } blockers[] = {
-    {"fs.execute", CTL_RIGHT_EXEC},
-    {"fs.write_file", CTL_RIGHT_WRITE},
-    {"fs.read_file", CTL_RIGHT_READ},
-    {"fs.read_dir", CTL_RIGHT_READ},
-    {"fs.remove_dir", CTL_RIGHT_WRITE},
-    {"fs.remove_file", CTL_RIGHT_WRITE},
-    {"fs.make_char", CTL_RIGHT_WRITE},
-    {"fs.make_dir", CTL_RIGHT_WRITE},
-    {"fs.make_reg", CTL_RIGHT_WRITE},
-    {"fs.make_sock", CTL_RIGHT_WRITE},
-    {"fs.make_fifo", CTL_RIGHT_WRITE},
-    {"fs.make_block", CTL_RIGHT_WRITE},
-    {"fs.make_sym", CTL_RIGHT_WRITE},
-    {"fs.refer", CTL_RIGHT_WRITE},
-    {"fs.truncate", CTL_RIGHT_WRITE},
-    {"fs.ioctl_dev", CTL_RIGHT_WRITE},
-    {"scope.abstract_unix_socket", CTL_RIGHT_SOCKET},
-    {"scope.signal", CTL_RIGHT_SIGNAL},
+    {"fs.execute", RIGHT_EXEC},
+    {"fs.write_file", RIGHT_WRITE},
+    {"fs.read_file", RIGHT_READ},
+    {"fs.read_dir", RIGHT_READ},
+    {"fs.remove_dir", RIGHT_WRITE},
+    {"fs.remove_file", RIGHT_WRITE},
+    {"fs.make_char", RIGHT_WRITE},
+    {"fs.make_dir", RIGHT_WRITE},
+    {"fs.make_reg", RIGHT_WRITE},
+    {"fs.make_sock", RIGHT_WRITE},
+    {"fs.make_fifo", RIGHT_WRITE},
+    {"fs.make_block", RIGHT_WRITE},
+    {"fs.make_sym", RIGHT_WRITE},
+    {"fs.refer", RIGHT_WRITE},
+    {"fs.truncate", RIGHT_WRITE},
+    {"fs.ioctl_dev", RIGHT_WRITE},
+    {"scope.abstract_unix_socket", RIGHT_SOCKET},
+    {"scope.signal", RIGHT_SIGNAL},
 };
 
 /* ---- pieces ------------------------------------------------------------------------------------
  */
 
-static bool take(struct text *t, const char *word)
+static bool text_skip(struct text *t, const char *word)
 {
 	size_t n = strlen(word);
 
@@ -98,9 +101,10 @@ static bool head(struct text *t, struct audit_record *r)
 {
 	uint64_t seconds, ms;
 
-	if (!take(t, "audit(") || !digits(&t->p, t->end, 10, &seconds) ||
-	    seconds > UINT64_MAX / NS - 1 || !take(t, ".") || !digits(&t->p, t->end, 10, &ms) ||
-	    ms > 999 || !take(t, ":") || !digits(&t->p, t->end, 10, &r->serial) || !take(t, "):"))
+	if (!text_skip(t, "audit(") || !digits(&t->p, t->end, 10, &seconds) ||
+	    seconds > UINT64_MAX / NS - 1 || !text_skip(t, ".") ||
+	    !digits(&t->p, t->end, 10, &ms) || ms > 999 || !text_skip(t, ":") ||
+	    !digits(&t->p, t->end, 10, &r->serial) || !text_skip(t, "):"))
 		return false;
 	r->time_ns = seconds * NS + ms * 1000000;
 	return true;
@@ -170,7 +174,7 @@ static bool rights(const struct value *v, struct audit_record *r)
 	while (p < end) {
 		const char *comma = memchr(p, ',', (size_t)(end - p));
 		size_t n = (size_t)((comma ? comma : end) - p);
-		uint32_t right = CTL_RIGHT_OTHER;
+		uint32_t right = RIGHT_OTHER;
 
 		for (size_t i = 0; i < ARRAY_SIZE(blockers); i++)
 			if (strlen(blockers[i].name) == n && memcmp(blockers[i].name, p, n) == 0)

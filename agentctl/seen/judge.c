@@ -1,16 +1,12 @@
 /* What a plan comes to for one path: the same lists that are applied, read instead. */
+#include "agentctl/seen/judge.h"
+
 #include <string.h>
 
-#include "agentctl/seen/watch.h"
-
-static bool below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (n == 1)
-		return true;
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
+#include "agentctl/confine/libraries.h"
+#include "agentctl/confine/plan.h"
+#include "policy/base/path.h"
+#include "policy/base/rights.h"
 
 /* Where a step mounts something; NULL: it does not. */
 static const char *mount_point(const struct step *s)
@@ -40,7 +36,7 @@ static const struct step *mount_of(const struct plan *p, const char *path)
 		const char *at = mount_point(&p->step[i]);
 		size_t n = at ? strlen(at) : 0;
 
-		if (!at || n < longest || !below(path, at))
+		if (!at || n < longest || !path_below(path, at))
 			continue;
 		found = &p->step[i];
 		longest = n;
@@ -56,15 +52,15 @@ static bool mount_lets(const struct plan *p, const char *path, uint32_t right)
 		return true;
 	if (s && s->kind == STEP_DENY)
 		return false;
-	if (below(path, "/dev")) /* of the box's own */
-		return right != CTL_RIGHT_EXEC;
+	if (path_below(path, "/dev")) /* of the box's own */
+		return right != RIGHT_EXEC;
 	switch (right) {
-	case CTL_RIGHT_WRITE:
-		return s && ((s->kind == STEP_BIND && s->arg == BIND_WRITE) ||
+	case RIGHT_WRITE:
+		return s && ((s->kind == STEP_BIND && s->arg == RIGHT_WRITE) ||
 			     s->kind == STEP_TMPFS || s->kind == STEP_DEVICES);
-	case CTL_RIGHT_EXEC:
+	case RIGHT_EXEC:
 		return s &&
-		       ((s->kind == STEP_BIND && s->arg == BIND_EXEC) ||
+		       ((s->kind == STEP_BIND && s->arg == RIGHT_EXEC) ||
 			(s->kind == STEP_LIBRARY && library_maps(p->libraries, s->path, path)));
 	default:
 		return true;
@@ -76,9 +72,9 @@ static uint64_t allowed(const struct plan *p, const char *path)
 	uint64_t bits = 0;
 
 	for (size_t i = 0; i < p->n; i++)
-		if (p->step[i].kind == STEP_ALLOW && below(path, p->step[i].path))
+		if (p->step[i].kind == STEP_ALLOW && path_below(path, p->step[i].path))
 			bits |= p->step[i].arg;
-	return bits & ALLOW_EXEC ? bits | ALLOW_READ : bits;
+	return bits & RIGHT_EXEC ? bits | RIGHT_READ : bits;
 }
 
 uint32_t judge(const struct plan *p, const char *path, uint32_t rights)
@@ -86,21 +82,15 @@ uint32_t judge(const struct plan *p, const char *path, uint32_t rights)
 	uint64_t bits = allowed(p, path);
 	uint32_t refused = 0;
 
-	if (rights & CTL_RIGHT_READ &&
-	    (!(bits & ALLOW_READ) || !mount_lets(p, path, CTL_RIGHT_READ)))
-		refused |= CTL_RIGHT_READ;
-	if (rights & CTL_RIGHT_WRITE &&
-	    (!(bits & ALLOW_WRITE) || !mount_lets(p, path, CTL_RIGHT_WRITE)))
-		refused |= CTL_RIGHT_WRITE;
-	if (rights & CTL_RIGHT_EXEC &&
-	    (!(bits & ALLOW_EXEC) || !mount_lets(p, path, CTL_RIGHT_EXEC)))
-		refused |= CTL_RIGHT_EXEC;
+	for (uint32_t right = RIGHT_READ; right <= RIGHT_EXEC; right <<= 1)
+		if (rights & right && (!(bits & right) || !mount_lets(p, path, right)))
+			refused |= right;
 	return refused;
 }
 
 bool judge_maps(const struct plan *p, const char *path)
 {
-	return mount_lets(p, path, CTL_RIGHT_EXEC);
+	return mount_lets(p, path, RIGHT_EXEC);
 }
 
 bool judge_private(const struct plan *p, const char *path)
@@ -113,12 +103,6 @@ bool judge_private(const struct plan *p, const char *path)
 uint32_t judge_name(const struct plan *p, const char *path)
 {
 	char dir[4097];
-	const char *slash = strrchr(path, '/');
-	size_t n = slash ? (size_t)(slash - path) : 0;
 
-	if (n >= sizeof(dir))
-		return CTL_RIGHT_WRITE;
-	memcpy(dir, path, n);
-	dir[n] = '\0';
-	return judge(p, n ? dir : "/", CTL_RIGHT_WRITE);
+	return path_parent(path, dir, sizeof(dir)) < 0 ? RIGHT_WRITE : judge(p, dir, RIGHT_WRITE);
 }

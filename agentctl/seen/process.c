@@ -1,12 +1,13 @@
 /* Who is in a box, where that can be told: the kernel's record of a refusal does not say. */
+#include "agentctl/seen/process.h"
+
 #include <ctype.h>
 #include <dirent.h>
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/seen/refused.h"
 #include "policy/base/cleanup.h"
 
 #define THREADS_MAX 256

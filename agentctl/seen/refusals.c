@@ -1,12 +1,18 @@
+#include "agentctl/seen/refusals.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
+#include "agentctl/daemon/client.h"
 #include "agentctl/seen/refused.h"
-#include "policy/base/cleanup.h"
+#include "agentctl/seen/suggest.h"
+#include "fw/ipc/control_msg.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
+#include "policy/policy.h"
 
 #define ENTRIES_MAX 4096  /* different ones; what comes then is counted only */
 #define WOULD_MAX   16384 /* in audit mode, which is for learning */
@@ -30,18 +36,6 @@ struct refusals {
 	bool sent;     /* an end is to be asked for */
 	struct err e;  /* the first thing that went wrong with the record */
 };
-
-const char *right_words(uint32_t rights, char *buf, size_t bytes)
-{
-	static const char *const words[] = {"read", "write", "exec", "socket", "signal", "other"};
-	size_t n = 0;
-
-	buf[0] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(words) && n < bytes; i++)
-		if (rights & 1u << i)
-			n += (size_t)snprintf(buf + n, bytes - n, "%s%s", n ? ", " : "", words[i]);
-	return buf;
-}
 
 /* ---- counted ----------------------------------------------------------------------------------
  */
@@ -197,7 +191,7 @@ static bool connected(struct refusals *rs, bool start)
 	return true;
 }
 
-static void put(char *to, size_t bytes, const char *s)
+static void copy_text(char *to, size_t bytes, const char *s)
 {
 	snprintf(to, bytes, "%s", s ? s : "");
 }
@@ -227,10 +221,10 @@ static void send_message(struct refusals *rs, const struct refusal_entry *e, uin
 	    .uid = UINT32_MAX,
 	    .snaplen = policy_snaplen(f->policy),
 	};
-	put(m.log_dir, sizeof(m.log_dir), f->log_dir);
-	put(m.policy, sizeof(m.policy), f->policy_path);
-	put(m.fence, sizeof(m.fence), f->fence);
-	put(m.tool, sizeof(m.tool), f->tool);
+	copy_text(m.log_dir, sizeof(m.log_dir), f->log_dir);
+	copy_text(m.policy, sizeof(m.policy), f->policy_path);
+	copy_text(m.fence, sizeof(m.fence), f->fence);
+	copy_text(m.tool, sizeof(m.tool), f->tool);
 	if (w) {
 		m.rights = w->rights;
 		m.time_ns = w->time_ns;
@@ -238,10 +232,10 @@ static void send_message(struct refusals *rs, const struct refusal_entry *e, uin
 		m.pid = w->pid;
 		m.uid = w->uid;
 		m.exact = w->exact;
-		put(m.path, sizeof(m.path), w->path);
-		put(m.access, sizeof(m.access), w->access);
-		put(m.exe, sizeof(m.exe), w->exe);
-		put(m.comm, sizeof(m.comm), w->comm);
+		copy_text(m.path, sizeof(m.path), w->path);
+		copy_text(m.access, sizeof(m.access), w->access);
+		copy_text(m.exe, sizeof(m.exe), w->exe);
+		copy_text(m.comm, sizeof(m.comm), w->comm);
 		(void)fix(rs, w, m.suggest, sizeof(m.suggest));
 	}
 	if (!rs->e.code &&
@@ -282,19 +276,18 @@ static void tell_rest(struct refusals *rs, uint64_t lost)
 
 static void say_one(const struct refusals *rs, const struct refusal_entry *e)
 {
-	char path[1000], words[64], line[CTL_PATH_MAX], times[40] = "";
+	char path[1000], words[RIGHTS_STRLEN], line[CTL_PATH_MAX], times[40] = "";
 	const char *help = fix(rs, &e->what, line, sizeof(line));
 
 	if (e->count > 1)
 		snprintf(times, sizeof(times), " (%llu times)", (unsigned long long)e->count);
-	fprintf(stderr, "agentctl: refused: %s %s%s%s%s\n",
-		right_words(e->what.rights, words, sizeof(words)),
+	fprintf(stderr, "agentctl: refused: %s %s%s%s%s\n", rights_words(e->what.rights, words),
 		str_escape(path, sizeof(path), e->what.path, strlen(e->what.path)), times,
 		help ? "; to allow it: " : "", help ? help : "");
 }
 
 /* The last ones are most likely what ended the command. */
-static void say(const struct refusals *rs)
+static void say_refused(const struct refusals *rs)
 {
 	size_t left_out = rs->n > SHOWN ? rs->n - SHOWN : 0, i = 0;
 	const char *q = strpbrk(rs->from->log_dir, " '\"$\\") ? "'" : "";
@@ -327,7 +320,7 @@ void refusals_finish(struct refusals *rs, uint64_t lost, int status)
 	if (rs->from->reference)
 		say_would(rs);
 	else if (status != 0)
-		say(rs);
+		say_refused(rs);
 	if (lost)
 		fprintf(
 		    stderr,

@@ -1,20 +1,34 @@
+
 #include "agentctl/seen/refused.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "agentctl/confine/plan.h"
+#include "agentctl/confine/user.h"
 #include "agentctl/guard/guard.h"
+#include "agentctl/launch/launch.h"
+#include "agentctl/launch/watched_fd.h"
 #include "agentctl/seen/audit.h"
+#include "agentctl/seen/audit_record.h"
+#include "agentctl/seen/judge.h"
+#include "agentctl/seen/process.h"
+#include "agentctl/seen/refusals.h"
 #include "agentctl/seen/watch.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
+#include "policy/base/err.h"
+#include "policy/base/path.h"
+#include "policy/base/rights.h"
 
 #define RECENT 64 /* system calls whose record may come yet */
 
@@ -99,7 +113,7 @@ static bool watched_too(const struct refused *r, const struct audit_record *a)
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (strcmp(a->access, others[i]) == 0)
 			return false;
-	return r->watch && watch_works(r->watch) && a->rights & (CTL_RIGHT_WRITE | CTL_RIGHT_EXEC);
+	return r->watch && watch_works(r->watch) && a->rights & (RIGHT_WRITE | RIGHT_EXEC);
 }
 
 static void on_record(void *arg, const struct audit_record *a)
@@ -113,15 +127,6 @@ static void on_record(void *arg, const struct audit_record *a)
 /* ---- what is watched ---------------------------------------------------------------------------
  */
 
-static void directory_of(const char *path, char ret[PATH_MAX + 1])
-{
-	const char *slash = strrchr(path, '/');
-
-	snprintf(ret, PATH_MAX + 1, "%.*s", (int)(slash - path), path);
-	if (!ret[0])
-		snprintf(ret, PATH_MAX + 1, "/");
-}
-
 /* What lies in a directory that a box has for itself, since before the run, is not in that box. */
 static bool left_outside(const struct refused *r, const struct watch_event *ev)
 {
@@ -129,7 +134,7 @@ static bool left_outside(const struct refused *r, const struct watch_event *ev)
 
 	if (ev->born_ns > r->start_ns)
 		return false;
-	directory_of(ev->path, dir);
+	path_parent(ev->path, dir, sizeof(dir));
 	return judge_private(r->from->reference, ev->exists ? ev->path : dir);
 }
 
@@ -137,15 +142,15 @@ static bool is_library(const struct watch_event *ev)
 {
 	const char *name = strrchr(ev->path, '/'), *so = strstr(name, ".so");
 
-	return ev->rights & CTL_RIGHT_READ && ev->exists && S_ISREG(ev->mode) &&
+	return ev->rights & RIGHT_READ && ev->exists && S_ISREG(ev->mode) &&
 	       ((so && (!so[3] || (so[3] == '.' && isdigit((unsigned char)so[4])))) ||
 		(strlen(name) > 5 && strcmp(name + strlen(name) - 5, ".node") == 0));
 }
 
 /* A place that others trust is about to be made. */
-static bool makes_protected(const struct plan *p, const struct watch_event *ev)
+static bool makes_protected(const struct guard *g, const struct watch_event *ev)
 {
-	return ev->directory_changes && !ev->goes && guard_refuses(p->guard, ev->path);
+	return ev->directory_changes && !ev->goes && guard_refuses(g, ev->path);
 }
 
 /* What the profile would refuse of it, in audit mode. */
@@ -156,26 +161,25 @@ static uint32_t would_refuse(const struct refused *r, const struct watch_event *
 	if (strncmp(ev->path, "/proc/", 6) == 0) /* nothing that a profile could say */
 		return 0;
 	if (is_library(ev))
-		return judge_maps(p, ev->path) ? judge(p, ev->path, CTL_RIGHT_READ)
-					       : CTL_RIGHT_EXEC;
-	if (left_outside(r, ev) || makes_protected(p, ev))
+		return judge_maps(p, ev->path) ? judge(p, ev->path, RIGHT_READ) : RIGHT_EXEC;
+	if (left_outside(r, ev) || makes_protected(r->from->reference_guard, ev))
 		return ev->rights;
 	return ev->directory_changes ? judge_name(p, ev->path) : judge(p, ev->path, ev->rights);
 }
 
-static bool refuse(void *arg, const struct watch_event *ev)
+static bool refuse_protected(void *arg, const struct watch_event *ev)
 {
 	const struct refused *r = arg;
 
-	return makes_protected(r->from->plan, ev);
+	return makes_protected(r->from->guard, ev);
 }
 
 static uint32_t refused_rights(const struct refused *r, const struct watch_event *ev)
 {
 	if (r->from->reference)
 		return would_refuse(r, ev);
-	if (makes_protected(r->from->plan, ev))
-		return CTL_RIGHT_WRITE;
+	if (makes_protected(r->from->guard, ev))
+		return RIGHT_WRITE;
 	return ev->directory_changes ? judge_name(r->from->plan, ev->path)
 				     : judge(r->from->plan, ev->path, ev->rights);
 }
@@ -196,14 +200,14 @@ static bool may(const char *path, int mode)
  * for a program in places that are closed to the user tries nothing. */
 static bool user_may(const struct refused *r, const struct watch_event *ev, uint32_t rights)
 {
-	int mode = (rights & CTL_RIGHT_READ ? R_OK : 0) | (rights & CTL_RIGHT_WRITE ? W_OK : 0) |
-		   (rights & CTL_RIGHT_EXEC ? (is_library(ev) ? R_OK : X_OK) : 0);
+	int mode = (rights & RIGHT_READ ? R_OK : 0) | (rights & RIGHT_WRITE ? W_OK : 0) |
+		   (rights & RIGHT_EXEC ? (is_library(ev) ? R_OK : X_OK) : 0);
 	struct user_rights borrowed;
 	char dir[PATH_MAX + 1];
 	struct err e;
 	bool ok;
 
-	directory_of(ev->path, dir);
+	path_parent(ev->path, dir, sizeof(dir));
 	if (user_borrow(r->from->plan, &borrowed, &e) < 0)
 		return true;
 	ok = ev->directory_changes ? may(dir, W_OK | X_OK) : may(ev->path, mode);
@@ -238,7 +242,7 @@ static void on_call(void *arg, const struct watch_event *ev)
 	struct refusal_entry *e;
 	bool is_new;
 
-	if ((what.would || what.rights & CTL_RIGHT_EXEC) && !refusals_known(r->list, &what) &&
+	if ((what.would || what.rights & RIGHT_EXEC) && !refusals_known(r->list, &what) &&
 	    !user_may(r, ev, what.rights))
 		return;
 	e = refusals_add(r->list, &what, &is_new);
@@ -248,7 +252,7 @@ static void on_call(void *arg, const struct watch_event *ev)
 	refusals_tell(r->list, e);
 }
 
-static void on_readable(struct launch_watch *w)
+static void on_readable(struct watched_fd *w)
 {
 	struct refused *r = w->arg;
 
@@ -307,7 +311,7 @@ static int begin_audit(void *arg, struct err *e)
 static int open_both(struct refused *r, struct err *e)
 {
 	const struct watch_user user = {
-	    .wanted = wanted, .tell = on_call, .refuse = refuse, .arg = r};
+	    .wanted = wanted, .tell = on_call, .refuse = refuse_protected, .arg = r};
 	int n =
 	    has_step(r->from->plan, STEP_WATCH) ? watch_open(r->launch, &user, &r->watch, e) : 0;
 

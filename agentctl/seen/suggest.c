@@ -1,31 +1,29 @@
 /* What to write into a profile so that the same thing passes. A person may paste it without a
  * second thought, so nothing is said of places from which others take orders or secrets. */
+#include "agentctl/seen/suggest.h"
+
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agentctl/confine/plan.h"
-#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 #define PATH_TEXT_MAX 2000 /* what a policy takes */
-
-static bool below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return strncmp(path, dir, n) == 0 &&
-	       (path[n] == '/' || path[n] == '\0' || (n && dir[n - 1] == '/'));
-}
 
 /* Places of the box's own, and those that it was told to keep closed. */
 static bool closed(const struct plan *p, const char *path)
 {
-	if (below(path, "/proc") || below(path, "/dev"))
+	if (path_below(path, "/proc") || path_below(path, "/dev"))
 		return true;
 	for (size_t i = 0; i < p->n; i++) {
 		const struct step *s = &p->step[i];
 
 		if ((s->kind == STEP_HIDE || s->kind == STEP_DENY || s->kind == STEP_TMPFS) &&
-		    below(path, s->path))
+		    path_below(path, s->path))
 			return true;
 	}
 	return false;
@@ -59,27 +57,23 @@ const char *suggest_yaml(const char *path, char *buf, size_t bytes)
 const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights, const char *path,
 			 char *buf, size_t bytes)
 {
-	static const struct {
-		uint32_t right;
-		const char *key;
-	} keys[] = {{CTL_RIGHT_READ, "read"}, {CTL_RIGHT_WRITE, "write"}, {CTL_RIGHT_EXEC, "exec"}};
+	static const enum right all[] = {RIGHT_READ, RIGHT_WRITE, RIGHT_EXEC};
 	char shown[2 * PATH_TEXT_MAX + 3];
 	const char *comma = "";
 	size_t n;
 
-	if (!rights || rights & ~(CTL_RIGHT_READ | CTL_RIGHT_WRITE | CTL_RIGHT_EXEC) ||
-	    !suggest_yaml(path, shown, sizeof(shown)) || protected_place_of(path) ||
-	    closed(p, path))
+	if (!rights || rights & ~RIGHTS_FILE || !suggest_yaml(path, shown, sizeof(shown)) ||
+	    protected_place_of(path) || closed(p, path))
 		return NULL;
 	n = (size_t)snprintf(buf, bytes, tool ? "tools: {%s: {" : "agent: {", tool);
-	for (size_t i = 0; i < ARRAY_SIZE(keys) && n < bytes; i++) {
-		bool broad = keys[i].right == CTL_RIGHT_EXEC && profile_is_interpreter(path);
+	for (size_t i = 0; i < ARRAY_SIZE(all) && n < bytes; i++) {
+		bool broad = all[i] == RIGHT_EXEC && profile_is_interpreter(path);
 
-		if (!(rights & keys[i].right))
+		if (!(rights & all[i]))
 			continue;
 		n += (size_t)snprintf(buf + n, bytes - n,
 				      broad ? "%s%s: [{path: %s, broad: true}]" : "%s%s: [%s]",
-				      comma, keys[i].key, shown);
+				      comma, profile_list(all[i]), shown);
 		comma = ", ";
 	}
 	if (n < bytes)

@@ -1,3 +1,4 @@
+
 #include "agentctl/seen/watch.h"
 
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,8 +17,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agentctl/seen/watch_calls.h"
+#include "agentctl/confine/libraries.h"
+#include "agentctl/confine/plan.h"
+#include "agentctl/confine/watch_calls.h"
+#include "agentctl/launch/launch.h"
+#include "agentctl/launch/watched_fd.h"
+#include "agentctl/seen/watch_path.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
 
 #define TURN        64     /* calls, then others want to be served */
 #define NEXT_NS     100000 /* one call is often followed by another */
@@ -70,10 +79,10 @@ static uint32_t open_rights(uint64_t flags, bool exists)
 
 	if (flags & O_PATH)
 		return 0;
-	return (mode == O_RDONLY || mode == O_RDWR ? CTL_RIGHT_READ : 0) |
+	return (mode == O_RDONLY || mode == O_RDWR ? RIGHT_READ : 0) |
 	       (mode == O_WRONLY || mode == O_RDWR || flags & O_TRUNC ||
 			(flags & O_CREAT && !exists)
-		    ? CTL_RIGHT_WRITE
+		    ? RIGHT_WRITE
 		    : 0);
 }
 
@@ -95,29 +104,29 @@ static bool meaning(const struct held *h, const struct watched_call *c, struct w
 		e->call = e->exists ? "open" : "create";
 		return e->rights != 0;
 	case CALL_CREATE:
-		e->rights = CTL_RIGHT_WRITE;
+		e->rights = RIGHT_WRITE;
 		e->directory_changes = !e->exists;
 		return true;
 	case CALL_EXEC:
-		e->rights = CTL_RIGHT_EXEC;
+		e->rights = RIGHT_EXEC;
 		return e->exists && S_ISREG(e->mode) && e->mode & 0111;
 	case CALL_NEW:
-		e->rights = CTL_RIGHT_WRITE;
+		e->rights = RIGHT_WRITE;
 		e->directory_changes = true;
 		return !e->exists;
 	case CALL_REMOVE:
-		e->rights = CTL_RIGHT_WRITE;
+		e->rights = RIGHT_WRITE;
 		e->directory_changes = e->goes = true;
 		return e->exists;
 	case CALL_REPLACE:
-		e->rights = CTL_RIGHT_WRITE;
+		e->rights = RIGHT_WRITE;
 		e->directory_changes = true;
 		return true;
 	case CALL_CHANGE:
-		e->rights = CTL_RIGHT_WRITE;
+		e->rights = RIGHT_WRITE;
 		return e->exists;
 	case CALL_CONNECT:
-		e->rights = CTL_RIGHT_READ;
+		e->rights = RIGHT_READ;
 		return e->exists && S_ISSOCK(e->mode);
 	}
 	return false;
@@ -164,7 +173,7 @@ static bool add_program(struct held *h, const char *by, const char *text, char *
 	struct watch_event *e = &h->event[h->n_events];
 
 	*e = (struct watch_event){.pid = h->n->pid,
-				  .rights = CTL_RIGHT_EXEC,
+				  .rights = RIGHT_EXEC,
 				  .path = path,
 				  .exists = true,
 				  .mode = S_IFREG | 0755,
@@ -234,7 +243,7 @@ static void look_at_path(struct held *h, const struct watched_call *c, char *pat
 		add_interpreters(h, path);
 }
 
-static void look(struct held *h)
+static void look_at_call(struct held *h)
 {
 	size_t paths = 0;
 
@@ -249,7 +258,7 @@ static void look(struct held *h)
  */
 
 /* What was read belongs to this call only if it is still the same one that waits. */
-static void tell(struct held *h)
+static void tell_events(struct held *h)
 {
 	bool valid = false;
 
@@ -263,7 +272,7 @@ static void tell(struct held *h)
 	}
 }
 
-static bool refuse(const struct held *h)
+static bool refuses_call(const struct held *h)
 {
 	for (size_t i = 0; i < h->n_events; i++)
 		if (h->w->user.refuse(h->w->user.arg, &h->event[i]))
@@ -283,16 +292,16 @@ static bool serve_one(struct watch *w)
 	h.n = &n;
 	h.n_events = 0;
 	if (n.pid)
-		look(&h);
-	tell(&h);
-	if (refuse(&h))
+		look_at_call(&h);
+	tell_events(&h);
+	if (refuses_call(&h))
 		go = (struct seccomp_notif_resp){.error = -EPERM};
 	go.id = n.id;
 	(void)ioctl(w->listener, SECCOMP_IOCTL_NOTIF_SEND, &go);
 	return true;
 }
 
-static void on_call(struct launch_watch *lw)
+static void on_call(struct watched_fd *lw)
 {
 	static const struct timespec now = {0}, next = {.tv_nsec = NEXT_NS};
 	struct watch *w = lw->arg;
@@ -309,7 +318,7 @@ static void on_call(struct launch_watch *lw)
 	}
 }
 
-static void on_listener(struct launch_watch *lw)
+static void on_listener(struct watched_fd *lw)
 {
 	struct watch *w = lw->arg;
 	union {

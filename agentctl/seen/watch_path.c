@@ -1,16 +1,19 @@
 /* Paths as another process means them: its root, its working directory, its memory. */
+#include "agentctl/seen/watch_path.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "agentctl/seen/watch.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/path.h"
 
 #define PAGE      4096u
 #define LINKS_MAX 4 /* of /proc/self one after the other */
@@ -59,13 +62,6 @@ static int proc_link(pid_t pid, const char *name, char *ret, size_t bytes)
 	return ret[0] == '/' ? 0 : -ENOENT;
 }
 
-static int join(const char *dir, const char *rest, char *ret, size_t bytes)
-{
-	return (size_t)snprintf(ret, bytes, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, rest) < bytes
-		   ? 0
-		   : -ENAMETOOLONG;
-}
-
 static int absolute(pid_t pid, int dirfd, const char *text, char *ret, size_t bytes)
 {
 	char dir[PATH_MAX + 16], name[32] = "cwd";
@@ -76,7 +72,9 @@ static int absolute(pid_t pid, int dirfd, const char *text, char *ret, size_t by
 	if (dirfd != AT_FDCWD)
 		snprintf(name, sizeof(name), "fd/%d", dirfd);
 	r = proc_link(pid, name, dir, sizeof(dir));
-	return r < 0 ? r : text[0] ? join(dir, text, ret, bytes) : join(dir, ".", ret, bytes);
+	return r < 0     ? r
+	       : text[0] ? path_join(dir, text, ret, bytes)
+			 : path_join(dir, ".", ret, bytes);
 }
 
 /* /proc/self/root/etc/x and its like mean something else to us than to the process. true: text was
@@ -108,11 +106,12 @@ static bool through_self(pid_t pid, char *text, size_t bytes)
 	    proc_link(pid, name, dir, sizeof(dir)) < 0)
 		return false;
 	if (slash)
-		return join(dir, rest, text, bytes) == 0;
+		return path_join(dir, rest, text, bytes) == 0;
 	return (size_t)snprintf(text, bytes, "%s", dir) < bytes;
 }
 
-int watch_open_in(int root, const char *text, uint64_t flags)
+/* openat2 within a root. */
+static int open_in(int root, const char *text, uint64_t flags)
 {
 	struct open_how how = {.flags = O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT};
 	int fd = -1;
@@ -128,7 +127,7 @@ int watch_open_in(int root, const char *text, uint64_t flags)
 
 int watch_open_file(int root, const char *path)
 {
-	_cleanup_close_ int fd = watch_open_in(root, path, O_PATH | O_NOFOLLOW);
+	_cleanup_close_ int fd = open_in(root, path, O_PATH | O_NOFOLLOW);
 	char self[48];
 	struct stat st;
 
@@ -151,7 +150,7 @@ static int name_of(int fd, char *ret, size_t bytes)
 	return ret[0] == '/' ? 0 : -ENOENT;
 }
 
-static int look(int fd, struct watch_stat *ret)
+static int look_at_file(int fd, struct watch_stat *ret)
 {
 	struct statx st;
 
@@ -178,11 +177,11 @@ static int of_directory(int root, char *text, char *ret, size_t bytes, struct wa
 	if (!last[1] || strcmp(last, "/.") == 0 || strcmp(last, "/..") == 0)
 		return -EINVAL;
 	*last = '\0';
-	fd = watch_open_in(root, text[0] ? text : "/", O_PATH | O_DIRECTORY);
-	if (fd < 0 || (ret_stat && look(fd, ret_stat) < 0))
+	fd = open_in(root, text[0] ? text : "/", O_PATH | O_DIRECTORY);
+	if (fd < 0 || (ret_stat && look_at_file(fd, ret_stat) < 0))
 		return -ENOTDIR;
 	r = name_of(fd, dir, sizeof(dir));
-	return r < 0 ? r : join(dir, last + 1, ret, bytes) < 0 ? -ENAMETOOLONG : -ENOENT;
+	return r < 0 ? r : path_join(dir, last + 1, ret, bytes) < 0 ? -ENAMETOOLONG : -ENOENT;
 }
 
 int watch_root(pid_t pid)
@@ -206,12 +205,12 @@ int watch_path(pid_t pid, int root, int dirfd, const char *text, bool follow, ch
 		;
 	if (r < 0)
 		return r;
-	fd = watch_open_in(root, full, O_PATH | (follow ? 0 : O_NOFOLLOW));
+	fd = open_in(root, full, O_PATH | (follow ? 0 : O_NOFOLLOW));
 	if (fd < 0 && errno == ENOENT)
 		return of_directory(root, full, ret_path, PATH_MAX + 1, ret_stat);
 	if (fd < 0)
 		return errno == ENOENT ? -ENOTDIR : -errno;
-	if (ret_stat && (r = look(fd, ret_stat)) < 0)
+	if (ret_stat && (r = look_at_file(fd, ret_stat)) < 0)
 		return r;
 	return name_of(fd, ret_path, PATH_MAX + 1);
 }

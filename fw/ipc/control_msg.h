@@ -97,15 +97,6 @@ struct ctl_summary {
 	struct ctl_last last[CTL_LAST_MAX]; /* the latest comes last */
 };
 
-/* What a file, a program or another process was refused for, in the words of a profile. */
-#define CTL_RIGHT_READ   1u
-#define CTL_RIGHT_WRITE  2u
-#define CTL_RIGHT_EXEC   4u
-#define CTL_RIGHT_SOCKET 8u  /* an abstract unix socket outside */
-#define CTL_RIGHT_SIGNAL 16u /* to a process outside */
-#define CTL_RIGHT_OTHER  32u
-#define CTL_RIGHTS       63u
-
 #define CTL_DENIED_WOULD  1u /* audit mode: it was let through */
 #define CTL_DENIED_REPEAT 2u /* count more of what was told before */
 #define CTL_DENIED_DIR    8u /* the path is a directory */
@@ -117,7 +108,8 @@ struct ctl_summary {
  */
 struct ctl_denied_file {
 	struct ctl_head head;
-	uint32_t flags, rights;
+	uint32_t flags;
+	uint32_t rights;                   /* RIGHT_… of policy/base/rights.h */
 	uint64_t count, time_ns, until_ns; /* until_ns: REPEAT only */
 	uint32_t pid;                      /* 0: not known */
 	uint32_t uid;                      /* UINT32_MAX: not known */

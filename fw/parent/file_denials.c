@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "fw/parent/parent.h"
+#include "policy/base/rights.h"
 
 #define TERMINATED(array) (memchr((array), '\0', sizeof(array)) != NULL)
 
@@ -12,7 +13,7 @@ bool file_denial_sane(const struct ctl_denied_file *m)
 	return TERMINATED(m->log_dir) && m->log_dir[0] == '/' && TERMINATED(m->policy) &&
 	       TERMINATED(m->fence) && TERMINATED(m->tool) && TERMINATED(m->path) &&
 	       TERMINATED(m->access) && TERMINATED(m->exe) && TERMINATED(m->comm) &&
-	       TERMINATED(m->suggest) && m->count > 0 && !(m->rights & ~CTL_RIGHTS) &&
+	       TERMINATED(m->suggest) && m->count > 0 && !(m->rights & ~RIGHTS_ALL) &&
 	       (m->rights || m->flags & CTL_DENIED_LOST);
 }
 

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "policy/base/dns_types.h"
+#include "policy/base/rights.h"
 #include "policy/profile.h"
 
 #define CAPTURE_FILE "denied.pcap"
@@ -305,31 +306,28 @@ json_t *event_lost(uint64_t n, const char *why, uint64_t now_ns, const char *id)
 /* ---- files and programs ------------------------------------------------------------------------
  */
 
-static const char *const rights[] = {"read", "write", "exec", "socket", "signal", "other"};
-#define N_RIGHTS (sizeof(rights) / sizeof(rights[0]))
-
 /* The gravest of them. */
 static const char *file_code(uint32_t right)
 {
-	return right & CTL_RIGHT_EXEC     ? "file-exec"
-	       : right & CTL_RIGHT_WRITE  ? "file-write"
-	       : right & CTL_RIGHT_READ   ? "file-read"
-	       : right & CTL_RIGHT_SOCKET ? "socket"
-	       : right & CTL_RIGHT_SIGNAL ? "signal"
-					  : "other";
+	return right & RIGHT_EXEC     ? "file-exec"
+	       : right & RIGHT_WRITE  ? "file-write"
+	       : right & RIGHT_READ   ? "file-read"
+	       : right & RIGHT_SOCKET ? "socket"
+	       : right & RIGHT_SIGNAL ? "signal"
+				      : "other";
 }
 
 static const char *file_reason(const struct ctl_denied_file *m, char *buf, size_t bytes)
 {
 	const char *who = m->tool[0] ? "the tool" : "the agent";
-	const char *verb = m->rights & CTL_RIGHT_EXEC    ? "run"
-			   : m->rights & CTL_RIGHT_WRITE ? "write"
-			   : m->rights & CTL_RIGHT_READ  ? "read"
-							 : NULL;
+	const char *verb = m->rights & RIGHT_EXEC    ? "run"
+			   : m->rights & RIGHT_WRITE ? "write"
+			   : m->rights & RIGHT_READ  ? "read"
+						     : NULL;
 
-	if (m->rights & CTL_RIGHT_SIGNAL)
+	if (m->rights & RIGHT_SIGNAL)
 		snprintf(buf, bytes, "%s may signal no process outside its box", who);
-	else if (m->rights & CTL_RIGHT_SOCKET)
+	else if (m->rights & RIGHT_SOCKET)
 		snprintf(buf, bytes, "%s may reach no abstract socket outside its box", who);
 	else if (verb)
 		snprintf(buf, bytes, "the profile of %s does not let it %s this", who, verb);
@@ -341,19 +339,14 @@ static const char *file_reason(const struct ctl_denied_file *m, char *buf, size_
 static void put_file_agentfw(json_t *o, const struct ctl_denied_file *m)
 {
 	json_t *a = sub(o, "agentfw");
-	char words[64] = "";
-	size_t n = 0;
+	char words[RIGHTS_STRLEN];
 
-	for (size_t i = 0; i < N_RIGHTS; i++)
-		if (m->rights & 1u << i)
-			n += (size_t)snprintf(words + n, sizeof(words) - n, "%s%s", n ? ", " : "",
-					      rights[i]);
 	if (m->fence[0])
 		put(a, "fence", text(m->fence));
 	if (m->tool[0])
 		put(a, "tool", text(m->tool));
 	put(a, "code", json_string(file_code(m->rights)));
-	put(a, "right", json_string(words));
+	put(a, "right", json_string(rights_words(m->rights, words)));
 	put(a, "access", escaped(m->access));
 	if (m->suggest[0])
 		put(a, "suggest", escaped(m->suggest));

@@ -11,7 +11,7 @@
 #include "policy/base/addr.h"
 
 #define BLOB_MAGIC   0x70776661u /* "afwp" */
-#define BLOB_VERSION 4
+#define BLOB_VERSION 5
 #define SNAPLEN_MIN  64
 #define SNAPLEN_MAX  65535
 #define BLOB_MAX     (256u << 20)
@@ -110,7 +110,7 @@ struct blob_path {
 	uint32_t path; /* string */
 	uint32_t line;
 	uint16_t col;
-	uint8_t kind, flags;
+	uint8_t right, flags; /* right: enum right */
 };
 #define BLOB_PATH_OPTIONAL 1u
 #define BLOB_PATH_BROAD    2u

@@ -171,7 +171,8 @@ static bool profiles_ok(const struct policy *p, bool nested)
 		const struct blob_path *x = &p->paths[i];
 		char first = string_ok(p, x->path) ? p->strings[x->path] : 0;
 
-		if (x->kind >= PATH_KINDS || (first != '/' && first != '~' && first != '$'))
+		if (x->right & ~RIGHTS_FILE || x->right & (x->right - 1) ||
+		    (first != '/' && first != '~' && first != '$'))
 			return false;
 	}
 	for (uint32_t i = 0; i < p->h->env.count; i++)

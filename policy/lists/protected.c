@@ -1,5 +1,5 @@
-/* Places that other programs trust and run, obey or take secrets from: whoever writes there is out
- * of his box at their next start. One place for the whole list. */
+/* Places that other programs trust and run, obey or take secrets from. A process that writes there
+ * is out of its box when those programs start next. One place for the whole list. */
 #include <string.h>
 
 #include "policy/base/cleanup.h"

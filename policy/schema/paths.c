@@ -5,6 +5,11 @@
 #include <string.h>
 
 #include "policy/base/cleanup.h"
+#include "policy/base/err.h"
+#include "policy/base/path.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
+
 #include "policy/schema/profile.h"
 
 #define PATHS_MAX 512
@@ -47,13 +52,6 @@ static void bad_path(struct yaml *y, const char *text, const char *hint, const c
 		   what);
 }
 
-static bool begins_with(const char *text, const char *word)
-{
-	size_t n = strlen(word);
-
-	return strncmp(text, word, n) == 0 && (text[n] == '/' || text[n] == '\0');
-}
-
 /* Drops "." and doubled slashes; false: it holds "..". */
 static bool tidy(char *path)
 {
@@ -94,8 +92,8 @@ char *schema_path(struct yaml *y, struct load *l)
 			 "patterns are not expanded, they would mean other files tomorrow");
 		return NULL;
 	}
-	if ((text[0] == '~' && !begins_with(text, "~")) ||
-	    (text[0] == '$' && !begins_with(text, "$WORKSPACE"))) {
+	if ((text[0] == '~' && !path_below(text, "~")) ||
+	    (text[0] == '$' && !path_below(text, "$WORKSPACE"))) {
 		bad_path(y, text,
 			 "write an absolute path, ~/…, $WORKSPACE/… or one relative to this file",
 			 text[0] == '~' ? "only the own home directory has a short name"
@@ -143,12 +141,12 @@ static void on_entry_broad(struct yaml *y, void *arg)
 	schema_bool(y, "broad", &r->entry_broad);
 }
 
-void profile_add_path(struct reading *r, enum path_kind kind, const char *path, bool optional,
+void profile_add_path(struct reading *r, enum right right, const char *path, bool optional,
 		      bool broad, unsigned line, unsigned col)
 {
 	const struct blob_path p = {.line = line,
 				    .col = col < UINT16_MAX ? (uint16_t)col : UINT16_MAX,
-				    .kind = (uint8_t)kind,
+				    .right = (uint8_t)right,
 				    .flags = (optional ? BLOB_PATH_OPTIONAL : 0) |
 					     (broad ? BLOB_PATH_BROAD : 0)};
 
@@ -162,11 +160,11 @@ static void check_path(struct yaml *y, const struct reading *r)
 	if (reading_profile(r)->paths.n >= PATHS_MAX)
 		diags_add(y->diags, false, r->entry_line, r->entry_col, NULL, "more than %d paths",
 			  PATHS_MAX);
-	else if (strcmp(path, "/") == 0 && !r->entry_broad && r->kind != PATH_DENY)
+	else if (strcmp(path, "/") == 0 && !r->entry_broad && r->right != RIGHT_NONE)
 		diags_add(y->diags, false, r->entry_line, r->entry_col,
 			  "name the directories; if you mean it: {path: /, broad: true}",
 			  "'/' is every file there is");
-	else if (r->kind == PATH_EXEC && profile_is_interpreter(path) && !r->entry_broad)
+	else if (r->right == RIGHT_EXEC && profile_is_interpreter(path) && !r->entry_broad)
 		diags_add(y->diags, false, r->entry_line, r->entry_col,
 			  "name the programs themselves; if you mean it: {path: ..., broad: true}",
 			  "'%s' runs whatever it is given: with it the list of programs is none",
@@ -196,35 +194,35 @@ static void on_path(struct yaml *y, void *arg)
 	}
 	if (r->path) {
 		check_path(y, r);
-		profile_add_path(r, r->kind, r->path, r->entry_optional, r->entry_broad,
+		profile_add_path(r, r->right, r->path, r->entry_optional, r->entry_broad,
 				 r->entry_line, r->entry_col);
 	}
 	free(steal_ptr(r->path));
 }
 
-static void path_list(struct yaml *y, struct reading *r, enum path_kind kind, const char *what)
+static void path_list(struct yaml *y, struct reading *r, enum right right, const char *what)
 {
-	r->kind = kind;
+	r->right = right;
 	reading_profile(r)->flags |= BLOB_PROFILE_CONFINED;
 	yaml_list(y, what, on_path, r);
 }
 
 void profile_read(struct yaml *y, void *arg)
 {
-	path_list(y, arg, PATH_READ, "'read'");
+	path_list(y, arg, RIGHT_READ, "'read'");
 }
 
 void profile_write(struct yaml *y, void *arg)
 {
-	path_list(y, arg, PATH_WRITE, "'write'");
+	path_list(y, arg, RIGHT_WRITE, "'write'");
 }
 
 void profile_exec(struct yaml *y, void *arg)
 {
-	path_list(y, arg, PATH_EXEC, "'exec'");
+	path_list(y, arg, RIGHT_EXEC, "'exec'");
 }
 
 void profile_deny(struct yaml *y, void *arg)
 {
-	path_list(y, arg, PATH_DENY, "'deny'");
+	path_list(y, arg, RIGHT_NONE, "'deny'");
 }

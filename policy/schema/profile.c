@@ -286,7 +286,7 @@ static void on_command(struct yaml *y, void *arg)
 static void finish_tool(struct yaml *y, struct reading *r)
 {
 	if (r->command)
-		profile_add_path(r, PATH_EXEC, r->command, false, r->broad, r->command_line,
+		profile_add_path(r, RIGHT_EXEC, r->command, false, r->broad, r->command_line,
 				 r->command_col);
 	if (!reading_profile(r)->command.n && !r->command_told)
 		diags_add(y->diags, false, r->line, r->col,

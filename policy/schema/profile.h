@@ -1,4 +1,4 @@
-/* What the files that read a profile share: schema_profile.c, schema_paths.c, schema_limits.c. */
+/* What the files that read a profile share: profile.c, paths.c, limits.c. */
 #ifndef AGENTFW_SCHEMA_PROFILE_H
 #define AGENTFW_SCHEMA_PROFILE_H
 
@@ -11,7 +11,7 @@ struct reading {
 	uint32_t index;
 	const char *tool; /* NULL: the agent */
 	unsigned line, col;
-	enum path_kind kind;
+	enum right right;
 	struct compile *net; /* of a tool with `egress` or `ingress` */
 	bool network_none, broad, args;
 	bool interpreter;  /* the command is one */
@@ -29,7 +29,7 @@ static inline struct blob_profile *reading_profile(const struct reading *r)
 	return compile_profile_at(r->l->c, r->index);
 }
 
-/* ---- schema_paths.c ----------------------------------------------------------------------------
+/* ---- paths.c ----------------------------------------------------------------------------
  */
 
 void profile_read(struct yaml *y, void *arg);
@@ -38,10 +38,10 @@ void profile_exec(struct yaml *y, void *arg);
 void profile_deny(struct yaml *y, void *arg);
 /* The path of the current event in the form of profile.h, to be freed; NULL: the error is told. */
 char *schema_path(struct yaml *y, struct load *l);
-void profile_add_path(struct reading *r, enum path_kind kind, const char *path, bool optional,
+void profile_add_path(struct reading *r, enum right right, const char *path, bool optional,
 		      bool broad, unsigned line, unsigned col);
 
-/* ---- schema_limits.c ---------------------------------------------------------------------------
+/* ---- limits.c ---------------------------------------------------------------------------
  */
 
 void profile_limits(struct yaml *y, void *arg);

@@ -1,6 +1,8 @@
 /* Records of the kernel's audit log. The first byte chooses the type. A record that is taken says
  * the same with one more field that nobody asks for, and its strings end. */
-#include "agentctl/seen/audit.h"
+
+#include "agentctl/seen/audit_record.h"
+#include "policy/base/rights.h"
 #include "tests/fuzz/fuzz.h"
 
 static enum audit_result parse(unsigned type, const uint8_t *data, size_t n,
@@ -21,7 +23,7 @@ static void check(const struct audit_record *r)
 	for (const char *p = r->access; *p; p++)
 		MUST(*p > 0x20 && *p < 0x7f);
 	MUST(r->type != AUDIT_TYPE_LANDLOCK_ACCESS ||
-	     (r->rights && !(r->rights & ~CTL_RIGHTS) && r->access[0]));
+	     (r->rights && !(r->rights & ~RIGHTS_ALL) && r->access[0]));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

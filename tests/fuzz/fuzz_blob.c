@@ -110,7 +110,7 @@ static void read_profile(const struct policy *p, size_t i)
 	MUST((i == 0) == (f.name == NULL));
 	for (size_t k = 0; k < f.n_paths; k++) {
 		profile_path(p, i, k, &path);
-		MUST(path.kind < PATH_KINDS);
+		touch(profile_list(path.right));
 		touch(path.path);
 	}
 	for (size_t k = 0; k < f.n_env; k++) {

@@ -115,6 +115,18 @@ def test_row29_paths(box):
 
 
 @modes("root", "user")
+def test_row29_workspace_of_everything(box):
+    """Of a workspace that is "/" every file is a part."""
+    box.file("work/file", "x")
+    path = box.policy({"t": tool(box, "{path:workspace}")}, workspace="/")
+    for value, real in ((box.work + "/file", box.work + "/file"), (box.work[1:] + "/file", box.work + "/file"),
+                        ("etc/passwd", "/etc/passwd"), ("/etc/../etc/passwd", "/etc/passwd"), ("new", "/new"),
+                        (".", "/")):
+        r = box.ctl("tool", "-p", path, "t", value, cwd=box.work)
+        check(r.rc == 0 and r.report()["argv"] == [real], value, r.tell())
+
+
+@modes("root", "user")
 def test_row29_long_values(box):
     refused(box, ["{path:workspace}"], ["x" * 5000], "t:")
     check(len(given(box, ["{text}"], ["x" * 100000])[0]) == 100000, "a long text")

@@ -11,9 +11,13 @@
 #include <string.h>
 
 #include "agentctl/confine/plan.h"
-#include "agentctl/seen/audit.h"
+#include "agentctl/seen/audit_record.h"
+#include "agentctl/seen/refusals.h"
 #include "agentctl/seen/refused.h"
+#include "agentctl/seen/suggest.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/rights.h"
+#include "policy/profile.h"
 
 #define HEAD "audit(1795548731.973:67): "
 
@@ -35,7 +39,7 @@ static void test_access(void **state)
 	    HEAD
 	    "domain=1cfe1e90e blockers=fs.read_file path=\"/etc/hostname\" dev=\"vda\" ino=611");
 	assert_int_equal(rec.domain, 0x1cfe1e90e);
-	assert_int_equal(rec.rights, CTL_RIGHT_READ);
+	assert_int_equal(rec.rights, RIGHT_READ);
 	assert_string_equal(rec.access, "fs.read_file");
 	assert_string_equal(rec.path, "/etc/hostname");
 	assert_int_equal(rec.time_ns, 1795548731973000000);
@@ -48,18 +52,18 @@ static void test_rights(void **state)
 		const char *blockers;
 		uint32_t rights;
 	} cases[] = {
-	    {"fs.execute", CTL_RIGHT_EXEC},
-	    {"fs.read_dir", CTL_RIGHT_READ},
-	    {"fs.write_file,fs.truncate", CTL_RIGHT_WRITE},
-	    {"fs.read_file,fs.write_file", CTL_RIGHT_READ | CTL_RIGHT_WRITE},
-	    {"fs.remove_file,fs.refer", CTL_RIGHT_WRITE},
-	    {"fs.make_sym", CTL_RIGHT_WRITE},
-	    {"fs.ioctl_dev", CTL_RIGHT_WRITE},
-	    {"scope.abstract_unix_socket", CTL_RIGHT_SOCKET},
-	    {"scope.signal", CTL_RIGHT_SIGNAL},
-	    {"fs.executed", CTL_RIGHT_OTHER},
-	    {"fs.exec", CTL_RIGHT_OTHER},
-	    {"ptrace", CTL_RIGHT_OTHER},
+	    {"fs.execute", RIGHT_EXEC},
+	    {"fs.read_dir", RIGHT_READ},
+	    {"fs.write_file,fs.truncate", RIGHT_WRITE},
+	    {"fs.read_file,fs.write_file", RIGHT_READ | RIGHT_WRITE},
+	    {"fs.remove_file,fs.refer", RIGHT_WRITE},
+	    {"fs.make_sym", RIGHT_WRITE},
+	    {"fs.ioctl_dev", RIGHT_WRITE},
+	    {"scope.abstract_unix_socket", RIGHT_SOCKET},
+	    {"scope.signal", RIGHT_SIGNAL},
+	    {"fs.executed", RIGHT_OTHER},
+	    {"fs.exec", RIGHT_OTHER},
+	    {"ptrace", RIGHT_OTHER},
 	};
 	char text[200];
 
@@ -214,32 +218,32 @@ static void test_suggest(void **state)
 {
 	char longer[2100];
 
-	suggests("fetch", CTL_RIGHT_READ, "/etc/foo", "tools: {fetch: {read: [/etc/foo]}}");
-	suggests(NULL, CTL_RIGHT_WRITE, "/srv/x", "agent: {write: [/srv/x]}");
-	suggests(NULL, CTL_RIGHT_READ | CTL_RIGHT_WRITE, "/srv/x",
+	suggests("fetch", RIGHT_READ, "/etc/foo", "tools: {fetch: {read: [/etc/foo]}}");
+	suggests(NULL, RIGHT_WRITE, "/srv/x", "agent: {write: [/srv/x]}");
+	suggests(NULL, RIGHT_READ | RIGHT_WRITE, "/srv/x",
 		 "agent: {read: [/srv/x], write: [/srv/x]}");
-	suggests("t", CTL_RIGHT_EXEC, "/usr/bin/curl", "tools: {t: {exec: [/usr/bin/curl]}}");
-	suggests("t", CTL_RIGHT_EXEC, "/usr/bin/python3.11",
+	suggests("t", RIGHT_EXEC, "/usr/bin/curl", "tools: {t: {exec: [/usr/bin/curl]}}");
+	suggests("t", RIGHT_EXEC, "/usr/bin/python3.11",
 		 "tools: {t: {exec: [{path: /usr/bin/python3.11, broad: true}]}}");
-	suggests("t", CTL_RIGHT_READ, "/srv/a, b", "tools: {t: {read: [\"/srv/a, b\"]}}");
-	suggests("t", CTL_RIGHT_READ, "/srv/\"\\", "tools: {t: {read: [\"/srv/\\\"\\\\\"]}}");
-	suggests("t", CTL_RIGHT_READ, "/srv/nothing", "tools: {t: {read: [/srv/nothing]}}");
+	suggests("t", RIGHT_READ, "/srv/a, b", "tools: {t: {read: [\"/srv/a, b\"]}}");
+	suggests("t", RIGHT_READ, "/srv/\"\\", "tools: {t: {read: [\"/srv/\\\"\\\\\"]}}");
+	suggests("t", RIGHT_READ, "/srv/nothing", "tools: {t: {read: [/srv/nothing]}}");
 	/* none */
-	suggests("t", CTL_RIGHT_READ, "/srv/no/x", NULL);
-	suggests("t", CTL_RIGHT_READ, "/var/log/agentfw/events.jsonl", NULL);
-	suggests("t", CTL_RIGHT_WRITE, "/tmp/x", NULL);
-	suggests("t", CTL_RIGHT_WRITE, "/proc/self/mem", NULL);
-	suggests("t", CTL_RIGHT_READ, "/", NULL);
-	suggests("t", CTL_RIGHT_READ, "", NULL);
-	suggests("t", CTL_RIGHT_READ, "/srv/*", NULL);
-	suggests("t", CTL_RIGHT_READ, "/srv/\n", NULL);
-	suggests("t", CTL_RIGHT_READ, "/srv/\xc3\xa4", NULL);
-	suggests("t", CTL_RIGHT_SOCKET, "@x", NULL);
-	suggests("t", CTL_RIGHT_READ | CTL_RIGHT_OTHER, "/srv/x", NULL);
+	suggests("t", RIGHT_READ, "/srv/no/x", NULL);
+	suggests("t", RIGHT_READ, "/var/log/agentfw/events.jsonl", NULL);
+	suggests("t", RIGHT_WRITE, "/tmp/x", NULL);
+	suggests("t", RIGHT_WRITE, "/proc/self/mem", NULL);
+	suggests("t", RIGHT_READ, "/", NULL);
+	suggests("t", RIGHT_READ, "", NULL);
+	suggests("t", RIGHT_READ, "/srv/*", NULL);
+	suggests("t", RIGHT_READ, "/srv/\n", NULL);
+	suggests("t", RIGHT_READ, "/srv/\xc3\xa4", NULL);
+	suggests("t", RIGHT_SOCKET, "@x", NULL);
+	suggests("t", RIGHT_READ | RIGHT_OTHER, "/srv/x", NULL);
 	memset(longer, 'x', sizeof(longer));
 	longer[0] = '/';
 	longer[sizeof(longer) - 1] = '\0';
-	suggests("t", CTL_RIGHT_READ, longer, NULL);
+	suggests("t", RIGHT_READ, longer, NULL);
 }
 
 static void test_protected(void **state)
@@ -251,7 +255,7 @@ static void test_protected(void **state)
 	assert_null(protected_place_of("/home/x/.sshd"));
 	assert_null(protected_place_of("/home/x.ssh/y"));
 	assert_non_null(protected_place_of("/srv/work/.git/index"));
-	suggests("t", CTL_RIGHT_WRITE, "/home/x/.ssh/config", NULL);
+	suggests("t", RIGHT_WRITE, "/home/x/.ssh/config", NULL);
 }
 
 /* ---- counting ----------------------------------------------------------------------------------
@@ -260,7 +264,7 @@ static void test_protected(void **state)
 static void test_refusals(void **state)
 {
 	static const struct refused_from from = {.tool = "t"};
-	struct refusal what = {.rights = CTL_RIGHT_READ, .path = "/a", .access = "fs.read_file"};
+	struct refusal what = {.rights = RIGHT_READ, .path = "/a", .access = "fs.read_file"};
 	struct refusals *rs;
 	struct refusal_entry *a, *b;
 	char path[20];
@@ -271,7 +275,7 @@ static void test_refusals(void **state)
 	assert_true(a && is_new);
 	assert_ptr_equal(refusals_add(rs, &what, &is_new), a);
 	assert_false(is_new);
-	what.rights = CTL_RIGHT_WRITE; /* another thing */
+	what.rights = RIGHT_WRITE; /* another thing */
 	b = refusals_add(rs, &what, &is_new);
 	assert_true(b && b != a && is_new);
 	/* one that makes up names gets no more memory than this */

@@ -10,8 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agentctl/learn/learn.h"
-#include "policy/base/cleanup.h"
+#include "agentctl/learn/files.h"
+#include "agentctl/learn/log.h"
+#include "agentctl/learn/yaml.h"
+#include "policy/base/err.h"
+#include "policy/base/rights.h"
+#include "policy/policy.h"
+#include "policy/profile.h"
 
 static const char *gone, *directory; /* all else exists and is a file */
 
@@ -31,10 +36,11 @@ static const struct learn_host host = {
 static struct seen s;
 static struct proposals ps;
 
-static void saw(enum path_kind kind, const char *path)
+static void saw(enum right right, const char *path)
 {
 	assert_int_equal(
-	    seen_add_path(&s, &(struct seen_path){.path = (char *)path, .kind = kind, .count = 2}),
+	    seen_add_path(&s,
+			  &(struct seen_path){.path = (char *)path, .right = right, .count = 2}),
 	    0);
 }
 
@@ -43,7 +49,7 @@ static struct seen_path *last(void)
 	return &s.path[s.n_paths - 1];
 }
 
-/* want: "read /a", "-write /b" (not proposed), … in the order of kinds and paths; ends with NULL.
+/* want: "read /a", "-write /b" (not proposed), … in the order of rights and paths; ends with NULL.
  */
 static void proposes(const char *const *want)
 {
@@ -52,11 +58,11 @@ static void proposes(const char *const *want)
 
 	assert_int_equal(learn_files(&s, &host, &ps), 0);
 	for (size_t i = 0; i < ps.n; i++) {
-		static const char *const kinds[] = {"read", "write", "exec"};
 		const struct proposal *p = &ps.list[i];
 
-		snprintf(got, sizeof(got), "%s%s %s%s%s", p->why_not ? "-" : "", kinds[p->kind],
-			 p->path, p->broad ? " broad" : "", p->optional ? " optional" : "");
+		snprintf(got, sizeof(got), "%s%s %s%s%s", p->why_not ? "-" : "",
+			 profile_list(p->right), p->path, p->broad ? " broad" : "",
+			 p->optional ? " optional" : "");
 		if (!want[n] || strcmp(want[n], got) != 0)
 			fail_msg("proposes '%s', not '%s'", got, want[n] ? want[n] : "");
 		n++;
@@ -74,25 +80,25 @@ static void proposes(const char *const *want)
 
 static void test_single_files(void **state)
 {
-	saw(PATH_READ, "/etc/foo");
-	saw(PATH_READ, "/srv/data/x");
-	saw(PATH_READ, "/srv/data/y");
+	saw(RIGHT_READ, "/etc/foo");
+	saw(RIGHT_READ, "/srv/data/x");
+	saw(RIGHT_READ, "/srv/data/y");
 	PROPOSES("read /etc/foo", "read /srv/data/x", "read /srv/data/y");
 }
 
 static void test_directory(void **state)
 {
-	saw(PATH_READ, "/usr/lib/python3/a.py");
-	saw(PATH_READ, "/usr/lib/python3/b.py");
-	saw(PATH_READ, "/usr/lib/python3/c.py");
-	saw(PATH_READ, "/usr/lib/python3x");
+	saw(RIGHT_READ, "/usr/lib/python3/a.py");
+	saw(RIGHT_READ, "/usr/lib/python3/b.py");
+	saw(RIGHT_READ, "/usr/lib/python3/c.py");
+	saw(RIGHT_READ, "/usr/lib/python3x");
 	PROPOSES("read /usr/lib/python3", "read /usr/lib/python3x");
 	/* what was listed, with what is in it; neighbours by name are not in it */
-	saw(PATH_READ, "/srv/data");
+	saw(RIGHT_READ, "/srv/data");
 	last()->directory = true;
-	saw(PATH_READ, "/srv/data/deep/down/x");
-	saw(PATH_READ, "/srv/data-2");
-	saw(PATH_READ, "/srv/data.old/x");
+	saw(RIGHT_READ, "/srv/data/deep/down/x");
+	saw(RIGHT_READ, "/srv/data-2");
+	saw(RIGHT_READ, "/srv/data.old/x");
 	PROPOSES("read /srv/data", "read /srv/data-2", "read /srv/data.old/x");
 	/* directories of directories */
 	for (char d = 'a'; d < 'd'; d++)
@@ -100,7 +106,7 @@ static void test_directory(void **state)
 			char path[40];
 
 			snprintf(path, sizeof(path), "/opt/lib/py/%c/%c", d, f);
-			saw(PATH_READ, path);
+			saw(RIGHT_READ, path);
 		}
 	PROPOSES("read /opt/lib/py");
 }
@@ -111,21 +117,21 @@ static void test_never_everything(void **state)
 		char path[40];
 
 		snprintf(path, sizeof(path), "/etc/%c", f);
-		saw(PATH_READ, path);
+		saw(RIGHT_READ, path);
 		snprintf(path, sizeof(path), "/home/alice/%c", f);
-		saw(PATH_READ, path);
+		saw(RIGHT_READ, path);
 	}
 	PROPOSES("read /etc/a", "read /etc/b", "read /etc/c", "read /etc/d", "read /etc/e",
 		 "read /etc/f", "read /home/alice/a", "read /home/alice/b", "read /home/alice/c",
 		 "read /home/alice/d", "read /home/alice/e", "read /home/alice/f");
-	saw(PATH_READ, "/");
+	saw(RIGHT_READ, "/");
 	last()->directory = true;
-	saw(PATH_READ, "/home/alice");
+	saw(RIGHT_READ, "/home/alice");
 	last()->directory = true;
-	saw(PATH_READ, "/home/alice/x");
-	saw(PATH_READ, "/home/bob");
+	saw(RIGHT_READ, "/home/alice/x");
+	saw(RIGHT_READ, "/home/bob");
 	last()->directory = true;
-	saw(PATH_READ, "/usr");
+	saw(RIGHT_READ, "/usr");
 	last()->directory = true;
 	PROPOSES("-read /", "-read /home/alice", "read /home/alice/x", "-read /home/bob",
 		 "-read /usr");
@@ -134,7 +140,7 @@ static void test_never_everything(void **state)
 		char path[40];
 
 		snprintf(path, sizeof(path), "/usr/lib/%c", d);
-		saw(PATH_READ, path);
+		saw(RIGHT_READ, path);
 		last()->directory = true;
 	}
 	PROPOSES("read /usr/lib/a", "read /usr/lib/b", "read /usr/lib/c");
@@ -142,13 +148,13 @@ static void test_never_everything(void **state)
 
 static void test_protected(void **state)
 {
-	saw(PATH_READ, "/home/alice/.ssh/id_rsa");
-	saw(PATH_READ, "/srv/work/.git/config"); /* no secret */
-	saw(PATH_WRITE, "/srv/work/.git/hooks/pre-commit");
+	saw(RIGHT_READ, "/home/alice/.ssh/id_rsa");
+	saw(RIGHT_READ, "/srv/work/.git/config"); /* no secret */
+	saw(RIGHT_WRITE, "/srv/work/.git/hooks/pre-commit");
 	last()->name = true;
-	saw(PATH_WRITE, "/home/alice/.bashrc");
-	saw(PATH_READ, "/srv/a\nb");
-	saw(PATH_READ, "/srv/*");
+	saw(RIGHT_WRITE, "/home/alice/.bashrc");
+	saw(RIGHT_READ, "/srv/a\nb");
+	saw(RIGHT_READ, "/srv/*");
 	PROPOSES("-read /home/alice/.ssh/id_rsa", "-read /srv/*", "-read /srv/a\nb",
 		 "read /srv/work/.git/config", "-write /home/alice/.bashrc",
 		 "-write /srv/work/.git/hooks/pre-commit");
@@ -157,45 +163,45 @@ static void test_protected(void **state)
 static void test_write(void **state)
 {
 	/* a file that is there, and one that came */
-	saw(PATH_WRITE, "/srv/log");
-	saw(PATH_WRITE, "/srv/out/new");
+	saw(RIGHT_WRITE, "/srv/log");
+	saw(RIGHT_WRITE, "/srv/out/new");
 	last()->name = true;
 	PROPOSES("write /srv/log", "write /srv/out");
 	/* in a home only the file itself, if it is still there */
-	saw(PATH_WRITE, "/home/alice/new");
+	saw(RIGHT_WRITE, "/home/alice/new");
 	last()->name = true;
 	PROPOSES("write /home/alice/new");
 	gone = "/home/alice/tmp";
-	saw(PATH_WRITE, "/home/alice/tmp");
+	saw(RIGHT_WRITE, "/home/alice/tmp");
 	last()->name = true;
 	PROPOSES("-write /home/alice/tmp optional");
 	/* a directory that was made and has stayed is open; else what it was made in */
 	directory = "/srv/work/out";
-	saw(PATH_WRITE, "/srv/work/out");
+	saw(RIGHT_WRITE, "/srv/work/out");
 	last()->name = last()->made = true;
-	saw(PATH_WRITE, "/srv/work/out/x");
+	saw(RIGHT_WRITE, "/srv/work/out/x");
 	last()->name = true;
 	PROPOSES("write /srv/work/out");
-	saw(PATH_WRITE, "/srv/work/tmp");
+	saw(RIGHT_WRITE, "/srv/work/tmp");
 	last()->name = last()->made = true;
-	saw(PATH_WRITE, "/srv/work/tmp/x");
+	saw(RIGHT_WRITE, "/srv/work/tmp/x");
 	last()->name = true;
 	PROPOSES("write /srv/work");
 	/* what is read back is read in the whole place */
-	saw(PATH_WRITE, "/srv/out/new");
+	saw(RIGHT_WRITE, "/srv/out/new");
 	last()->name = true;
-	saw(PATH_READ, "/srv/out/new");
-	saw(PATH_READ, "/srv/other");
+	saw(RIGHT_READ, "/srv/out/new");
+	saw(RIGHT_READ, "/srv/other");
 	PROPOSES("read /srv/other", "read /srv/out", "write /srv/out");
 }
 
 static void test_exec(void **state)
 {
-	saw(PATH_EXEC, "/usr/bin/curl");
-	saw(PATH_EXEC, "/usr/bin/git");
-	saw(PATH_EXEC, "/usr/bin/id");
-	saw(PATH_EXEC, "/usr/bin/python3.11");
-	saw(PATH_READ, "/usr/bin/git");
+	saw(RIGHT_EXEC, "/usr/bin/curl");
+	saw(RIGHT_EXEC, "/usr/bin/git");
+	saw(RIGHT_EXEC, "/usr/bin/id");
+	saw(RIGHT_EXEC, "/usr/bin/python3.11");
+	saw(RIGHT_READ, "/usr/bin/git");
 	PROPOSES("exec /usr/bin/curl", "exec /usr/bin/git", "exec /usr/bin/id",
 		 "exec /usr/bin/python3.11 broad");
 	/* libraries as directories, when there are several */
@@ -203,20 +209,20 @@ static void test_exec(void **state)
 		char path[40];
 
 		snprintf(path, sizeof(path), "/usr/lib/py/dyn/%c.so", f);
-		saw(PATH_EXEC, path);
+		saw(RIGHT_EXEC, path);
 		last()->map = true;
 	}
-	saw(PATH_EXEC, "/opt/x/y.so");
+	saw(RIGHT_EXEC, "/opt/x/y.so");
 	last()->map = true;
-	saw(PATH_READ, "/usr/lib/py/dyn/text");
+	saw(RIGHT_READ, "/usr/lib/py/dyn/text");
 	PROPOSES("exec /opt/x/y.so", "exec /usr/lib/py/dyn");
 	/* built and run */
-	saw(PATH_WRITE, "/srv/build/a.out");
+	saw(RIGHT_WRITE, "/srv/build/a.out");
 	last()->name = true;
-	saw(PATH_EXEC, "/srv/build/a.out");
+	saw(RIGHT_EXEC, "/srv/build/a.out");
 	PROPOSES("write /srv/build", "-exec /srv/build/a.out");
 	gone = "/srv/gone";
-	saw(PATH_READ, "/srv/gone");
+	saw(RIGHT_READ, "/srv/gone");
 	PROPOSES("read /srv/gone optional");
 }
 
@@ -254,9 +260,9 @@ static void test_log(void **state)
 	assert_string_equal(all.policy, "/p.yaml");
 	assert_int_equal(all.by[0].n_paths, 2);
 	assert_string_equal(all.by[0].path[0].path, "/srv/a\nb\\");
-	assert_int_equal(all.by[0].path[0].kind, PATH_READ);
+	assert_int_equal(all.by[0].path[0].right, RIGHT_READ);
 	assert_int_equal(all.by[0].path[0].count, 4);
-	assert_int_equal(all.by[0].path[1].kind, PATH_WRITE);
+	assert_int_equal(all.by[0].path[1].right, RIGHT_WRITE);
 	assert_string_equal(all.by[1].tool, "t");
 	assert_int_equal(all.by[1].n_endpoints, 1);
 	assert_string_equal(all.by[1].endpoint[0].suggest, "x.test");
@@ -314,10 +320,11 @@ static void has(const char *text, const char *line)
 		fail_msg("no line '%s' in:\n%s", line, text);
 }
 
-static void path(struct seen *to, enum path_kind kind, const char *name)
+static void path(struct seen *to, enum right right, const char *name)
 {
 	assert_int_equal(
-	    seen_add_path(to, &(struct seen_path){.path = (char *)name, .kind = kind, .count = 1}),
+	    seen_add_path(to,
+			  &(struct seen_path){.path = (char *)name, .right = right, .count = 1}),
 	    0);
 }
 
@@ -333,9 +340,9 @@ static void test_new_policy(void **state)
 	endpoint(&all.by[0], "http://d.test:8080", "d.test", false);
 	endpoint(&all.by[0], "d.test", "d.test", true); /* that was only the way there */
 	endpoint(&all.by[0], NULL, "", false);
-	path(&all.by[0], PATH_READ, "/srv/a: b");
-	path(&all.by[0], PATH_READ, "/srv/#x");
-	path(&all.by[0], PATH_EXEC, "/bin/sh");
+	path(&all.by[0], RIGHT_READ, "/srv/a: b");
+	path(&all.by[0], RIGHT_READ, "/srv/#x");
+	path(&all.by[0], RIGHT_EXEC, "/bin/sh");
 	text = write_policy("", &all);
 	has(text, "version: 1");
 	has(text, "- a.test  # 3 times");
@@ -365,7 +372,7 @@ static void test_policy_that_held(void **state)
 	endpoint(&all.by[0], "{to: a.test, addresses: [10.0.0.1/32]}", "a.test", false);
 	endpoint(&all.by[0], "new.test", "new.test", false);
 	endpoint(&all.by[1], "t.test", "t.test", false);
-	path(&all.by[0], PATH_READ, "/srv/x");
+	path(&all.by[0], RIGHT_READ, "/srv/x");
 	text = write_policy(base, &all);
 	has(text, "mode: enforce");
 	has(text, "- {to: a.test, addresses: [10.0.0.1/32]}  # 3 times");

@@ -111,7 +111,7 @@ static void test_errors(void **state)
 	assert_true(ok);
 }
 
-static bool has_path(const struct policy *p, size_t profile, enum path_kind kind, const char *path)
+static bool has_path(const struct policy *p, size_t profile, enum right right, const char *path)
 {
 	struct profile f;
 
@@ -120,7 +120,7 @@ static bool has_path(const struct policy *p, size_t profile, enum path_kind kind
 		struct profile_path x;
 
 		profile_path(p, profile, i, &x);
-		if (x.kind == kind && strcmp(x.path, path) == 0)
+		if (x.right == right && strcmp(x.path, path) == 0)
 			return true;
 	}
 	return false;
@@ -158,13 +158,13 @@ static void test_read_back(void **state)
 	policy_profile(p, 1, &fetch);
 	assert_null(agent.name);
 	assert_true(agent.confined && agent.best_effort && !agent.scrub_env && !agent.no_network);
-	assert_true(has_path(p, 0, PATH_READ, "~") && has_path(p, 0, PATH_READ, "~/.config") &&
-		    has_path(p, 0, PATH_READ, "$WORKSPACE/a") &&
-		    has_path(p, 0, PATH_READ, "/usr") && has_path(p, 0, PATH_DENY, "~/.ssh"));
+	assert_true(has_path(p, 0, RIGHT_READ, "~") && has_path(p, 0, RIGHT_READ, "~/.config") &&
+		    has_path(p, 0, RIGHT_READ, "$WORKSPACE/a") &&
+		    has_path(p, 0, RIGHT_READ, "/usr") && has_path(p, 0, RIGHT_NONE, "~/.ssh"));
 	assert_string_equal(profile_unprotect(p, 0, 0), "git");
 	assert_true(fetch.confined && fetch.scrub_env && fetch.no_network && !fetch.own_network);
-	assert_true(has_path(p, 1, PATH_WRITE, "/out/x/y") &&
-		    has_path(p, 1, PATH_EXEC, "/bin/get"));
+	assert_true(has_path(p, 1, RIGHT_WRITE, "/out/x/y") &&
+		    has_path(p, 1, RIGHT_EXEC, "/bin/get"));
 	assert_string_equal(fetch.workspace, "/");
 	assert_string_equal(fetch.cwd, "$WORKSPACE");
 	assert_string_equal(fetch.user, "bob");

@@ -29,7 +29,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
+#include "agentctl/confine/caps.h"
+#include "agentctl/confine/landlock.h"
+#include "agentctl/confine/seccomp.h"
+#include "policy/base/err.h"
 
 #define HIGH      (1ull << 32)
 #define MPTCP     262

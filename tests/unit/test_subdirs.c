@@ -9,16 +9,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/confine/plan.h"
+#include "agentctl/confine/subdirs.h"
 #include "policy/base/cleanup.h"
 
-static char top[64], dir[80], kept[128];
+static char top[64], dir[80], run[80], kept[128];
 
 static void make(const char *name)
 {
@@ -28,16 +29,21 @@ static void make(const char *name)
 	assert_int_equal(mkdir(path, 0755), 0);
 }
 
-static bool has(const char *name)
+static bool lists(const char *kept_in, const char *name)
 {
 	_cleanup_free_ char *names = NULL;
 	size_t bytes = 0;
 
-	assert_int_equal(subdirs(dir, &names, &bytes), 0);
+	assert_int_equal(subdirs(dir, kept_in, &names, &bytes), 0);
 	for (const char *n = names; n < names + bytes; n += strlen(n) + 1)
 		if (strcmp(n, name) == 0)
 			return true;
 	return false;
+}
+
+static bool has(const char *name)
+{
+	return lists(run, name);
 }
 
 static bool is_kept(void)
@@ -62,8 +68,7 @@ static int setup(void **state)
 	strcpy(top, "/tmp/subdirs.XXXXXX");
 	if (!mkdtemp(top))
 		return -1;
-	snprintf(path, sizeof(path), "%s/run", top);
-	setenv("AGENTFW_RUN_DIR", path, 1);
+	snprintf(run, sizeof(run), "%s/run", top);
 	snprintf(dir, sizeof(dir), "%s/lib", top);
 	if (mkdir(dir, 0755) < 0)
 		return -1;
@@ -101,11 +106,11 @@ static void names_directories_only(void **state)
 	_cleanup_free_ char *names = NULL;
 	size_t bytes = 0;
 
-	assert_int_equal(subdirs(dir, &names, &bytes), 0);
+	assert_int_equal(subdirs(dir, run, &names, &bytes), 0);
 	assert_int_equal(bytes, sizeof("alpha") + sizeof(".hidden"));
 	assert_true(has("alpha") && has(".hidden"));
 	free(names);
-	assert_int_equal(subdirs("/tmp/not there", &names, &bytes), -ENOENT);
+	assert_int_equal(subdirs("/tmp/not there", run, &names, &bytes), -ENOENT);
 }
 
 /* Within a tick of the clock two changes have one ctime: so nothing is kept of what is that new. */
@@ -130,7 +135,8 @@ static void keep_and_forge(void)
 static void kept_until_something_comes(void **state)
 {
 	keep_and_forge();
-	assert_true(has("Alpha")); /* it is read from there */
+	assert_true(has("Alpha"));         /* it is read from there */
+	assert_true(lists(NULL, "alpha")); /* not by who keeps nothing */
 	make("beta");
 	assert_true(has("beta"));
 	assert_true(has("alpha"));

@@ -15,8 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agentctl/seen/watch.h"
+#include "agentctl/confine/libraries.h"
+#include "agentctl/confine/plan.h"
+#include "agentctl/seen/judge.h"
+#include "agentctl/seen/watch_path.h"
 #include "policy/base/cleanup.h"
+#include "policy/base/rights.h"
 
 static char dir[] = "/tmp/agentfw-watch-XXXXXX"; /* with a file, a directory, links */
 static int root = -1;
@@ -128,17 +132,17 @@ static void test_memory(void **state)
 /* ---- the judge ---------------------------------------------------------------------------------
  */
 
-#define R CTL_RIGHT_READ
-#define W CTL_RIGHT_WRITE
-#define X CTL_RIGHT_EXEC
+#define R RIGHT_READ
+#define W RIGHT_WRITE
+#define X RIGHT_EXEC
 
 static void add_library(struct plan *p)
 {
 	p->libraries = calloc(1, sizeof(*p->libraries));
 	p->libraries->n = 1;
 	strcpy(p->libraries->path[0], "/usr/lib");
-	plan_add(p, STEP_LIBRARY, "/usr/lib", BIND_EXEC);
-	plan_add(p, STEP_ALLOW, "/usr/lib", ALLOW_READ);
+	plan_add(p, STEP_LIBRARY, "/usr/lib", RIGHT_EXEC);
+	plan_add(p, STEP_ALLOW, "/usr/lib", RIGHT_READ);
 }
 
 static void test_judge(void **state)
@@ -149,17 +153,17 @@ static void test_judge(void **state)
 	plan_add(&p, STEP_TMPFS, "/tmp", 1);
 	plan_add(&p, STEP_DEVICES, NULL, 0);
 	plan_add(&p, STEP_PROC, NULL, 0);
-	plan_add(&p, STEP_ALLOW, "/dev", ALLOW_READ | ALLOW_WRITE);
-	plan_add(&p, STEP_ALLOW, "/proc", ALLOW_READ);
-	plan_add(&p, STEP_BIND, "/tmp/given", BIND_READ);
-	plan_add(&p, STEP_BIND, "/srv/out", BIND_WRITE);
-	plan_add(&p, STEP_BIND, "/srv/out/.git/config", BIND_READ);
-	plan_add(&p, STEP_BIND, "/usr/bin/curl", BIND_EXEC);
+	plan_add(&p, STEP_ALLOW, "/dev", RIGHT_READ | RIGHT_WRITE);
+	plan_add(&p, STEP_ALLOW, "/proc", RIGHT_READ);
+	plan_add(&p, STEP_BIND, "/tmp/given", RIGHT_READ);
+	plan_add(&p, STEP_BIND, "/srv/out", RIGHT_WRITE);
+	plan_add(&p, STEP_BIND, "/srv/out/.git/config", RIGHT_READ);
+	plan_add(&p, STEP_BIND, "/usr/bin/curl", RIGHT_EXEC);
 	plan_add(&p, STEP_DENY, "/srv/in/secret", 0);
-	plan_add(&p, STEP_ALLOW, "/srv/in", ALLOW_READ);
-	plan_add(&p, STEP_ALLOW, "/srv/out", ALLOW_WRITE);
-	plan_add(&p, STEP_ALLOW, "/tmp", ALLOW_READ | ALLOW_WRITE);
-	plan_add(&p, STEP_ALLOW, "/usr/bin/curl", ALLOW_EXEC);
+	plan_add(&p, STEP_ALLOW, "/srv/in", RIGHT_READ);
+	plan_add(&p, STEP_ALLOW, "/srv/out", RIGHT_WRITE);
+	plan_add(&p, STEP_ALLOW, "/tmp", RIGHT_READ | RIGHT_WRITE);
+	plan_add(&p, STEP_ALLOW, "/usr/bin/curl", RIGHT_EXEC);
 	assert_false(p.failed);
 
 	assert_int_equal(judge(&p, "/srv/in/x", R | W | X), W | X);
@@ -182,6 +186,8 @@ static void test_judge(void **state)
 	assert_true(judge_private(&p, "/tmp/x"));
 	assert_false(judge_private(&p, "/tmp"));
 	assert_false(judge_private(&p, "/tmp/given/x"));
+	assert_true(plan_is_private(&p, "/tmp") && plan_is_private(&p, "/tmp/given/x"));
+	assert_false(plan_is_private(&p, "/tmpx") || plan_is_private(&p, "/srv/out"));
 	assert_true(judge_maps(&p, "/usr/lib/x.so"));
 	assert_true(judge_maps(&p, "/usr/lib/gconv/x.so"));
 	assert_false(judge_maps(&p, "/usr/lib/gcc/x.so"));
@@ -198,8 +204,8 @@ static void test_judge_landlock(void **state)
 {
 	struct plan p = {0};
 
-	plan_add(&p, STEP_ALLOW, "/srv/out", ALLOW_WRITE);
-	plan_add(&p, STEP_ALLOW, "/usr/bin/curl", ALLOW_EXEC);
+	plan_add(&p, STEP_ALLOW, "/srv/out", RIGHT_WRITE);
+	plan_add(&p, STEP_ALLOW, "/usr/bin/curl", RIGHT_EXEC);
 	assert_int_equal(judge(&p, "/srv/out/x", R | W | X), R | X);
 	assert_int_equal(judge(&p, "/usr/bin/curl", R | W | X), W);
 	plan_done(&p);

@@ -1,10 +1,13 @@
-/* What is wrong with a command line, said as everything else is said. */
+/* What is wrong, with a command line or otherwise, said in one way. */
+#include "agentctl/command.h"
+
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "agentctl/ctl.h"
+#include "agentctl/launch/exit_status.h"
+#include "policy/base/err.h"
 #include "policy/base/nearest.h"
 
 __attribute__((format(printf, 1, 0))) static void vsay(const char *fmt, va_list ap)
@@ -14,8 +17,8 @@ __attribute__((format(printf, 1, 0))) static void vsay(const char *fmt, va_list 
 	fputc('\n', stderr);
 }
 
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
+static void say_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say_line(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -53,15 +56,15 @@ int ctl_unknown(const char *command)
 	struct nearest nearest = {.written = command};
 
 	if (command[0] == '-') {
-		say("there is no option '%s' before a command", command);
-		say("hint: options stand behind the command: agentctl run %s …", command);
+		say_line("there is no option '%s' before a command", command);
+		say_line("hint: options stand behind the command: agentctl run %s …", command);
 		return EXIT_CTL;
 	}
-	say("there is no command '%s'", command);
+	say_line("there is no command '%s'", command);
 	for (const struct command *c = commands; c->name; c++)
 		nearest_try(&nearest, c->name);
 	if (nearest.found) {
-		say("hint: did you mean '%s'?", nearest.found);
+		say_line("hint: did you mean '%s'?", nearest.found);
 		return EXIT_CTL;
 	}
 	fputs("agentctl: hint: there are: ", stderr);
@@ -69,6 +72,22 @@ int ctl_unknown(const char *command)
 		fprintf(stderr, "%s%s", c == commands ? "" : ", ", c->name);
 	fputs("; to run a program: agentctl run -- PROGRAM\n", stderr);
 	return EXIT_CTL;
+}
+
+int ctl_fail(const struct err *e)
+{
+	char shown[4 * sizeof(e->msg)];
+
+	if (e->code && e->msg[0])
+		fprintf(stderr, "agentctl: %s\n", str_clean(shown, sizeof(shown), e->msg));
+	if (e->code && e->hint[0])
+		fprintf(stderr, "agentctl: hint: %s\n", str_clean(shown, sizeof(shown), e->hint));
+	return EXIT_CTL;
+}
+
+int ctl_fail_waiting(int signo, const struct err *e)
+{
+	return signo ? 128 + signo : ctl_fail(e);
 }
 
 /* ---- options --------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* The system calls that are watched, for the filter (seccomp_gen.c) and for who looks at them
- * (watch.c). A call with two paths stands here twice. */
+ * (seen/watch.c). A call with two paths stands here twice. */
 #ifndef AGENTFW_WATCH_CALLS_H
 #define AGENTFW_WATCH_CALLS_H
 

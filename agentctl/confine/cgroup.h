@@ -1,0 +1,29 @@
+/* Limits of a command as a whole, for root: memory and number of processes. */
+#ifndef AGENTFW_CTL_CGROUP_H
+#define AGENTFW_CTL_CGROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct plan;
+
+enum cgroup_kind { CGROUP_MEMORY = 0, CGROUP_PIDS, CGROUP_KINDS };
+
+struct cgroup_limits {
+	char v2[4096];                /* the command's cgroup; "": none */
+	char dir[CGROUP_KINDS][4096]; /* where that kind is limited; "": it is not */
+	bool own[CGROUP_KINDS];       /* a directory of version 1, which is joined */
+	bool own_v2;
+};
+
+bool cgroup_can_limit(enum cgroup_kind kind);
+/* For every STEP_TOGETHER of the plan. fence: the command's cgroup, or NULL. To be removed also
+ * after an error. */
+int cgroup_make(struct cgroup_limits *c, const struct plan *p, const char *fence, struct err *e);
+int cgroup_join(const struct cgroup_limits *c, struct err *e);
+/* How often the limit was met: processes killed for memory, forks refused. */
+uint64_t cgroup_met(const struct cgroup_limits *c, enum cgroup_kind kind);
+void cgroup_remove(struct cgroup_limits *c);
+
+#endif

@@ -1,0 +1,13 @@
+/* Which libraries an ELF file needs. */
+#ifndef AGENTFW_ELF_NEEDS_H
+#define AGENTFW_ELF_NEEDS_H
+
+#include <stdbool.h>
+
+/* First, with path true, the directories in which the file looks for libraries before all others,
+ * ':' between them, "$ORIGIN" being its own; then, with path false, the name of each library. */
+typedef void elf_name_fn(void *arg, const char *name, bool path);
+/* -ENOEXEC: no ELF file of this machine, or a damaged one; -errno: it cannot be read. */
+int elf_needs(const char *path, elf_name_fn *fn, void *arg);
+
+#endif

@@ -1,0 +1,29 @@
+/* Who the command runs as. */
+#ifndef AGENTFW_USER_H
+#define AGENTFW_USER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct err;
+struct plan;
+
+/* Fills p's uid, gid, user, home and shell. name NULL or "": whoever is behind sudo, or the caller.
+ */
+int user_find(struct plan *p, const char *name, struct err *e);
+/* We are another one, and may become p's. */
+bool user_changes(const struct plan *p);
+int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err *e);
+
+/* The rights of p's user, for looking at files, until user_return. Root only; else nothing happens.
+ */
+struct user_rights {
+	bool own; /* nothing was changed */
+	gid_t gid, groups[64];
+	int n_groups;
+};
+int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e);
+void user_return(const struct user_rights *r);
+
+#endif

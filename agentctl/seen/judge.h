@@ -1,0 +1,19 @@
+/* What a plan comes to for one path, which is absolute and has no links in it. */
+#ifndef AGENTFW_JUDGE_H
+#define AGENTFW_JUDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct plan;
+
+/* Which of the rights (policy/base/rights.h) a box of this plan refuses for a path. */
+uint32_t judge(const struct plan *p, const char *path, uint32_t rights);
+/* Could it be mapped as a library? */
+bool judge_maps(const struct plan *p, const char *path);
+/* Inside a directory that each box has for itself: what the host has there is not in it. */
+bool judge_private(const struct plan *p, const char *path);
+/* For a name that comes or goes. */
+uint32_t judge_name(const struct plan *p, const char *path);
+
+#endif
