@@ -172,7 +172,6 @@ struct learn_entry {
 	uint8_t set; /* enum learn_set */
 	uint8_t add; /* 0: take it out */
 	uint8_t l4proto;
-	uint8_t http; /* LEARN_NAMED, and first by an http:// rule */
 	uint16_t port;
 };
 

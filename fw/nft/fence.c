@@ -72,7 +72,6 @@ static const struct {
     {"direct4_", KEY_V4, true, false},   {"direct6_", KEY_V6, true, false},
     {"open4_", KEY_V4, false, false},    {"open6_", KEY_V6, false, false},
     {"learned4_", KEY_V4, false, false}, {"learned6_", KEY_V6, false, false},
-    {"web4_", KEY_V4, false, false},     {"web6_", KEY_V6, false, false},
     {"pairs4_", KEY_PAIR4, true, true},  {"pairs6_", KEY_PAIR6, true, true},
 };
 static const struct {
@@ -290,8 +289,7 @@ static void learn_elem(struct batch *b, const struct learn_entry *le, const char
 
 int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count)
 {
-	static const char *const sets[2][2] = {{"learned4_", "learned6_"}, {"open4_", "open6_"}},
-				 *const web[2] = {"web4_", "web6_"};
+	static const char *const sets[2][2] = {{"learned4_", "learned6_"}, {"open4_", "open6_"}};
 	char buf[NFT_NAME_BYTES];
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
@@ -303,8 +301,6 @@ int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, si
 		bool v6 = le->addr.family == 6;
 
 		learn_elem(&b, le, nft_name(buf, sets[le->set == LEARN_OPEN][v6], fence));
-		if (le->http)
-			learn_elem(&b, le, nft_name(buf, web[v6], fence));
 	}
 	return batch_commit(&b);
 }
