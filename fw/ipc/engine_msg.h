@@ -48,6 +48,7 @@
 #define PKT_ASK_MASK     0x70000000u
 #define PKT_VERDICT_MASK 0x0e000000u
 #define PKT_STAYS        0x01000000u /* to an address of this machine, by the loopback device */
+#define PKT_JUDGED_MASK  (PKT_ASK_MASK | PKT_VERDICT_MASK) /* all but which way it goes */
 
 #define PKT_ASK         0x10000000u /* nothing is known of its connection */
 #define PKT_ASK_FIRST   0x20000000u /* since its SYN no payload has left on its connection */
