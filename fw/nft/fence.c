@@ -1,11 +1,15 @@
 /* A fence's part of the table: its chains, its sets, and its places in the maps.
  *
- *     map fence_out { cgroup : goto out_N }            map fence_in { cgroup : goto in_N }
- *     map fence_answered { cgroup : goto answered_N }
- *     map fence_in_answered { cgroup : goto in_answered_N }
- *     map fence_dns { cgroup : goto dns_N }            map fence_dns_zone { cgroup : goto
- * dns_zone_N } map fence_own { connection mark : goto own_N } map fence_own_answered { connection
- * mark : goto own_answered_N } chain dns_N { redirect to :$PORT
+ *     map fence_out { $CGROUP : goto out_N }
+ *     map fence_in { $CGROUP : goto in_N }
+ *     map fence_answered { $CGROUP : goto answered_N }
+ *     map fence_in_answered { $CGROUP : goto in_answered_N }
+ *     map fence_dns { $CGROUP : goto dns_N }
+ *     map fence_dns_zone { $CGROUP : goto dns_zone_N }
+ *     map fence_own { $EPOCH | $CT_OWN | $CT_LOCAL : goto own_N }
+ *     map fence_own_answered { $EPOCH | $CT_OWN | $CT_LOCAL : goto own_answered_N }
+ *     chain dns_N {
+ *         redirect to :$PORT
  *     }
  *     chain dns_zone_N {
  *         ct original zone set $ZONE

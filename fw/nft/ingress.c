@@ -22,7 +22,7 @@
  *     chain listener4_N {                                  # if ingress
  *         @nh,0,8 != 0x45 goto options4_N                              # if IPv4
  *         @nh,48,8 != @plain6 jump options6_N                          # if IPv6
- *         @nh,96,64 . meta l4proto . th dport @pairs4_N goto let_in_N
+ *         @nh,96,32 . @nh,128,32 . meta l4proto . th dport @pairs4_N goto let_in_N
  *     }
  *     chain reply4_N {                                     # if ingress
  *         meta l4proto udp ct mark & $CT_MARK_MASK == 0x00000000 return

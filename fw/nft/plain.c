@@ -33,7 +33,7 @@
  *         meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK goto queue_N
  *     }
  *     chain options6_N {
- *         @nh,32,16 0x0 @nh,48,8 0x0 @nh,320,32 0x600c204 return       # BIG TCP, see below
+ *         @nh,32,16 0x0 @nh,48,8 0x0 @nh,320,32 0x600c204 return       # BIG TCP
  *         jump way
  *         meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK goto queue_N
  *     }

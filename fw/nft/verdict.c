@@ -1,7 +1,7 @@
 /* The way to the engine and back.
  *
  *     chain queue_N {
- *         oif != 0 @ll,0,8 != none meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_PASS accept
+ *         oif != 0 meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_PASS accept
  *         queue to queue
  *         drop
  *     }
@@ -52,7 +52,8 @@
  *         drop
  *     }
  *
- * own_answered_N has the rules of in_answered_N.
+ * own_answered_N has the rules of in_answered_N. The first rule of queue_N wants a link header as
+ * well, which nft does not show: it loads a byte of it and compares it with nothing.
  *
  * The engine answers with NF_REPEAT: the packet comes to the chain `out` again, with the verdict in
  * its mark, and answered_N takes that off before the kernel compares the mark with what it was in
