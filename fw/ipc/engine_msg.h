@@ -43,7 +43,7 @@
  * before and after. What is asked, or that it was answered; the verdict; and whether it was judged
  * to stay on this machine. The kernel looks up the route anew when a verdict changes the mark, and
  * without what the sender's socket said; so the verdict is washed off again before the kernel looks
- * at the mark (nft_out.c), and the rest stays as it was queued. */
+ * at the mark (fw/nft/verdict.c), and the rest stays as it was queued. */
 #define PKT_MARK_MASK    0x7f000000u
 #define PKT_ASK_MASK     0x70000000u
 #define PKT_VERDICT_MASK 0x0e000000u

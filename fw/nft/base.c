@@ -158,7 +158,7 @@ void nft_base_out(const struct nft *n, struct batch *b)
 	nft_resolver_rules(b);
 	dns_rule(b, CHAIN_DNS, IPPROTO_UDP, MAP_DNS);
 	dns_rule(b, CHAIN_DNS, IPPROTO_TCP, MAP_DNS);
-	/* See nft_fence_dns_zone; TCP begins anew with a SYN. */
+	/* See dns_chains in fence.c; TCP begins anew with a SYN. */
 	dns_rule(b, CHAIN_DNS_ZONE, IPPROTO_UDP, MAP_DNS_ZONE);
 	for (unsigned v6 = 0; v6 < 2; v6++)
 		unwanted_answers(b, v6);
