@@ -1,6 +1,7 @@
 #include "fw/nft/batch.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
@@ -167,14 +168,15 @@ void batch_table_del(struct batch *b)
 	nftnl_table_free(t);
 }
 
-/* nft's way to keep a comment; libnftnl's room for one is enough for COMMENT_BYTES_MAX. */
 struct nftnl_udata_buf *batch_udata(struct batch *b, uint8_t type, const char *comment)
 {
-	struct nftnl_udata_buf *u = comment ? nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN) : NULL;
+	struct nftnl_udata_buf *u;
 
-	if (u && !nftnl_udata_put_strz(u, type, comment))
-		b->failed = true;
-	if (comment && !u)
+	if (!comment)
+		return NULL;
+	assert(strlen(comment) <= COMMENT_BYTES_MAX);
+	u = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+	if (!u || !nftnl_udata_put_strz(u, type, comment))
 		b->failed = true;
 	return u;
 }

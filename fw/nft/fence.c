@@ -75,19 +75,26 @@ static void fence_parts(struct batch *b, const struct nft_fence *f)
 	}
 }
 
-static const struct {
+struct place {
 	const char *map;
-	unsigned chain;
-} cgroup_maps[] = {{MAP_OUT, FENCE_OUT},           {MAP_IN, FENCE_IN},
-		   {MAP_ANSWERED, FENCE_ANSWERED}, {MAP_IN_ANSWERED, FENCE_IN_ANSWERED},
-		   {MAP_DNS, FENCE_DNS},           {MAP_DNS_ZONE, FENCE_DNS_ZONE}},
-  /* Keyed by the conntrack mark of flows whose packets go to the fence itself or nowhere. */
-    mark_maps[] = {{MAP_OWN, FENCE_OWN}, {MAP_OWN_ANSWERED, FENCE_OWN_ANSWERED}};
+	unsigned chain; /* enum fence_chain */
+};
+static const struct place by_cgroup[] = {
+    {MAP_OUT, FENCE_OUT}, {MAP_ANSWERED, FENCE_ANSWERED},
+    {MAP_IN, FENCE_IN},   {MAP_IN_ANSWERED, FENCE_IN_ANSWERED},
+    {MAP_DNS, FENCE_DNS}, {MAP_DNS_ZONE, FENCE_DNS_ZONE},
+};
+/* By the connection mark of flows whose packets go to the fence itself or nowhere. */
+static const struct place by_mark[] = {
+    {MAP_OWN, FENCE_OWN},
+    {MAP_OWN_ANSWERED, FENCE_OWN_ANSWERED},
+};
 
-static void map_elem(struct batch *b, uint16_t type, const char *map, const struct set_key *key,
-		     const struct nft_name chain)
+static void map_elem(struct batch *b, const struct nft_fence *f, uint16_t type,
+		     const struct place *p, const struct set_key *key)
 {
-	struct nftnl_set *s = batch_elems_new(b, map);
+	const struct nft_name chain = nft_chain(p->chain, f->id);
+	struct nftnl_set *s = batch_elems_new(b, p->map);
 
 	batch_elem(s, key, NULL, type == NFT_MSG_NEWSETELEM ? chain.s : NULL);
 	batch_elems(b, type, s);
@@ -98,11 +105,10 @@ static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 	const struct set_key cgroup = set_key_cgroup(f->cgroup_id),
 			     mark = set_key_mark(nft_state(f, CT_OWN, true));
 
-	for (size_t i = 0; i < ARRAY_SIZE(cgroup_maps); i++)
-		map_elem(b, type, cgroup_maps[i].map, &cgroup,
-			 nft_chain(cgroup_maps[i].chain, f->id));
-	for (size_t i = 0; i < ARRAY_SIZE(mark_maps); i++)
-		map_elem(b, type, mark_maps[i].map, &mark, nft_chain(mark_maps[i].chain, f->id));
+	for (size_t i = 0; i < ARRAY_SIZE(by_cgroup); i++)
+		map_elem(b, f, type, &by_cgroup[i], &cgroup);
+	for (size_t i = 0; i < ARRAY_SIZE(by_mark); i++)
+		map_elem(b, f, type, &by_mark[i], &mark);
 }
 
 /* ---- address rules --------------------------------------------------------------------------- */

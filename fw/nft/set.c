@@ -1,6 +1,7 @@
 #include "fw/nft/set.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -78,6 +79,7 @@ static void describe(struct batch *b, struct nftnl_set *s, const struct set_spec
 	struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
 	bool host = spec->shape == KEY_CGROUP || spec->shape == KEY_MARK;
 
+	assert(!spec->comment || strlen(spec->comment) <= COMMENT_BYTES_MAX);
 	if (!u ||
 	    (host && !nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, NFT_BYTEORDER_HOST)) ||
 	    (spec->comment && !nftnl_udata_put_strz(u, NFTNL_UDATA_SET_COMMENT, spec->comment)))
