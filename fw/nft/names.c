@@ -3,16 +3,30 @@
 #include <linux/netfilter.h>
 #include <stdio.h>
 
+#define ZONE_PRIORITY (-300) /* before conntrack looks a packet up */
+#define DNS_PRIORITY  (-100) /* where destinations are changed */
 /* Just before the host's filters, at numbers that nobody else has: between wash and out there is no
  * rule of anybody's. */
-#define ZONE_PRIORITY       (-300) /* before conntrack looks a packet up */
-#define DNS_PRIORITY        (-100) /* where destinations are changed */
-#define WASH_PRIORITY       (OUT_PRIORITY - 1)
+#define WASH_PRIORITY       (-2)
 #define OUT_PRIORITY        (-1)
 #define IN_PRIORITY         10
 #define IN_VERDICT_PRIORITY 20
 #define LEAVE_PRIORITY      (-1000) /* before any rule of the host's where packets leave */
 #define LAST_PRIORITY       1000    /* behind all of them */
+
+/* What is NAME4 + v6 in the files of rules. */
+#define FAMILIES(name) _Static_assert(name##6 == name##4 + 1, "the name of IPv6 follows IPv4's")
+FAMILIES(FENCE_OPTIONS);
+FAMILIES(FENCE_REPLY);
+FAMILIES(FENCE_LISTENER);
+FAMILIES(FENCE_INSPECTED);
+FAMILIES(FENCE_TO_LEARNED);
+FAMILIES(FENCE_MARKED);
+FAMILIES(FENCE_UNMARKED);
+FAMILIES(FENCE_DIRECT);
+FAMILIES(FENCE_OPEN);
+FAMILIES(FENCE_LEARNED);
+FAMILIES(FENCE_PAIRS);
 
 const char nft_table_comment[] = "agentfw: fences of AI agents; see agentfwd(8)";
 
@@ -41,7 +55,7 @@ const struct chain_spec nft_table_chains[] = {
     {CHAIN_IN_MARKED, .comment = "the verdict is acted on and taken off"},
     {CHAIN_LEAVE, NF_INET_POST_ROUTING, LEAVE_PRIORITY, "filter",
      "does it go the way that was judged?"},
-    {CHAIN_LEAVE_MARKED, .comment = "what goes another way is dropped, of the rest the mark goes"},
+    {CHAIN_LEAVE_MARKED, .comment = "what goes another way than was judged is dropped"},
 };
 const size_t nft_n_table_chains = sizeof(nft_table_chains) / sizeof(nft_table_chains[0]);
 const struct chain_spec nft_last_look_chain = {
@@ -65,10 +79,12 @@ const struct set_spec nft_table_sets[] = {
 const size_t nft_n_table_sets = sizeof(nft_table_sets) / sizeof(nft_table_sets[0]);
 
 const struct fence_chain_spec nft_fence_chains[FENCE_CHAINS] = {
-    [FENCE_QUEUE] = {"queue", false, "the engine is asked; nobody there: dropped"},
+    [FENCE_QUEUE] = {"queue", false, "the engine is asked; where none listens it is dropped"},
     [FENCE_VERIFIED] = {"verified", false, "the flow passes from now on"},
-    [FENCE_OPTIONS4] = {"options4", false, "IP options can name another destination: ask"},
-    [FENCE_OPTIONS6] = {"options6", false, "extension headers can name another destination: ask"},
+    [FENCE_OPTIONS4] = {"options4", false,
+			"IP options can name another destination: the engine is asked"},
+    [FENCE_OPTIONS6] = {"options6", false,
+			"extension headers can name another destination: the engine is asked"},
     [FENCE_LET_IN] = {"let_in", true, "marks the flow of an allowed peer"},
     [FENCE_REPLY4] = {"reply4", true, "a listener's answer to a peer of its rules"},
     [FENCE_REPLY6] = {"reply6", true, "a listener's answer to a peer of its rules"},
@@ -88,20 +104,25 @@ const struct fence_chain_spec nft_fence_chains[FENCE_CHAINS] = {
     [FENCE_IN] = {"in", false, "to a socket of the fence, the way that the flow began"},
     [FENCE_IN_ANSWERED] = {"in_answered", false, "the engine's verdict on what comes in"},
     [FENCE_OWN] = {"own", false, "only the fence itself may get this"},
-    [FENCE_OWN_ANSWERED] = {"own_answered", false, "the engine's verdict on that"},
+    [FENCE_OWN_ANSWERED] = {"own_answered", false,
+			    "the engine's verdict on what only the fence itself may get"},
     [FENCE_DNS] = {"dns", false, "to the fence's resolver"},
-    [FENCE_DNS_ZONE] = {"dns_zone", false, "connections of its own"},
+    [FENCE_DNS_ZONE] = {"dns_zone", false, "its questions are connections of a zone of its own"},
 };
 
 const struct fence_set_spec nft_fence_sets[FENCE_SETS] = {
-    [FENCE_DIRECT4] = {"direct4", KEY_V4, true, false, "address rules that no deny rule touches"},
-    [FENCE_DIRECT6] = {"direct6", KEY_V6, true, false, "address rules that no deny rule touches"},
-    [FENCE_OPEN4] = {"open4", KEY_V4, false, false, "addresses of tcp:// and udp:// names"},
-    [FENCE_OPEN6] = {"open6", KEY_V6, false, false, "addresses of tcp:// and udp:// names"},
-    [FENCE_LEARNED4] = {"learned4", KEY_V4, false, false, "addresses of names; payloads are asked"},
-    [FENCE_LEARNED6] = {"learned6", KEY_V6, false, false, "addresses of names; payloads are asked"},
-    [FENCE_PAIRS4] = {"pairs4", KEY_PAIR4, true, true, "peer, listener: the rules of ingress"},
-    [FENCE_PAIRS6] = {"pairs6", KEY_PAIR6, true, true, "peer, listener: the rules of ingress"},
+    [FENCE_DIRECT4] = {"direct4", KEY_V4, true, false,
+		       "addresses of the policy that no deny rule touches"},
+    [FENCE_DIRECT6] = {"direct6", KEY_V6, true, false,
+		       "addresses of the policy that no deny rule touches"},
+    [FENCE_OPEN4] = {"open4", KEY_V4, false, false, "addresses that tcp:// and udp:// names have"},
+    [FENCE_OPEN6] = {"open6", KEY_V6, false, false, "addresses that tcp:// and udp:// names have"},
+    [FENCE_LEARNED4] = {"learned4", KEY_V4, false, false, "addresses that allowed names have"},
+    [FENCE_LEARNED6] = {"learned6", KEY_V6, false, false, "addresses that allowed names have"},
+    [FENCE_PAIRS4] = {"pairs4", KEY_PAIR4, true, true,
+		      "peers and the listeners that they may reach"},
+    [FENCE_PAIRS6] = {"pairs6", KEY_PAIR6, true, true,
+		      "peers and the listeners that they may reach"},
 };
 
 static struct nft_name name_of(const char *what, uint32_t fence)
