@@ -1,6 +1,7 @@
 #include "fw/probe.h"
 #include "fw/nft/batch.h"
 #include "fw/nft/nft.h"
+#include "fw/nft/statement.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,12 +54,12 @@ static void queue_xt(struct nftnl_rule *r)
 
 static void ct_mark(struct nftnl_rule *r)
 {
-	x_ct_mark(r, 0, 1);
+	nft_set_ct_mark(r, 0, 1);
 }
 
 static void ct_zone(struct nftnl_rule *r)
 {
-	x_ct_original_zone(r, 1);
+	nft_set_zone(r, 1);
 }
 
 static void reject(struct nftnl_rule *r)
@@ -68,7 +69,7 @@ static void reject(struct nftnl_rule *r)
 
 static void redirect(struct nftnl_rule *r)
 {
-	x_redirect(r, 53);
+	nft_redirect(r, 53);
 }
 
 static const struct feature features[] = {
@@ -92,9 +93,9 @@ static int try_feature(struct mnl_socket *nl, const struct feature *f)
 
 	if (n < 0)
 		return n;
-	batch_table_add(&b, f->table_flags);
-	batch_chain(&b, BATCH_EMPTY_CHAIN, -1, 0, NULL);
-	batch_chain(&b, "out", NF_INET_LOCAL_OUT, f->priority, f->type);
+	batch_table_add(&b, f->table_flags, NULL);
+	batch_chain(&b, &(struct chain_spec){BATCH_EMPTY_CHAIN});
+	batch_chain(&b, &(struct chain_spec){"out", NF_INET_LOCAL_OUT, f->priority, f->type});
 	if (f->rule) {
 		r = batch_rule_new(&b, "out");
 		f->rule(r);

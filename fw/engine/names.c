@@ -367,12 +367,8 @@ static size_t port_keep(struct names *n, const struct pair *p, const struct open
 		return 0;
 	x->told[set] = true;
 	n->n_told++;
-	*ret = (struct learn_entry){.addr = x->addr,
-				    .add = 1,
-				    .set = (uint8_t)set,
-				    .l4proto = l4proto,
-				    .port = o->port,
-				    .http = o->scheme == SCHEME_HTTP};
+	*ret = (struct learn_entry){
+	    .addr = x->addr, .add = 1, .set = (uint8_t)set, .l4proto = l4proto, .port = o->port};
 	return 1;
 }
 

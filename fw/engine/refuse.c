@@ -27,7 +27,7 @@ size_t passage_captured(const struct passage *w, const uint8_t **ret)
 }
 
 /* was: the mark that the packet came with. On the way out the chain that it was queued in takes the
- * verdict off it again: see nft_out.c. */
+ * verdict off it again: see fw/nft/verdict.c. */
 void verdict_out(struct fence *f, uint32_t id, uint32_t was, uint32_t answer)
 {
 	nfq_verdict(f->nfq, id, (was & ~PKT_VERDICT_MASK) | answer, true);

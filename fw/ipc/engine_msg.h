@@ -43,11 +43,12 @@
  * before and after. What is asked, or that it was answered; the verdict; and whether it was judged
  * to stay on this machine. The kernel looks up the route anew when a verdict changes the mark, and
  * without what the sender's socket said; so the verdict is washed off again before the kernel looks
- * at the mark (nft_out.c), and the rest stays as it was queued. */
+ * at the mark (fw/nft/verdict.c), and the rest stays as it was queued. */
 #define PKT_MARK_MASK    0x7f000000u
 #define PKT_ASK_MASK     0x70000000u
 #define PKT_VERDICT_MASK 0x0e000000u
 #define PKT_STAYS        0x01000000u /* to an address of this machine, by the loopback device */
+#define PKT_JUDGED_MASK  (PKT_ASK_MASK | PKT_VERDICT_MASK) /* all but which way it goes */
 
 #define PKT_ASK         0x10000000u /* nothing is known of its connection */
 #define PKT_ASK_FIRST   0x20000000u /* since its SYN no payload has left on its connection */
@@ -63,6 +64,23 @@
 #define PKT_ALLOW_INSPECT 0x06000000u /* this packet; each further payload is asked about again */
 #define PKT_ALLOW_OWN     0x08000000u /* if whoever gets it is of this fence */
 #define PKT_DENY          0x0a000000u
+
+/* The fields share no bit, and no value reaches out of its field. */
+#define MARK_IN(value, mask) ((value) != 0 && ((value) & ~(mask)) == 0)
+_Static_assert((PKT_ASK_MASK ^ PKT_VERDICT_MASK ^ PKT_STAYS) == PKT_MARK_MASK &&
+		   (PKT_ASK_MASK & PKT_VERDICT_MASK) == 0 &&
+		   ((PKT_ASK_MASK | PKT_VERDICT_MASK) & PKT_STAYS) == 0,
+	       "the fields of a packet's mark share a bit, or are not all of it");
+_Static_assert(MARK_IN(PKT_ASK, PKT_ASK_MASK) && MARK_IN(PKT_ASK_FIRST, PKT_ASK_MASK) &&
+		   MARK_IN(PKT_ASK_AGAIN, PKT_ASK_MASK) && MARK_IN(PKT_ASK_FOREIGN, PKT_ASK_MASK) &&
+		   MARK_IN(PKT_ASK_OWN, PKT_ASK_MASK) && MARK_IN(PKT_ASK_DEVICE, PKT_ASK_MASK) &&
+		   MARK_IN(PKT_PASS, PKT_ASK_MASK),
+	       "a question reaches out of its field");
+_Static_assert(MARK_IN(PKT_ALLOW_FLOW, PKT_VERDICT_MASK) &&
+		   MARK_IN(PKT_ALLOW_ONCE, PKT_VERDICT_MASK) &&
+		   MARK_IN(PKT_ALLOW_INSPECT, PKT_VERDICT_MASK) &&
+		   MARK_IN(PKT_ALLOW_OWN, PKT_VERDICT_MASK) && MARK_IN(PKT_DENY, PKT_VERDICT_MASK),
+	       "a verdict reaches out of its field");
 
 /* Conntrack mark: which generation of which fence knows the flow, and what of it. The bits that a
  * verdict and PKT_STAYS have in a packet's mark are none of ours here: host's rules copy one mark
@@ -83,8 +101,27 @@
 /* The same, and a listener had a packet of it that was no SYN (SYN cookies). */
 #define CT_DOUBT 0x70000000u
 
+_Static_assert((CT_EPOCH_MASK ^ CT_STATE_MASK) == CT_MARK_MASK &&
+		   (CT_EPOCH_MASK & CT_STATE_MASK) == 0,
+	       "the fields of a connection's mark share a bit, or are not all of it");
+_Static_assert(CT_VERIFIED == 0 && MARK_IN(CT_LOCAL, CT_STATE_MASK) &&
+		   MARK_IN(CT_FRESH, CT_STATE_MASK & ~CT_LOCAL) &&
+		   MARK_IN(CT_INSPECT, CT_STATE_MASK & ~CT_LOCAL) &&
+		   MARK_IN(CT_INBOUND, CT_STATE_MASK & ~CT_LOCAL) &&
+		   MARK_IN(CT_REFUSED, CT_STATE_MASK & ~CT_LOCAL) &&
+		   MARK_IN(CT_ASKED, CT_STATE_MASK & ~CT_LOCAL) &&
+		   MARK_IN(CT_OWN, CT_STATE_MASK & ~CT_LOCAL),
+	       "a state reaches out of its field, or into CT_LOCAL");
+/* Where the host copies one mark to the other, ours must not say in it what nobody said. */
+_Static_assert((CT_MARK_MASK & (PKT_VERDICT_MASK | PKT_STAYS)) == 0,
+	       "a connection's mark, copied to a packet, could look like a verdict");
+_Static_assert(((CT_EPOCH_MASK | CT_LOCAL) & PKT_MARK_MASK) == 0,
+	       "washing a packet's mark would take off what it has of its connection's");
+_Static_assert((CT_MARK_MASK & 0xffu) == 0, "the low byte is the host's");
+
 /* A fence has sent on this connection, whatever others did to its mark. */
 #define CT_LABEL_BIT 117
+_Static_assert(CT_LABEL_BIT < 128, "the kernel's labels have 128 bits");
 
 enum em_type {
 	EM_FENCE_ADD = 1,
@@ -137,7 +174,6 @@ struct learn_entry {
 	uint8_t set; /* enum learn_set */
 	uint8_t add; /* 0: take it out */
 	uint8_t l4proto;
-	uint8_t http; /* LEARN_NAMED, and first by an http:// rule */
 	uint16_t port;
 };
 

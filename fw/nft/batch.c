@@ -1,11 +1,13 @@
 #include "fw/nft/batch.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
 #include <libnftnl/object.h>
 #include <libnftnl/table.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <stdlib.h>
@@ -130,9 +132,10 @@ void batch_next(struct batch *b)
 		b->failed = true;
 }
 
-void batch_table_add(struct batch *b, uint32_t flags)
+void batch_table_add(struct batch *b, uint32_t flags, const char *comment)
 {
 	struct nftnl_table *t = nftnl_table_alloc();
+	struct nftnl_udata_buf *u;
 
 	if (!t) {
 		b->failed = true;
@@ -140,6 +143,11 @@ void batch_table_add(struct batch *b, uint32_t flags)
 	}
 	nftnl_table_set_str(t, NFTNL_TABLE_NAME, b->table);
 	nftnl_table_set_u32(t, NFTNL_TABLE_FLAGS, flags);
+	if ((u = batch_udata(b, NFTNL_UDATA_TABLE_COMMENT, comment))) {
+		nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, nftnl_udata_buf_data(u),
+				     nftnl_udata_buf_len(u));
+		nftnl_udata_buf_free(u);
+	}
 	nftnl_table_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWTABLE, NLM_F_CREATE), t);
 	batch_next(b);
 	nftnl_table_free(t);
@@ -160,6 +168,19 @@ void batch_table_del(struct batch *b)
 	nftnl_table_free(t);
 }
 
+struct nftnl_udata_buf *batch_udata(struct batch *b, uint8_t type, const char *comment)
+{
+	struct nftnl_udata_buf *u;
+
+	if (!comment)
+		return NULL;
+	assert(strlen(comment) <= COMMENT_BYTES_MAX);
+	u = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+	if (!u || !nftnl_udata_put_strz(u, type, comment))
+		b->failed = true;
+	return u;
+}
+
 static struct nftnl_chain *chain_new(struct batch *b, const char *name)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
@@ -173,17 +194,23 @@ static struct nftnl_chain *chain_new(struct batch *b, const char *name)
 	return c;
 }
 
-void batch_chain(struct batch *b, const char *name, int hook, int priority, const char *type)
+void batch_chain(struct batch *b, const struct chain_spec *spec)
 {
-	struct nftnl_chain *c = chain_new(b, name);
+	struct nftnl_chain *c = chain_new(b, spec->name);
+	struct nftnl_udata_buf *u;
 
 	if (!c)
 		return;
-	if (hook >= 0) {
-		nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, (uint32_t)hook);
-		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, priority);
-		nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, type);
+	if (spec->type) {
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, (uint32_t)spec->hook);
+		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, spec->priority);
+		nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, spec->type);
 		nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+	}
+	if ((u = batch_udata(b, NFTNL_UDATA_CHAIN_COMMENT, spec->comment))) {
+		nftnl_chain_set_data(c, NFTNL_CHAIN_USERDATA, nftnl_udata_buf_data(u),
+				     nftnl_udata_buf_len(u));
+		nftnl_udata_buf_free(u);
 	}
 	nftnl_chain_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE), c);
 	batch_next(b);
@@ -222,135 +249,6 @@ void batch_counter(struct batch *b, uint16_t type, const char *name)
 	nftnl_obj_free(o);
 }
 
-/* ---- sets ------------------------------------------------------------------------------------ */
-
-/* nft's own numbers of data types, so that `nft list ruleset` reads well (nftables datatype.h). */
-enum {
-	NFT_TYPE_IPADDR = 7,
-	NFT_TYPE_IP6ADDR = 8,
-	NFT_TYPE_INET_PROTOCOL = 12,
-	NFT_TYPE_INET_SERVICE = 13,
-	NFT_TYPE_MARK = 19,
-	NFT_TYPE_CGROUPV2 = 46,
-	NFT_TYPE_BITS = 6
-};
-
-static uint32_t concat_type(uint32_t address, bool pair)
-{
-	uint32_t first = pair ? address << NFT_TYPE_BITS | address : address;
-
-	return (first << NFT_TYPE_BITS | NFT_TYPE_INET_PROTOCOL) << NFT_TYPE_BITS |
-	       NFT_TYPE_INET_SERVICE;
-}
-
-static void shape_set(struct nftnl_set *s, enum key_shape shape, bool interval)
-{
-	bool v6 = shape == KEY_V6 || shape == KEY_PAIR6;
-	bool pair = shape == KEY_PAIR4 || shape == KEY_PAIR6;
-	uint8_t address = v6 ? 16 : 4, fields[16] = {address, 1, 2},
-		pair_fields[16] = {address, address, 1, 2};
-
-	if (shape == KEY_CGROUP || shape == KEY_MARK) {
-		bool mark = shape == KEY_MARK;
-
-		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_MAP);
-		nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, mark ? NFT_TYPE_MARK : NFT_TYPE_CGROUPV2);
-		nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, mark ? 4 : 8);
-		nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
-		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, 16);
-		return;
-	}
-	if (shape == KEY_PROTO) {
-		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, 0);
-		nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, NFT_TYPE_INET_PROTOCOL);
-		nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, 1);
-		return;
-	}
-	nftnl_set_set_u32(s, NFTNL_SET_FLAGS,
-			  NFT_SET_CONCAT | (interval ? (uint32_t)NFT_SET_INTERVAL : 0));
-	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE,
-			  concat_type(v6 ? NFT_TYPE_IP6ADDR : NFT_TYPE_IPADDR, pair));
-	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, (pair ? 2u : 1u) * address + 8);
-	nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, pair ? pair_fields : fields, sizeof(fields));
-}
-
-static struct nftnl_set *set_new(struct batch *b, const char *name)
-{
-	struct nftnl_set *s = nftnl_set_alloc();
-
-	if (!s) {
-		b->failed = true;
-		return NULL;
-	}
-	nftnl_set_set_str(s, NFTNL_SET_TABLE, b->table);
-	nftnl_set_set_str(s, NFTNL_SET_NAME, name);
-	return s;
-}
-
-void batch_set(struct batch *b, const char *name, enum key_shape shape, bool interval)
-{
-	struct nftnl_set *s = set_new(b, name);
-
-	if (!s)
-		return;
-	nftnl_set_set_u32(s, NFTNL_SET_FAMILY, NFPROTO_INET);
-	nftnl_set_set_u32(s, NFTNL_SET_ID, ++b->set_id);
-	shape_set(s, shape, interval);
-	nftnl_set_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWSET, NLM_F_CREATE), s);
-	batch_next(b);
-	nftnl_set_free(s);
-}
-
-void batch_set_del(struct batch *b, const char *name)
-{
-	struct nftnl_set *s = set_new(b, name);
-
-	if (!s)
-		return;
-	nftnl_set_nlmsg_build_payload(batch_msg(b, NFT_MSG_DELSET, 0), s);
-	batch_next(b);
-	nftnl_set_free(s);
-}
-
-void batch_set_flush(struct batch *b, const char *name)
-{
-	batch_elems(b, NFT_MSG_DELSETELEM, set_new(b, name));
-}
-
-struct nftnl_set *batch_elems_new(struct batch *b, const char *set)
-{
-	return set_new(b, set);
-}
-
-void batch_elem(struct nftnl_set *s, const struct set_key *key, const struct set_key *key_end,
-		const char *goto_chain)
-{
-	struct nftnl_set_elem *e = s ? nftnl_set_elem_alloc() : NULL;
-
-	if (!e)
-		return;
-	nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key->b, key->n);
-	if (key_end)
-		nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY_END, key_end->b, key_end->n);
-	if (goto_chain) {
-		nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_VERDICT, (uint32_t)NFT_GOTO);
-		nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, goto_chain);
-	}
-	nftnl_set_elem_add(s, e);
-}
-
-void batch_elems(struct batch *b, uint16_t type, struct nftnl_set *s)
-{
-	if (!s) {
-		b->failed = true;
-		return;
-	}
-	nftnl_set_elems_nlmsg_build_payload(
-	    batch_msg(b, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0), s);
-	batch_next(b);
-	nftnl_set_free(s);
-}
-
 /* ---- rules ----------------------------------------------------------------------------------- */
 
 struct nftnl_rule *batch_rule_new(struct batch *b, const char *chain)
@@ -365,6 +263,17 @@ struct nftnl_rule *batch_rule_new(struct batch *b, const char *chain)
 	nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, chain);
 	nftnl_rule_set_u32(r, NFTNL_RULE_FAMILY, NFPROTO_INET);
 	return r;
+}
+
+void batch_comment(struct batch *b, struct nftnl_rule *r, const char *comment)
+{
+	struct nftnl_udata_buf *u = r ? batch_udata(b, NFTNL_UDATA_RULE_COMMENT, comment) : NULL;
+
+	if (!u)
+		return;
+	nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(u),
+			    nftnl_udata_buf_len(u));
+	nftnl_udata_buf_free(u);
 }
 
 void batch_rule(struct batch *b, struct nftnl_rule *r)

@@ -1,4 +1,3 @@
-/* The expressions that our rules are made of, one function each. */
 #include <stdio.h> /* libnftnl/expr.h needs it */
 
 #include <arpa/inet.h>
@@ -8,8 +7,7 @@
 #include <linux/netfilter/xt_NFQUEUE.h>
 #include <stdlib.h>
 
-#include "fw/ipc/engine_msg.h"
-#include "fw/nft/batch.h"
+#include "fw/nft/expr.h"
 
 /* A NULL rule (out of memory) takes no expressions; batch_rule and the failed flag end it. */
 static struct nftnl_expr *expr(struct nftnl_rule *r, const char *name)
@@ -31,6 +29,16 @@ void x_meta_load(struct nftnl_rule *r, uint32_t key, uint32_t reg)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, reg);
 }
 
+void x_meta_store(struct nftnl_rule *r, uint32_t key, uint32_t reg)
+{
+	struct nftnl_expr *e = expr(r, "meta");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, reg);
+}
+
 void x_ct_load(struct nftnl_rule *r, uint32_t key, uint32_t reg)
 {
 	struct nftnl_expr *e = expr(r, "ct");
@@ -39,6 +47,37 @@ void x_ct_load(struct nftnl_rule *r, uint32_t key, uint32_t reg)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, reg);
+}
+
+void x_ct_store(struct nftnl_rule *r, uint32_t key, uint32_t reg)
+{
+	struct nftnl_expr *e = expr(r, "ct");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, reg);
+}
+
+void x_ct_store_original(struct nftnl_rule *r, uint32_t key, uint32_t reg)
+{
+	struct nftnl_expr *e = expr(r, "ct");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, reg);
+}
+
+void x_value(struct nftnl_rule *r, uint32_t reg, const void *data, uint32_t len)
+{
+	struct nftnl_expr *e = expr(r, "immediate");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, reg);
+	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, data, len);
 }
 
 void x_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg)
@@ -64,18 +103,18 @@ void x_socket_cgroup(struct nftnl_rule *r, uint32_t level, uint32_t reg)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_DREG, reg);
 }
 
-/* Only such a socket has a mark that could be loaded. */
-void x_socket_full(struct nftnl_rule *r)
+void x_socket_mark(struct nftnl_rule *r, uint32_t reg)
 {
 	struct nftnl_expr *e = expr(r, "socket");
 
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_KEY, NFT_SOCKET_MARK);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_DREG, reg);
 }
 
-void x_mask(struct nftnl_rule *r, uint32_t reg, uint32_t mask, uint32_t xor_bits)
+void x_bits(struct nftnl_rule *r, uint32_t reg, const void *mask, const void *xor_bits,
+	    uint32_t len)
 {
 	struct nftnl_expr *e = expr(r, "bitwise");
 
@@ -83,9 +122,14 @@ void x_mask(struct nftnl_rule *r, uint32_t reg, uint32_t mask, uint32_t xor_bits
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, reg);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, reg);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, sizeof(mask));
-	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &mask, sizeof(mask));
-	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &xor_bits, sizeof(xor_bits));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, mask, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, xor_bits, len);
+}
+
+void x_mask(struct nftnl_rule *r, uint32_t reg, uint32_t mask, uint32_t xor_bits)
+{
+	x_bits(r, reg, &mask, &xor_bits, sizeof(mask));
 }
 
 static void cmp(struct nftnl_rule *r, uint32_t op, uint32_t reg, const void *data, uint32_t len)
@@ -150,95 +194,6 @@ void x_lookup(struct nftnl_rule *r, const char *set, uint32_t reg, bool verdict_
 	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
 	if (verdict_map)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
-}
-
-void x_meta_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits)
-{
-	struct nftnl_expr *e;
-
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, ~mask, bits);
-	e = expr(r, "meta");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_MARK);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, NFT_REG_1);
-}
-
-void x_ct_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits)
-{
-	struct nftnl_expr *e;
-
-	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, ~mask, bits);
-	e = expr(r, "ct");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
-}
-
-static void x_value(struct nftnl_rule *r, const void *data, uint32_t len)
-{
-	struct nftnl_expr *e = expr(r, "immediate");
-
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
-	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, data, len);
-}
-
-void x_ct_original_zone(struct nftnl_rule *r, uint16_t zone)
-{
-	struct nftnl_expr *e;
-
-	x_value(r, &zone, sizeof(zone));
-	e = expr(r, "ct");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_ZONE);
-	nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
-}
-
-static void label(uint32_t ret[4])
-{
-	for (int i = 0; i < 4; i++)
-		ret[i] = 0;
-	ret[CT_LABEL_BIT / 32] = 1u << CT_LABEL_BIT % 32;
-}
-
-void x_ct_label_set(struct nftnl_rule *r)
-{
-	struct nftnl_expr *e;
-	uint32_t bits[4];
-
-	label(bits);
-	x_value(r, bits, sizeof(bits));
-	e = expr(r, "ct");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_LABELS);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
-}
-
-void x_ct_label_match(struct nftnl_rule *r)
-{
-	static const uint32_t none[4];
-	struct nftnl_expr *e;
-	uint32_t bits[4];
-
-	label(bits);
-	x_ct_load(r, NFT_CT_LABELS, NFT_REG_1);
-	e = expr(r, "bitwise");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, sizeof(bits));
-	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, bits, sizeof(bits));
-	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, none, sizeof(none));
-	cmp(r, NFT_CMP_EQ, NFT_REG_1, bits, sizeof(bits));
 }
 
 void x_verdict(struct nftnl_rule *r, int verdict, const char *chain)
@@ -320,16 +275,13 @@ void x_reject(struct nftnl_rule *r, bool tcp_reset)
 			  tcp_reset ? 0 : NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
 }
 
-void x_redirect(struct nftnl_rule *r, uint16_t port)
+void x_redirect(struct nftnl_rule *r, uint32_t reg)
 {
-	uint16_t be = htons(port);
-	struct nftnl_expr *e;
+	struct nftnl_expr *e = expr(r, "redir");
 
-	x_value(r, &be, sizeof(be));
-	e = expr(r, "redir");
 	if (!e)
 		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_REDIR_REG_PROTO_MIN, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_REDIR_REG_PROTO_MAX, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_REDIR_REG_PROTO_MIN, reg);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_REDIR_REG_PROTO_MAX, reg);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_REDIR_FLAGS, 2); /* NF_NAT_RANGE_PROTO_SPECIFIED */
 }

@@ -1,23 +1,24 @@
 /* The kernel rules: one table `inet agentfw`, and in it a few chains and sets a fence.
  *
- *     zone   filter output -300 UDP to port 53: socket cgroupv2 vmap @dns_zone -> z<N>
- *     dns    nat output -100    port 53: socket cgroupv2 vmap @dns_fence    -> n<N>
- *     wash   filter output -2   what a sender put into our bits of the mark: off
- *     out    filter output -1   a verdict: socket cgroupv2 level 2 vmap @answered -> a<N>
- *                               socket cgroupv2 level 2 vmap @fences        -> f<N>
- *                               socket cgroupv2 level 1 vmap @ours          -> dead
- *                               a fence's resolver, see nft_resolver.c      -> dead
- *     in     filter input 10    by lo, from a fence to itself only: ct mark vmap @own -> w<N>
- *                               begun by others: socket cgroupv2 vmap @inside -> i<N>
- *     in_after filter input 20  a verdict: ct mark vmap @own_answered       -> wa<N>
- *                               socket cgroupv2 vmap @in_answered           -> ia<N>
- *     leave  filter postrouting -1000, last 1000  see nft_self.c
+ *     wash      output -2     what a sender put into our bits of the mark is taken off
+ *     out       output -1     by the sender's cgroup to its fence: out_N; a verdict to answered_N
+ *     dns_zone  output -300   UDP to port 53 of a fence: dns_zone_N
+ *     dns       output -100   port 53 of a fence: dns_N
+ *     in        input 10      by the receiver's cgroup to its fence: in_N; what a fence sent to
+ *                             itself: own_N
+ *     in_verdict input 20     a verdict on that: in_answered_N, own_answered_N
+ *     leave     postrouting -1000, last_look 1000: does it go the way that was judged?
  *
- * f<N> (IPv6: f6_<N>) passes what was verified (conntrack mark), what an address rule allows, and
- * packets without payload to learned addresses; all the rest goes to the fence's own queue. The
- * engine's verdict brings the packet to the chain once more (NF_REPEAT), where a<N> turns it into
- * the conntrack mark or a reject; for i<N> and w<N> see nft_ingress.c. Everything is done in single
- * transactions over one socket, which owns the table where the kernel has that. */
+ * What else there is, with a word of explanation each: names.c. The text of all rules is at the
+ * heads of base.c, base_in.c, way.c, plain.c, self.c (the whole table's), fence.c, out.c, flow.c,
+ * verdict.c, ingress.c and own.c (a fence's), and tests/net/test_rules.py compares it with what the
+ * kernel says.
+ *
+ * out_N passes what was verified (conntrack mark), what an address rule allows, and packets without
+ * payload to learned addresses; all the rest goes to the fence's own queue. The engine's verdict
+ * brings the packet to the chain once more (NF_REPEAT), where answered_N turns it into the
+ * conntrack mark or a reject. Everything is done in single transactions over one socket, which owns
+ * the table where the kernel has that. */
 #ifndef AGENTFW_NFT_H
 #define AGENTFW_NFT_H
 

@@ -1,28 +1,34 @@
 /* Who may speak to a fence's resolver: the fence. What anybody else on this machine asks it would
  * be written down as a question of the fence's, and learned from.
  *
- *     out   what is of no fence, by the loopback device, to an address in @resolvers4, 6   -> dead
+ *     chain out {
+ *         ...
+ *         oif "lo" ip daddr . meta l4proto . th dport @resolvers4 goto reject_all
+ *         oif "lo" ip6 daddr . meta l4proto . th dport @resolvers6 goto reject_all
+ *         ...
+ *     }
  */
-#include "fw/nft/table.h"
+#include "fw/nft/resolver.h"
 
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
 
-static const char *const sets[] = {"resolvers4", "resolvers6"};
+#include "fw/nft/match.h"
+#include "fw/nft/names.h"
+#include "fw/nft/set.h"
+
+static const char *const sets[] = {SET_RESOLVERS4, SET_RESOLVERS6};
 
 void nft_resolver_rules(struct batch *b)
 {
 	for (unsigned v6 = 0; v6 < 2; v6++) {
-		struct nftnl_rule *r;
+		struct nftnl_rule *r = batch_rule_new(b, CHAIN_OUT);
 
-		batch_set(b, sets[v6], v6 ? KEY_V6 : KEY_V4, false);
-		r = batch_rule_new(b, "out");
-		x_meta_load(r, NFT_META_OIF, NFT_REG_1);
-		x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
+		batch_comment(b, r, "who is in no fence does not ask a fence's resolver");
+		nft_match_oif_lo(r, true);
 		nft_match_family(r, v6);
-		nft_load_key(r, v6);
-		x_lookup(r, sets[v6], NFT_REG32_00, false);
-		x_verdict(r, NFT_GOTO, NFT_DEAD_CHAIN);
+		nft_match_destination(r, sets[v6], v6);
+		x_verdict(r, NFT_GOTO, CHAIN_REJECT_ALL);
 		batch_rule(b, r);
 	}
 }
@@ -36,7 +42,7 @@ void nft_resolver_elems(struct batch *b, const struct nft_fence *f, uint16_t typ
 		struct nftnl_set *s = batch_elems_new(b, sets[v6]);
 
 		for (size_t i = 0; i < sizeof(protocols); i++) {
-			struct set_key k = nft_addr_key(&self[v6], protocols[i], f->dns_port);
+			struct set_key k = set_key_addr(&self[v6], protocols[i], f->dns_port);
 
 			batch_elem(s, &k, NULL, NULL);
 		}

@@ -3,60 +3,117 @@
  * name the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO), and then
  * they leave by it, with whatever they carry, for the next router to see.
  *
- *     from f<N>, f6_<N>     does not stay here, and is for a loopback address: ask
- *     from u<N>, l4_<N> …   does not stay here, and is for any address of this machine: ask
- *     leave  filter postrouting -1000  has our mark -> leave_marked
- *     leave_marked          it goes otherwise than it was judged: dropped, counted; else it keeps
- *                           the mark of what may go, for the last look behind all hooks. Where
- *                           nobody looks, or the host has marked it too, it has none from here on:
- *                           rules of the host's that compare the whole mark find their own
- *                           What stays on this machine keeps a mark until it comes in, which says
- *                           who sent it (see nft_ingress.c): an entry only says who had the ports
- *     last   filter postrouting 1000  only for a last look. The host has marked it: where its
- * socket is in a cgroup of ours it has come this way, and gets our mark again
+ * On the way out (out_N, out6_N, and for any address of this machine unmarked4_N, to_learned4_N and
+ * those of IPv6) the engine is asked about it. Where packets leave:
+ *
+ *     chain leave {
+ *         meta mark & $PKT_ASK_MASK != 0x00000000 goto leave_marked
+ *     }
+ *     chain leave_marked {
+ *         meta mark & $PKT_STAYS == $PKT_STAYS oif != "lo" counter name "stray" drop
+ *         oif != "lo" ip daddr 127.0.0.0/8 counter name "stray" drop
+ *         oif != "lo" ip6 daddr ::1 counter name "stray" drop
+ *         meta mark & $PKT_ASK_MASK == $PKT_ASK_OWN accept
+ *         meta mark & $PKT_ASK_MASK != $PKT_PASS \
+ *             ct mark & $CT_STATE_MASK == $CT_OWN | $CT_LOCAL oif "lo" \
+ *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_ASK_OWN | $PKT_STAYS accept
+ *         meta mark & $PKT_ASK_MASK != $PKT_PASS \
+ *             ct mark & $CT_STATE_MASK == $CT_DOUBT | $CT_LOCAL oif "lo" \
+ *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_ASK_OWN | $PKT_STAYS accept
+ *         meta mark & $PKT_STAYS == $PKT_STAYS oif "lo" \
+ *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_PASS | $PKT_STAYS accept
+ *         meta mark & ~$PKT_MARK_MASK == 0x00000000 \
+ *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_PASS \
+ *             accept                                       # if last look
+ *         meta mark set meta mark & ~$PKT_MARK_MASK
+ *     }
+ *     chain last_look {                                    # if last look
+ *         meta mark & ~$PKT_MARK_MASK != 0x00000000 ct label 117 \
+ *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_PASS
+ *     }
+ *
+ * What goes as it was judged keeps the mark of what may go, for the last look behind all hooks.
+ * Where nobody looks, or the host has marked it too, it has none from here on: rules of the host's
+ * that compare the whole mark find their own. What stays on this machine keeps a mark until it
+ * comes in, which says who sent it (see base_in.c): an entry only says who had the ports.
  *
  * At the output a redirected packet still has the device of the server that it named, so where
  * anything really goes is known only when it goes; there no rule can ask for the cgroup, or reject,
  * so the mark has to say what was judged. */
-#include "fw/nft/table.h"
+#include "fw/nft/self.h"
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/rtnetlink.h>
 
+#include "fw/ipc/engine_msg.h"
 #include "fw/ipc/holes.h"
-
-#define IP4_LOOPBACK 127
-#define MARKED_CHAIN "leave_marked"
-
-void nft_match_elsewhere(struct nftnl_rule *r)
-{
-	x_meta_load(r, NFT_META_OIF, NFT_REG_1);
-	x_cmp_ne32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
-}
-
-static void match_oif_lo(struct nftnl_rule *r)
-{
-	x_meta_load(r, NFT_META_OIF, NFT_REG_1);
-	x_cmp32(r, NFT_REG_1, NFT_LOOPBACK_IFINDEX);
-}
-
-void nft_match_loopback(struct nftnl_rule *r, bool v6)
-{
-	static const uint8_t self[16] = {[15] = 1};
-
-	x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v6 ? IP6_DADDR_OFFSET : IP4_DADDR_OFFSET,
-		  v6 ? 16 : 1, NFT_REG_1);
-	if (v6)
-		x_cmp(r, NFT_REG_1, self, sizeof(self));
-	else
-		x_cmp8(r, NFT_REG_1, IP4_LOOPBACK);
-}
+#include "fw/nft/match.h"
+#include "fw/nft/names.h"
+#include "fw/nft/statement.h"
+#include "fw/nft/verdict.h"
 
 static void stray(struct batch *b, struct nftnl_rule *r)
 {
-	x_counter_ref(r, NFT_STRAY_COUNTER);
+	x_counter_ref(r, COUNTER_STRAY);
 	x_verdict(r, NF_DROP, NULL);
+	batch_rule(b, r);
+}
+
+static void stray_rules(struct batch *b)
+{
+	struct nftnl_rule *r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
+
+	batch_comment(b, r, "judged to stay, and about to leave");
+	nft_match_way(r, true);
+	nft_match_oif_lo(r, false);
+	stray(b, r);
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
+		nft_match_oif_lo(r, false);
+		nft_match_family(r, v6);
+		nft_match_loopback(r, v6);
+		stray(b, r);
+	}
+}
+
+/* What only the fence itself may get, and what else stays on this machine. */
+static void staying_rules(struct batch *b)
+{
+	struct nftnl_rule *r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
+
+	batch_comment(b, r, "to the fence itself only: marked4 and marked6 said so");
+	nft_match_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	for (unsigned doubt = 0; doubt < 2; doubt++) {
+		r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
+		batch_comment(b, r, "the same by a verdict; somebody's answer has PKT_PASS");
+		nft_match_mark_not(r, PKT_ASK_MASK, PKT_PASS);
+		nft_match_ct_mark(r, CT_STATE_MASK, (doubt ? CT_DOUBT : CT_OWN) | CT_LOCAL);
+		nft_match_oif_lo(r, true);
+		nft_set_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
+	r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
+	batch_comment(b, r, "it stays: whoever gets it sees that a fence sent it");
+	nft_match_way(r, true);
+	nft_match_oif_lo(r, true);
+	nft_set_mark(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+}
+
+static void last_look(struct batch *b)
+{
+	struct nftnl_rule *r;
+
+	batch_chain(b, &nft_last_look_chain);
+	r = batch_rule_new(b, CHAIN_LAST_LOOK);
+	batch_comment(b, r, "a fence has sent on this connection, so it has come by `leave`");
+	nft_match_mark_not(r, ~PKT_MARK_MASK, 0);
+	nft_match_ct_label(r);
+	nft_set_mark(r, PKT_MARK_MASK, PKT_PASS);
 	batch_rule(b, r);
 }
 
@@ -64,79 +121,29 @@ void nft_self_leave(const struct nft *n, struct batch *b)
 {
 	struct nftnl_rule *r;
 
-	batch_chain(b, MARKED_CHAIN, -1, 0, NULL);
-	batch_counter(b, NFT_MSG_NEWOBJ, NFT_STRAY_COUNTER);
+	batch_counter(b, NFT_MSG_NEWOBJ, COUNTER_STRAY);
+	if (n->last_look)
+		last_look(b);
 	if (hole("device"))
 		return;
-	r = batch_rule_new(b, "leave");
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, PKT_ASK_MASK, 0);
-	x_cmp_ne32(r, NFT_REG_1, 0);
-	x_verdict(r, NFT_GOTO, MARKED_CHAIN);
+	r = batch_rule_new(b, CHAIN_LEAVE);
+	nft_match_mark_not(r, PKT_ASK_MASK, 0);
+	x_verdict(r, NFT_GOTO, CHAIN_LEAVE_MARKED);
 	batch_rule(b, r);
-	r = batch_rule_new(b, MARKED_CHAIN);
-	nft_match_mark(r, PKT_STAYS, PKT_STAYS);
-	nft_match_elsewhere(r);
-	stray(b, r);
-	for (unsigned v6 = 0; v6 < 2; v6++) {
-		r = batch_rule_new(b, MARKED_CHAIN);
-		nft_match_elsewhere(r);
-		nft_match_family(r, v6);
-		nft_match_loopback(r, v6);
-		stray(b, r);
-	}
-	r = batch_rule_new(b, MARKED_CHAIN); /* by m<N> */
-	nft_match_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
-	for (unsigned doubt = 0; doubt < 2; doubt++) {
-		/* by a verdict; an answer of somebody's has PKT_PASS */
-		r = batch_rule_new(b, MARKED_CHAIN);
-		x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-		x_mask(r, NFT_REG_1, PKT_ASK_MASK, 0);
-		x_cmp_ne32(r, NFT_REG_1, PKT_PASS);
-		x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
-		x_mask(r, NFT_REG_1, CT_STATE_MASK, 0);
-		x_cmp32(r, NFT_REG_1, (doubt ? CT_DOUBT : CT_OWN) | CT_LOCAL);
-		match_oif_lo(r);
-		x_meta_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
+	stray_rules(b);
+	staying_rules(b);
+	if (n->last_look) {
+		r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
+		batch_comment(b, r, "it may go: for the look behind all hooks");
+		nft_match_mark(r, ~PKT_MARK_MASK, 0);
+		nft_set_mark(r, PKT_JUDGED_MASK, PKT_PASS);
 		x_verdict(r, NF_ACCEPT, NULL);
 		batch_rule(b, r);
 	}
-	r = batch_rule_new(b, MARKED_CHAIN);
-	nft_match_mark(r, PKT_STAYS, PKT_STAYS);
-	match_oif_lo(r);
-	x_meta_mark(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);
-	x_verdict(r, NF_ACCEPT, NULL);
+	r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
+	batch_comment(b, r, "the host's rules find their own mark and no more");
+	nft_set_mark(r, PKT_MARK_MASK, 0);
 	batch_rule(b, r);
-	for (unsigned host = 0; host < 2; host++) {
-		r = batch_rule_new(b, MARKED_CHAIN);
-		if (n->last_look && !host) {
-			nft_match_mark(r, ~PKT_MARK_MASK, 0);
-			x_meta_mark(r, PKT_ASK_MASK | PKT_VERDICT_MASK, PKT_PASS);
-			x_verdict(r, NF_ACCEPT, NULL);
-		} else {
-			x_meta_mark(r, PKT_MARK_MASK, 0);
-		}
-		batch_rule(b, r);
-	}
-}
-
-void nft_self_last(struct batch *b)
-{
-	struct nftnl_rule *r = batch_rule_new(b, "last");
-
-	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
-	x_mask(r, NFT_REG_1, ~PKT_MARK_MASK, 0);
-	x_cmp_ne32(r, NFT_REG_1, 0);
-	x_ct_label_match(r);
-	x_meta_mark(r, PKT_MARK_MASK, PKT_PASS);
-	batch_rule(b, r);
-}
-
-static void match_leaves(struct nftnl_rule *r)
-{
-	nft_match_mark(r, PKT_STAYS, 0);
 }
 
 void nft_self(struct batch *b, const struct nft_fence *f, const char *chain, bool v6)
@@ -146,10 +153,10 @@ void nft_self(struct batch *b, const struct nft_fence *f, const char *chain, boo
 	if (hole("device"))
 		return;
 	r = batch_rule_new(b, chain);
+	batch_comment(b, r, "a loopback address by another device than lo");
 	nft_match_loopback(r, v6);
-	match_leaves(r);
-	nft_ask(r, f, PKT_ASK_DEVICE);
-	batch_rule(b, r);
+	nft_match_way(r, false);
+	nft_ask(b, r, f, PKT_ASK_DEVICE);
 }
 
 void nft_self_new(const struct nft *n, struct batch *b, const struct nft_fence *f,
@@ -160,9 +167,8 @@ void nft_self_new(const struct nft *n, struct batch *b, const struct nft_fence *
 	if (!n->fib || hole("device"))
 		return;
 	r = batch_rule_new(b, chain);
-	match_leaves(r);
-	x_fib_destination(r, NFT_REG_1);
-	x_cmp32(r, NFT_REG_1, RTN_LOCAL);
-	nft_ask(r, f, PKT_ASK_DEVICE);
-	batch_rule(b, r);
+	batch_comment(b, r, "an address of this machine by a device that leads away");
+	nft_match_way(r, false);
+	nft_match_destination_local(r);
+	nft_ask(b, r, f, PKT_ASK_DEVICE);
 }

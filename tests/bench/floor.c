@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 
 #include "fw/nft/batch.h"
-#include "fw/nft/nft.h"
+#include "fw/nft/statement.h"
 
 #define QUEUE        777
 #define MARK         1
@@ -37,10 +37,10 @@ static int rules(struct mnl_socket *nl, uint16_t port, bool native)
 
 	if (err < 0)
 		return err;
-	batch_table_add(&b, 0);
-	batch_chain(&b, BATCH_EMPTY_CHAIN, -1, 0, NULL);
-	batch_chain(&b, "out", NF_INET_LOCAL_OUT, 0, "filter");
-	batch_chain(&b, "after", NF_INET_LOCAL_OUT, 10, "filter");
+	batch_table_add(&b, 0, NULL);
+	batch_chain(&b, &(struct chain_spec){BATCH_EMPTY_CHAIN});
+	batch_chain(&b, &(struct chain_spec){"out", NF_INET_LOCAL_OUT, 0, "filter"});
+	batch_chain(&b, &(struct chain_spec){"after", NF_INET_LOCAL_OUT, 10, "filter"});
 	r = batch_rule_new(&b, "out");
 	x_ct_load(r, NFT_CT_MARK, NFT_REG_1);
 	x_cmp32(r, NFT_REG_1, MARK);
@@ -59,7 +59,7 @@ static int rules(struct mnl_socket *nl, uint16_t port, bool native)
 	r = batch_rule_new(&b, "after");
 	x_meta_load(r, NFT_META_MARK, NFT_REG_1);
 	x_cmp32(r, NFT_REG_1, MARK);
-	x_ct_mark(r, ~0u, MARK);
+	nft_set_ct_mark(r, ~0u, MARK);
 	batch_rule(&b, r);
 	return batch_commit(&b);
 }

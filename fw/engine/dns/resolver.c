@@ -115,7 +115,7 @@ static bool on_query(void *arg, const struct dns_client *c, const uint8_t *msg, 
 	struct match why;
 	int rcode = DNS_FORMERR;
 
-	/* The rules see to it where the kernel can (nft_out.c): the answer would go to somebody
+	/* The rules see to it where the kernel can (fw/nft/flow.c): the answer would go to somebody
 	 * else. */
 	if (c->addr.family == 6 && !addr_is_loopback(&c->addr) &&
 	    !rf->r->ops.is_local(rf->r->arg, &c->addr)) {

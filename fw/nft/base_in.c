@@ -1,0 +1,130 @@
+/* What comes in: by its receiver's cgroup to the fence, and what a fence sent to itself.
+ *
+ *     chain in {
+ *         iif "lo" meta mark & ($PKT_MARK_MASK & ~$PKT_ALLOW_OWN) == $PKT_ASK_OWN | $PKT_STAYS \
+ *             goto in_own
+ *         iif "lo" meta mark & $CT_MARK_MASK vmap @fence_own
+ *         ct direction reply accept
+ *         ct direction original socket cgroupv2 level 2 vmap @fence_in
+ *         ct state untracked socket cgroupv2 level 2 vmap @fence_in
+ *     }
+ *     chain in_own {
+ *         ct mark & $CT_MARK_MASK vmap @fence_own
+ *         counter name "stray" goto reject_all
+ *     }
+ *     chain in_verdict {
+ *         meta mark & $PKT_JUDGED_MASK != 0x00000000 jump in_marked
+ *     }
+ *     chain in_marked {
+ *         meta mark & $PKT_MARK_MASK == $PKT_PASS | $PKT_STAYS \
+ *             meta mark set meta mark & ~$PKT_MARK_MASK accept
+ *         meta mark & $PKT_VERDICT_MASK == 0x00000000 accept
+ *         meta mark & $PKT_JUDGED_MASK == $PKT_ASK_OWN | $PKT_DENY \
+ *             goto reject_all
+ *         ct mark & $CT_MARK_MASK vmap @fence_own_answered
+ *         ct direction reply accept
+ *         socket cgroupv2 level 2 vmap @fence_in_answered
+ *     }
+ */
+#include "fw/nft/base.h"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "fw/ipc/engine_msg.h"
+#include "fw/nft/match.h"
+#include "fw/nft/names.h"
+#include "fw/nft/statement.h"
+
+/* What a fence sent that only itself may get. The packet says so, by a mark that `leave` put there:
+ * others may have the same ports, and so the same entry. Rules of the host's may have put the
+ * entry's mark in its place. PKT_ALLOW_OWN: the engine has it looked at once more. */
+static void own_rules(struct batch *b)
+{
+	struct nftnl_rule *r = batch_rule_new(b, CHAIN_IN);
+
+	batch_comment(b, r, "a fence sent this to itself, as `leave` wrote into the mark");
+	nft_match_iif_lo(r, true);
+	nft_match_mark(r, PKT_MARK_MASK & ~PKT_ALLOW_OWN, PKT_ASK_OWN | PKT_STAYS);
+	x_verdict(r, NFT_GOTO, CHAIN_IN_OWN);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN);
+	batch_comment(b, r, "the same, where rules of the host have copied the connection's mark");
+	nft_match_iif_lo(r, true);
+	nft_find_mark(r, MAP_OWN);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN_OWN);
+	nft_find_ct_mark(r, MAP_OWN);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN_OWN);
+	batch_comment(b, r, "its connection has lost our mark: nobody knows whose it is");
+	x_counter_ref(r, COUNTER_STRAY);
+	x_verdict(r, NFT_GOTO, CHAIN_REJECT_ALL);
+	batch_rule(b, r);
+}
+
+/* At the input only what goes the way that its flow began is a question: the flow is let in or was.
+ * Not only its first packet, for it may have begun with who had the port before. */
+static void listener_rules(struct batch *b)
+{
+	struct nftnl_rule *r = batch_rule_new(b, CHAIN_IN);
+
+	batch_comment(b, r, "answers, in flows that the receiver began");
+	nft_match_reply(r, true);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN);
+	nft_match_reply(r, false);
+	nft_find_cgroup(r, NFT_CGROUP_LEVEL, MAP_IN);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN);
+	batch_comment(b, r, "each untracked packet opens a flow");
+	nft_match_ct_state(r, NF_CT_STATE_UNTRACKED_BIT);
+	nft_find_cgroup(r, NFT_CGROUP_LEVEL, MAP_IN);
+	batch_rule(b, r);
+}
+
+/* At the input a packet may have a mark of the host's own rules, which often put the connection's
+ * mark there; what is not in a fence keeps it. */
+static void verdict_rules(struct batch *b)
+{
+	struct nftnl_rule *r = batch_rule_new(b, CHAIN_IN_VERDICT);
+
+	nft_match_mark_not(r, PKT_JUDGED_MASK, 0);
+	x_verdict(r, NFT_JUMP, CHAIN_IN_MARKED);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN_MARKED);
+	batch_comment(b, r, "a fence sent it, and somebody gets it: our mark ends here");
+	nft_match_mark(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);
+	nft_set_mark(r, PKT_MARK_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN_MARKED);
+	batch_comment(b, r, "no verdict: a mark of the host's");
+	nft_match_mark(r, PKT_VERDICT_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN_MARKED);
+	batch_comment(b, r, "from a fence to itself, and refused");
+	nft_match_mark(r, PKT_JUDGED_MASK, PKT_ASK_OWN | PKT_DENY);
+	x_verdict(r, NFT_GOTO, CHAIN_REJECT_ALL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN_MARKED);
+	nft_find_ct_mark(r, MAP_OWN_ANSWERED);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN_MARKED);
+	nft_match_reply(r, true);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN_MARKED);
+	nft_find_cgroup(r, NFT_CGROUP_LEVEL, MAP_IN_ANSWERED);
+	batch_rule(b, r);
+}
+
+void nft_base_in(struct batch *b)
+{
+	verdict_rules(b);
+	own_rules(b);
+	listener_rules(b);
+}

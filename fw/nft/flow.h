@@ -1,0 +1,12 @@
+/* On the way out, behind the usual: a flow that has a mark of ours, and one that has none. */
+#ifndef AGENTFW_NFT_FLOW_H
+#define AGENTFW_NFT_FLOW_H
+
+#include "fw/nft/table.h"
+
+/* Makes the rules of a fence's chains marked, unmarked, to_learned and inspected of one family.
+ * direct: the family's set of address rules holds something. */
+void nft_flow(const struct nft *n, struct batch *b, const struct nft_fence *f, bool v6,
+	      bool direct);
+
+#endif

@@ -1,0 +1,9 @@
+/* What a fence sends to an address of this machine, and only the fence itself may get. */
+#ifndef AGENTFW_NFT_OWN_H
+#define AGENTFW_NFT_OWN_H
+
+#include "fw/nft/table.h"
+
+void nft_own(struct batch *b, const struct nft_fence *f);
+
+#endif

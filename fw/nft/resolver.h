@@ -1,0 +1,11 @@
+/* Nobody else speaks to a fence's resolver. */
+#ifndef AGENTFW_NFT_RESOLVER_H
+#define AGENTFW_NFT_RESOLVER_H
+
+#include "fw/nft/table.h"
+
+void nft_resolver_rules(struct batch *b); /* of the whole table, at the end of `out` */
+/* type: NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM, for this fence's resolver. */
+void nft_resolver_elems(struct batch *b, const struct nft_fence *f, uint16_t type);
+
+#endif
