@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
+#include "policy/blob/blob.h"
 #include "policy/child/drop.h"
 #include "policy/child/reply.h"
 
@@ -34,7 +36,8 @@ struct child {
 	const struct child_job *job;
 	pid_t pid;
 	int reply, bytes; /* our end of the pipe; the memfd */
-	bool roomy;       /* a whole reply fits into the pipe */
+	bool piped; /* the bytes come behind the reply: no file, not even a memfd, may be written */
+	bool roomy; /* all that it says fits into the pipe */
 	uint64_t limit_ms, until_ms;
 	struct sigaction before; /* of SIGCHLD */
 	char *said;
@@ -44,12 +47,10 @@ struct child {
 /* ---- the child ---------------------------------------------------------------------------------
  */
 
-/* Sealed by the child, whose processor has the pages at hand: from elsewhere the kernel would first
- * ask all processors for them, which takes longer than to compile a policy. */
-static bool write_bytes(const char *p, size_t n)
+static bool write_bytes(int fd, const char *p, size_t n)
 {
 	while (n) {
-		ssize_t done = write(CHILD_FD_BYTES, p, n);
+		ssize_t done = write(fd, p, n);
 
 		if (done < 0 && errno == EINTR)
 			continue;
@@ -58,7 +59,15 @@ static bool write_bytes(const char *p, size_t n)
 		p += done;
 		n -= (size_t)done;
 	}
-	return fcntl(CHILD_FD_BYTES, F_ADD_SEALS, CHILD_SEALS) == 0;
+	return true;
+}
+
+/* Sealed by the child, whose processor has the pages at hand: from elsewhere the kernel would first
+ * ask all processors for them, which takes longer than to compile a policy. */
+static bool put_bytes(const struct child_answer *a)
+{
+	return write_bytes(CHILD_FD_BYTES, a->bytes, a->n_bytes) &&
+	       fcntl(CHILD_FD_BYTES, F_ADD_SEALS, CHILD_SEALS) == 0;
 }
 
 static _Noreturn void child_main(const struct child *c, int reply, pid_t parent)
@@ -69,12 +78,15 @@ static _Noreturn void child_main(const struct child *c, int reply, pid_t parent)
 		a.result = -a.err.code;
 	} else {
 		c->job->work(c->job->arg, &a);
-		if (a.result == 0 && !write_bytes(a.bytes, a.n_bytes))
+		if (a.result == 0 && !c->piped && !put_bytes(&a))
 			a.result = err_set(&a.err, ENOSPC, "there is no memory for the result");
 	}
 	if (a.result < 0)
 		a.n_bytes = 0;
-	_exit(reply_send(CHILD_FD_REPLY, &a) ? 0 : 1);
+	if (!reply_send(CHILD_FD_REPLY, &a) ||
+	    (c->piped && !write_bytes(CHILD_FD_REPLY, a.bytes, a.n_bytes)))
+		_exit(1);
+	_exit(0);
 }
 
 /* ---- who calls ---------------------------------------------------------------------------------
@@ -84,13 +96,15 @@ static int start(struct child *c, struct err *e)
 {
 	const struct sigaction plain = {.sa_handler = SIG_DFL};
 	pid_t parent = getpid();
+	struct rlimit files;
 	int pipe_fd[2];
 
 	c->bytes = memfd_create("agentfw-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (c->bytes < 0 || pipe2(pipe_fd, O_CLOEXEC) < 0)
 		return err_set(e, errno, "%s: cannot prepare a process for it: %s", c->job->what,
 			       strerror(errno));
-	c->roomy = fcntl(pipe_fd[0], F_SETPIPE_SZ, PIPE_BYTES) >= 0;
+	c->piped = getrlimit(RLIMIT_FSIZE, &files) < 0 || files.rlim_cur < BLOB_MAX;
+	c->roomy = !c->piped && fcntl(pipe_fd[0], F_SETPIPE_SZ, PIPE_BYTES) >= 0;
 	/* Where it was ignored, the child's end could not be asked for. */
 	sigaction(SIGCHLD, &plain, &c->before);
 	c->pid = fork();
@@ -105,27 +119,44 @@ static int start(struct child *c, struct err *e)
 	return -e->code;
 }
 
+static int nonsense(const struct child *c, struct err *e)
+{
+	err_set(e, EBADMSG, "%s failed: its process answered nonsense", c->job->what);
+	return err_hint(e, SUSPECT);
+}
+
+static int make_room(struct child *c, struct err *e)
+{
+	const size_t most = REPLY_MAX + 1 + (c->piped ? BLOB_MAX : 0);
+	size_t room = c->room ? c->room * 64 : sizeof(struct reply_head) + 1;
+	char *more;
+
+	room = room < most ? room : most;
+	if (room == c->room) /* it says too much */
+		return nonsense(c, e);
+	more = realloc(c->said, room);
+	if (!more)
+		return err_set(e, ENOMEM, "out of memory");
+	c->said = more;
+	c->room = room;
+	return 0;
+}
+
 /* 1: it said something; 0: it has closed its end, which it can only by ending. */
 static int hear_some(struct child *c, struct err *e)
 {
 	ssize_t n;
+	int r = c->n_said == c->room ? make_room(c, e) : 0;
 
-	if (c->n_said == c->room) {
-		size_t room = c->room ? REPLY_MAX + 1 : sizeof(struct reply_head) + 1;
-		char *more = realloc(c->said, room);
-
-		if (!more)
-			return err_set(e, ENOMEM, "out of memory");
-		c->said = more;
-		c->room = room;
-	}
+	if (r < 0)
+		return r;
 	do
 		n = read(c->reply, c->said + c->n_said, c->room - c->n_said);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_set(e, errno, "%s: %s", c->job->what, strerror(errno));
 	c->n_said += (size_t)n;
-	return n > 0 && c->n_said <= REPLY_MAX; /* more than that is refused by reply_read */
+	return n > 0;
 }
 
 /* As a rule it is waited for once, for its end: each time that we are woken costs. */
@@ -176,12 +207,6 @@ static int take_end(struct child *c, struct err *e)
 	return err_hint(e, SUSPECT);
 }
 
-static int nonsense(const struct child *c, struct err *e)
-{
-	err_set(e, EBADMSG, "%s failed: its process answered nonsense", c->job->what);
-	return err_hint(e, SUSPECT);
-}
-
 /* Nobody can write to what is looked at, or it is not looked at. */
 static int map(const struct child *c, struct child_answer *a, struct err *e)
 {
@@ -201,14 +226,32 @@ static int map(const struct child *c, struct child_answer *a, struct err *e)
 	return 0;
 }
 
+/* The same of what came through the pipe: a copy that is ours alone. */
+static int copy(const struct child *c, struct child_answer *a, struct err *e)
+{
+	void *p;
+
+	if (!a->n_bytes)
+		return 0;
+	p = mmap(NULL, a->n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return err_set(e, errno, "%s: cannot map the result: %s", c->job->what,
+			       strerror(errno));
+	memcpy(p, c->said + c->n_said - a->n_bytes, a->n_bytes);
+	mprotect(p, a->n_bytes, PROT_READ);
+	a->bytes = p;
+	return 0;
+}
+
 static int look(const struct child *c, struct child_answer *ret, struct err *e)
 {
 	struct child_answer a = {0};
-	int r = reply_read(c->said, c->n_said, &a);
+	size_t behind = c->piped ? reply_bytes(c->said, c->n_said) : 0;
+	int r = behind <= c->n_said ? reply_read(c->said, c->n_said - behind, &a) : -EBADMSG;
 
 	if (r < 0)
 		return r == -ENOMEM ? err_set(e, ENOMEM, "out of memory") : nonsense(c, e);
-	if ((r = map(c, &a, e)) < 0) {
+	if ((r = c->piped ? copy(c, &a, e) : map(c, &a, e)) < 0) {
 		diags_done(&a.diags);
 		return r;
 	}

@@ -82,6 +82,16 @@ static bool counts_ok(const struct reply_head *h, size_t listed)
 	       h->left_out <= POLICY_TEXT_MAX;
 }
 
+uint64_t reply_bytes(const void *p, size_t n)
+{
+	struct reply_head h;
+
+	if (n < sizeof(h))
+		return 0;
+	memcpy(&h, p, sizeof(h));
+	return h.n_bytes;
+}
+
 int reply_read(const void *p, size_t n, struct child_answer *ret)
 {
 	_cleanup_free_ struct diag *list = NULL;

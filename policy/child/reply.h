@@ -36,4 +36,7 @@ bool reply_send(int fd, const struct child_answer *a);
  * child says. 0, -EBADMSG, -ENOMEM. */
 int reply_read(const void *p, size_t n, struct child_answer *ret);
 
+/* How many bytes the head of a reply of at least n bytes tells of; nothing is checked yet. */
+uint64_t reply_bytes(const void *p, size_t n);
+
 #endif

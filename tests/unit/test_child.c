@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -166,6 +167,40 @@ static void unsealed(void *arg, struct child_answer *a)
 
 static void no_bytes(void *arg, struct child_answer *a)
 {
+}
+
+/* More than it gives. */
+static void promises(void *arg, struct child_answer *a)
+{
+	struct child_answer said = {.n_bytes = 1000};
+
+	_exit(reply_send(CHILD_FD_REPLY, &said) ? 0 : 1);
+}
+
+/* Where not even a memfd may be written, the bytes come through the pipe. */
+static void no_files(void **state)
+{
+	enum { MANY = 3000000 };
+	struct rlimit was;
+	struct child_answer a;
+	struct err e;
+	char *many = malloc(MANY + 1);
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, was.rlim_max}), 0);
+	gives_bytes(state);
+	loses_no_text(state);
+	memset(many, 'x', MANY);
+	many[MANY] = '\0';
+	assert_int_equal(run(bytes_of, many, &a, &e), 0);
+	assert_int_equal(a.n_bytes, MANY);
+	assert_memory_equal(a.bytes, many, MANY);
+	child_answer_done(&a);
+	free(many);
+	refused(says, "ok", "nonsense");
+	refused(says_much, NULL, "nonsense");
+	refused(promises, NULL, "nonsense");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
 }
 
 static void fails_closed(void **state)
@@ -357,7 +392,7 @@ int main(void)
 	    cmocka_unit_test(says_why),     cmocka_unit_test(odd_callers),
 	    cmocka_unit_test(fails_closed), cmocka_unit_test(makes_no_calls),
 	    cmocka_unit_test(heads),        cmocka_unit_test(diagnostics),
-	    cmocka_unit_test(compiles),
+	    cmocka_unit_test(compiles),     cmocka_unit_test(no_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
