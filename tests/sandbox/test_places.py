@@ -11,7 +11,7 @@ ALL = ("root", "user", "agent")
 PROTECTED = 123
 ASIDE = ".agentfw-quarantine"
 # the list of policy/lists/protected.c: (name of unprotect, path)
-PLACES = re.findall(r'^    \{(NULL|"[a-z-]+"), "([^"]+)", (\w+)\}', open(B.ROOT + "/policy/protected.c").read(), re.M)
+PLACES = re.findall(r'^    \{(NULL|"[a-z-]+"), "([^"]+)", (\w+)\}', open(B.ROOT + "/policy/lists/protected.c").read(), re.M)
 PLACES = [(name.strip('"'), path, flags) for name, path, flags in PLACES]
 
 
