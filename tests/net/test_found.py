@@ -16,7 +16,7 @@ NAME = "api.allowed.test"
 POLICY = L.policy("https://" + NAME, "http://" + NAME)
 BOTH = (topo.ALLOWED4, topo.ALLOWED6)
 LOOPBACK = ("127.0.0.1", "::1")
-RACE = os.path.join(L.BUILD, "tests/net/race_own")
+RACE = os.path.join(L.BUILD, "tests/lab/race_own")
 SO_REUSEADDR, SO_REUSEPORT = 2, 15
 
 

@@ -1,5 +1,5 @@
 /* What the steps of a program are made of. Weights say how often something is taken. */
-#include "tests/net/escape.h"
+#include "tests/lab/escape/escape.h"
 
 #include <linux/in6.h>
 #include <netinet/tcp.h>

@@ -1,6 +1,6 @@
 """The twin's server: HTTP, TLS, a raw protocol and UDP at one base port. It says what it was sent.
 
-    twin_server.py CONFIG BASE ADDRESS...   UDP answers from each ADDRESS; TCP listens everywhere
+    server.py CONFIG BASE ADDRESS...   UDP answers from each ADDRESS; TCP listens everywhere
 """
 import json
 import os
@@ -14,9 +14,9 @@ import threading
 import zlib
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import twin_common as T  # noqa: E402
+from twin import common as T  # noqa: E402
 
 PIECE = 1 << 18
 

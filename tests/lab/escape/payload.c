@@ -1,4 +1,4 @@
-#include "tests/net/escape_payload.h"
+#include "tests/lab/escape/payload.h"
 
 #include <stdarg.h>
 #include <string.h>

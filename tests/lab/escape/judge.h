@@ -3,7 +3,7 @@
  *     LEAK CANARY|- WHAT PLACE PROTOCOL FROM PORT TO PORT syn|fragment|- SECONDS */
 #pragma once
 
-#include "tests/net/escape.h"
+#include "tests/lab/escape/escape.h"
 
 #include <stddef.h>
 
@@ -19,7 +19,7 @@ struct judge_counts {
 	unsigned long long frames, canaries, leaks;
 };
 
-/* The table on stdin: see escape_rules.py. */
+/* The table on stdin: see rules.py. */
 void judge_read_table(void);
 /* What came to the device `place` from outside. */
 void judge_frame(const char *place, const uint8_t *data, size_t n);

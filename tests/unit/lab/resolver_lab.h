@@ -20,7 +20,7 @@
 #include "fw/engine/dns/resolver.h"
 #include "fw/parent/host.h"
 #include "policy/base/cleanup.h"
-#include "tests/unit/dns_msg.h"
+#include "tests/unit/lab/dns_msg.h"
 
 #define A            1
 #define PTR          12

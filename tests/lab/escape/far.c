@@ -10,7 +10,7 @@
  * The table: "tcp|udp|icmp|icmp6 ADDRESS PORT KINDS NAMES", "peer ADDRESS PORT" (ingress), "here
  * tcp|udp PORT" (an outsider that a rule allows), "quiet ADDRESS" (the daemon itself talks to it);
  * "go" ends it. */
-#include "tests/net/escape_judge.h"
+#include "tests/lab/escape/judge.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

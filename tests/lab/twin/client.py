@@ -1,6 +1,6 @@
 """The twin's client: does the requests of one role, and says which of them failed.
 
-    twin_client.py CONFIG ROLE     inside, second: behind a fence, with listeners of their own;
+    client.py CONFIG ROLE     inside, second: behind a fence, with listeners of their own;
                                    host, net: outside of it, they call the listener inside
 Request number K of a seed is the same wherever and whenever it is done: everything about it comes from
 random.Random("SEED/K").
@@ -19,14 +19,11 @@ import traceback
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.dirname(HERE))
 
-import twin_common as T  # noqa: E402
-import twin_kinds  # noqa: E402
-import twin_programs  # noqa: E402
-import twin_way  # noqa: E402
+from twin import common as T, kinds, programs, way  # noqa: E402
 
-KINDS = dict(twin_kinds.KINDS, **twin_programs.KINDS)
+KINDS = dict(kinds.KINDS, **programs.KINDS)
 # Processes and threads in each; most threads wait, and most of the traffic is to be behind the fence.
 CREW = {"inside": (2, 8), "second": (1, 6), "host": (1, 1), "net": (1, 1)}
 
@@ -92,7 +89,7 @@ class Worker:
             try:
                 q.do()
                 bad = 0
-            except twin_programs.Gone:
+            except programs.Gone:
                 bad = 0
             except Exception as e:
                 bad = 1
@@ -103,7 +100,7 @@ class Worker:
     def tell(self, q, e, took):
         if isinstance(e, TimeoutError):
             e = "stalled: nothing for %g s" % self.c["limit"]
-        elif not isinstance(e, (OSError, EOFError, twin_way.Wrong)):
+        elif not isinstance(e, (OSError, EOFError, way.Wrong)):
             e = "%r %s" % (e, traceback.format_exc().splitlines()[-2:-1])
         with self.lock:
             self.failed += 1
@@ -118,7 +115,7 @@ class Worker:
             t.join()
         for (kind, place, bad), n in self.done.items():
             say({"count": n, "kind": kind, "place": place, "bad": bad})
-        for what, n in twin_way.NOTES.items():
+        for what, n in way.NOTES.items():
             say({"note": what, "count": n})
 
 
@@ -130,7 +127,7 @@ def serve(config, role):
     """The listeners inside the fence, each a process."""
     out = []
     for base in (T.OWN + T.SECOND,) if role == "second" else (T.OWN, T.INGRESS):
-        p = subprocess.Popen([sys.executable, HERE + "/twin_server.py", config, str(base), "127.0.0.1", "::1",
+        p = subprocess.Popen([sys.executable, HERE + "/server.py", config, str(base), "127.0.0.1", "::1",
                               T.topo.AGENT4, T.topo.AGENT6], stdout=subprocess.PIPE)
         if p.stdout.readline() != b"READY\n":
             raise SystemExit("no server at %d" % base)
@@ -146,8 +143,8 @@ def main():
     say({"ready": role})
     sys.stdin.readline()
     config["until"] = time.monotonic() + config["seconds"]
-    twin_way.setup(config)
-    twin_programs.setup(config)
+    way.setup(config)
+    programs.setup(config)
     children = []
     for i in range(CREW[role][0]):
         pid = os.fork()

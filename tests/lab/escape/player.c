@@ -3,8 +3,8 @@
  *
  * Several workers (processes), each with a second thread for the steps that go beside. Nothing
  * sleeps: sockets do not block, and what is waited for is waited for some milliseconds. */
-#include "tests/net/escape_steps.h"
-#include "tests/net/escape_values.h"
+#include "tests/lab/escape/steps.h"
+#include "tests/lab/escape/values.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

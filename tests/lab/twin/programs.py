@@ -7,8 +7,7 @@ import tempfile
 import threading
 import zlib
 
-import twin_common as T
-import twin_way as K
+from twin import common as T, way as K
 
 
 

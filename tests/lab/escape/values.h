@@ -1,7 +1,7 @@
 /* Numbers and names of the escape fuzzer's programs, as the kernel takes them. */
 #pragma once
 
-#include "tests/net/escape.h"
+#include "tests/lab/escape/escape.h"
 
 #include <stddef.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 /* The grammar: a program is a few random steps on up to four sockets. Nothing here knows an attack.
  * What makes steps meet is the program's focus: an address, two ports and a device that most of its
  * steps use. */
-#include "tests/net/escape.h"
+#include "tests/lab/escape/escape.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-#include "tests/net/escape_steps.h"
-#include "tests/net/escape_values.h"
+#include "tests/lab/escape/steps.h"
+#include "tests/lab/escape/values.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

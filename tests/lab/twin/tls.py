@@ -1,12 +1,12 @@
-"""The kinds of twin_kinds.py that look at TLS handshakes, and at first payloads in pieces."""
+"""The kinds that look at TLS handshakes, and at first payloads in pieces."""
 import contextlib
 import socket
 import ssl
 import struct
 
-import twin_common as T
-from twin_server import Reader
-from twin_way import CTX, Talk, Wrong, connect, down, send_in
+from twin import common as T
+from twin.server import Reader
+from twin.way import CTX, Talk, Wrong, connect, down, send_in
 
 
 def tls_by_hand(r, s, name):

@@ -11,10 +11,9 @@ import time
 import urllib.request
 import zlib
 
-import twin_common as T
-import twin_tls
-from twin_server import Reader
-from twin_way import (CTX, NOTES, Limit, Talk, Wrong, address_of, chunked, connect, down, host, same, send_in, size,
+from twin import common as T, tls
+from twin.server import Reader
+from twin.way import (CTX, NOTES, Limit, Talk, Wrong, address_of, chunked, connect, down, host, same, send_in, size,
                       source, stream_socket, web)
 
 
@@ -380,9 +379,9 @@ def lookup(r, t):
 # kind -> (function, weight, also for clients from outside the fence)
 KINDS = {"get": (get, 140, 1), "post": (post, 140, 1), "httpclient": (httpclient, 80, 1), "urllib": (urllib_get, 10, 0),
          "expect100": (expect100, 40, 1), "keepalive": (keepalive, 50, 1), "pipeline": (pipeline, 50, 1),
-         "big": (big, 0.5, 1), "parallel": (parallel, 8, 1), "tls-cut": (twin_tls.tls_cut, 60, 1), "tls-resume": (twin_tls.tls_resume, 30, 1),
-         "hello": (twin_tls.hello, 50, 1), "raw": (raw, 60, 1), "banner": (banner, 40, 1), "half-close": (half_close, 40, 1),
+         "big": (big, 0.5, 1), "parallel": (parallel, 8, 1), "tls-cut": (tls.tls_cut, 60, 1), "tls-resume": (tls.tls_resume, 30, 1),
+         "hello": (tls.hello, 50, 1), "raw": (raw, 60, 1), "banner": (banner, 40, 1), "half-close": (half_close, 40, 1),
          "idle": (idle, 2, 1), "open-close": (open_and_close, 20, 1), "reuse": (reuse, 60, 1), "udp": (udp, 120, 1),
          "udp-batch": (udp_batch, 20, 1), "options": (options, 30, 1),
-         "slow-link": (twin_tls.slow_link, 5, 1),
+         "slow-link": (tls.slow_link, 5, 1),
          "lookup": (lookup, 20, 0)}

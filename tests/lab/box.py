@@ -22,17 +22,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(1, os.path.join(ROOT, "tests", "net"))
+from lab import BUILD, HERE, ROOT, Skip, check, need, need_program, remove_cgroups, token, wait_for  # noqa: F401
+from topo import die_with_parent, in_ns, run  # noqa: F401
 
-from lab import Skip, check, need, need_program, remove_cgroups, token, wait_for  # noqa: E402,F401
-from topo import die_with_parent, in_ns, run  # noqa: E402,F401
-
-BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 BASE = "/srv/afws"
 CTL = BASE + "/bin/agentctl"
 ATTACK = BASE + "/attack.py"
@@ -100,7 +94,7 @@ def make_world():
     add_user()
     for program in ("agentctl", "agentfwd"):
         shutil.copy(os.path.join(BUILD, program), BASE + "/bin/")
-    shutil.copy(os.path.join(HERE, "attack.py"), ATTACK)
+    shutil.copy(os.path.join(HERE, "box_attack/attack.py"), ATTACK)
     os.chmod(ATTACK, 0o644)
     os.makedirs(BASE + "/lib")
 
@@ -259,7 +253,7 @@ class Box:
         """From here on the kernel holds no system call for agentctl: it has no listeners."""
         if self.mode == "agent" and not self.prefix:
             self.boxed("exit_with", status=0)  # the daemon starts with all that it needs
-        self.prefix = [PYTHON, os.path.join(ROOT, "tests/net/nosys.py"), "317"]  # seccomp(2)
+        self.prefix = [PYTHON, os.path.join(HERE, "nosys.py"), "317"]  # seccomp(2)
 
     def agent(self, profile, args, **kw):
         """agentctl run in a network namespace of its own, where its daemon is."""

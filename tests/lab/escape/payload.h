@@ -2,7 +2,7 @@
  */
 #pragma once
 
-#include "tests/net/escape.h"
+#include "tests/lab/escape/escape.h"
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "tests/net/escape_values.h"
+#include "tests/lab/escape/values.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

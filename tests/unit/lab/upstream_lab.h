@@ -14,7 +14,7 @@
 #include "fw/engine/dns/upstream.h"
 #include "fw/parent/host.h"
 #include "policy/base/cleanup.h"
-#include "tests/unit/dns_msg.h"
+#include "tests/unit/lab/dns_msg.h"
 
 #define SERVERS 2
 #define ASKED   8

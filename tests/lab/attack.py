@@ -20,9 +20,9 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wire  # noqa: E402
-from attack_found import *  # noqa: E402,F401,F403
-from attack_packets import *  # noqa: E402,F401,F403
-from attack_way import *  # noqa: E402,F401,F403
+from attacks.found import *  # noqa: E402,F401,F403
+from attacks.packets import *  # noqa: E402,F401,F403
+from attacks.way import *  # noqa: E402,F401,F403
 from attempts import attempt, drain, family, hexes, make_hello, tcp  # noqa: E402
 
 

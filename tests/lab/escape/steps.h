@@ -1,7 +1,7 @@
 /* The steps of the escape fuzzer's programs, on a worker's sockets. */
 #pragma once
 
-#include "tests/net/escape_payload.h"
+#include "tests/lab/escape/payload.h"
 
 #include <pthread.h>
 #include <semaphore.h>

@@ -1,9 +1,9 @@
-"""The policies of the escape fuzzer, and for each where a payload may arrive: the table of escape_far.c."""
+"""The policies of the escape fuzzer, and for each where a payload may arrive: the table of far.c."""
 import ipaddress
 
 import topo
 
-NAMES = ("api.allowed.test", "other.test", "shared.test", "evil.test")  # as in escape_program.c
+NAMES = ("api.allowed.test", "other.test", "shared.test", "evil.test")  # as in program.c
 ALLOWED, OTHER = (topo.ALLOWED4, topo.ALLOWED6), (topo.OTHER4, topo.OTHER6)
 THIRTY, THIRTYONE = ("203.0.113.30", "2001:db8::30"), ("203.0.113.31", "2001:db8::31")
 ZONE = {NAMES[0]: ALLOWED, NAMES[2]: ALLOWED, NAMES[1]: OTHER, NAMES[3]: (topo.EVIL4, topo.EVIL6)}

@@ -5,8 +5,8 @@ import ssl
 import time
 import zlib
 
-import twin_common as T
-from twin_server import Reader
+from twin import common as T
+from twin.server import Reader
 
 CTX = {}  # set up by setup(): the process's TLS contexts
 NOTES = collections.Counter()  # what is no failure, but worth a word

@@ -1,4 +1,4 @@
-#include "tests/net/escape_judge.h"
+#include "tests/lab/escape/judge.h"
 
 #include <arpa/inet.h>
 #include <netinet/ip.h>
