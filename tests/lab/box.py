@@ -15,6 +15,7 @@ A case runs once a way of starting the box:
     agent   `agentctl run` as root, the agent (with a profile) as boxer
 """
 import ctypes
+import glob
 import itertools
 import json
 import os
@@ -30,6 +31,7 @@ from topo import die_with_parent, in_ns, run  # noqa: F401
 BASE = "/srv/afws"
 CTL = BASE + "/bin/agentctl"
 ATTACK = BASE + "/attack.py"
+ATTACKS = BASE + "/box_attacks"
 HOME = BASE + "/home"
 NAME, UID, GID = "boxer", 64321, 64321
 PYTHON = "/usr/bin/python3"
@@ -94,8 +96,11 @@ def make_world():
     add_user()
     for program in ("agentctl", "agentfwd"):
         shutil.copy(os.path.join(BUILD, program), BASE + "/bin/")
-    shutil.copy(os.path.join(HERE, "box_attack/attack.py"), ATTACK)
-    os.chmod(ATTACK, 0o644)
+    shutil.copy(os.path.join(HERE, "box_attack.py"), ATTACK)
+    shutil.copytree(os.path.join(HERE, "box_attacks"), ATTACKS, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in [ATTACK] + glob.glob(ATTACKS + "/*"):
+        os.chmod(path, 0o644)
+    os.chmod(ATTACKS, 0o755)
     os.makedirs(BASE + "/lib")
 
 
@@ -273,7 +278,7 @@ class Box:
     def profile(self, **more):
         """A tool that runs attack.py: Python, with hands that reach every system call."""
         p = {"command": [PYTHON, "-BIS", ATTACK, "{args}"], "broad": True,
-             "read": [ATTACK, PYLIB], "exec": [PYLIB + "/lib-dynload"]}
+             "read": [ATTACK, ATTACKS, PYLIB], "exec": [PYLIB + "/lib-dynload"]}
         for key, value in more.items():
             p[key] = p[key] + value if key in ("read", "exec") else value
         return p

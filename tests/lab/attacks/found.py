@@ -1,5 +1,5 @@
-"""Attacks that once got out: first segments that are lost or sent again, ports that somebody else uses next. Called by
-attack.py. In these, `targets` is a list of [address, port, token]."""
+"""Attacks that once got out: first segments that are lost or sent again, ports that somebody else uses next.
+In these, `targets` is a list of [address, port, token]."""
 import resource
 import socket
 import struct

