@@ -25,7 +25,7 @@ import socket
 import subprocess
 import time
 
-from lab import BUILD, HERE, ROOT, Skip, check, need, need_program, remove_cgroups, token, wait_for  # noqa: F401
+from lab import BUILD, HERE, ROOT, Skip, check, comes, gone, need, need_program, remove_cgroups, stays, token, until  # noqa: F401
 from topo import die_with_parent, in_ns, run  # noqa: F401
 
 BASE = "/srv/afws"

@@ -1,9 +1,8 @@
 """What a test holds in its hand: the three namespaces, the far end, and ways to run things."""
-import glob
 import json
 import os
 import re
-import secrets
+import select
 import shutil
 import signal
 import subprocess
@@ -13,57 +12,18 @@ import time
 import servers
 import topo
 import wire
+from agents import PYTHON, WAIT  # noqa: F401
+from checks import (FAST_MS, Skip, Slow, check, comes, fast, need, need_program, stays, token, until)  # noqa: F401
+from processes import (CGROOTS, ancestors, cgroups, cgroups_of, command_line, gone, in_call, kill, members,  # noqa: F401
+                       opened_by, remove_cgroups, state)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 AGENTCTL = os.path.join(BUILD, "agentctl")
-PYTHON = "/usr/bin/python3"
-FAST_MS = 100	# a refusal takes no longer
-CGROOTS = ("/sys/fs/cgroup/unified/agentfw", "/sys/fs/cgroup/agentfw")
+CURL, SHELL = "/usr/bin/curl", "/bin/sh"
 
-
-def remove_cgroups():
-    """The directory of the fences' cgroups, which a daemon that was killed leaves; not while one is in it."""
-    for root in CGROOTS:
-        try:
-            os.rmdir(root)
-        except OSError:
-            pass
-
-
-class Skip(Exception):
-    pass
-
-
-def need(condition, why):
-    if not condition:
-        raise Skip(why)
-
-
-class Slow(AssertionError):
-    """Took too long. Other programs may have had the processor: the case is tried again, the limit stays."""
-
-
-def fast(ms, limit=FAST_MS):
-    if ms >= limit:
-        raise Slow("took %d ms, the limit is %d" % (ms, limit))
-    return True
-
-
-def need_program(name):
-    path = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
-    need(path, "no program '%s'" % name)
-    return path
-
-
-def token():
-    return "tk" + secrets.token_hex(9)
-
-
-def check(condition, *what):
-    if not condition:
-        raise AssertionError(" ".join(str(w) for w in what))
+wait_for = until  # as some cases say
 
 
 def policy(*egress, deny=(), dns=None, user="nobody", extra="", hosts=None):
@@ -284,7 +244,7 @@ class Lab:
         if walled != self.walled:
             for pid in self.daemons(engine=False):
                 os.kill(pid, signal.SIGTERM)
-            wait_for(lambda: not self.daemons(), 10, "a daemon does not end")
+            until(lambda: not self.daemons(), 10, "a daemon does not end")
         self.walled = walled
 
     def argv(self, pol, cmd, options=(), log_dir=None, wall=True):
@@ -315,11 +275,14 @@ class Lab:
         """The command that runs one function of attack.py."""
         return [PYTHON, os.path.join(HERE, "attack.py"), name] + ["%s=%s" % i for i in kw.items()]
 
+    def joining(self, cgroup, cmd, timeout=20):
+        """A command of attack(), as root without the sandbox, but in this cgroup."""
+        return self._call(self.enter() + cmd[:2] + ["--cgroup", cgroup] + list(cmd[2:]), timeout)
+
     def in_cgroup(self, pol, cmd, timeout=20):
-        """As far as the rules: cmd as root without the sandbox, but in the fence's cgroup."""
-        h = self.start(pol, ["/bin/sh", "-c", "echo READY; exec sleep 1000"], wall=False)
-        r = self._call(self.enter() + [PYTHON, os.path.join(HERE, "attack.py"), "--cgroup", h.cgroup()] +
-                       list(cmd[2:]), timeout)
+        """As far as the rules of a new fence."""
+        h = self.start(pol, WAIT, wall=False)
+        r = self.joining(h.cgroup(), cmd, timeout)
         h.stop(signal.SIGTERM)
         r.dir = h.dir
         return r
@@ -341,8 +304,16 @@ class Lab:
                 found.append(pid)
         return found
 
+    def run_dir(self):
+        """The directory of the agent's namespace's daemon."""
+        return "%s/net-%d" % (os.environ.get("AGENTFW_RUN_DIR", "/run/agentfw"), os.stat(self.net.path(self.net.agent)).st_ino)
+
     def rules(self):
         return self.bare(["nft", "list", "tables"]).out
+
+    def status(self):
+        """What the daemon says of itself and its fences."""
+        return json.loads(self.bare([AGENTCTL, "status", "--json"]).out)
 
     def left_over(self):
         """Names of what should not be there when nothing runs."""
@@ -351,7 +322,7 @@ class Lab:
         return left
 
     def wait_clean(self, seconds=15):
-        wait_for(lambda: not self.left_over(), seconds, lambda: "left over: %s" % self.left_over())
+        until(lambda: not self.left_over(), seconds, lambda: "left over: %s" % self.left_over())
 
     # -- what tests say
 
@@ -364,12 +335,19 @@ class Lab:
         where = self.rec.saw(tok)
         check(not where, "LEAK: the token arrived by", where, why)
 
+    def none_arrives(self, toks, seconds, why=""):
+        """Not by the end of so many seconds, either: the recorder keeps what came meanwhile."""
+        time.sleep(seconds)
+        for tok in toks:
+            self.absent(tok, why)
+
+    def comes_bare(self, tok, what, r):
+        until(lambda: self.rec.saw(tok), 3, lambda: "attack %s is harmless without a fence: %s" % (what, r.tell()))
+
     def works_bare(self, name, tok, /, **kw):
         """The attack must succeed where there is no fence, or it proves nothing."""
         r = self.bare(self.attack(name, token=tok, **kw))
-        wait_for(lambda: self.rec.saw(tok), 3, lambda: "attack %s is harmless without a fence: %s"
-                 % (name, r.tell()))
-
+        self.comes_bare(tok, name, r)
 
     def several(self, calls):
         """One process that does several attacks, each with a token of its own: (tokens, command)."""
@@ -382,8 +360,7 @@ class Lab:
         toks, cmd = self.several(calls)
         r = self.bare(cmd, timeout)
         for call, tok in zip(calls, toks):
-            wait_for(lambda: self.rec.saw(tok), 3, lambda: "attack %s is harmless without a fence: %s"
-                     % (call, r.tell()))
+            self.comes_bare(tok, call, r)
 
     def batch(self, pol, calls, timeout=60):
         """None of them arrives under agentctl run: (the run, what each reported)."""
@@ -407,16 +384,22 @@ class Running:
 
     def expect(self, word, seconds=15):
         end = time.monotonic() + seconds
-        os.set_blocking(self.p.stdout.fileno(), False)
         while word not in self.text:
-            data = self.p.stdout.read()
-            if data:
-                self.text += data.decode(errors="replace")
-            elif data == b"" or time.monotonic() > end:
+            if time.monotonic() > end or not self._read(end - time.monotonic()):
                 raise AssertionError("waited for %r: exit %s, %s%s" % (
                     word, self.p.poll(), self.text[-300:], open(self.errpath).read()[-600:]))
-            else:
-                time.sleep(0.005)
+
+    def _read(self, seconds):
+        """Takes what the run says next; false at its end, and where nothing comes within the seconds."""
+        if not select.select([self.p.stdout], [], [], max(0, seconds))[0]:
+            return False
+        data = os.read(self.p.stdout.fileno(), 65536)
+        self.text += data.decode(errors="replace")
+        return bool(data)
+
+    def _drain(self):
+        while self._read(0):
+            pass
 
     def ctl_pid(self):
         """nsenter execs, so its pid is agentctl's."""
@@ -428,16 +411,9 @@ class Running:
 
     def cgroup(self):
         """The fence's cgroup: where agentctl's children are."""
-        mine = [c for c in cgroups() if any(self.p.pid in ancestors(p) for p in self._members(c))]
+        mine = cgroups_of(self.p.pid)
         check(mine, "no cgroup below", CGROOTS, "has a child of agentctl")
         return mine[0]
-
-    @staticmethod
-    def _members(c):
-        try:
-            return {int(p) for p in open(c + "/cgroup.procs").read().split()}
-        except OSError:
-            return set()
 
     def result(self, timeout=15):
         try:
@@ -445,13 +421,11 @@ class Running:
         except OSError:
             pass
         end = time.monotonic() + timeout
-        os.set_blocking(self.p.stdout.fileno(), False)
         while self.p.poll() is None:
-            data = self.p.stdout.read()
-            self.text += (data or b"").decode(errors="replace")
+            self._drain()
             check(time.monotonic() < end, "agentctl run does not end")
-            time.sleep(0.01)
-        self.text += (self.p.stdout.read() or b"").decode(errors="replace")
+            time.sleep(0.01)  # for output or for the end, whatever is first
+        self._drain()
         return Result(self.p.returncode, self.text, open(self.errpath).read(), 0, self.dir)
 
     def stop(self, sig=signal.SIGTERM):
@@ -467,39 +441,3 @@ class Running:
                 f.close()
             except OSError:
                 pass
-
-
-def command_line(pid):
-    """What process `pid` runs; None where it has ended."""
-    try:
-        with open("/proc/%d/cmdline" % pid) as f:
-            return f.read().replace("\0", " ")
-    except OSError: # it can end between open and read
-        return None
-
-
-def cgroups():
-    return [c for root in CGROOTS for c in glob.glob(root + "/*") if os.path.isdir(c)]
-
-
-def ancestors(pid):
-    found = []
-    while pid > 1:
-        try:
-            with open("/proc/%d/stat" % pid) as f:
-                pid = int(f.read().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            break
-        found.append(pid)
-    return found
-
-
-def wait_for(condition, seconds, message):
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(message() if callable(message) else message)
-        time.sleep(0.02)

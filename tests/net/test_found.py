@@ -124,7 +124,7 @@ def sends_for_ever(c, got):
             c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n")
             for _ in range(1000):
                 c.sendall(b"x" * 4000)
-                time.sleep(0.0005)
+                time.sleep(0.0005)  # so slowly that it lasts
     t = threading.Thread(target=out, daemon=True)
     t.start()
     with contextlib.suppress(OSError):
@@ -185,7 +185,7 @@ def test_row37_flood_of_refused_datagrams(lab):
         tok = L.token()
         with outsider(lab, to, 8125) as got:
             r = lab.run(POLICY, lab.attack("refused_flood", to=to, port=8125, token=tok, seconds=2))
-            time.sleep(0.1)
+            L.comes(lambda: got, 0.1)
         check(r.json()["sent"] > 100 and not got, "LEAK: %d of" % len(got), to, r.tell())
 
 
@@ -259,7 +259,7 @@ def race(lab, kind, to, at, tcp, option=SO_REUSEADDR, user="nobody", seconds=2):
             got = stack.enter_context(outsider(*args))
             h.send("go")
         r = h.result(seconds + 10)
-        time.sleep(0.1)
+        L.comes(lambda: any(tok.encode() in g for g in got), 0.1)
         check(not any(tok.encode() in g for g in got), "LEAK: %d of %d" % (
             sum(tok.encode() in g for g in got), len(got)), kind, to, r.tell())
     return r
@@ -412,7 +412,7 @@ def test_row42_late_answer(lab):
     """conntrack has forgotten the connection when the server speaks."""
     def serve(c, got):
         c.recv(100)
-        time.sleep(3.2)
+        time.sleep(3.2)  # until the connection is forgotten
         c.sendall(b"late")
     key = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established"
 

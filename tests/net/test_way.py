@@ -2,7 +2,6 @@
 34 and 42."""
 import os
 import subprocess
-import time
 
 import lab as L
 import topo

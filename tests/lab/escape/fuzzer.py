@@ -96,7 +96,7 @@ class Far:
 
     def flush(self):
         """All that had arrived before is judged."""
-        time.sleep(0.1)
+        time.sleep(0.1)  # for what is under way on the cable
         self.said.clear()
         try:
             self.p.stdin.write("\n")
@@ -152,10 +152,7 @@ class Run:
             stderr=open(self.err, "w"), text=True, cwd="/", env=env, preexec_fn=topo.die_with_parent)
 
     def _cgroup(self, pid):
-        def mine():
-            return [c for c in lab.cgroups()
-                    if any(pid in lab.ancestors(p) for p in lab.Running._members(c))]
-        return lab.wait_for(mine, 10, "no cgroup of the fence")[0]
+        return lab.until(lambda: lab.cgroups_of(pid), 10, "no cgroup of the fence")[0]
 
     def fence(self, rule, no_filter, options, each_line, seconds):
         """Plays in a fence of its own; each_line gets what the player says, and ends it by returning true."""
