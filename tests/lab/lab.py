@@ -391,7 +391,9 @@ class Running:
 
     def _read(self, seconds):
         """Takes what the run says next; false at its end, and where nothing comes within the seconds."""
-        if not select.select([self.p.stdout], [], [], max(0, seconds))[0]:
+        ready = select.poll()
+        ready.register(self.p.stdout, select.POLLIN)
+        if not ready.poll(max(0, seconds) * 1000):
             return False
         data = os.read(self.p.stdout.fileno(), 65536)
         self.text += data.decode(errors="replace")
