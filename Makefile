@@ -1,6 +1,8 @@
 # agentfw: `make` builds build/agentfwd and build/agentctl; `make help` lists the rest.
 CC       ?= cc
-BUILD    ?= build
+# Programs with sanitizers have a directory of their own.
+comma    := ,
+BUILD    ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 PREFIX   ?= /usr/local
 CFLAGS   ?= -O2 -g
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
@@ -49,7 +51,7 @@ RACE       := $(BUILD)/tests/lab/race_own
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
 .PHONY: all clean help demo check deps-build deps-check unit fuzz-replay fuzz bench format \
-        check-format check-includes check-man check-net check-sandbox check-vm escape holes install
+        check-format check-includes check-man check-net check-sandbox check-vm escape holes install uninstall
 all: $(BUILD)/agentfwd $(BUILD)/agentctl $(BUILD)/arrows
 # No build whose folders reach where they must not.
 $(BUILD)/arrows: $(BUILD)/agentfwd $(BUILD)/agentctl tools/includes
@@ -63,9 +65,16 @@ help:
 	@echo 'make fuzz TARGET=dns RUNS=N    fuzz one parser (clang)'
 	@echo 'make escape        the escape fuzzer; then: sudo tests/net/escape --help'
 	@echo 'make bench         speed, as ratios of one run (root)'
-	@echo 'make install       to $(PREFIX); make clean; V=1 shows the commands'
+	@echo 'make install       to $(PREFIX), DESTDIR before it; make uninstall; make clean; V=1 shows the commands'
 
-$(BUILD)/obj/%.o: %.c
+# Other flags than the last time: everything is built anew.
+FLAGS := $(filter-out -Werror,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' >$@
+.PHONY: always
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -221,7 +230,14 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/agentfwd.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/agentfw/examples docs/examples/*.yaml
 
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/agentctl $(DESTDIR)$(PREFIX)/sbin/agentfwd \
+	   $(DESTDIR)$(PREFIX)/share/man/man1/agentctl.1 $(DESTDIR)$(PREFIX)/share/man/man5/agentfw-policy.5 \
+	   $(DESTDIR)$(PREFIX)/share/man/man8/agentfwd.8
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/agentfw
+
+# With the directories of other compilers, sanitizers and holes.
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

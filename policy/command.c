@@ -38,7 +38,7 @@ static void word_done(struct word *w)
 	free(w->after);
 }
 
-/* ---- the template ---------------------------------------------------------------------------- */
+/* ---- the template -------------------------------------------------------- */
 
 static bool int_range(const char *s, struct word *w)
 {
@@ -139,7 +139,7 @@ int command_word_check(const char *word, struct err *e)
 	return r;
 }
 
-/* ---- the values ------------------------------------------------------------------------------ */
+/* ---- the values ---------------------------------------------------------- */
 
 static bool only(const char *s, const char *extra)
 {

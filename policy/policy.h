@@ -15,7 +15,7 @@
 #include "policy/base/err.h"
 #include "policy/base/name.h"
 
-/* ---- endpoints: one grammar everywhere ------------------------------------------------------- */
+/* ---- endpoints: one grammar everywhere ----------------------------------- */
 
 enum scheme {
 	SCHEME_HTTPS = 0, /* TCP, TLS with SNI; default port 443 */
@@ -60,7 +60,7 @@ const char *scheme_name(enum scheme s);
 #define PORT_DNS 53                    /* no rule allows it: the fence's resolver answers there */
 uint8_t scheme_l4proto(enum scheme s); /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP */
 
-/* ---- compiling ------------------------------------------------------------------------------- */
+/* ---- compiling ----------------------------------------------------------- */
 
 /* One thing wrong with a policy: where, what, what to do. */
 struct diag {
@@ -96,7 +96,7 @@ struct policy_group {
 extern const struct policy_group policy_groups[];
 extern const size_t policy_groups_n;
 
-/* ---- a compiled policy ----------------------------------------------------------------------- */
+/* ---- a compiled policy --------------------------------------------------- */
 
 struct policy;
 
@@ -120,7 +120,7 @@ void policy_dns_server(const struct policy *p, size_t i, struct addr *ret, uint1
 /* dns.hosts: the addresses pinned to name, up to max into ret; returns how many there are. */
 size_t policy_pin(const struct policy *p, const struct name *name, struct addr *ret, size_t max);
 
-/* ---- rules ----------------------------------------------------------------------------------- */
+/* ---- rules --------------------------------------------------------------- */
 
 /* A deny entry that names neither a scheme nor a port (`to: "*.uploads.example"`) denies its host
  * whole; otherwise exactly the scheme and the ports that it says, and what it leaves out has its

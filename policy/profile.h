@@ -6,9 +6,8 @@
 
 #include "policy/policy.h"
 
-#define PROFILE_AGENT                                                                              \
-	0 /* the agent's profile is always there; tools follow, in the file's order                \
-	   */
+/* The agent's profile is always there; those of tools follow, in the file's order. */
+#define PROFILE_AGENT 0
 
 /* One entry of read, write, exec or deny. The path is absolute, or begins with "~" or "$WORKSPACE"
  * as a whole first component ("~", "~/x", "$WORKSPACE", "$WORKSPACE/x"). A path that was relative

@@ -194,20 +194,24 @@ static int try_connect(struct patience *p, struct err *e)
 	return steal_fd(&fd);
 }
 
-/* Beside ourselves, else on the way that root's programs are found. */
+/* Beside ourselves, or where `make install` puts it from there; else where root's programs are. */
 bool client_find_daemon(char *ret, size_t bytes)
 {
-	static const char *const dirs[] = {"/usr/local/sbin", "/usr/sbin", "/usr/local/bin",
-					   "/usr/bin"};
+	static const char *const beside[] = {"agentfwd", "../sbin/agentfwd"}, *const dirs[] = {
+										  "/usr/local/sbin",
+										  "/usr/sbin",
+										  "/usr/local/bin",
+										  "/usr/bin"};
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (n > 0) {
 		self[n] = '\0';
 		*strrchr(self, '/') = '\0';
-		if ((size_t)snprintf(ret, bytes, "%s/agentfwd", self) < bytes &&
-		    access(ret, X_OK) == 0)
-			return true;
+		for (size_t i = 0; i < ARRAY_SIZE(beside); i++)
+			if ((size_t)snprintf(ret, bytes, "%s/%s", self, beside[i]) < bytes &&
+			    access(ret, X_OK) == 0)
+				return true;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
 		snprintf(ret, bytes, "%s/agentfwd", dirs[i]);

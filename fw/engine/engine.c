@@ -27,7 +27,7 @@
 #define TRY_AGAIN     8       /* turns of one packet, until it is seen whether there can be more */
 #define CONTROL_BATCH 1024
 
-/* ---- fences ---------------------------------------------------------------------------------- */
+/* ---- fences -------------------------------------------------------------- */
 
 static struct fence *fence_find(struct engine *e, uint32_t id)
 {
@@ -46,7 +46,7 @@ static void fence_free(struct fence *f, int *ret_queue)
 		return;
 	if (f->resolver)
 		resolver_fence_del(f->resolver);
-	road_forget(f);
+	verdict_wait_forget(f->engine->waits, f);
 	road_refuse_all(f);
 	loop_del(f->engine->loop, &f->packets);
 	if (f->nfq)
@@ -281,7 +281,7 @@ static uint32_t dns_denied(void *arg, struct resolver_fence *rf, const struct de
 	struct engine *e = arg;
 	struct ring_denial rd = {.denial = *d};
 
-	rd.denial.go = d->go ? road_next_go(e) : 0;
+	rd.denial.go = d->go ? verdict_wait_ticket(e->waits, VERDICT_REPLY) : 0;
 	return engine_tell(resolver_fence_arg(rf), &rd, NULL) ? rd.denial.go : 0;
 }
 
@@ -298,7 +298,7 @@ static bool is_local(void *arg, const struct addr *a)
 	return k->local;
 }
 
-/* ---- the loop -------------------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------ */
 
 static void sweep_timer(struct timer *t)
 {
@@ -336,7 +336,7 @@ static void on_message(struct engine *e, const union em *m, int *fds, size_t n_f
 					n_fds ? steal_fd(&fds[0]) : -1);
 		break;
 	case EM_GO:
-		road_go(e, m->go.go);
+		verdict_wait_go(e->waits, m->go.go);
 		break;
 	case EM_STATS_ASK:
 		on_stats_ask(e);
@@ -388,10 +388,10 @@ static int engine_init(struct engine *e)
 	int r = loop_new(&e->loop);
 
 	if (r < 0 || (r = ring_map(ENGINE_FD_RING, ENGINE_FD_RING_EV, &e->ring)) < 0 ||
-	    (r = resolver_new(e->loop, &ops, e, &e->resolver)) < 0)
+	    (r = verdict_wait_new(e->loop, &e->waits)) < 0 ||
+	    (r = resolver_new(e->loop, &ops, e, e->waits, &e->resolver)) < 0)
 		return r;
 	e->control = (struct watch){.fd = ENGINE_FD_CONTROL, .fn = on_control, .arg = e};
-	e->pending_timer = (struct timer){.fn = road_pending_timer, .arg = e};
 	e->sweep_timer = (struct timer){.fn = sweep_timer, .arg = e};
 	if ((r = loop_add(e->loop, &e->control, EPOLLIN)) < 0)
 		return r;

@@ -8,26 +8,12 @@
 #include "fw/engine/learned.h"
 #include "fw/engine/names.h"
 #include "fw/engine/nfq.h"
+#include "fw/engine/verdict_wait.h"
 #include "fw/ipc/budget.h"
 #include "fw/ipc/engine_msg.h"
 #include "fw/ipc/loop.h"
 #include "fw/ipc/ring.h"
 #include "policy/policy.h"
-
-#define PENDING_MAX                                                                                \
-	32 /* refusals that wait to be attributed; over it the verdict goes out at once */
-#define GO_WAIT_MS 50 /* and no longer: a refusal comes within 100 ms */
-
-/* A refusal whose verdict waits until the parent has looked who it was: once the reset is out, the
- * process may be gone. */
-struct pending {
-	uint32_t go; /* 0: free */
-	struct fence *fence;
-	uint32_t id[FLOW_HELD_MAX + 1], mark[FLOW_HELD_MAX + 1];
-	size_t n;
-	bool inbound;
-	uint64_t deadline_ms;
-};
 
 #define LOCAL_CACHE 1024 /* places */
 
@@ -47,10 +33,8 @@ struct engine {
 	int packets_last;    /* how many it had */
 	unsigned alone;      /* turns that had one */
 	struct fence *fences;
-	struct pending pending[PENDING_MAX];
-	size_t n_pending;
-	uint32_t last_go;
-	struct timer pending_timer, sweep_timer;
+	struct verdict_wait *waits;
+	struct timer sweep_timer;
 	uint64_t round, round_end; /* rounds of the ring: see engine_tell */
 	struct local_known local[LOCAL_CACHE];
 };
@@ -89,10 +73,5 @@ bool engine_tell(struct fence *f, const struct ring_denial *rd, const void *pack
 void road_packet(void *arg, const struct nfq_packet *p); /* arg: struct fence */
 void road_flow_gone(struct flow *f);                     /* a flow had to make room */
 void road_refuse_all(struct fence *f);                   /* the fence ends: nothing stays held */
-void road_go(struct engine *e, uint32_t go);
-void road_forget(const struct fence *f); /* its refusals that wait for that */
-void road_pending_timer(struct timer *t);
-/* A number to wait for, or 0 when too many wait already. */
-uint32_t road_next_go(struct engine *e);
 
 #endif

@@ -208,7 +208,7 @@ void flow_over(struct flows *t, struct flow *f, enum flow_state state)
 		flow_drop(t, t->over.oldest);
 }
 
-/* ---- bytes ----------------------------------------------------------------------------------- */
+/* ---- bytes --------------------------------------------------------------- */
 
 static bool append(struct flow *f, const uint8_t *p, size_t n)
 {

@@ -96,8 +96,8 @@ int flows_new(struct loop *loop, void (*gone)(struct flow *f), struct flows **re
 void flows_free(struct flows *t); /* frees all flows, without calling gone */
 struct flow *flow_find(struct flows *t, const struct flow_key *key);
 struct flow *flow_new(struct flows *t, const struct flow_key *key, uint32_t first_seq, void *owner);
-void flow_drop(struct flows *t,
-	       struct flow *f); /* frees the held packets' bytes; gives no verdict */
+/* Frees the held packets' bytes; gives no verdict. */
+void flow_drop(struct flows *t, struct flow *f);
 /* FLOW_PASSED, FLOW_OWN or FLOW_REFUSED: only that is kept. */
 void flow_over(struct flows *t, struct flow *f, enum flow_state state);
 bool flow_is_over(const struct flow *f);

@@ -126,7 +126,7 @@ static void addr_drop_if_empty(struct names *n, const struct addr *a)
 	free(of);
 }
 
-/* ---- ports ----------------------------------------------------------------------------------- */
+/* ---- ports --------------------------------------------------------------- */
 
 static struct port **port_find(struct names *n, const struct addr *a, uint8_t l4proto,
 			       uint16_t port)
@@ -216,7 +216,7 @@ static uint64_t set_until(const struct port *p, size_t set)
 	return until;
 }
 
-/* ---- pairs ----------------------------------------------------------------------------------- */
+/* ---- pairs --------------------------------------------------------------- */
 
 static void pair_drop(struct names *n, struct pair *p)
 {
@@ -397,7 +397,7 @@ int names_learn(struct names *n, const struct name *name, const struct addr *a, 
 	return 0;
 }
 
-/* ---- asking ---------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------- */
 
 bool names_has(const struct names *n, const struct name *name, const struct addr *a,
 	       uint64_t now_ms, bool *ret_any)
@@ -453,7 +453,7 @@ bool names_empty(const struct names *n)
 	return !n->n_pairs && !n->n_ports;
 }
 
-/* ---- forgetting ------------------------------------------------------------------------------ */
+/* ---- forgetting ---------------------------------------------------------- */
 
 static size_t expire_ports(struct names *n, uint64_t now_ms, struct learn_entry *ret, size_t max)
 {

@@ -70,89 +70,40 @@ static void tell(struct fence *f, struct ring_denial *rd, const uint8_t *bytes)
 	rd->denial.go = 0;
 }
 
-uint32_t road_next_go(struct engine *e)
+/* What the verdict on refused packets needs. */
+struct refused {
+	uint32_t id[FLOW_HELD_MAX + 1], mark[FLOW_HELD_MAX + 1];
+	size_t n;
+	bool inbound;
+};
+
+static void give_verdict(void *owner, const void *what)
 {
-	if (e->n_pending == PENDING_MAX)
-		return 0;
-	if (++e->last_go == 0)
-		e->last_go = 1;
-	return e->last_go;
+	struct fence *f = owner;
+	const struct refused *r = what;
+
+	for (size_t i = 0; i < r->n; i++)
+		(r->inbound ? verdict_in : verdict_out)(f, r->id[i], r->mark[i],
+							f->audit ? PKT_ALLOW_FLOW : PKT_DENY);
 }
 
-static void give_up_waiting(struct engine *e, struct pending *p)
+/* At its time, which is not the end of a turn with packets. */
+static void give_late(void *owner, const void *what)
 {
-	for (size_t i = 0; i < p->n; i++)
-		(p->inbound ? verdict_in : verdict_out)(p->fence, p->id[i], p->mark[i], PKT_DENY);
-	nfq_flush(p->fence->nfq);
-	p->go = 0;
-	e->n_pending--;
-}
+	struct fence *f = owner;
 
-void road_go(struct engine *e, uint32_t go)
-{
-	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (e->pending[i].go == go && go) {
-			give_up_waiting(e, &e->pending[i]);
-			return;
-		}
-	resolver_go(e->resolver, go);
-}
-
-void road_pending_timer(struct timer *t)
-{
-	struct engine *e = t->arg;
-	uint64_t now = loop_now_ms(e->loop), next = 0;
-
-	for (size_t i = 0; i < PENDING_MAX; i++) {
-		struct pending *p = &e->pending[i];
-
-		if (p->go && p->deadline_ms <= now)
-			give_up_waiting(e, p);
-		else if (p->go && (!next || p->deadline_ms < next))
-			next = p->deadline_ms;
-	}
-	if (next)
-		timer_set(e->loop, t, next);
-}
-
-void road_forget(const struct fence *f)
-{
-	struct engine *e = f->engine;
-
-	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (e->pending[i].go && e->pending[i].fence == f) {
-			e->pending[i].go = 0;
-			e->n_pending--;
-		}
-}
-
-/* The packets get their refusal when the parent has seen who sent them, or after GO_WAIT_MS. */
-static void wait_for_go(struct fence *f, uint32_t go, const uint32_t *id, const uint32_t *mark,
-			size_t n, bool inbound)
-{
-	struct engine *e = f->engine;
-	struct pending *p = e->pending;
-
-	while (p->go)
-		p++;
-	p->go = go;
-	p->fence = f;
-	p->n = n;
-	p->inbound = inbound;
-	memcpy(p->id, id, n * sizeof(*id));
-	memcpy(p->mark, mark, n * sizeof(*mark));
-	p->deadline_ms = loop_now_ms(e->loop) + GO_WAIT_MS;
-	if (e->n_pending++ == 0)
-		timer_set(e->loop, &e->pending_timer, p->deadline_ms);
+	give_verdict(owner, what);
+	nfq_flush(f->nfq);
 }
 
 void refuse(struct fence *f, const struct facts *facts, const struct decision *d, struct flow *flow,
 	    const struct passage *w)
 {
 	struct ring_denial rd = {0};
-	uint32_t id[FLOW_HELD_MAX + 1], mark[FLOW_HELD_MAX + 1], go;
+	struct refused r = {.inbound = w && w->p->inbound};
+	struct verdict_wait *waits = f->engine->waits;
 	const uint8_t *bytes;
-	size_t n = 0;
+	uint32_t ticket;
 
 	fill(f, facts, d, &rd.denial);
 	if (flow) {
@@ -167,29 +118,26 @@ void refuse(struct fence *f, const struct facts *facts, const struct decision *d
 		rd.denial.icmp_code = w->pk.icmp_code;
 		rd.denial.inbound = w->p->inbound && passage_asks(w) != PKT_ASK_OWN;
 	}
-	go = f->audit ? 0 : road_next_go(f->engine);
-	rd.denial.go = go;
+	ticket = f->audit ? 0 : verdict_wait_ticket(waits, VERDICT_PACKETS);
+	rd.denial.go = ticket;
 	for (size_t i = 0; flow && i < flow->n_held; i++) {
 		rd.packet_bytes = flow->held[i].wire_bytes;
 		rd.cap_bytes = flow->held[i].cap_bytes;
 		tell(f, &rd, flow->held[i].bytes);
 		if (flow->held[i].gone)
 			continue;
-		mark[n] = flow->held[i].mark;
-		id[n++] = flow->held[i].id;
+		r.mark[r.n] = flow->held[i].mark;
+		r.id[r.n++] = flow->held[i].id;
 	}
 	if (w) {
 		rd.cap_bytes = (uint32_t)passage_captured(w, &bytes);
 		rd.packet_bytes = (uint32_t)w->p->wire_bytes;
 		tell(f, &rd, bytes);
-		mark[n] = w->p->mark;
-		id[n++] = w->p->id;
+		r.mark[r.n] = w->p->mark;
+		r.id[r.n++] = w->p->id;
 	}
-	if (go)
-		wait_for_go(f, go, id, mark, n, w && w->p->inbound);
-	for (size_t i = 0; !go && i < n; i++)
-		(w && w->p->inbound ? verdict_in : verdict_out)(
-		    f, id[i], mark[i], f->audit ? PKT_ALLOW_FLOW : PKT_DENY);
+	if (!verdict_wait_add(waits, VERDICT_PACKETS, ticket, f, give_late, &r, sizeof(r)))
+		give_verdict(f, &r);
 	if (flow)
 		flow_over(f->flows, flow, f->audit ? FLOW_PASSED : FLOW_REFUSED);
 }

@@ -53,9 +53,8 @@
 #define PKT_ASK_FIRST   0x20000000u /* since its SYN no payload has left on its connection */
 #define PKT_ASK_AGAIN   0x30000000u /* let through before, to be asked about again */
 #define PKT_ASK_FOREIGN 0x40000000u /* its source is none of this machine's addresses */
-#define PKT_ASK_OWN                                                                                \
-	0x50000000u /* to this fence itself only; in the queue: somebody else gets it              \
-		     */
+/* To this fence itself only. In the queue: somebody else would get it. */
+#define PKT_ASK_OWN    0x50000000u
 #define PKT_ASK_DEVICE 0x60000000u /* an address of this machine, by a device that leads away */
 #define PKT_PASS       0x70000000u /* it may go: what the last hooks look for */
 

@@ -349,8 +349,7 @@ enum receiver sockdiag_receiver(int fd, const struct addr *src, uint16_t sport,
 	return r == -ENOENT ? RECEIVER_NONE : ret.is;
 }
 
-/* ---- destroying
- * ---------------------------------------------------------------------------------- */
+/* ---- destroying ---------------------------------------------------------- */
 
 struct victims {
 	struct inet_diag_sockid *id;

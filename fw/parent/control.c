@@ -90,7 +90,7 @@ void client_summary(struct client *c, const struct ctl_summary *s)
 	reply(c, &m, sizeof(m), CTL_SUMMARY);
 }
 
-/* ---- status ---------------------------------------------------------------------------------- */
+/* ---- status -------------------------------------------------------------- */
 
 /* Words of a command may be the agent's, who calls tools, and JSON takes UTF-8 only. */
 static json_t *text(const char *s)
@@ -147,7 +147,7 @@ static void on_status(struct client *c, int to)
 	json_decref(root);
 }
 
-/* ---- messages -------------------------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------ */
 
 static bool terminated(const char *s, size_t bytes)
 {
@@ -286,7 +286,7 @@ static void on_listen(struct watch *w, uint32_t events)
 	parent_check_idle(p);
 }
 
-/* ---- the socket ------------------------------------------------------------------------------ */
+/* ---- the socket ---------------------------------------------------------- */
 
 int control_listen(struct parent *p, struct err *e)
 {

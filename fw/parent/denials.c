@@ -108,18 +108,24 @@ void denials_lost(struct parent *p)
 static size_t read_some(struct parent *p, size_t max)
 {
 	const struct ring_denial *rd;
-	size_t bytes, n = 0;
+	size_t bytes, n = 0, senseless = 0;
 
 	while (n < max && (rd = ring_get(p->ring, &bytes))) {
 		struct pfence *f;
 
 		n++;
-		if (!sane(rd, bytes))
+		if (!sane(rd, bytes)) {
+			senseless++;
 			continue;
+		}
 		f = pfence_find(p, rd->denial.fence);
 		if (f)
 			one(p, f, rd);
 	}
+	for (struct log_dir *l = p->logs; l && senseless; l = l->next)
+		record_lost(
+		    l->record, senseless,
+		    "the engine's words made no sense; some of these are perhaps of other logs");
 	return n;
 }
 

@@ -329,7 +329,7 @@ static void say_how(struct parent *p, int status)
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-/* ---- the first one --------------------------------------------------------------------------- */
+/* ---- the first one ------------------------------------------------------- */
 
 static void hear_first(struct parent *p, uint64_t until_ms)
 {
@@ -377,7 +377,7 @@ int engine_begin(struct parent *p, struct err *e)
 	return -e->code;
 }
 
-/* ---- those that follow ----------------------------------------------------------------------- */
+/* ---- those that follow --------------------------------------------------- */
 
 static void start_again(struct parent *p, uint64_t in_ms);
 

@@ -34,7 +34,7 @@ struct pfence *pfence_find(struct parent *p, uint32_t id)
 	return f;
 }
 
-/* ---- the record ------------------------------------------------------------------------------ */
+/* ---- the record ---------------------------------------------------------- */
 
 int log_open(struct parent *p, const char *dir, uint32_t snaplen, struct log_dir **ret,
 	     struct err *e)
@@ -76,7 +76,7 @@ void log_close(struct parent *p, struct log_dir *l)
 	free(l);
 }
 
-/* ---- taking down ----------------------------------------------------------------------------- */
+/* ---- taking down --------------------------------------------------------- */
 
 static void pfence_free(struct pfence *f)
 {
@@ -243,7 +243,7 @@ void pfence_stats(struct parent *p, const struct em_stats *m)
 		finish(f);
 }
 
-/* ---- putting up ------------------------------------------------------------------------------ */
+/* ---- putting up ---------------------------------------------------------- */
 
 static int check_policy(struct pfence *f, int fd, struct err *e)
 {

@@ -87,7 +87,7 @@ bool host_process_fenced(pid_t pid)
 	return true;
 }
 
-/* ---- sockets --------------------------------------------------------------------------------- */
+/* ---- sockets ------------------------------------------------------------- */
 
 static int bound(int family, int type, uint16_t port)
 {

@@ -46,7 +46,7 @@ void left_mark(int cgroup_fd, const char *run_dir)
 		(void)fsetxattr(cgroup_fd, CTL_CGROUP_MARK, text, (size_t)n, 0);
 }
 
-/* ---- whose it is ----------------------------------------------------------------------------- */
+/* ---- whose it is --------------------------------------------------------- */
 
 static enum whose process_whose(long pid, ino_t net)
 {
@@ -139,7 +139,7 @@ static enum whose cgroup_whose(const struct left *l, int dir, ino_t net)
 	return members == WHOSE_INSIDE && l->alone ? WHOSE_OURS : members;
 }
 
-/* ---- the end of it --------------------------------------------------------------------------- */
+/* ---- the end of it ------------------------------------------------------- */
 
 /* Its maker, whose process number is in the name, is gone. */
 static bool maker_gone(const char *name)

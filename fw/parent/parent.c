@@ -181,7 +181,7 @@ static void on_ring_more(struct timer *t)
 	denials_read(t->arg);
 }
 
-/* ---- start ----------------------------------------------------------------------------------- */
+/* ---- start --------------------------------------------------------------- */
 
 /* A daemon of another network namespace that goes takes the empty directory along. */
 static int make_cgroup_root(const struct parent *p, struct stat *ret, struct err *e)

@@ -29,8 +29,7 @@ struct parent_options {
 /* Runs until it is told to go, or idle. 0, or -errno with e. */
 int parent_run(const struct parent_options *o, struct err *e);
 
-/* ---- shared by parent.c, engine_process.c, fence.c, control.c
- * ------------------------------------ */
+/* ---- shared by parent.c, engine_process.c, fence.c, control.c ------------ */
 
 struct log_dir { /* one record a directory, shared by the fences that write there */
 	struct log_dir *next;

@@ -21,7 +21,7 @@
 #define INITIAL_USERS 0xeffffffdu /* the inode of the first user namespace (linux/nsfs.h) */
 #define PREFIX        "net-"
 
-/* ---- the own one ----------------------------------------------------------------------------- */
+/* ---- the own one --------------------------------------------------------- */
 
 static int make_dirs(const char *dir, struct err *e)
 {
@@ -127,7 +127,7 @@ int run_dir_take(const char *dir, const char *socket_path, struct err *e)
 	return err_set(e, EAGAIN, "cannot keep %s: it is removed again and again", dir);
 }
 
-/* ---- those of others ------------------------------------------------------------------------- */
+/* ---- those of others ----------------------------------------------------- */
 
 /* The kernel says of a namespace that it may not show, too, that it is gone: only who may see all
  * of them can tell. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "policy/base/dns_types.h"
 #include "policy/profile.h"
 
 #define CAPTURE_FILE "denied.pcap"
@@ -190,30 +191,13 @@ static void put_network(json_t *o, const struct denial *d)
 	put_number(icmp, "code", d->icmp_code);
 }
 
-/* RFC 1035, 3596, 9460 …; the others as RFC 3597 has them. */
-static const char *type_name(uint16_t qtype, char *buf, size_t bytes)
-{
-	static const struct {
-		uint16_t type;
-		const char *name;
-	} names[] = {{1, "A"},   {2, "NS"},    {5, "CNAME"},  {6, "SOA"},   {12, "PTR"},
-		     {15, "MX"}, {16, "TXT"},  {28, "AAAA"},  {33, "SRV"},  {35, "NAPTR"},
-		     {43, "DS"}, {64, "SVCB"}, {65, "HTTPS"}, {255, "ANY"}, {10, "NULL"}};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i].type == qtype)
-			return names[i].name;
-	snprintf(buf, bytes, "TYPE%u", qtype);
-	return buf;
-}
-
 static void put_dns(json_t *o, const struct denial *d)
 {
 	json_t *q = sub(sub(o, "dns"), "question");
-	char type[16];
+	char type[DNS_TYPE_STRLEN];
 
 	put(q, "name", escaped(d->name));
-	put(q, "type", json_string(type_name(d->qtype, type, sizeof(type))));
+	put(q, "type", json_string(dns_type_name(d->qtype, type)));
 }
 
 json_t *event_denial(const struct record_fence *f, const struct denial *d, uint64_t packet,

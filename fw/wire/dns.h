@@ -4,23 +4,11 @@
 #define AGENTFW_WIRE_DNS_H
 
 #include "fw/wire/cursor.h"
+#include "policy/base/dns_types.h"
 #include "policy/base/name.h"
 
 #define DNS_MAX_MESSAGE 65535
 #define DNS_EDNS_UDP    1232 /* what we advertise and at most send over UDP */
-
-enum {
-	DNS_TYPE_A = 1,
-	DNS_TYPE_NS = 2,
-	DNS_TYPE_CNAME = 5,
-	DNS_TYPE_SOA = 6,
-	DNS_TYPE_PTR = 12,
-	DNS_TYPE_TXT = 16,
-	DNS_TYPE_AAAA = 28,
-	DNS_TYPE_OPT = 41,
-	DNS_TYPE_SVCB = 64,
-	DNS_TYPE_HTTPS = 65,
-};
 
 enum {
 	DNS_NOERROR = 0,

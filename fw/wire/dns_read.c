@@ -198,7 +198,7 @@ static bool collect(struct search *s, struct dns_answer *ret)
 {
 	const struct wire_name *owner = &s->chain[s->n_chain - 1];
 	struct cursor c = {s->records, s->msg.p + s->msg.n};
-	size_t addr_bytes = s->type == DNS_TYPE_A ? 4 : s->type == DNS_TYPE_AAAA ? 16 : 0;
+	size_t addr_bytes = dns_type_address_bytes(s->type);
 	struct rr rr;
 
 	for (uint16_t i = 0; i < s->n_answers; i++) {

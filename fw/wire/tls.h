@@ -1,19 +1,12 @@
-/* TLS ClientHello: the server name and whether Encrypted ClientHello was offered (RFC 8446 §4.1.2,
- * RFC 6066 §3, ECH extension 0xfe0d). */
+/* The records in which a TLS client begins to speak, over TCP (RFC 8446 section 5). */
 #ifndef AGENTFW_WIRE_TLS_H
 #define AGENTFW_WIRE_TLS_H
 
-#include "fw/wire/cursor.h"
+#include "fw/wire/tls_hello.h"
 
 /* Real hellos with post-quantum key shares are about 1.8 KB; 16 KB is what one record may hold. */
 #define TLS_HELLO_MAX  16384
 #define TLS_STREAM_MAX (TLS_HELLO_MAX + 1024) /* hello and its record headers */
-
-struct tls_hello {
-	char sni[256];  /* as sent, NUL-terminated; may hold any byte: use sni_len */
-	size_t sni_len; /* 0: no server_name extension */
-	bool ech; /* extension encrypted_client_hello (0xfe0d) or its drafts (0xff02…) is there */
-};
 
 /* Reads the first bytes of a stream: handshake records (type 22, any 3.x version, each of 1 to
  * 16384 bytes) that together hold one ClientHello; the message may be split over records at any

@@ -312,8 +312,7 @@ int compile_audit_dir(struct compile *c, const char *dir)
 	return compiling_string(c, dir, &c->h.audit_dir);
 }
 
-/* ---- the blob
- * ------------------------------------------------------------------------------------ */
+/* ---- the blob ------------------------------------------------------------ */
 
 static int by_prefix(const void *a, const void *b)
 {

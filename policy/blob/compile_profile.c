@@ -121,8 +121,7 @@ int compile_workspace(struct compile *c, const char *path)
 	return compiling_string(c, path, &c->h.workspace);
 }
 
-/* ---- a tool's own network
- * ------------------------------------------------------------------------- */
+/* ---- a tool's own network ------------------------------------------------ */
 
 static const char *string_at(const struct compile *c, uint32_t at)
 {

@@ -14,7 +14,7 @@
 #define TOOL_NAME_MAX 40
 #define VALUE_MAX     4096
 
-/* ---- environment ----------------------------------------------------------------------------- */
+/* ---- environment --------------------------------------------------------- */
 
 static bool env_name_ok(const char *s)
 {
@@ -99,7 +99,7 @@ static void on_env(struct yaml *y, void *arg)
 	yaml_list(y, "'env'", on_env_item, r);
 }
 
-/* ---- the other keys -------------------------------------------------------------------------- */
+/* ---- the other keys ------------------------------------------------------ */
 
 static void on_cwd(struct yaml *y, void *arg)
 {
@@ -208,7 +208,7 @@ static void agent_command(struct yaml *y, void *arg)
 	yaml_skip(y);
 }
 
-/* ---- tools ----------------------------------------------------------------------------------- */
+/* ---- tools --------------------------------------------------------------- */
 
 /* The list goes into the tool's own network. */
 static void own_network(struct yaml *y, struct reading *r, void (*list)(struct yaml *y, void *arg))
@@ -281,7 +281,7 @@ static void on_command(struct yaml *y, void *arg)
 	r->command_told = y->diags->n_errors > errors;
 }
 
-/* ---- a profile as a whole -------------------------------------------------------------------- */
+/* ---- a profile as a whole ------------------------------------------------ */
 
 static void finish_tool(struct yaml *y, struct reading *r)
 {

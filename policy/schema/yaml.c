@@ -8,8 +8,7 @@
 
 #include "policy/base/nearest.h"
 
-/* ---- what is wrong
- * ------------------------------------------------------------------------------- */
+/* ---- what is wrong ------------------------------------------------------- */
 
 static struct diag *diag_add(struct diags *d)
 {
@@ -73,8 +72,7 @@ void diags_add(struct diags *d, bool warning, unsigned line, unsigned col, const
 	va_end(ap);
 }
 
-/* ---- events
- * -------------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------- */
 
 int yaml_open(struct yaml *y, const char *text, size_t len, struct diags *d)
 {
@@ -269,8 +267,7 @@ const char *yaml_text(const struct yaml *y, size_t *ret_len)
 	return s;
 }
 
-/* ---- mappings and lists
- * -------------------------------------------------------------------------- */
+/* ---- mappings and lists -------------------------------------------------- */
 
 static void unknown_key(struct yaml *y, const char *what, const struct yaml_key *keys, size_t n,
 			const char *name)

@@ -173,8 +173,7 @@ static void test_udp(void **state)
 	assert_int_equal(sockdiag_find(diag, IPPROTO_ICMP, &lo4, 1, &far, 9, 0, &si), -ENOENT);
 }
 
-/* ---- processes
- * ----------------------------------------------------------------------------------- */
+/* ---- processes ----------------------------------------------------------- */
 
 /* A stand-in for a cgroup directory: a file with pids, a sub-directory with more. */
 static int fake_cgroup(char *dir, const char *pids, const char *sub_pids)

@@ -102,7 +102,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- by the address -------------------------------------------------------------------------- */
+/* ---- by the address ------------------------------------------------------ */
 
 /* With payload, and an echo request where it is ICMP. */
 static struct decision flow(struct lab *lab, uint8_t l4proto, const char *dst, uint16_t port)
@@ -206,7 +206,7 @@ static void own_listeners(void **state)
 	assert_int_equal(flow(lab, IPPROTO_UDP, "::1", 443).what, DECIDED_OWN);
 }
 
-/* ---- by learned names ------------------------------------------------------------------------ */
+/* ---- by learned names ---------------------------------------------------- */
 
 static void inspected(struct lab *lab, const char *dst, uint16_t port, bool tls, bool http)
 {
@@ -279,7 +279,7 @@ static void learned_names_end(void **state)
 	passes(lab, IPPROTO_TCP, "198.51.100.7", 443);
 }
 
-/* ---- by the name in the payload -------------------------------------------------------------- */
+/* ---- by the name in the payload ------------------------------------------ */
 
 static struct decision says(struct lab *lab, const char *dst, uint16_t port, enum scheme scheme,
 			    const char *text, bool ech)

@@ -20,7 +20,7 @@
 #define HEAD "version: 1\n"
 #define IN   HEAD "ingress:\n  - "
 
-/* ---- errors ---------------------------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------- */
 
 static const struct {
 	const char *text;
@@ -131,7 +131,7 @@ static void test_warnings(void **state)
 	free(blob);
 }
 
-/* ---- matching -------------------------------------------------------------------------------- */
+/* ---- matching ------------------------------------------------------------ */
 
 struct ask {
 	const char *listener, *peer;
@@ -269,7 +269,7 @@ static void test_tool(void **state)
 	policy_free(p);
 }
 
-/* ---- pairs ----------------------------------------------------------------------------------- */
+/* ---- pairs --------------------------------------------------------------- */
 
 static size_t holders(const struct ingress_pair *list, size_t n, const struct addr *peer,
 		      const struct addr *local, uint8_t l4proto, uint16_t port)
@@ -382,7 +382,7 @@ static void test_too_many(void **state)
 	}
 }
 
-/* ---- blobs from strangers -------------------------------------------------------------------- */
+/* ---- blobs from strangers ------------------------------------------------ */
 
 static void test_damaged(void **state)
 {

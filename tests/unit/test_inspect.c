@@ -136,7 +136,7 @@ static void passes(struct lab *lab, const char *text)
 	assert_int_equal(say(lab, text), INSPECT_PASS);
 }
 
-/* ---- TLS ------------------------------------------------------------------------------------- */
+/* ---- TLS ----------------------------------------------------------------- */
 
 /* A ClientHello in one record; sni_n 0: without a server name. Returns its length. */
 static size_t hello(uint8_t *to, const char *sni, size_t sni_n, bool ech)
@@ -249,7 +249,7 @@ static void a_hello_without_end(void **state)
 	assert_in_range(sent, TLS_STREAM_MAX - 12, TLS_STREAM_MAX + 12);
 }
 
-/* ---- HTTP ------------------------------------------------------------------------------------ */
+/* ---- HTTP ---------------------------------------------------------------- */
 
 static void request_split_anywhere(void **state)
 {

@@ -122,7 +122,7 @@ static uint64_t clock_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* ---- descriptors ----------------------------------------------------------------------------- */
+/* ---- descriptors --------------------------------------------------------- */
 
 static void stop_at_three(struct lab *lab, size_t i)
 {
@@ -234,7 +234,7 @@ static void errors(void **state)
 	loop_free(NULL);
 }
 
-/* ---- timers ---------------------------------------------------------------------------------- */
+/* ---- timers -------------------------------------------------------------- */
 
 static void stop_at_last(struct lab *lab, size_t i)
 {
@@ -379,7 +379,7 @@ static void one_that_goes_on_at_once_holds_up_nobody(void **state)
 	assert_true(lab->order[0] == 1 || lab->order[1] == 1);
 }
 
-/* ---- budgets --------------------------------------------------------------------------------- */
+/* ---- budgets ------------------------------------------------------------- */
 
 static struct budget shares[2];
 static unsigned turns_of_other, steps[FDS];

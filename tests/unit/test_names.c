@@ -129,7 +129,7 @@ static size_t expire(struct lab *lab, uint64_t now_ms)
 	return lab->n;
 }
 
-/* ---- pairs ----------------------------------------------------------------------------------- */
+/* ---- pairs --------------------------------------------------------------- */
 
 static void a_pair_is_a_name_and_an_address(void **state)
 {
@@ -189,7 +189,7 @@ static void names_of_an_address(void **state)
 	assert_int_equal(names_of(lab->names, &at, NOW, got, 0), 0);
 }
 
-/* ---- the kernel's sets ----------------------------------------------------------------------- */
+/* ---- the kernel's sets --------------------------------------------------- */
 
 static void what_the_kernel_is_told(void **state)
 {
@@ -265,7 +265,7 @@ static void taken_out_when_the_last_name_is_over(void **state)
 	assert_int_equal(learn(lab, "a.example", "1.2.3.4", 60, NOW), 1); /* and told anew */
 }
 
-/* ---- what is open where ---------------------------------------------------------------------- */
+/* ---- what is open where -------------------------------------------------- */
 
 /* `addresses:` of one entry open nothing for another entry of the same name, nor in the kernel. */
 static void an_entry_opens_its_own_addresses(void **state)
@@ -339,7 +339,7 @@ static void no_name_hides_another(void **state)
 	assert_string_equal(opens(lab, "1.2.3.4", IPPROTO_TCP, 5432, NOW), "");
 }
 
-/* ---- load ------------------------------------------------------------------------------------ */
+/* ---- load ---------------------------------------------------------------- */
 
 static const char *nth(unsigned i)
 {

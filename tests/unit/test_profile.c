@@ -275,7 +275,7 @@ static void test_damaged(void **state)
 	}
 }
 
-/* ---- command lines --------------------------------------------------------------------------- */
+/* ---- command lines ------------------------------------------------------- */
 
 static int in_workspace(void *arg, const char *value, const char *workspace, char *ret,
 			size_t bytes, struct err *e)

@@ -157,8 +157,7 @@ static uint64_t wall(void)
 	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
 }
 
-/* ---- what a line says
- * -------------------------------------------------------------------------------- */
+/* ---- what a line says ---------------------------------------------------- */
 
 static void test_event(void **state)
 {
@@ -308,8 +307,7 @@ static void test_suggest_ingress(void **state)
 	check_suggest(&d, NULL);
 }
 
-/* ---- folding
- * ------------------------------------------------------------------------------------------ */
+/* ---- folding ------------------------------------------------------------- */
 
 /* From outside, who it was is the peer, at whatever port. */
 static void test_fold_peers(void **state)
@@ -395,8 +393,7 @@ static void test_many_folds(void **state)
 	assert_int_equal(record_counts(lab->r).lost, 0);
 }
 
-/* ---- crashes, full disks, enemies
- * --------------------------------------------------------------------- */
+/* ---- crashes, full disks, enemies ---------------------------------------- */
 
 static void append_raw(const char *path, const void *p, size_t n)
 {

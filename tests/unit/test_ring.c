@@ -181,8 +181,7 @@ static void test_size_is_sealed(void **state)
 	close(plain);
 }
 
-/* ---- enemies
- * --------------------------------------------------------------------------------------- */
+/* ---- enemies ------------------------------------------------------------- */
 
 static uint8_t *raw(const struct lab *lab)
 {

@@ -377,8 +377,7 @@ static const struct {
     {"options of sockets", socket_option},
 };
 
-/* ---- in a child
- * ---------------------------------------------------------------------------------- */
+/* ---- in a child ---------------------------------------------------------- */
 
 /* 0, or the errno that fn left in a process of its own, with the filter or without. */
 static int in_child(long (*fn)(void), bool filtered)

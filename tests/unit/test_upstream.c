@@ -7,7 +7,7 @@
 
 #define FOREVER 20000 /* ms: a test that hangs ends, and fails */
 
-/* ---- what upstream asks for ------------------------------------------------------------------ */
+/* ---- what upstream asks for ---------------------------------------------- */
 
 static void want_socket(void *arg, unsigned server, int type)
 {
@@ -54,7 +54,7 @@ static void spoofed(void *arg, const struct name *name, uint16_t type)
 	((struct lab *)arg)->n_spoofed++;
 }
 
-/* ---- life of the lab ------------------------------------------------------------------------- */
+/* ---- life of the lab ----------------------------------------------------- */
 
 static void on_deadline(struct timer *t)
 {
@@ -146,7 +146,7 @@ static void run(struct lab *lab)
 
 #define FAST(a) assert_in_range((a)->at_ms, 0, 900)
 
-/* ---- tests ----------------------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------- */
 
 static void forgeries_teach_nothing(void **state)
 {

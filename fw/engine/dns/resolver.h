@@ -6,6 +6,7 @@
 #ifndef AGENTFW_RESOLVER_H
 #define AGENTFW_RESOLVER_H
 
+#include "fw/engine/verdict_wait.h"
 #include "fw/ipc/denial.h"
 #include "fw/ipc/loop.h"
 #include "policy/policy.h"
@@ -29,15 +30,15 @@ struct resolver_ops {
 	uint64_t (*forgotten)(void *arg, struct resolver_fence *rf);
 	/* A query that was refused (or in audit mode would have been); d is the caller's. Where
 	 * d->go is 1 the refusal's reply can be held, since the asking process may end with it:
-	 * returns the number that resolver_go will say, 20 ms are waited for it; 0: nobody waits.
-	 */
+	 * returns its ticket of VERDICT_REPLY; 0: nobody waits. */
 	uint32_t (*denied)(void *arg, struct resolver_fence *rf, const struct denial *d);
 	/* Is *a one of this host's own addresses? */
 	bool (*is_local)(void *arg, const struct addr *a);
 };
 
+/* waits: for replies that are refusals. */
 int resolver_new(struct loop *loop, const struct resolver_ops *ops, void *arg,
-		 struct resolver **ret);
+		 struct verdict_wait *waits, struct resolver **ret);
 void resolver_free(struct resolver *r);
 
 struct resolver_fence_config {
@@ -58,7 +59,5 @@ void *resolver_fence_arg(struct resolver_fence *rf);
 
 /* The answer to want_socket (fd owned by the resolver from now on; fd < 0: could not be had). */
 void resolver_socket(struct resolver_fence *rf, unsigned server, int type, int fd);
-/* The refusal has been written down: its reply may go. Unknown numbers are fine. */
-void resolver_go(struct resolver *r, uint32_t go);
 
 #endif

@@ -46,8 +46,7 @@ struct dns_server {
 	uint64_t last_connection;
 };
 
-/* ---- UDP
- * ----------------------------------------------------------------------------------------- */
+/* ---- UDP ----------------------------------------------------------------- */
 
 static void on_udp(struct watch *w, uint32_t events)
 {
@@ -79,8 +78,7 @@ static void udp_reply(struct dns_server *s, const struct dns_client *c, const ui
 		(void)!sendto(s->udp[c->v6].fd, msg, n, MSG_DONTWAIT, (struct sockaddr *)&ss, len);
 }
 
-/* ---- TCP
- * ----------------------------------------------------------------------------------------- */
+/* ---- TCP ----------------------------------------------------------------- */
 
 static void connection_free(struct connection *c)
 {
@@ -291,8 +289,7 @@ void dns_server_reply(struct dns_server *s, const struct dns_client *c, const ui
 		udp_reply(s, c, msg, n);
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 int dns_server_new(struct loop *loop, int udp4, int tcp4, int udp6, int tcp6, dns_query_fn fn,
 		   void *arg, struct budget *budget, struct dns_server **ret)

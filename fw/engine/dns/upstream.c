@@ -226,8 +226,7 @@ int upstream_ask(struct upstream *u, const struct name *name, uint16_t type, voi
 	return 0;
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------- */
 
 static void take(struct ask *a, const uint8_t *msg, size_t n)
 {

@@ -75,11 +75,12 @@ struct lab {
 	struct denial denied[SEEN];
 	size_t n_denied;
 	unsigned n_served;
+	struct verdict_wait *waits;
 	uint32_t go; /* what denied() says */
 	uint64_t forgotten;
 };
 
-/* ---- the name server: what a name begins with says how it answers --------------------------- */
+/* ---- the name server: what a name begins with says how it answers -------- */
 
 static inline void put_addr(struct msg *m, const char *owner, uint32_t ttl_s, const char *text)
 {
@@ -161,7 +162,7 @@ static inline void on_upstream(struct watch *w, uint32_t events)
 	sendto(w->fd, m.b, m.n, 0, (struct sockaddr *)&ss, len);
 }
 
-/* ---- what the resolver asks of the engine ---------------------------------------------------- */
+/* ---- what the resolver asks of the engine -------------------------------- */
 
 static inline void want_socket(void *arg, struct resolver_fence *rf, unsigned server, int type)
 {
@@ -213,7 +214,7 @@ static inline bool is_local(void *arg, const struct addr *a)
 	return a->family == 4 && memcmp(a->b, "\x08\x08\x04\x04", 4) == 0;
 }
 
-/* ---- life of the lab ------------------------------------------------------------------------- */
+/* ---- life of the lab ----------------------------------------------------- */
 
 static inline void on_stop(struct watch *w, uint32_t events)
 {
@@ -263,7 +264,8 @@ static inline void lab_begin(struct lab *lab, bool audit)
 	lab->socket_timer = (struct timer){.fn = on_socket_timer, .arg = lab};
 	assert_int_equal(loop_add(lab->loop, &lab->udp, EPOLLIN), 0);
 	assert_int_equal(loop_add(lab->loop, &lab->stop, EPOLLIN), 0);
-	assert_int_equal(resolver_new(lab->loop, &ops, lab, &lab->resolver), 0);
+	assert_int_equal(verdict_wait_new(lab->loop, &lab->waits), 0);
+	assert_int_equal(resolver_new(lab->loop, &ops, lab, lab->waits, &lab->resolver), 0);
 	c.policy = lab->policy;
 	c.fence_arg = lab;
 	c.udp4 = s.udp4, c.tcp4 = s.tcp4, c.udp6 = s.udp6, c.tcp6 = s.tcp6;
@@ -287,6 +289,7 @@ static inline void lab_end(struct lab *lab)
 	pthread_join(lab->thread, NULL);
 	resolver_fence_del(lab->fence);
 	resolver_free(lab->resolver);
+	verdict_wait_free(lab->waits);
 	loop_free(lab->loop);
 	close(lab->client);
 	close(lab->udp.fd);
@@ -319,7 +322,7 @@ static inline int setup_audit(void **state)
 	return 0;
 }
 
-/* ---- asking ---------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------- */
 
 struct reply {
 	unsigned id, flags, rcode, n;
