@@ -1,4 +1,4 @@
-"""What the attacks of attack.py and attack_packets.py have in common."""
+"""What the attacks have in common."""
 import errno
 import socket
 import time
@@ -31,6 +31,11 @@ def attempt(fn):
     except OSError as e:
         value, err = None, errno.errorcode.get(e.errno, str(e.errno))
     return value, err, (time.monotonic() - start) * 1000
+
+
+def stay(seconds=0.05):
+    """Sender and socket are still there when what was sent is judged, sent again or told with the sender's name."""
+    time.sleep(seconds)
 
 
 def drain(s, timeout=2.0):

@@ -80,6 +80,10 @@ class Result:
             out.append(e)
         return out
 
+    def files(self):
+        """Events about files."""
+        return [e for e in self.events() if e["event"]["category"] == ["file"]]
+
     def event(self, **kw):
         found = self.events(**kw)
         check(found, "no audit event with", kw, "; there are:",

@@ -122,7 +122,7 @@ def hammer(to, port, sport, token, seconds):
             connect("hammer", to, port, sport=sport, timeout=0.2)
             sockets["hammer"].sendall(token.encode())
             made += 1
-            time.sleep(0.05)
+            time.sleep(0.05)  # one after the other, not as many as one can
         except OSError:
             pass
         finally:

@@ -166,7 +166,7 @@ def send_all(a):
             s.sendto(struct.pack(">BBHHH", 128 if family == socket.AF_INET6 else 8, 0, 0, 1, 1) + token, (to, 0))
         for fn in (tcp, udp, ping):
             out["%s %s" % (fn.__name__, to)] = attempt(fn)
-    time.sleep(0.1)
+    time.sleep(0.1)  # they are there when it is judged
     return out
 
 

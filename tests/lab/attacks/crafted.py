@@ -4,7 +4,7 @@ import socket
 import time
 
 import wire
-from attempts import TCP_QUEUE_SEQ, TCP_REPAIR, TCP_REPAIR_QUEUE, attempt, family, tcp
+from attempts import TCP_QUEUE_SEQ, TCP_REPAIR, TCP_REPAIR_QUEUE, attempt, family, stay, tcp
 
 APART = 0.1  # seconds: the first segment has been judged
 
@@ -88,5 +88,5 @@ def crafted(a):
     bad = wire.client_hello(a["evil"], a["token"].encode())
     for send in ways(a, good, bad)[a["how"]]:
         send(f)
-    time.sleep(a.get("wait", 0.3))  # what answers comes, and what is sent again would
+    stay(a.get("wait", 0.3))
     return {"sent": max(len(good), len(bad))}

@@ -195,7 +195,7 @@ def allowed_questions(a):
     for n in range(1 << 40):
         attempt(lambda: s.send(one or wire.dns_query(a["name"] % n, qid=1, edns=b"")))
         if "a_second" in a:
-            time.sleep(1 / a["a_second"])
+            time.sleep(1 / a["a_second"])  # the rate that was asked for
         while n % 64 == 0 and attempt(lambda: s.recv(65536))[1] is None:
             pass
 
@@ -216,5 +216,5 @@ def beside(a):
             s.sendall(b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % a["name"].encode())
             assert s.recv(100).startswith(b"HTTP/1.1 200")
             out["connect"].append((time.monotonic() - start) * 1000)
-        time.sleep(0.005)
+        time.sleep(0.005)  # the measure is no flood
     return {k: [round(x, 2) for x in sorted(v)] for k, v in out.items()}

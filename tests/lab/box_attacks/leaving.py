@@ -103,7 +103,7 @@ def linger(a):
             null = os.open("/dev/null", os.O_RDWR)
             for fd in (0, 1, 2):
                 os.dup2(null, fd)
-            time.sleep(a["seconds"])
+            time.sleep(a["seconds"])  # by then the command has ended
             open(a["path"], "w").write("still here")
         os._exit(0)
     return True

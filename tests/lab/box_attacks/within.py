@@ -36,7 +36,7 @@ def hog_processes(a):
     try:
         for n in range(a["n"]):
             if os.fork() == 0:
-                time.sleep(5)
+                time.sleep(5)  # all of them are there at once
                 os._exit(0)
     finally:
         print("made %d" % n, flush=True)
@@ -65,7 +65,7 @@ def hog_time(a):
     end = clock() + a["seconds"]
     while clock() < end:
         if not a.get("cpu"):
-            time.sleep(0.05)
+            time.sleep(0.05)  # time goes by without work
     return True
 
 
@@ -81,14 +81,14 @@ def hog_file(a):
 def hog_output(a):
     for _ in range(a["lines"]):
         os.write(1, b"x" * 99 + b"\n")
-    time.sleep(a.get("then", 0))
+    time.sleep(a.get("then", 0))  # it would go on
     return True
 
 
 def exit_with(a):
     if "signal" in a:
         os.kill(os.getpid(), a["signal"])
-        time.sleep(5)
+        time.sleep(5)  # the signal ends it
     os._exit(a["status"])
 
 
@@ -99,5 +99,5 @@ def wait_signal(a):
     print("READY", flush=True)
     end = time.monotonic() + 10
     while not got and time.monotonic() < end:
-        time.sleep(0.01)
+        time.sleep(0.01)  # a handler has run
     return {"done": bool(got), "got": got}

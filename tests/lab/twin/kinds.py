@@ -62,7 +62,7 @@ def post(r, t, most=1 << 18):
                 same_one.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
         else:
             s.sendall(head)
-            time.sleep(r.random() * 0.05 if "late" in style else 0)
+            time.sleep(r.random() * 0.05 if "late" in style else 0)  # a slow writer
             s.sendall(data)
         k.expect_report(n, off)
 

@@ -95,7 +95,7 @@ def cut(r, data, pieces):
 def send_in(r, s, data, pieces):
     for i, piece in enumerate(cut(r, data, pieces)):
         if i and r.random() < 0.3:
-            time.sleep(r.random() * 0.02)
+            time.sleep(r.random() * 0.02)  # a slow writer
         s.sendall(piece)
 
 
