@@ -64,4 +64,4 @@ class Inside(Puppet):
 
     def result(self):
         self.h.stop()
-        return L.Result(0, "", "", 0, self.h.dir)
+        return self.h.record()

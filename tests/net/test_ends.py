@@ -82,7 +82,7 @@ def test_background_processes_die(lab):
     send = "exec 3<>/dev/udp/%s/9999; while :; do printf %%s %s >&3; sleep 0.02; done" % (topo.EVIL4, tok)
     for how in ("(%s) & echo $!" % send, "setsid /bin/bash -c '%s' >/dev/null 2>&1 </dev/null & echo $!" % send,
                 "nohup /bin/bash -c '%s' >/dev/null 2>&1 </dev/null & echo $!; disown -a" % send):
-        r = lab.run(POLICY, ["/bin/bash", "-c", "%s; sleep 0.2" % how], timeout=15)
+        r = lab.run(POLICY, ["/bin/bash", "-c", "%s; sleep 0.2" % how], timeout=15)  # so that it has begun
         check(r.rc == 0, r.tell())
         lab.absent(tok)
         L.until(lambda: not [p for p in lab.netns_pids() if p not in lab.daemons()], 5,

@@ -200,7 +200,7 @@ def test_row37_ports_of_others(lab):
         wrong = {(to, kind.name, port): reaches(lab, to, 8125, port, kind) for to in LOOPBACK
                  for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM) for port in range(40000, 40008)}
         h.stop()
-    r = L.Result(0, "", "", 0, h.dir)
+    r = h.record()
     check(not any(wrong.values()), {k: v for k, v in wrong.items() if v})
     check(not any(b"from outside" in p for p in r.packets()), "somebody else's datagram in the record")
     check(all(r.events(text=to) for to in LOOPBACK), "the fence's own are told", r.events())

@@ -51,7 +51,7 @@ class Rules:
 
     def end(self):
         self.h.stop()
-        return L.Result(0, "", "", 0, self.h.dir)
+        return self.h.record()
 
 
 def twice(lab, name, cases, event=True, harmless=()):
@@ -226,7 +226,7 @@ def test_row18_loopback_by_another_device(lab):
     check(r.rc == 0, r.tell())
     for c, tok in zip(cases, toks):
         lab.absent(tok, "%s in the cgroup" % c)
-    so_far = L.Result(0, "", "", 0, rules.h.dir)
+    so_far = rules.h.record()
     L.until(lambda: [e for e in so_far.lines() if e["event"]["action"] == "lost"], 5,
             lambda: "what was dropped is told: %s" % so_far.lines()[-3:])
     r = rules.end()
@@ -353,6 +353,7 @@ def test_row21_socket_from_before(lab):
     """A connection that the command inherits keeps its old cgroup: agentctl closes it."""
     code = ("import socket, sys, os, time\ns = socket.create_connection(('%s', 9000))\nos.set_inheritable(s.fileno(), True)\n"
             "os.dup2(s.fileno(), 9)\nos.execv(sys.argv[1], sys.argv[1:])" % topo.EVIL4)
+    # It is still there when what it wrote is on its way.
     use = "import os, time\nfor fd in range(3, 64):\n  try: os.write(fd, b'%s')\n  except OSError: pass\ntime.sleep(0.2)"
     tok = L.token()
     lab.bare([L.PYTHON, "-c", code, L.PYTHON, "-c", use % tok])
@@ -389,7 +390,7 @@ def test_row22_outsider_connects(lab):
             check(got["connect"] != "ok" and L.fast(got["ms"]), "an outsider's connection:", ns, to, got)
         h.stop()
         lab.absent(tok)
-        r = L.Result(0, "", "", 0, h.dir)
+        r = h.record()
         r.event(text="7777", code="inbound")
 
 

@@ -245,7 +245,7 @@ def crafted_case(lab, ways):
             check(r.rc == 0, how, r.tell())
             lab.absent(tok, "%s %s" % (to, how))
     h.stop()
-    check(L.Result(0, "", "", 0, h.dir).events(text="443"), "no events")
+    check(h.record().events(text="443"), "no events")
 
 
 def test_row12_crafted_control(lab):

@@ -309,7 +309,7 @@ class Walk:
         self.lab.wait_clean()
         for f in self.fences:
             check(not os.path.exists(f.cgroup), f.cgroup, "is left")
-            ends = sum(e["event"].get("action") == "fence_ended" for e in L.Result(0, "", "", 0, f.h.dir).lines())
+            ends = sum(e["event"].get("action") == "fence_ended" for e in f.h.record().lines())
             check(f.told_end is None or ends == f.told_end, f.name, "fence_ended", ends, "times; the model says", f.told_end)
         for tok in self.toks:
             self.lab.absent(tok, "at the end")

@@ -173,7 +173,6 @@ def test_nothing_outlives_the_command(box):
 
 @modes("root", "user")
 def test_nothing_outlives_agentctl(box):
-    path = box.path("work/mark")
     policy = box.policy({"t": box.profile(write=[box.work])})
     p = subprocess.Popen([B.CTL, "tool", "-p", policy, "t", "--",
                           *box.words("hog_time", {"seconds": 0.8}), ],

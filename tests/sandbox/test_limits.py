@@ -25,7 +25,7 @@ def test_time(box):
 
 @modes(*RUN)
 def test_time_of_what_was_started(box):
-    """A process that went its own way ends, too."""
+    """A process that went its own way ends, too: before it has slept."""
     p = limited(box, time="300ms")
     script = "import os,time\nif os.fork() == 0:\n os.setsid()\n time.sleep(1)\n open(%r, 'w')\nelse: time.sleep(9)\n"
     path = box.work + "/mark"

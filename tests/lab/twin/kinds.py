@@ -224,7 +224,7 @@ def idle(r, t):
         for i in range(3):
             pause = r.random() * r.choice((1, 4))
             yield "%s, silent for %.1f s before request %d" % (how, pause, i)
-            time.sleep(pause)
+            time.sleep(pause)  # the silence
             n, off, path = down(r, 1 << 15)
             s.sendall(k.head("GET", path))
             k.expect_body(n, off)
