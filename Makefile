@@ -34,7 +34,8 @@ UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
 ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/*/*.[ch] fw/*/*/*.[ch] agentctl/*.[ch] \
-                          agentctl/*/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/net/*.[ch])
+                          agentctl/*/*.[ch] tests/unit/*.[ch] tests/unit/lab/*.h tests/fuzz/*.[ch] tests/bench/*.[ch] \
+                          tests/lab/*.[ch] tests/lab/escape/*.[ch])
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 POLICY_LIB := $(BUILD)/libpolicy.a
@@ -45,8 +46,8 @@ FW_LIB     := $(patsubst %,$(BUILD)/libfw-%.a,$(FW_FOLDERS))
 CTL_FOLDERS := learn check seen box guard launch confine daemon
 CTL_LIB    := $(BUILD)/libctl-commands.a $(patsubst %,$(BUILD)/libctl-%.a,$(CTL_FOLDERS))
 UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
-ESCAPE     := $(BUILD)/tests/net/escape_player $(BUILD)/tests/net/escape_far
-RACE       := $(BUILD)/tests/net/race_own
+ESCAPE     := $(BUILD)/tests/lab/escape_player $(BUILD)/tests/lab/escape_far
+RACE       := $(BUILD)/tests/lab/race_own
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
 .PHONY: all clean help demo check deps-build deps-check unit fuzz-replay fuzz bench format \
@@ -213,15 +214,15 @@ $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor:
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # The escape fuzzer's two programs: who plays, and who looks what arrives.
-$(BUILD)/tests/net/escape_player: $(call obj,$(addprefix tests/net/escape_,player.c steps.c values.c payload.c program.c tables.c))
-$(BUILD)/tests/net/escape_far: $(call obj,$(addprefix tests/net/escape_,far.c judge.c program.c tables.c))
+$(BUILD)/tests/lab/escape_player: $(call obj,$(addprefix tests/lab/escape/,player.c steps.c values.c payload.c program.c tables.c))
+$(BUILD)/tests/lab/escape_far: $(call obj,$(addprefix tests/lab/escape/,far.c judge.c program.c tables.c))
 $(ESCAPE):
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -pthread
 escape: all $(ESCAPE)
 # Threads that race with the rules; see tests/net/test_found.py.
-$(RACE): $(call obj,tests/net/race_own.c)
+$(RACE): $(call obj,tests/lab/race_own.c)
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -pthread

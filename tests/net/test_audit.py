@@ -1,21 +1,18 @@
 """What a box refuses is seen: events, the log, the word at the end. Immunity rows 27, 30."""
-import contextlib
 import ctypes
 import os
 import re
-import shutil
 import socket
 import struct
 import subprocess
 
 import lab as L
 import topo
-from lab import check
+from lab import CURL, SHELL, check
+from places import place, write
 
 NAME = "api.allowed.test"
 CAT = "/usr/bin/cat"
-SHELL = "/bin/sh"
-CURL = "/usr/bin/curl"
 PERL = "/usr/bin/perl"
 PYLIB = subprocess.check_output([L.PYTHON, "-c", "import os; print(os.path.dirname(os.__file__))"], text=True).strip()
 
@@ -78,27 +75,6 @@ def need_records():
     L.need(abi >= 7, "this kernel's Landlock (ABI %d) does not tell what it refuses" % abi)
 
 
-@contextlib.contextmanager
-def place():
-    """A directory that is in no box: not below /tmp, which each has for itself."""
-    d = "/var/lib/afwt-" + L.token()
-    os.mkdir(d)
-    try:
-        yield d
-    finally:
-        shutil.rmtree(d)
-
-
-def write(path, text="hello\n"):
-    with open(path, "w") as f:
-        f.write(text)
-    return path
-
-
-def files(r):
-    return [e for e in r.events() if e["event"]["category"] == ["file"]]
-
-
 def test_row27_read(lab):
     """One event, one line for people, and at the end of the failed command what to do; which then works."""
     need_records()
@@ -109,8 +85,8 @@ def test_row27_read(lab):
         check(r.rc == 1 and "hello" not in r.out, r.tell())
         enabled, never = audit_status()
         check(enabled and (was or never), "auditing was turned on with no rule that spares the processes")
-        check(len(files(r)) == 1, files(r), r.tell())
-        e = files(r)[0]
+        check(len(r.files()) == 1, r.files(), r.tell())
+        e = r.files()[0]
         check(e["event"]["action"] == "denied" and e["event"]["count"] == 1 and e["file"]["path"] == path, e)
         a = e["agentfw"]
         check(a["tool"] == "cat" and a["right"] == "read" and a["access"] == "fs.read_file" and a["code"] == "file-read", a)
@@ -122,7 +98,7 @@ def test_row27_read(lab):
         out = lab.bare([L.AGENTCTL, "log", "--denied", "--log-dir", r.dir])
         check(out.rc == 0 and len(out.out.splitlines()) == 1 and "read " + path in out.out, out.tell())
         again = tool(lab, policy("    read: [%s]" % path), "cat", path)
-        check(again.rc == 0 and again.out == "hello\n" and not files(again), again.tell())
+        check(again.rc == 0 and again.out == "hello\n" and not again.files(), again.tell())
 
 
 def test_nothing_refused(lab):
@@ -139,7 +115,7 @@ def test_repeats(lab):
     path = "/etc/hostname"
     r = tool(lab, policy(), "sh", "i=0; while [ $i -lt 100 ]; do i=$((i+1)); %s %s; done 2>/dev/null; exit 1" % (CAT, path))
     check(r.rc == 1, r.tell())
-    counts = [e["event"]["count"] for e in files(r) if e["file"]["path"] == path]
+    counts = [e["event"]["count"] for e in r.files() if e["file"]["path"] == path]
     check(counts == [1, 99], counts)
     check("(100 times)" in r.err, r.err)
 
@@ -154,7 +130,7 @@ def test_many(lab):
         r = tool(lab, policy(), "sh", "%s -I -S -c \"%s\"" % (L.PYTHON, code))
     check(r.rc == 1, r.tell())
     for i in range(50):
-        counts = [e["event"]["count"] for e in files(r) if e["file"]["path"] == "%s/%d" % (d, i)]
+        counts = [e["event"]["count"] for e in r.files() if e["file"]["path"] == "%s/%d" % (d, i)]
         check(counts == [1, 19], i, counts)
     shown = [l for l in r.err.splitlines() if l.startswith("agentctl: refused: ")]
     check(len(shown) == 6 and "more; see: agentctl log" in shown[-1], shown)
@@ -166,8 +142,8 @@ def test_agent(lab):
     pol = L.policy(NAME).replace("agent: {user: nobody}", "agent: {user: nobody, exec: [{path: %s, broad: true}, %s]}" % (SHELL, CAT))
     r = lab.run(pol, [SHELL, "-c", "%s /etc/hostname" % CAT])
     check(r.rc == 1, r.tell())
-    e = [e for e in files(r) if e["file"]["path"] == "/etc/hostname"]
-    check(len(e) == 1, files(r))
+    e = [e for e in r.files() if e["file"]["path"] == "/etc/hostname"]
+    check(len(e) == 1, r.files())
     fence = [e["agentfw"]["fence"] for e in r.lines() if e["event"]["action"] == "fence_started"]
     check(e[0]["agentfw"]["fence"] == fence[0] and "tool" not in e[0]["agentfw"], e[0])
     check(e[0]["agentfw"]["suggest"] == "agent: {read: [/etc/hostname]}", e[0])
@@ -179,8 +155,8 @@ def test_tool_of_an_agent(lab):
     """A tool that an agent calls: its own name, and the agent's fence."""
     need_records()
     r = lab.run(policy(), [SHELL, "-c", "%s tool cat -- /etc/hostname" % L.AGENTCTL])
-    e = [e for e in files(r) if e["agentfw"].get("tool") == "cat"]
-    check(len(e) == 1 and e[0]["file"]["path"] == "/etc/hostname", files(r), r.tell())
+    e = [e for e in r.files() if e["agentfw"].get("tool") == "cat"]
+    check(len(e) == 1 and e[0]["file"]["path"] == "/etc/hostname", r.files(), r.tell())
     fence = [e["agentfw"]["fence"] for e in r.lines() if e["event"]["action"] == "fence_started"]
     check(e[0]["agentfw"]["fence"] == fence[0], e[0], fence)
 
@@ -199,9 +175,9 @@ def test_hostile_names(lab):
         with open(os.path.join(r.dir, "events.jsonl"), "rb") as f:
             raw = f.read()
         check(raw.isascii() and b"\\u001b" not in raw, raw)
-        got = sorted(e["file"]["path"][len(d) + 1:] for e in files(r))
+        got = sorted(e["file"]["path"][len(d) + 1:] for e in r.files())
         check(got == sorted(v or k for k, v in names.items()), got)
-        for e in files(r):
+        for e in r.files():
             fix = e["agentfw"].get("suggest")
             if fix:
                 pol = policy("    read: " + re.search(r"read: (\[.*\])}}$", fix).group(1))
@@ -231,10 +207,10 @@ def test_own_domains(lab):
         run = "%s %s" % (PERL, write(d + "/x.pl", NESTED))
         r = tool(lab, policy(read="/usr/share/doc, /etc/hostname, /usr/lib/os-release, " + d), "sh", run)
         check(r.rc == 5, r.tell())
-        mine = [e["file"]["path"] for e in files(r) if e["file"]["path"] in ("/usr/lib/os-release", "/etc/hostname")]
+        mine = [e["file"]["path"] for e in r.files() if e["file"]["path"] in ("/usr/lib/os-release", "/etc/hostname")]
         check(not mine, mine)
         r = tool(lab, policy(read="/usr/share/doc, " + d), "sh", "%s; %s /etc/hostname; exit 5" % (run, CAT))
-        check([e for e in files(r) if e["file"]["path"] == "/etc/hostname"], "and ours are still told", r.events())
+        check([e for e in r.files() if e["file"]["path"] == "/etc/hostname"], "and ours are still told", r.events())
 
 
 def test_record_cannot_be_written(lab):
@@ -259,7 +235,7 @@ def test_ordinary_user(lab):
 
 def seen(r):
     """(right, path, tool's program) of each event."""
-    return {(e["agentfw"]["right"], e["file"]["path"], e.get("process", {}).get("executable")) for e in files(r)}
+    return {(e["agentfw"]["right"], e["file"]["path"], e.get("process", {}).get("executable")) for e in r.files()}
 
 
 def test_row27_write(lab):
@@ -279,15 +255,15 @@ def test_row27_write(lab):
         want = {("write", "new", sh), ("write", "old", sh)}
         want |= {("write", n, py) for n in ("gone", "made", "other", "link", "cut", "node", "hard", "both")}
         check(got == want, "missing", want - got, "more", got - want)
-        e = [e for e in files(r) if e["file"]["path"] == d + "/new"][0]
+        e = [e for e in r.files() if e["file"]["path"] == d + "/new"][0]
         check(e["agentfw"]["attribution"] == "exact" and e["agentfw"]["access"] == "create", e)
         check(e["agentfw"]["suggest"] == "tools: {sh: {write: [%s]}}" % d, e["agentfw"]["suggest"])
-        e = [e for e in files(r) if e["file"]["path"] == d + "/cut"][0]
+        e = [e for e in r.files() if e["file"]["path"] == d + "/cut"][0]
         check(e["agentfw"]["suggest"] == "tools: {sh: {write: [%s/cut]}}" % d, e["agentfw"]["suggest"])
         allowed = policy(read="/usr/share/doc]\n    write: [%s" % d)
         r = tool(lab, allowed, "sh", "cd %s; echo x >new; echo x >>old; ln -s x y 2>&-; exit 4" % d)
         check(r.rc == 4 and open(d + "/new").read() == "x\n", r.tell())
-        check(not [p for right, p, _ in seen(r) if right == "write"], files(r))
+        check(not [p for right, p, _ in seen(r) if right == "write"], r.files())
 
 
 def test_row27_exec(lab):
@@ -303,7 +279,7 @@ def test_row27_exec(lab):
         check(r.rc == 4 and "uid=" not in r.out, r.tell())
         got = {path for right, path, _ in seen(r) if right == "exec"}
         check(got == {"/usr/bin/id", "/usr/bin/env"}, got)
-        counts = [e["event"]["count"] for e in files(r) if e["file"]["path"] == "/usr/bin/id"]
+        counts = [e["event"]["count"] for e in r.files() if e["file"]["path"] == "/usr/bin/id"]
         check(sum(counts) >= 3, "the link and the script lead there, too:", counts)
         r = tool(lab, pol.replace("command: [%s, \"{args}\"]" % CAT, "command: [%s/job, \"{args}\"]" % d), "cat", "x")
         check(r.rc == 126 and "refused: exec /usr/bin/id" in r.err, "the first program, too:", r.tell())
@@ -353,7 +329,7 @@ print(len(bad), bad[:3], os.listdir(os.environ["OUT"]))
         pol = policy(read="%s]\n    write: [%s]\n    env: [{set: {OUT: %s}}" % (d, d, d))
         r = tool(lab, pol, "sh", "exec %s -I -S -c '%s'" % (L.PYTHON, code))
         check(r.rc == 0 and r.out.strip() == "0 [] []", r.tell())
-        check(not [p for right, p, _ in seen(r) if right != "read"], files(r))
+        check(not [p for right, p, _ in seen(r) if right != "read"], r.files())
 
 
 def test_last_endpoints(lab):

@@ -72,16 +72,16 @@ print("READY", flush=True)
 sys.stdin.readline()
 s.close(); print("CLOSED", flush=True); sys.stdin.readline()
 """ % blocking))
-        L.wait_for(lambda: calls(h, "yes"), 5, "the tool does not run")
-        L.wait_for(lambda: not calls(h, "yes"), 5, "it outlives its time: blocking=%s" % blocking)
+        L.until(lambda: calls(h, "yes"), 5, "the tool does not run")
+        L.until(lambda: not calls(h, "yes"), 5, "it outlives its time: blocking=%s" % blocking)
         waiting, = [p for p in calls(h, "agentctl") if "Uid:\t0\t" in open("/proc/%d/status" % p).read()]
         spent = lambda: sum(map(int, open("/proc/%d/stat" % waiting).read().rsplit(")", 1)[1].split()[11:13]))
         before = spent()
-        time.sleep(1)
+        time.sleep(1)  # what it spends in a second
         check(spent() - before < 10, "it turns:", spent() - before, "ticks in a second")
         h.send("go")
         h.expect("CLOSED")
-        L.wait_for(lambda: not calls(h, "agentctl"), 3, "the call is not over when its caller has gone")
+        L.until(lambda: not calls(h, "agentctl"), 3, "the call is not over when its caller has gone")
         h.stop()
 
 
@@ -121,7 +121,7 @@ for tool, words in (("say", [" -900"]), ("nosuch", [])):
 r, w = os.pipe(); f = os.open("/dev/null", os.O_RDWR)
 s = call(["count"], [r, f, f]); print("READY", flush=True); sys.stdin.readline()
 """))
-    L.wait_for(lambda: calls(h, "cat"), 5, "the tool does not run")
+    L.until(lambda: calls(h, "cat"), 5, "the tool does not run")
     ferries = [p for p in calls(h, "agentctl") if os.path.exists("/proc/%d" % p) and "Uid:\t65534\t65534\t65534\t65534" in
                open("/proc/%d/status" % p).read()]
     check(ferries, "nobody of the caller's stands between")
@@ -150,16 +150,16 @@ def test_nothing_left(lab):
     """Whoever ends first, the agent, the broker, the reader of the output: no cgroup of a call stays."""
     before = left()
     h = lab.start(POLICY, inside("s = call(['sleep', '50'], [0, 1, 2]); print('READY', flush=True); sys.stdin.readline()"))
-    L.wait_for(lambda: calls(h, "sleep"), 5, "the tool does not run")
+    L.until(lambda: calls(h, "sleep"), 5, "the tool does not run")
     check(left() - before, "a limited call makes no cgroup?")
     h.send("go")
     h.result()
     check(not left() - before, "after the agent's end:", left() - before)
     h = lab.start(POLICY, inside("s = call(['sleep', '50'], [0, 1, 2]); print('READY', flush=True); time.sleep(60)"))
-    L.wait_for(lambda: calls(h, "sleep"), 5, "the tool does not run")
+    L.until(lambda: calls(h, "sleep"), 5, "the tool does not run")
     os.kill(h.ctl_pid(), signal.SIGKILL)
     h.p.wait()
-    L.wait_for(lambda: not left() - before, 5, lambda: "after kill -9: %s" % (left() - before))
+    L.until(lambda: not left() - before, 5, lambda: "after kill -9: %s" % (left() - before))
     r = lab.run(POLICY, inside("r, w = os.pipe(); os.close(r)\nprint(call(['yes'], [0, w, w]).recv(100))"))
     check("exit 141" in r.out, r.tell())
     check(not left() - before, "after a broken pipe:", left() - before)
@@ -200,5 +200,5 @@ def test_named_like_a_fence(lab):
         check("exit" not in out.stdout and ("refused" in out.stdout or "b''" in out.stdout), out)
     finally:
         for d in (other, os.path.dirname(other), base):
-            L.wait_for(lambda: not os.path.isdir(d) or not os.rmdir(d), 3, d)
+            L.until(lambda: not os.path.isdir(d) or not os.rmdir(d), 3, d)
     h.stop()

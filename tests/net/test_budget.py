@@ -63,7 +63,7 @@ def measure(lab, flood, policy=L.policy(NAME, "*.far.test")):
     pol = L.policy("http://%s" % NAME)
     watch = lab.attack("beside", server=topo.DNS4, name=NAME, to=topo.ALLOWED4, port=80)
     h = lab.start(policy, ["/usr/bin/nice", "-n", "19"] + flood)
-    time.sleep(1)
+    time.sleep(1)  # the flood is what it will be
     sizes, before = [held_mb(lab)], processor(lab)
     r = lab.run(pol, watch, timeout=80)
     run, wait = (b - a for a, b in zip(before, processor(lab)))

@@ -1,7 +1,6 @@
 """agentctl policy check: profiles that cannot work on this host, with their lines and the fix."""
 import os
 import random
-import shutil
 import subprocess
 
 import lab as L

@@ -1,6 +1,5 @@
 """Who dies, is stopped or cannot start, and what is said and left then. Everything is ended by its pid, and only in this
 test's own network namespace."""
-import json
 import os
 import resource
 import signal
@@ -8,61 +7,26 @@ import subprocess
 import time
 
 import lab as L
-import topo
+from agents import Trier, sender
 from lab import check
-from test_run_dir import namespaces
+from namespaces import namespaces
 
 NAME = "api.allowed.test"
 POLICY = L.policy(NAME)
 MARK = "user.agentfw.net"
+POLL = 7  # the system call
 ROOT = next((c for c in L.CGROOTS if os.path.isdir(os.path.dirname(c)) and
              os.path.exists(os.path.dirname(c) + "/cgroup.procs")), L.CGROOTS[0])
-# Sends for ever, in a session of its own, so that it lives when agentctl dies.
-CANARY = """
-import os, socket, sys, time
-if os.fork() == 0:
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    udp = [(socket.socket(f, socket.SOCK_DGRAM), (a, 9999)) for f, a in
-           ((socket.AF_INET, '%s'), (socket.AF_INET6, '%s'))]
-    out = os.dup(1)
-    print('READY', os.getpid(), flush=True)
-    while True:
-        for s, to in udp:
-            try: s.sendto(b'%s', to)
-            except OSError: pass
-        time.sleep(0.02)
-time.sleep(100)
-"""
 
 
 def canary(lab, tok, pol=POLICY):
     """A fence with a sender that survives its agentctl: (the run, its cgroup)."""
-    h = lab.start(pol, [L.PYTHON, "-c", CANARY % (topo.EVIL4, topo.EVIL6, tok)])
+    h = lab.start(pol, sender(tok))
     return h, h.cgroup()
 
 
-def members(cgroup):
-    return L.Running._members(cgroup)
-
-
 def parent(lab):
-    return L.wait_for(lambda: lab.daemons(engine=False), 5, "no daemon")[0]
-
-
-def kill(pid, sig=signal.SIGKILL):
-    try:
-        os.kill(pid, sig)
-    except ProcessLookupError:
-        pass
-
-
-def gone(pid):
-    try:
-        return "State:\tZ" in open("/proc/%d/status" % pid).read()
-    except OSError:
-        return True
+    return L.until(lambda: lab.daemons(engine=False), 5, "no daemon")[0]
 
 
 # ---- a daemon that died ------------------------------------------------------------------------
@@ -70,20 +34,20 @@ def gone(pid):
 def later_daemon(lab, also_agentctl, unmarked):
     tok = L.token()
     h, cg = canary(lab, tok)
-    inside = members(cg)
-    kill(parent(lab))
-    L.wait_for(lambda: not lab.daemons(), 5, "the engine outlives its parent")
+    inside = L.members(cg)
+    L.kill(parent(lab))
+    L.until(lambda: not lab.daemons(), 5, "the engine outlives its parent")
     if also_agentctl:
         os.kill(h.ctl_pid(), signal.SIGKILL)
         h.p.wait()
-    L.wait_for(lambda: members(cg), 1, "the canary is dead already")
+    L.until(lambda: L.members(cg), 1, "the canary is dead already")
     if unmarked:
         os.removexattr(cg, MARK)
     r = lab.run(POLICY, ["/bin/true"])
     check(r.rc == 0, r.tell())
     check("its daemon died" in r.err and os.path.basename(cg) in r.err, "nobody was told:", r.tell())
     check(not os.path.exists(cg), "the cgroup of the dead daemon's fence is there")
-    check(all(gone(p) for p in inside if p != h.p.pid), "they live")
+    check(all(L.gone(p) for p in inside if p != h.p.pid), "they live")
     lab.wait_clean()
     lab.absent(tok, "after the second daemon went")
     if not also_agentctl:
@@ -107,19 +71,19 @@ def test_others_are_left_alone(lab):
                                  env=dict(lab.env(), **n.env))
         try:
             check(b"READY" in other.stdout.readline(), "the other does not start")
-            theirs = [c for c in L.cgroups() if any(other.pid in L.ancestors(p) for p in members(c))]
+            theirs = L.cgroups_of(other.pid)
             check(len(theirs) == 1, theirs)
             for unmark in (False, True):
                 h, cg = canary(lab, L.token())
                 if unmark:
                     os.removexattr(theirs[0], MARK)
-                kill(parent(lab))
+                L.kill(parent(lab))
                 r = lab.run(POLICY, ["/bin/true"])
                 check(r.rc == 0 and not os.path.exists(cg), r.tell())
-                check(members(theirs[0]) and other.poll() is None, "the other's fence was ended")
+                check(L.members(theirs[0]) and other.poll() is None, "the other's fence was ended")
                 h.stop()
                 lab.wait_clean()
-                check(members(theirs[0]) and other.poll() is None, "the other's fence was ended, later")
+                check(L.members(theirs[0]) and other.poll() is None, "the other's fence was ended, later")
         finally:
             other.terminate()
             other.wait(10)
@@ -133,19 +97,19 @@ def test_rules_stay_while_somebody_is_in_there(lab):
     p = None
     try:
         p = subprocess.Popen(lab.enter() + ["/bin/sh", "-c", "echo $$ > %s/cgroup.procs; exec sleep 60" % by_hand])
-        L.wait_for(lambda: members(by_hand), 5, "not in there")
+        L.until(lambda: L.members(by_hand), 5, "not in there")
         h.result()
-        time.sleep(7)
-        check(lab.daemons(engine=False) and "agentfw" in lab.rules(), "the rules went", lab.left_over())
+        L.stays(lambda: lab.daemons(engine=False) and "agentfw" in lab.rules(), 7,
+                lambda: "the rules went: %s" % lab.left_over())  # an idle daemon goes after five seconds
         os.kill(parent(lab), signal.SIGTERM)
-        L.wait_for(lambda: not lab.daemons(), 10, "it does not go")
+        L.until(lambda: not lab.daemons(), 10, "it does not go")
         check("agentfw" in lab.rules(), "SIGTERM took the rules away")
         check(p.poll() is None, "it was killed")
     finally:
         if p:
             p.kill()
             p.wait()
-        L.wait_for(lambda: not os.path.exists(by_hand) or not members(by_hand), 5, "still in there")
+        L.until(lambda: not os.path.exists(by_hand) or not L.members(by_hand), 5, "still in there")
         if os.path.exists(by_hand):
             os.rmdir(by_hand)
     lab.run(POLICY, ["/bin/true"])
@@ -157,11 +121,11 @@ def test_sigterm_ends_fences(lab):
         tok = L.token()
         h, cg = canary(lab, tok)
         if stop_engine:
-            kill(lab.daemons(engine=True)[0], signal.SIGSTOP)
+            L.kill(lab.daemons(engine=True)[0], signal.SIGSTOP)
         os.kill(parent(lab), signal.SIGTERM)
         r = h.result()
         check(r.rc == 137 and "was told to end" in r.err, r.tell())
-        L.wait_for(lambda: not lab.left_over() and not os.path.exists(cg), 10, lambda: "left: %s" % lab.left_over())
+        L.until(lambda: not lab.left_over() and not os.path.exists(cg), 10, lambda: "left: %s" % lab.left_over())
         lab.absent(tok)
         ends = [e for e in r.lines() if e["event"].get("action") == "fence_ended"]
         check(len(ends) == 1, "the record does not say that it ended", len(ends))
@@ -170,7 +134,7 @@ def test_sigterm_ends_fences(lab):
 def test_next_waits_for_one_that_goes(lab):
     """While a daemon ends its fences the next run waits for it, and works."""
     h, _ = canary(lab, L.token())
-    kill(lab.daemons(engine=True)[0], signal.SIGSTOP)
+    L.kill(lab.daemons(engine=True)[0], signal.SIGSTOP)
     os.kill(parent(lab), signal.SIGTERM)
     r = lab.run(POLICY, ["/usr/bin/curl", "-sS", "--max-time", "5", "https://%s/" % NAME], timeout=30)
     check(r.rc == 0 and "hello" in r.out, r.tell())
@@ -187,9 +151,7 @@ def cannot_start(lab, before, *words):
     check(r.rc == 125 and all(w in r.err for w in words), before, r.tell())
     check("agentfwd did not start" in r.err and "hint:" in r.err, r.tell())
     check(not lab.left_over(), lab.left_over())
-    run_dir = os.path.join(os.environ.get("AGENTFW_RUN_DIR", "/run/agentfw"),
-                           "net-%d" % os.stat(lab.net.path(lab.net.agent)).st_ino)
-    check(not os.path.exists(run_dir + "/control"), "the socket stays")
+    check(not os.path.exists(lab.run_dir() + "/control"), "the socket stays")
     check(r.ms < 12000, "it took", r.ms)
 
 
@@ -215,36 +177,23 @@ def test_one_user_is_mapped(lab):
 
 def test_engine_that_dies_again_and_again(lab):
     """Started seldom then; a fence that is asked for meanwhile fails, with the reason; what was there goes on afterwards."""
-    code = """
-import sys, urllib.request
-print('READY', flush=True)
-for line in sys.stdin:
-    try: a = urllib.request.urlopen('https://%s/', timeout=3).status
-    except OSError as e: a = str(e)
-    print('TRY', a, flush=True)
-""" % NAME
-    h = lab.start(POLICY, [L.PYTHON, "-c", code])
+    trier = Trier(lab, POLICY, "https://%s/" % NAME)
     pid = parent(lab)
     hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, hard))  # enough for the daemon, too few for an engine
     start = time.monotonic()
     try:
-        kill(lab.daemons(engine=True)[0])
+        L.kill(lab.daemons(engine=True)[0])
         r = lab.run(POLICY, ["/bin/true"], timeout=30)
         check(r.rc == 125 and "the engine does not take the fence" in r.err and "descriptors" in r.err, r.tell())
         check(r.ms < 15000, "it took", r.ms)
-        time.sleep(max(0, 8 - (time.monotonic() - start)))
+        time.sleep(max(0, 8 - (time.monotonic() - start)))  # how often in eight seconds is the question
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
-    restarts = json.loads(lab.bare([L.AGENTCTL, "status", "--json"]).out)["engine"]["restarts"]
+    restarts = lab.status()["engine"]["restarts"]
     check(3 <= restarts <= 6, restarts, "engines in eight seconds")
-    end = time.monotonic() + 20
-    while "TRY 200" not in h.text:
-        check(time.monotonic() < end, "it does not recover:", h.text)
-        h.text = ""
-        h.send("x")
-        h.expect("\n", 15)
-    told = [e for e in h.result().lines() if e["event"].get("action") == "engine_restarted"]
+    L.until(lambda: trier.ask() == [200], 20, lambda: "it does not recover: " + trier.h.text)
+    told = [e for e in trier.h.result().lines() if e["event"].get("action") == "engine_restarted"]
     check(len(told) == 1, "told", len(told), "times")
     lab.wait_clean()
 
@@ -266,9 +215,8 @@ def test_stopped_daemon(lab):
                                  cwd="/")
             waiting.append((sig, p))
         ending.p.stdin.close()
-        time.sleep(1)
+        L.stays(lambda: all(p.poll() is None for _, p in waiting), 1, "one did not wait")
         for sig, p in waiting:
-            check(p.poll() is None, "it did not wait", p.returncode)
             p.send_signal(sig)
             p.wait(2)
             check(p.returncode == 128 + sig, sig, p.returncode)
@@ -291,14 +239,19 @@ def test_signal_ends_the_last_wait(lab):
     os.kill(pid, signal.SIGSTOP)
     try:
         h.p.stdin.close()
-        time.sleep(1)
-        check(h.p.poll() is None, "it did not wait", h.p.returncode)
+        L.stays(lambda: h.p.poll() is None, 1, lambda: "it did not wait: %s" % h.p.returncode)
         h.p.send_signal(signal.SIGTERM)
         check(h.p.wait(3) == 7, "the command's status is", h.p.returncode)
         check(not os.path.exists(cg), "the cgroup stays")
     finally:
         os.kill(pid, signal.SIGCONT)
     lab.wait_clean()
+
+
+def takes_no_more(lab):
+    """More wait at the daemon's socket than it has said."""
+    at = [l.split() for l in lab.bare(["ss", "-xlH"]).out.splitlines() if lab.run_dir() + "/control" in l]
+    return at and int(at[0][2]) > int(at[0][3])
 
 
 def test_stopped_and_nobody_taken_in(lab):
@@ -311,9 +264,9 @@ def test_stopped_and_nobody_taken_in(lab):
         for _ in range(131):
             waiting.append(subprocess.Popen(lab.enter() + [L.AGENTCTL, "status"], stderr=subprocess.DEVNULL,
                                             stdout=subprocess.DEVNULL, env=lab.env()))
-        time.sleep(1)
+        L.until(lambda: takes_no_more(lab), 20, "the socket takes all of them in")
         p = subprocess.Popen(lab.argv(POLICY, ["/bin/true"])[1], env=lab.env(), stderr=subprocess.PIPE)
-        time.sleep(0.5)
+        L.until(lambda: L.in_call(p.pid, POLL), 5, "it does not wait to be taken in")
         p.send_signal(signal.SIGTERM)
         p.wait(2)
         check(p.returncode == 128 + signal.SIGTERM, p.returncode, p.stderr.read())

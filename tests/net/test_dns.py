@@ -392,7 +392,7 @@ def test_row16_https_record_loses_ech(lab):
     data = struct.pack("!H", 1) + b"\0" + struct.pack("!2H", 1, 3) + b"\2h2" + ech
     lab.zone.script("svc.far.test", lambda q: wire.dns_answer(q.raw, [(q.name, q.qtype, 60, data)]
                     if q.qtype == wire.HTTPS else []))
-    code = ("import sys; sys.path.insert(0, %r); import attack, wire; v = attack.udp_ask(%r, wire.dns_query("
+    code = ("import sys; sys.path.insert(0, %r); import wire; from attacks import dns; v = dns.udp_ask(%r, wire.dns_query("
             "'svc.far.test', 65, edns=b''))[0]; print('{\"hex\": \"%%s\"}' %% v.hex())" % (L.HERE, topo.DNS4))
     bare = bytes.fromhex(lab.bare([L.PYTHON, "-c", code]).json()["hex"])
     check(b"ECHECHEC" in bare)

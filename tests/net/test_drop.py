@@ -52,7 +52,7 @@ def gone(pid):
 
 def stopped(pid):
     os.kill(pid, signal.SIGSTOP)
-    L.wait_for(lambda: status(pid)["State"][0] == "T", 5, "a process does not stop")
+    L.until(lambda: status(pid)["State"][0] == "T", 5, "a process does not stop")
 
 
 def check_unprivileged(pid, s, uid, gid, groups, caps, bounding):
@@ -98,7 +98,7 @@ class Daemon:
     def __init__(self, lab):
         for pid in lab.daemons(engine=False):
             os.kill(pid, signal.SIGTERM)
-        L.wait_for(lambda: not lab.daemons(), 10, "a daemon does not end")
+        L.until(lambda: not lab.daemons(), 10, "a daemon does not end")
         ready, w = os.pipe()
         spare = os.open("/etc/passwd", os.O_RDONLY)
         self.log = lab.file(".daemon")
@@ -197,7 +197,7 @@ def test_engine_dies_with_its_parent(lab):
     try:
         stopped(d.engine)
         os.kill(d.parent, signal.SIGKILL)
-        L.wait_for(lambda: gone(d.engine), 5, "the engine has outlived its parent")
+        L.until(lambda: gone(d.engine), 5, "the engine has outlived its parent")
     finally:
         if not gone(d.engine):
             os.kill(d.engine, signal.SIGKILL)
@@ -219,7 +219,7 @@ class Child:
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for fd in spare:
             os.close(fd)
-        self.pid = L.wait_for(self.find, 20, "no child that has dropped its rights")
+        self.pid = L.until(self.find, 20, "no child that has dropped its rights")
         stopped(self.pid)
 
     def find(self):
@@ -327,6 +327,6 @@ def test_child_dies_with_its_caller(lab):
     c = Child(lab, CHECK)
     try:
         c.p.kill()
-        L.wait_for(lambda: gone(c.pid), 5, "the child has outlived its caller")
+        L.until(lambda: gone(c.pid), 5, "the child has outlived its caller")
     finally:
         c.stop()

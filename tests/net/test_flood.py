@@ -45,7 +45,7 @@ def test_row24_questions_without_answer(lab):
         engine, = lab.daemons(engine=True)
         size = lambda: int(open("/proc/%d/status" % engine).read().split("VmRSS:")[1].split()[0]) // 1024
         before = size()
-        time.sleep(6)
+        time.sleep(6)  # how much it grows in that time
         grown = size() - before
     finally:
         lab.zone.dead = False
@@ -60,8 +60,10 @@ def test_row24_engine_dies_at_the_end(lab):
     h = lab.start(L.policy(NAME), ["/bin/sh", "-c", "echo READY; read x"])
     engine, = lab.daemons(engine=True)
     os.kill(engine, signal.SIGSTOP)
+    cgroup = h.cgroup()
     h.send("go")
-    time.sleep(0.5)
+    L.until(lambda: not L.members(cgroup), 5, "the command does not end")
+    time.sleep(0.3)  # the question is under way: nobody else sees it
     os.kill(engine, signal.SIGKILL)
     r = h.result(10)
     check(r.rc == 0, r.tell())
@@ -73,7 +75,7 @@ def test_row24_engine_hangs(lab):
     h = lab.start(L.policy(NAME), ["/bin/sh", "-c", "echo READY; read x; exec %s -sS https://%s/" % (CURL, NAME)])
     engine, = lab.daemons(engine=True)
     os.kill(engine, signal.SIGSTOP)
-    L.wait_for(lambda: lab.daemons(engine=True) not in ([], [engine]), 40, "the engine is left as it is")
+    L.until(lambda: lab.daemons(engine=True) not in ([], [engine]), 40, "the engine is left as it is")
     h.send("go")
     r = h.result(20)
     check(r.rc == 0 and "hello" in r.out, r.tell())

@@ -16,7 +16,7 @@ NAME = "api.allowed.test"
 POLICY = L.policy("https://" + NAME, "http://" + NAME)
 BOTH = (topo.ALLOWED4, topo.ALLOWED6)
 LOOPBACK = ("127.0.0.1", "::1")
-RACE = os.path.join(L.BUILD, "tests/net/race_own")
+RACE = os.path.join(L.BUILD, "tests/lab/race_own")
 SO_REUSEADDR, SO_REUSEPORT = 2, 15
 
 
@@ -124,7 +124,7 @@ def sends_for_ever(c, got):
             c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n")
             for _ in range(1000):
                 c.sendall(b"x" * 4000)
-                time.sleep(0.0005)
+                time.sleep(0.0005)  # so slowly that it lasts
     t = threading.Thread(target=out, daemon=True)
     t.start()
     with contextlib.suppress(OSError):
@@ -185,7 +185,7 @@ def test_row37_flood_of_refused_datagrams(lab):
         tok = L.token()
         with outsider(lab, to, 8125) as got:
             r = lab.run(POLICY, lab.attack("refused_flood", to=to, port=8125, token=tok, seconds=2))
-            time.sleep(0.1)
+            L.comes(lambda: got, 0.1)
         check(r.json()["sent"] > 100 and not got, "LEAK: %d of" % len(got), to, r.tell())
 
 
@@ -200,7 +200,7 @@ def test_row37_ports_of_others(lab):
         wrong = {(to, kind.name, port): reaches(lab, to, 8125, port, kind) for to in LOOPBACK
                  for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM) for port in range(40000, 40008)}
         h.stop()
-    r = L.Result(0, "", "", 0, h.dir)
+    r = h.record()
     check(not any(wrong.values()), {k: v for k, v in wrong.items() if v})
     check(not any(b"from outside" in p for p in r.packets()), "somebody else's datagram in the record")
     check(all(r.events(text=to) for to in LOOPBACK), "the fence's own are told", r.events())
@@ -259,7 +259,7 @@ def race(lab, kind, to, at, tcp, option=SO_REUSEADDR, user="nobody", seconds=2):
             got = stack.enter_context(outsider(*args))
             h.send("go")
         r = h.result(seconds + 10)
-        time.sleep(0.1)
+        L.comes(lambda: any(tok.encode() in g for g in got), 0.1)
         check(not any(tok.encode() in g for g in got), "LEAK: %d of %d" % (
             sum(tok.encode() in g for g in got), len(got)), kind, to, r.tell())
     return r
@@ -487,7 +487,7 @@ def test_row42_late_answer(lab):
     """conntrack has forgotten the connection when the server speaks."""
     def serve(c, got):
         c.recv(100)
-        time.sleep(3.2)
+        time.sleep(3.2)  # until the connection is forgotten
         c.sendall(b"late")
     key = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established"
 

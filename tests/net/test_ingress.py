@@ -277,7 +277,7 @@ def test_udp_flow_expires(lab):
         peer.udp("p", topo.EVIL4, 40030)
         peer.send_to("p", "ask", topo.AGENT4, PORT)
         check(box.recv("u") == "ask")
-        time.sleep(3)
+        time.sleep(3)  # the kernel forgets the question after one
         tok = L.token()
         box.ask("send_to", "u", tok, topo.EVIL4, 40030)
         lab.absent(tok)

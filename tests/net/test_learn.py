@@ -4,8 +4,8 @@ import re
 
 import lab as L
 import topo
-from lab import check
-from test_audit import CURL, SHELL, files, place, write
+from lab import CURL, SHELL, check
+from places import place, write
 
 NAME = "api.allowed.test"
 
@@ -77,7 +77,7 @@ def test_row27_learn(lab):
         try:
             r = lab.run(pol, [L.PYTHON, job], env={"MORE": other})
             check(r.rc == 1 and "other" not in r.out and "PermissionError" in r.err, r.tell())
-            check(any(e["file"]["path"] == other for e in files(r)), files(r))
+            check(any(e["file"]["path"] == other for e in r.files()), r.files())
         finally:
             os.unlink(other)
         r = lab.run(pol, [SHELL, "-c", "true"])
@@ -114,7 +114,7 @@ def test_learn_adds_to_a_policy(lab):
                                                            % (lab.pki.ca, CURL))
         r = lab.run(text, cmd, options=("--audit",))
         check(r.rc == 0 and r.out.splitlines() == ["tool", "0"], r.tell())
-        check(not [e for e in files(r) if e["file"]["path"] in (CURL, lab.pki.ca)], "what is allowed is logged", files(r))
+        check(not [e for e in r.files() if e["file"]["path"] in (CURL, lab.pki.ca)], "what is allowed is logged", r.files())
         pol = learn(lab, r.dir)
         check(entries(pol, "egress") in (['"%s"' % NAME, s + "evil.test:8080"] for s in ("tcp://", "http://")), pol)
         check('- "x.evil.test"' in pol and "dns:" in pol and topo.DNS4 in pol, pol)
@@ -161,9 +161,9 @@ def test_audit_mode_lets_through(lab):
                     options=("--audit",))
         check(r.rc == 0 and r.out.splitlines()[0] == "65534" and "refused" in r.out and "NoNewPrivs:\t1" in r.out, r.tell())
         check(os.path.exists(d + "/new"), "it was refused")
-        got = {(e["agentfw"]["right"], e["file"]["path"]) for e in files(r)}
+        got = {(e["agentfw"]["right"], e["file"]["path"]) for e in r.files()}
         check({("exec", os.path.realpath("/usr/bin/id")), ("write", d + "/new"), ("read", "/etc/hostname")} <= got, got)
-        check({e["event"]["action"] for e in files(r)} == {"would_deny"}, files(r))
+        check({e["event"]["action"] for e in r.files()} == {"would_deny"}, r.files())
         check(not [p for _, p in got if p.startswith(("/lib/", "/usr/lib/x86_64-linux-gnu/lib", "/dev/", "/proc/", "/etc/ld.so"))],
               "what every box has:", got)
         out = lab.bare([L.AGENTCTL, "log", "--log-dir", r.dir])

@@ -10,11 +10,11 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 
 import lab as L
 import puppets
 import topo
+from agents import resolved
 from lab import check
 
 NAME = "api.allowed.test"
@@ -38,13 +38,11 @@ class Rules:
 
     def __init__(self, lab, pol=ROOTPOL):
         self.lab = lab
-        self.h = lab.start(pol, [L.PYTHON, "-c", "import socket, time\nsocket.getaddrinfo('%s', 443)\n"
-                                 "print('READY', flush=True)\ntime.sleep(1000)" % NAME], wall=False)
+        self.h = lab.start(pol, resolved(NAME), wall=False)
         self.cg = self.h.cgroup()
 
     def attack(self, name, **kw):
-        r = self.lab.bare([L.PYTHON, L.HERE + "/attack.py", "--cgroup", self.cg] + self.lab.attack(name, **kw)[2:],
-                          timeout=60)
+        r = self.lab.joining(self.cg, self.lab.attack(name, **kw), timeout=60)
         check(r.rc == 0, name, kw, r.tell())
         return r.json()
 
@@ -53,7 +51,7 @@ class Rules:
 
     def end(self):
         self.h.stop()
-        return L.Result(0, "", "", 0, self.h.dir)
+        return self.h.record()
 
 
 def twice(lab, name, cases, event=True, harmless=()):
@@ -64,7 +62,7 @@ def twice(lab, name, cases, event=True, harmless=()):
         lab.batch(pol, calls)
     rules = Rules(lab)
     toks, cmd = lab.several(calls)
-    r = lab.bare([L.PYTHON, L.HERE + "/attack.py", "--cgroup", rules.cg] + cmd[2:], timeout=60)
+    r = lab.joining(rules.cg, cmd, timeout=60)
     check(r.rc == 0, r.tell())
     for call, tok in zip(calls, toks):
         lab.absent(tok, "%s in the cgroup" % (call,))
@@ -224,13 +222,14 @@ def test_row18_loopback_by_another_device(lab):
     port = rules.resolver_port()
     cases += [dict(to=to, port=port, how=how) for how in ("bound", "option", "message") for to in ("127.0.0.1", "::1")]
     toks, cmd = lab.several([("by_device", c) for c in cases])
-    r = lab.bare([L.PYTHON, L.HERE + "/attack.py", "--cgroup", rules.cg] + cmd[2:], timeout=60)
+    r = lab.joining(rules.cg, cmd, timeout=60)
     check(r.rc == 0, r.tell())
     for c, tok in zip(cases, toks):
         lab.absent(tok, "%s in the cgroup" % c)
-    time.sleep(1.2)
+    so_far = rules.h.record()
+    L.until(lambda: [e for e in so_far.lines() if e["event"]["action"] == "lost"], 5,
+            lambda: "what was dropped is told: %s" % so_far.lines()[-3:])
     r = rules.end()
-    check([e for e in r.lines() if e["event"]["action"] == "lost"], "what was dropped is told:", r.lines()[-3:])
     for to in ("127.0.0.1", "::1", "127.9.9.9"):
         r.event(text=to, code="device")
 
@@ -241,7 +240,7 @@ def test_row18_groups(lab):
     toks, cmd = lab.several(calls)
     lab.bare(cmd)
     for t in toks:
-        L.wait_for(lambda: lab.rec.saw(t[:13]), 3, "the kernel does not tell of groups: nothing to refuse")
+        L.until(lambda: lab.rec.saw(t[:13]), 3, "the kernel does not tell of groups: nothing to refuse")
     for pol in (POLICY, ROOTPOL):
         toks, cmd = lab.several(calls)
         r = lab.run(pol, cmd)
@@ -354,6 +353,7 @@ def test_row21_socket_from_before(lab):
     """A connection that the command inherits keeps its old cgroup: agentctl closes it."""
     code = ("import socket, sys, os, time\ns = socket.create_connection(('%s', 9000))\nos.set_inheritable(s.fileno(), True)\n"
             "os.dup2(s.fileno(), 9)\nos.execv(sys.argv[1], sys.argv[1:])" % topo.EVIL4)
+    # It is still there when what it wrote is on its way.
     use = "import os, time\nfor fd in range(3, 64):\n  try: os.write(fd, b'%s')\n  except OSError: pass\ntime.sleep(0.2)"
     tok = L.token()
     lab.bare([L.PYTHON, "-c", code, L.PYTHON, "-c", use % tok])
@@ -390,7 +390,7 @@ def test_row22_outsider_connects(lab):
             check(got["connect"] != "ok" and L.fast(got["ms"]), "an outsider's connection:", ns, to, got)
         h.stop()
         lab.absent(tok)
-        r = L.Result(0, "", "", 0, h.dir)
+        r = h.record()
         r.event(text="7777", code="inbound")
 
 
@@ -497,7 +497,7 @@ def test_link_local_is_our_own(lab):
         lab.absent(tok)
         r = lab.run(pol, [L.PYTHON, "-c", code, router, tok], wall=False)
         check(r.rc == 0, r.tell())
-        L.wait_for(lambda: lab.rec.saw(tok), 3, lambda: "not let through: %s" % r.events())
+        L.until(lambda: lab.rec.saw(tok), 3, lambda: "not let through: %s" % r.events())
 
 
 def test_row23_terminals(lab):

@@ -1,67 +1,14 @@
 """/run/agentfw/net-N: those of namespaces that are gone are removed by the next daemon, no other ever is."""
-import contextlib
 import fcntl
-import json
 import os
 import signal
 import subprocess
-import time
 
 import lab as L
-import topo
 from lab import check
+from namespaces import namespaces
 
 POLICY = L.policy("api.allowed.test")
-
-
-class Namespaces:
-    """A run directory of its own, and network namespaces that come and go."""
-
-    def __init__(self, lab):
-        self.lab, self.dir, self.names = lab, lab.file(".rundir"), []
-        self.env = {"AGENTFW_RUN_DIR": self.dir}
-
-    def add(self):
-        name = "afwt-%d-rd%d" % (os.getpid(), len(self.names))
-        self.names.append(name)
-        topo.run("ip", "netns", "add", name)
-        topo.run("ip", "-n", name, "link", "set", "lo", "up")
-        return name
-
-    def remove(self, name):
-        subprocess.run(["ip", "netns", "del", name], capture_output=True)
-
-    def of(self, name):
-        return "%s/net-%d" % (self.dir, os.stat("/run/netns/" + name).st_ino)
-
-    def enter(self, name):
-        return ["nsenter", "--net=/run/netns/" + name]
-
-    def daemon(self, enter):
-        status = self.lab._call(enter + [L.AGENTCTL, "status", "--json"], 10, env=self.env)
-        return json.loads(status.out).get("pid") if status.out else None
-
-    def run(self, enter, stay=0):
-        """A fence, and the end of the daemon that it started, after `stay` seconds."""
-        r = self.lab._call(enter + [L.AGENTCTL, "run", "-p", self.lab.file(".yaml", POLICY), "--log-dir",
-                                    self.lab.file(".log"), "--", "/bin/true"], 20, env=self.env)
-        check(r.rc == 0, r.tell())
-        pid = self.daemon(enter)
-        check(pid, "no daemon")
-        time.sleep(stay)
-        os.kill(pid, signal.SIGTERM)
-        L.wait_for(lambda: not os.path.exists("/proc/%d" % pid), 10, lambda: "the daemon stays")
-
-
-@contextlib.contextmanager
-def namespaces(lab):
-    lab.need_product()
-    n = Namespaces(lab)
-    try:
-        yield n
-    finally:
-        for name in n.names:
-            n.remove(name)
 
 
 def epoch(path):
@@ -126,7 +73,7 @@ subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 p = subprocess.Popen([%r, "--idle-exit", "--ready-fd", "1"], stdout=subprocess.PIPE, env=os.environ)
 assert p.stdout.read(1) == b"1", "it did not start"
 import time
-time.sleep(3)
+time.sleep(3)  # by then it has looked
 p.terminate()
 sys.exit(p.wait(10))
 """ % os.path.join(L.BUILD, "agentfwd")
@@ -148,7 +95,7 @@ def test_taken_while_it_is_removed(lab):
         p = subprocess.Popen(n.enter(name) + [L.AGENTCTL, "run", "-p", lab.file(".yaml", POLICY), "--log-dir",
                                               lab.file(".log"), "--", "/bin/true"],
                              env=dict(lab.env(), **n.env), stderr=subprocess.PIPE, text=True)
-        time.sleep(0.5)  # it waits for the lock
+        L.until(lambda: L.opened_by(path + "/lock"), 10, "nobody asks for the lock")
         for f in os.listdir(path):
             os.unlink(path + "/" + f)
         os.rmdir(path)

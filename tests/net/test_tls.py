@@ -5,6 +5,7 @@ import lab as L
 import puppets
 import topo
 import wire
+from agents import resolved
 from lab import check
 
 NAME = "api.allowed.test"
@@ -235,30 +236,26 @@ def crafted_case(lab, ways):
             crafted(lab, to, how, tok, True)
             if how != "keepalive byte":  # one byte a segment, always at the same place
                 lab.arrives(tok, how)
-    h = lab.start(ROOTPOL, [L.PYTHON, "-c", "import socket, time\nsocket.getaddrinfo('%s', 443)\n"
-                            "print('READY', flush=True)\ntime.sleep(1000)" % NAME], wall=False)
+    h = lab.start(ROOTPOL, resolved(NAME), wall=False)
     cg = h.cgroup()
     for to in BOTH:
         for how in ways:
             tok = L.token()
-            r = lab.bare([L.PYTHON, L.HERE + "/attack.py", "--cgroup", cg] + lab.attack(
-                "crafted", **crafted(lab, to, how, tok, False))[2:])
+            r = lab.joining(cg, lab.attack("crafted", **crafted(lab, to, how, tok, False)))
             check(r.rc == 0, how, r.tell())
             lab.absent(tok, "%s %s" % (to, how))
     h.stop()
-    check(L.Result(0, "", "", 0, h.dir).events(text="443"), "no events")
+    check(h.record().events(text="443"), "no events")
 
 
 def test_row12_crafted_control(lab):
     """By hand and allowed: it gets through, so the refusals are not about the hand."""
-    h = lab.start(ROOTPOL, [L.PYTHON, "-c", "import socket, time\nsocket.getaddrinfo('%s', 443)\n"
-                            "print('READY', flush=True)\ntime.sleep(1000)" % NAME], wall=False)
+    h = lab.start(ROOTPOL, resolved(NAME), wall=False)
     for to in BOTH:
         tok = L.token()
-        r = lab.bare([L.PYTHON, L.HERE + "/attack.py", "--cgroup", h.cgroup()] + lab.attack(
-            "crafted", to=to, port=443, sni=NAME, evil="x", how="good", token=tok)[2:])
+        r = lab.joining(h.cgroup(), lab.attack("crafted", to=to, port=443, sni=NAME, evil="x", how="good", token=tok))
         check(r.rc == 0, r.tell())
-        L.wait_for(lambda: lab.rec.saw(tok), 3, "%s did not arrive" % to)
+        L.until(lambda: lab.rec.saw(tok), 3, "%s did not arrive" % to)
 
 
 def test_row12_order_and_overlap(lab):

@@ -8,7 +8,7 @@ from lab import check
 
 def twin(lab, *options):
     lab.need_product()
-    argv = [os.path.join(L.HERE, "twin"), "--build", L.BUILD, "--seed", str(secrets.randbelow(10 ** 6)), *options]
+    argv = [os.path.join(L.ROOT, "tests/net/twin"), "--build", L.BUILD, "--seed", str(secrets.randbelow(10 ** 6)), *options]
     r = lab._call(argv, 80)
     lines = r.out.splitlines() or [""]
     print("     twin %s: %s" % (" ".join(options), lines[-1]), flush=True)

@@ -16,48 +16,14 @@ import subprocess
 import time
 
 import lab as L
-import topo
-from lab import check
-from test_deaths import kill, members
+from agents import sender
+from lab import check, kill, members, state
 
 NAME = "api.allowed.test"
 POLICY = L.policy(NAME)
 SECONDS = 20
 STEPS = int(os.environ.get("WALK_STEPS", 9))
 KINDS = ("u4", "u6", "t4", "t6")
-SENDER = """
-import os, socket, sys, time
-tok = sys.argv[1].encode()
-if os.fork() == 0:
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    ways = ((socket.AF_INET, %r, b"u4", b"t4"), (socket.AF_INET6, %r, b"u6", b"t6"))
-    udp = [(socket.socket(f, socket.SOCK_DGRAM), a, tok + u) for f, a, u, _ in ways]
-    held = []  # TCP sends again what was dropped
-    print("READY", flush=True)
-    while True:
-        for s, a, text in udp:
-            try: s.sendto(text, (a, 9999))
-            except OSError: pass
-        for f, a, _, t in ways:
-            try:
-                s = socket.socket(f, socket.SOCK_STREAM)
-                s.setblocking(False)
-                held.append(s)
-                s.sendto(tok + t, socket.MSG_FASTOPEN, (a, 9000))
-            except OSError: pass
-        del held[:-40]
-        time.sleep(0.03)
-time.sleep(1000)
-""" % (topo.EVIL4, topo.EVIL6)
-
-
-def state(pid):
-    try:
-        return open("/proc/%d/stat" % pid).read().rpartition(")")[2].split()[0]
-    except OSError:
-        return "X"
 
 
 def wall_attached(cgroup):
@@ -73,7 +39,7 @@ class Fence:
     def __init__(self, walk):
         self.tok = L.token()
         walk.toks.append(self.tok)
-        self.h = walk.lab.start(POLICY, [L.PYTHON, "-c", SENDER, self.tok])
+        self.h = walk.lab.start(POLICY, sender(self.tok))
         self.cgroup = self.h.cgroup()
         self.name = os.path.basename(self.cgroup)
         self.maker = walk.parent
@@ -165,8 +131,7 @@ class Walk:
         """It does; a signal ends that at once."""
         p = subprocess.Popen(self.lab.argv(POLICY, ["/bin/true"])[1], stdout=subprocess.DEVNULL,
                              stderr=subprocess.PIPE, env=self.lab.env(), cwd="/")
-        time.sleep(0.5)
-        check(p.poll() is None, "it did not wait:", p.returncode, p.poll() is not None and p.stderr.read())
+        L.stays(lambda: p.poll() is None, 0.5, lambda: "it did not wait: %s %s" % (p.returncode, p.stderr.read()))
         p.send_signal(signal.SIGTERM)
         try:
             check(p.wait(3) == 143, "status", p.returncode)
@@ -198,7 +163,7 @@ class Walk:
 
     def kill_parent(self):
         kill(self.parent)
-        L.wait_for(lambda: not self.lab.daemons(), 5, "the engine outlives its parent")
+        L.until(lambda: not self.lab.daemons(), 5, "the engine outlives its parent")
         for f in self.fences:  # one that was being ended is no more
             if not f.lives and f.told_end and f.maker == self.parent and self.engine_stopped:
                 f.told_end = None
@@ -212,7 +177,7 @@ class Walk:
         self.went()
 
     def went(self):
-        L.wait_for(lambda: not self.lab.daemons(), 10, "it does not go")
+        L.until(lambda: not self.lab.daemons(), 10, "it does not go")
         for f in self.living():
             if f.maker == self.parent:
                 self.end_fence(f, 137, True)
@@ -235,7 +200,7 @@ class Walk:
         kill(self.engine())
         self.engine_stopped = False
         if not self.stopped:
-            L.wait_for(self.engine, 12, "no engine comes back")
+            L.until(self.engine, 12, "no engine comes back")
 
     def stop_engine(self):
         kill(self.engine(), signal.SIGSTOP)
@@ -274,16 +239,14 @@ class Walk:
         while f.ctl_lives():
             kill(f.h.p.pid, signal.SIGTERM)
             check(time.monotonic() < deadline, "agentctl does not end")
-            end = time.monotonic() + 0.4
-            while f.ctl_lives() and time.monotonic() < end:
-                time.sleep(0.01)
+            L.comes(lambda: not f.ctl_lives(), 0.4)
         heard = f.maker == self.parent and not self.stopped and not self.engine_stopped
         self.recheck()
         self.end_fence(f, 143, True if heard else None if f.maker == self.parent else False)
 
     def idle(self):
         self.idled = True
-        L.wait_for(lambda: not self.lab.daemons(), 9, "an idle daemon stays")
+        L.until(lambda: not self.lab.daemons(), 9, "an idle daemon stays")
         self.gone_daemon(True)
 
     def flush(self):
@@ -304,19 +267,17 @@ class Walk:
     def look(self):
         for f in self.fences:
             if not f.lives:
-                L.wait_for(lambda: not members(f.cgroup), 8, lambda: "the sender of %s lives" % f.name)
+                L.until(lambda: not members(f.cgroup), 8, lambda: "the sender of %s lives" % f.name)
             elif not members(f.cgroup):
                 check(False, "the sender of", f.name, "is dead")
             if f.status is not None and not f.stopped and not f.killed:
-                L.wait_for(lambda: not f.ctl_lives(), 8, lambda: "agentctl of %s does not end" % f.name)
+                L.until(lambda: not f.ctl_lives(), 8, lambda: "agentctl of %s does not end" % f.name)
                 check(f.h.p.returncode == f.status, f.name, "exit status", f.h.p.returncode, "not", f.status)
         check(("agentfw" in self.lab.rules()) == self.table, "table:", self.lab.rules(), "the model says", self.table)
         now = self.find_parent()
         check(now == self.parent, "daemon", now, "not", self.parent)
         self.ask()
-        time.sleep(0.1)
-        for tok in self.toks:
-            self.lab.absent(tok)
+        self.lab.none_arrives(self.toks, 0.1)
 
     def ask(self):
         if self.stopped:
@@ -324,7 +285,7 @@ class Walk:
         r = self.lab.bare([L.AGENTCTL, "status", "--json"])
         check(r.rc == (0 if self.parent else 3), "status:", r.tell())
         want = {f.name for f in self.living() if f.maker == self.parent}
-        L.wait_for(lambda: {f["name"] for f in json.loads(self.lab.bare([L.AGENTCTL, "status", "--json"]).out)["fences"]}
+        L.until(lambda: {f["name"] for f in json.loads(self.lab.bare([L.AGENTCTL, "status", "--json"]).out)["fences"]}
                    == want, 5, lambda: "status does not say %s" % sorted(want))
 
     # -- the end
@@ -341,14 +302,14 @@ class Walk:
     def finish(self):
         self.clean_up()
         for f in self.fences:
-            L.wait_for(lambda: not f.ctl_lives(), 25, lambda: "agentctl of %s does not end" % f.name)
+            L.until(lambda: not f.ctl_lives(), 25, lambda: "agentctl of %s does not end" % f.name)
         r = self.lab.run(POLICY, ["/bin/true"], timeout=40)  # ends what nobody holds any more
         check(r.rc == 0, "the last run:", r.tell())
         kill(self.find_parent(), signal.SIGTERM)
         self.lab.wait_clean()
         for f in self.fences:
             check(not os.path.exists(f.cgroup), f.cgroup, "is left")
-            ends = sum(e["event"].get("action") == "fence_ended" for e in L.Result(0, "", "", 0, f.h.dir).lines())
+            ends = sum(e["event"].get("action") == "fence_ended" for e in f.h.record().lines())
             check(f.told_end is None or ends == f.told_end, f.name, "fence_ended", ends, "times; the model says", f.told_end)
         for tok in self.toks:
             self.lab.absent(tok, "at the end")
@@ -370,10 +331,10 @@ class Walk:
 def sender_is_heard(lab):
     """Without a fence each of its ways arrives, or the walks prove nothing."""
     tok = L.token()
-    p = subprocess.Popen(lab.enter() + [L.PYTHON, "-c", SENDER, tok], start_new_session=True, stdout=subprocess.DEVNULL)
+    p = subprocess.Popen(lab.enter() + sender(tok), start_new_session=True, stdout=subprocess.DEVNULL)
     try:
         for kind in KINDS:
-            L.wait_for(lambda: lab.rec.saw(tok + kind), 5, lambda: "%s does not arrive without a fence" % kind)
+            L.until(lambda: lab.rec.saw(tok + kind), 5, lambda: "%s does not arrive without a fence" % kind)
     finally:
         for pid in lab.netns_pids():
             if tok in open("/proc/%d/cmdline" % pid).read():

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 
 import lab as L
 import topo
@@ -14,7 +13,6 @@ from lab import check
 NOBODY, ROOT = 65534, 0
 BPF = "321"
 CALLS = [L.PYTHON, os.path.join(L.HERE, "wall_calls.py")]
-WAIT = ["/bin/sh", "-c", "echo READY; exec sleep 1000"]
 DEVICE = "a0"
 NAME = "api.allowed.test"
 # Somebody's table behind ours, which takes the marks of what was judged off again.
@@ -27,7 +25,7 @@ UNMARK = """table inet afwt_unmark {
 class Fence:
     """A fence with something idle in it, and calls from its cgroup."""
 
-    def __init__(self, lab, pol=None, env=None, cmd=WAIT):
+    def __init__(self, lab, pol=None, env=None, cmd=L.WAIT):
         self.lab, self.h = lab, lab.start(pol or L.policy(NAME), cmd, env=env)
         self.cg = self.h.cgroup()
 
@@ -36,7 +34,7 @@ class Fence:
 
     def end(self):
         self.h.stop()
-        return L.Result(0, "", "", 0, self.h.dir)
+        return self.h.record()
 
 
 def call(lab, cg, function, uid=NOBODY, timeout=60, /, **a):
@@ -146,7 +144,7 @@ def test_record(lab):
     f = Fence(lab)
     a = f.call("one_of_each", ROOT, device=DEVICE)
     check(set(a["errors"].values()) == {"EPERM"}, a["errors"])
-    time.sleep(0.2)
+    L.until(lambda: len(f.h.record().events()) == 6, 5, lambda: "told: %s" % f.h.record().events())
     r = f.end()
     for code, text in (("socket-type", "raw/255"), ("socket-address", "[fe80::77]:7001"), ("socket-address", "[fe80::78]:7002"),
                        ("socket-address", "[ff02::79]:7003"), ("socket-option", "SO_MARK"), ("socket-option", "SOL_IPV6, 299")):
@@ -160,6 +158,7 @@ def test_record(lab):
 
 def test_record_of_a_living_process(lab):
     """exe and command line are there, also under the sandbox's own filter."""
+    # It lives for a while longer: who it was is looked up then.
     r = lab.run(L.policy(NAME), [L.PYTHON, "-c", "import socket, time; s = socket.socket(2, 2)\n"
                                  "try: s.setsockopt(1, 36, 1)\nexcept PermissionError: print('refused')\ntime.sleep(0.3); exit(3)"])
     check(r.out == "refused\n" and r.rc == 3 and "setsockopt(SOL_SOCKET, SO_MARK)" in r.err, r.tell())
@@ -172,7 +171,7 @@ def test_flood_of_calls(lab):
     f, g = Fence(lab), Fence(lab)
     f.call("flood", n=20000)
     a = g.call("one_of_each", ROOT, device=DEVICE)
-    time.sleep(1.3)
+    L.until(lambda: g.h.record().events(code="socket-option", text="SO_MARK"), 5, "another fence's are not told")
     r, other = f.end(), g.end()
     told = sum(e["event"]["count"] for e in r.events(code="socket-option"))
     lost = sum(e["agentfw"]["lost"] for e in r.lines() if e["event"]["action"] == "lost")
@@ -224,10 +223,9 @@ def test_no_verdict_no_packet(lab):
         check(held.stdout.readline() == "SENT\n")
         for uid in (ROOT, NOBODY):
             silent(lab, f.cg, uid, "no marks")
-        time.sleep(1.2)
-        lab.absent(tok, "by connections that were there before")
+        lab.none_arrives([tok], 1.2, "by connections that were there before")
         unmark(lab, False)
-        L.wait_for(lambda: lab.rec.saw(tok), 10, "sent again, it arrives")
+        L.until(lambda: lab.rec.saw(tok), 10, "sent again, it arrives")
         held.communicate("go\n")
         works(lab, f)
         r = f.end()
@@ -265,14 +263,14 @@ def test_stays_shut(lab):
     works(lab, f)
     for pid in lab.daemons():
         os.kill(pid, signal.SIGKILL)
-    L.wait_for(lambda: not lab.daemons(), 5, "daemons live")
+    L.until(lambda: not lab.daemons(), 5, "daemons live")
     for table in re.findall(r"table (inet \w+)", lab.rules()):
         check(lab.bare(["nft", "delete", "table"] + table.split()).rc == 0, table)
     check(not lab.rules().strip(), lab.rules())
     tok = L.token()
     check(not any(call(lab, "-", "send_all", NOBODY, to=FAR, port=9000, token=tok, timeout=3).values()))
     lab.arrives(tok, "without a fence")
-    L.wait_for(lambda: os.path.isdir(f.cg), 1, "the cgroup is gone")
+    L.until(lambda: os.path.isdir(f.cg), 1, "the cgroup is gone")
     for uid in (ROOT, NOBODY):
         silent(lab, f.cg, uid, "no daemon, no table")
     check(f.call("one_of_each", ROOT, device=DEVICE)["errors"]["bind"] == "EPERM")

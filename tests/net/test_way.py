@@ -2,7 +2,6 @@
 34 and 42."""
 import os
 import subprocess
-import time
 
 import lab as L
 import topo
@@ -44,7 +43,6 @@ def test_row32_failing_bind(lab):
 
 def test_row33_hidden_request(lab):
     for to in BOTH:
-        tok = L.token()
         r = lab.run(POLICY, lab.several([("resolve", {"name": NAME})])[1])
         calls = [("resolve", {"name": NAME}), ("hidden_request", dict(to=to, port=80, name=NAME))]
         toks, cmd = lab.several(calls)
@@ -234,6 +232,7 @@ def test_row35_many_sockets_on_one_port(lab):
              " for i in range(200):\n"
              "  s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', ('127.0.0.1', 7800)); s.close()\n")
     h = lab.start(L.policy("https://" + NAME), wall=False, cmd=["/bin/sh", "-c", "ulimit -n 16000; exec %s -c \"%s\"" % (L.PYTHON, flood)])
+    # One after the other, with a pause: the measure is no flood.
     probe = ("import socket,time\nsocket.getaddrinfo('%s', 80)\nt=[]\n"
              "for i in range(60):\n"
              " a=time.monotonic(); s=socket.create_connection(('%s', 80)); s.sendall(b'GET / HTTP/1.1\\r\\nHost: %s\\r\\n\\r\\n')\n"

@@ -3,7 +3,6 @@ import glob
 import json
 import os
 import shutil
-import subprocess
 
 import box as B
 from box import check, modes, need_program

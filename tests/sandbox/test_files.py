@@ -3,7 +3,6 @@ import os
 import signal
 import stat
 import subprocess
-import time
 
 import box as B
 from box import check, modes

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 
 import box as B
 from box import check, modes, need
@@ -23,7 +22,7 @@ def scratch_cgroup(box):
     def end():
         for pid in open(path + "/cgroup.procs").read().split():
             os.kill(int(pid), 9)
-        B.wait_for(lambda: not open(path + "/cgroup.procs").read(), 5, "processes do not end")
+        B.until(lambda: not open(path + "/cgroup.procs").read(), 5, "processes do not end")
         os.rmdir(path)
     box.at_end(end)
     return path
@@ -78,8 +77,7 @@ def signalled(box, name, **kw):
     check(p.wait(5) == -signal.SIGUSR1, "the outsider lives without a box")
     p = box.outsider(uid=uid)
     box.fails_boxed(name, pid=p.pid, **kw)
-    time.sleep(0.2)
-    check(p.poll() is None, "the outsider was killed from the box")
+    B.stays(lambda: p.poll() is None, 0.2, "the outsider was killed from the box")
 
 
 @modes(*ALL)
@@ -98,7 +96,7 @@ def test_row23_signal_the_group(box):
     script = ("import os,subprocess,sys,time\n"
               "p = subprocess.Popen(['/bin/sleep', '30'], preexec_fn=lambda: %s)\n"
               "r = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, preexec_fn=lambda: %s)\n"
-              "time.sleep(0.2)\n"
+              "try: p.wait(0.3)\nexcept subprocess.TimeoutExpired: pass\n"
               "print('sleeper', p.poll(), 'command', r.returncode)\n"
               "p.kill()\n")
     lower = "os.setresuid(%d, %d, %d)" % (B.UID, B.UID, B.UID)
@@ -166,12 +164,11 @@ def test_row23_mounts(box):
 def test_nothing_outlives_the_command(box):
     path = box.path("work/mark")
     box.succeeds_bare("linger", path=path, seconds=0.3)
-    B.wait_for(lambda: os.path.exists(path), 5, "the process does not outlive its parent without a box")
+    B.until(lambda: os.path.exists(path), 5, "the process does not outlive its parent without a box")
     os.unlink(path)
     r = box.boxed("linger", _profile=box.profile(write=[box.work]), path=path, seconds=0.5)
     check(r.rc == 0, r.tell())
-    time.sleep(1)
-    check(not os.path.exists(path), "a process outlived the command")
+    B.stays(lambda: not os.path.exists(path), 1, "a process outlived the command")
 
 
 def first_with_a_child(pid):
@@ -187,16 +184,15 @@ def first_with_a_child(pid):
 
 @modes("root", "user")
 def test_nothing_outlives_agentctl(box):
-    path = box.path("work/mark")
     policy = box.policy({"t": box.profile(write=[box.work])})
     p = subprocess.Popen([B.CTL, "tool", "-p", policy, "t", "--",
                           *box.words("hog_time", {"seconds": 0.8}), ],
                          stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
                          preexec_fn=B.demote(B.UID, B.GID) if box.starter else None)
-    first = B.wait_for(lambda: first_with_a_child(p.pid), 5, "no command")
+    first = B.until(lambda: first_with_a_child(p.pid), 5, "no command")
     p.kill()
     p.wait()
-    B.wait_for(lambda: not os.path.exists("/proc/%d" % first), 2, "the box outlives agentctl")
+    B.until(lambda: not os.path.exists("/proc/%d" % first), 2, "the box outlives agentctl")
     check(p.stdout.read() == b"", "the command went on")
     p.stdout.close()
 

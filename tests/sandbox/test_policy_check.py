@@ -3,7 +3,6 @@ import os
 import re
 import shutil
 
-import box as B
 from box import check, modes, need_program
 
 

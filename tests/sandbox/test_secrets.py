@@ -16,7 +16,7 @@ BOTH = ("root", "user", "agent")
 @modes("root", "user", "agent")
 def test_row28_environment_of_an_outsider(box):
     p = box.outsider(env={"SECRET": "hunter2"})
-    B.wait_for(lambda: b"hunter2" in open("/proc/%d/environ" % p.pid, "rb").read(), 5, "no environment")
+    B.until(lambda: b"hunter2" in open("/proc/%d/environ" % p.pid, "rb").read(), 5, "no environment")
     box.attack("environ_of", pid=p.pid, want="hunter2", _errors="ENOENT EACCES EPERM")
 
 

@@ -6,14 +6,14 @@ import subprocess
 import time
 
 import box as B
-from box import check, modes, wait_for
+from box import check, gone, modes, until
 
 
 def child_of(pid):
     """The box's first process, as soon as there is one: born in namespaces of its own, not as the one that compiles the
     policy."""
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
         with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
             children = f.read().split()
         for child in children:
@@ -23,14 +23,6 @@ def child_of(pid):
             except OSError:
                 pass
     raise AssertionError("no process was started")
-
-
-def gone(pid):
-    try:
-        with open("/proc/%d/stat" % pid) as f:
-            return f.read().split(") ")[1][0] == "Z"
-    except OSError:
-        return True
 
 
 @modes("root", "user")
@@ -45,13 +37,12 @@ def test_agentctl_killed_during_the_start(box):
                              preexec_fn=B.demote(B.UID, B.GID) if box.mode == "user" else None)
         first = child_of(p.pid)
         os.kill(first, signal.SIGSTOP)
-        time.sleep(0.3)
-        early = not os.path.exists(mark)
+        early = not B.comes(lambda: os.path.exists(mark), 0.3)
         p.kill()
         p.wait()
         os.kill(first, signal.SIGCONT)
         try:
-            wait_for(lambda: gone(first), 2, "what agentctl has started is still there")
+            until(lambda: gone(first), 2, "what agentctl has started is still there")
         finally:
             if not gone(first):
                 os.kill(first, signal.SIGKILL)

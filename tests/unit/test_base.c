@@ -129,66 +129,66 @@ static void test_prefix(void **state)
 }
 
 /* What an allowed name must not lead to, in every form in which it can be written. */
+static const struct {
+	const char *text;
+	enum addr_kind kind;
+} kinds[] = {
+    {"8.8.8.8", ADDR_GLOBAL},
+    {"2606:4700::1111", ADDR_GLOBAL},
+    {"64:ff9b::8.8.8.8", ADDR_GLOBAL},
+    {"2002:808:808::1", ADDR_GLOBAL},
+    {"0.0.0.0", ADDR_UNSPECIFIED},
+    {"0.1.2.3", ADDR_UNSPECIFIED},
+    {"::", ADDR_UNSPECIFIED},
+    {"::5", ADDR_UNSPECIFIED},
+    {"127.0.0.1", ADDR_LOOPBACK},
+    {"127.255.255.254", ADDR_LOOPBACK},
+    {"::1", ADDR_LOOPBACK},
+    {"::ffff:127.0.0.1", ADDR_LOOPBACK},
+    {"::127.0.0.1", ADDR_LOOPBACK},
+    {"64:ff9b::7f00:1", ADDR_LOOPBACK},
+    {"2002:7f00:1::", ADDR_LOOPBACK},
+    {"169.254.169.254", ADDR_METADATA},
+    {"64:ff9b::a9fe:a9fe", ADDR_METADATA},
+    {"169.254.170.2", ADDR_METADATA},
+    {"100.100.100.200", ADDR_METADATA},
+    {"168.63.129.16", ADDR_METADATA},
+    {"fd00:ec2::254", ADDR_METADATA},
+    {"169.254.1.1", ADDR_LINK_LOCAL},
+    {"fe80::1", ADDR_LINK_LOCAL},
+    {"febf::1", ADDR_LINK_LOCAL},
+    {"224.0.0.1", ADDR_MULTICAST},
+    {"255.255.255.255", ADDR_MULTICAST},
+    {"ff02::1", ADDR_MULTICAST},
+    {"10.0.0.1", ADDR_PRIVATE},
+    {"172.31.255.255", ADDR_PRIVATE},
+    {"172.32.0.1", ADDR_GLOBAL},
+    {"192.168.0.1", ADDR_PRIVATE},
+    {"100.64.0.1", ADDR_PRIVATE},
+    {"fc00::1", ADDR_PRIVATE},
+    {"fec0::1", ADDR_PRIVATE},
+    {"2002:a00:1::", ADDR_PRIVATE},
+    {"192.0.2.1", ADDR_RESERVED},
+    {"240.0.0.1", ADDR_RESERVED},
+    {"2001:db8::1", ADDR_RESERVED},
+    {"2001:2::1", ADDR_RESERVED},
+    {"2001::1", ADDR_UNSPECIFIED}, /* its server is 0.0.0.0 */
+    {"64:ff9b:1::1", ADDR_PRIVATE},
+    {"64:ff9b:1::8.8.8.8", ADDR_PRIVATE},
+    {"::ffff:0:127.0.0.1", ADDR_LOOPBACK},
+    {"100:0:0:1::1", ADDR_RESERVED},
+    {"4000::1", ADDR_RESERVED},
+};
+
 static void test_kinds(void **state)
 {
-	static const struct {
-		const char *text;
-		enum addr_kind kind;
-	} cases[] = {
-	    {"8.8.8.8", ADDR_GLOBAL},
-	    {"2606:4700::1111", ADDR_GLOBAL},
-	    {"64:ff9b::8.8.8.8", ADDR_GLOBAL},
-	    {"2002:808:808::1", ADDR_GLOBAL},
-	    {"0.0.0.0", ADDR_UNSPECIFIED},
-	    {"0.1.2.3", ADDR_UNSPECIFIED},
-	    {"::", ADDR_UNSPECIFIED},
-	    {"::5", ADDR_UNSPECIFIED},
-	    {"127.0.0.1", ADDR_LOOPBACK},
-	    {"127.255.255.254", ADDR_LOOPBACK},
-	    {"::1", ADDR_LOOPBACK},
-	    {"::ffff:127.0.0.1", ADDR_LOOPBACK},
-	    {"::127.0.0.1", ADDR_LOOPBACK},
-	    {"64:ff9b::7f00:1", ADDR_LOOPBACK},
-	    {"2002:7f00:1::", ADDR_LOOPBACK},
-	    {"169.254.169.254", ADDR_METADATA},
-	    {"64:ff9b::a9fe:a9fe", ADDR_METADATA},
-	    {"169.254.170.2", ADDR_METADATA},
-	    {"100.100.100.200", ADDR_METADATA},
-	    {"168.63.129.16", ADDR_METADATA},
-	    {"fd00:ec2::254", ADDR_METADATA},
-	    {"169.254.1.1", ADDR_LINK_LOCAL},
-	    {"fe80::1", ADDR_LINK_LOCAL},
-	    {"febf::1", ADDR_LINK_LOCAL},
-	    {"224.0.0.1", ADDR_MULTICAST},
-	    {"255.255.255.255", ADDR_MULTICAST},
-	    {"ff02::1", ADDR_MULTICAST},
-	    {"10.0.0.1", ADDR_PRIVATE},
-	    {"172.31.255.255", ADDR_PRIVATE},
-	    {"172.32.0.1", ADDR_GLOBAL},
-	    {"192.168.0.1", ADDR_PRIVATE},
-	    {"100.64.0.1", ADDR_PRIVATE},
-	    {"fc00::1", ADDR_PRIVATE},
-	    {"fec0::1", ADDR_PRIVATE},
-	    {"2002:a00:1::", ADDR_PRIVATE},
-	    {"192.0.2.1", ADDR_RESERVED},
-	    {"240.0.0.1", ADDR_RESERVED},
-	    {"2001:db8::1", ADDR_RESERVED},
-	    {"2001:2::1", ADDR_RESERVED},
-	    {"2001::1", ADDR_UNSPECIFIED}, /* its server is 0.0.0.0 */
-	    {"64:ff9b:1::1", ADDR_PRIVATE},
-	    {"64:ff9b:1::8.8.8.8", ADDR_PRIVATE},
-	    {"::ffff:0:127.0.0.1", ADDR_LOOPBACK},
-	    {"100:0:0:1::1", ADDR_RESERVED},
-	    {"4000::1", ADDR_RESERVED},
-	};
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct addr a = addr(kinds[i].text);
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct addr a = addr(cases[i].text);
-
-		if (addr_kind(&a) != cases[i].kind)
-			fail_msg("%s is %s", cases[i].text, addr_kind_name(addr_kind(&a)));
+		if (addr_kind(&a) != kinds[i].kind)
+			fail_msg("%s is %s", kinds[i].text, addr_kind_name(addr_kind(&a)));
 		assert_int_equal(addr_is_loopback(&a),
-				 cases[i].kind == ADDR_LOOPBACK &&
+				 kinds[i].kind == ADDR_LOOPBACK &&
 				     !addr_embedded_v4(&a, (struct addr[ADDR_EMBEDDED_MAX]){0}));
 	}
 }

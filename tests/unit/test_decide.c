@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "fw/engine/decide.h"
-#include "tests/unit/given.h"
+#include "tests/unit/lab/given.h"
 
 #define NOW 5000000u /* ms */
 

@@ -56,68 +56,69 @@ static void test_canonical(void **state)
 	}
 }
 
+static const struct {
+	const char *text;
+	size_t at;
+	const char *says;
+} traps[] = {
+    {"", 0, "missing"},
+    {"*foo.com", 0, "wildcard"},
+    {"a.*", 2, "wildcard"},
+    {"a.*.b", 2, "wildcard"},
+    {"*.*.com", 2, "wildcard"},
+    {"**.com", 0, "wildcard"},
+    {"*.", 0, "wildcard"},
+    {"f*o.com", 1, "wildcard"},
+    {"b\xc3\xbc"
+     "cher.example",
+     1, "ASCII"},
+    {"tcp://a.example", 15, "port is missing"},
+    {"udp://a.example", 15, "port is missing"},
+    {"tls://a.example", 15, "port is missing"},
+    {"icmp://a.example:1", 0, "no ports"},
+    {"gopher://a.example", 0, "scheme"},
+    {"a.example:", 10, "missing"},
+    {"a.example:443,", 14, "missing"},
+    {"a.example:0", 10, "65535"},
+    {"a.example:0443", 10, "65535"},
+    {"a.example:65536", 10, "65535"},
+    {"a.example:99999999999999999999", 10, "65535"},
+    {"a.example:443x", 13, "behind the port"},
+    {"a.example:443/path", 13, "behind the port"},
+    {"https://a.example/path", 8, "CIDR"},
+    {"a.example:1,1", 12, "twice"},
+    {"a.example:1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", 49, "16 ports"},
+    {"10.0.0.1/8", 0, "prefix length"},
+    {"10.0.0.0/33", 0, "CIDR"},
+    {"1.2.3", 0, "neither"},
+    {"0x7f.1", 0, "neither"},
+    {"2130706433", 0, "neither"},
+    {"a..b", 0, "neither"},
+    {"a.example..", 0, "neither"},
+    {"user@a.example", 0, "neither"},
+    {"a example", 0, "neither"},
+    {"::1", 0, "last group"},
+    {"::1:443", 0, "last group"},
+    {"[::1", 0, "']'"},
+    {"[", 0, "']'"},
+    {"[]", 0, "brackets"},
+    {"[a.example]", 0, "brackets"},
+    {"[10.0.0.1]", 0, "brackets"},
+    {"[::1]x", 5, "behind the host"},
+};
+
 static void test_traps(void **state)
 {
-	static const struct {
-		const char *text;
-		size_t at;
-		const char *says;
-	} cases[] = {
-	    {"", 0, "missing"},
-	    {"*foo.com", 0, "wildcard"},
-	    {"a.*", 2, "wildcard"},
-	    {"a.*.b", 2, "wildcard"},
-	    {"*.*.com", 2, "wildcard"},
-	    {"**.com", 0, "wildcard"},
-	    {"*.", 0, "wildcard"},
-	    {"f*o.com", 1, "wildcard"},
-	    {"b\xc3\xbc"
-	     "cher.example",
-	     1, "ASCII"},
-	    {"tcp://a.example", 15, "port is missing"},
-	    {"udp://a.example", 15, "port is missing"},
-	    {"tls://a.example", 15, "port is missing"},
-	    {"icmp://a.example:1", 0, "no ports"},
-	    {"gopher://a.example", 0, "scheme"},
-	    {"a.example:", 10, "missing"},
-	    {"a.example:443,", 14, "missing"},
-	    {"a.example:0", 10, "65535"},
-	    {"a.example:0443", 10, "65535"},
-	    {"a.example:65536", 10, "65535"},
-	    {"a.example:99999999999999999999", 10, "65535"},
-	    {"a.example:443x", 13, "behind the port"},
-	    {"a.example:443/path", 13, "behind the port"},
-	    {"https://a.example/path", 8, "CIDR"},
-	    {"a.example:1,1", 12, "twice"},
-	    {"a.example:1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", 49, "16 ports"},
-	    {"10.0.0.1/8", 0, "prefix length"},
-	    {"10.0.0.0/33", 0, "CIDR"},
-	    {"1.2.3", 0, "neither"},
-	    {"0x7f.1", 0, "neither"},
-	    {"2130706433", 0, "neither"},
-	    {"a..b", 0, "neither"},
-	    {"a.example..", 0, "neither"},
-	    {"user@a.example", 0, "neither"},
-	    {"a example", 0, "neither"},
-	    {"::1", 0, "last group"},
-	    {"::1:443", 0, "last group"},
-	    {"[::1", 0, "']'"},
-	    {"[", 0, "']'"},
-	    {"[]", 0, "brackets"},
-	    {"[a.example]", 0, "brackets"},
-	    {"[10.0.0.1]", 0, "brackets"},
-	    {"[::1]x", 5, "behind the host"},
-	};
 	struct endpoint ep;
 	struct err e;
 	size_t at;
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(traps); i++) {
 		at = 999;
-		if (endpoint_parse(cases[i].text, strlen(cases[i].text), &ep, &at, &e) == 0)
-			fail_msg("'%s' is taken", cases[i].text);
-		if (at != cases[i].at || !strstr(e.msg, cases[i].says) || !e.hint[0])
-			fail_msg("'%s': at %zu: %s (%s)", cases[i].text, at, e.msg, e.hint);
+		if (endpoint_parse(traps[i].text, strlen(traps[i].text), &ep, &at, &e) == 0)
+			fail_msg("'%s' is taken", traps[i].text);
+		if (at != traps[i].at || !strstr(e.msg, traps[i].says) || !e.hint[0])
+			fail_msg("'%s': at %zu: %s (%s)", traps[i].text, at, e.msg, e.hint);
 	}
 	assert_true(endpoint_parse("a\0b", 3, &ep, NULL, &e) < 0);
 	endpoint_parse("10.1.2.3/8", 10, &ep, NULL, &e);

@@ -15,7 +15,7 @@
 
 #include "policy/base/cleanup.h"
 #include "policy/profile.h"
-#include "tests/unit/given.h"
+#include "tests/unit/lab/given.h"
 
 #define HEAD "version: 1\n"
 #define IN   HEAD "ingress:\n  - "

@@ -13,7 +13,7 @@
 
 #include "fw/engine/inspect.h"
 #include "fw/wire/tls.h"
-#include "tests/unit/given.h"
+#include "tests/unit/lab/given.h"
 
 #define NOW  5000000u /* ms */
 #define OVER (NOW + NAMES_MIN_TTL_MS + NAMES_GRACE_MS)

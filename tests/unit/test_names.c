@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "fw/engine/names.h"
-#include "tests/unit/given.h"
+#include "tests/unit/lab/given.h"
 
 #define NOW  5000000u /* ms */
 #define LEFT (NAMES_MIN_TTL_MS + NAMES_GRACE_MS)

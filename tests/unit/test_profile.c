@@ -14,7 +14,7 @@
 
 #include "policy/base/cleanup.h"
 #include "policy/profile.h"
-#include "tests/unit/given.h"
+#include "tests/unit/lab/given.h"
 
 #define HEAD  "version: 1\n"
 #define TOOL  HEAD "tools:\n  t:\n    command: [/usr/bin/true]\n"

@@ -2,7 +2,7 @@
  * UDP and TCP, audit mode. */
 #include <netinet/tcp.h>
 
-#include "tests/unit/resolver_lab.h"
+#include "tests/unit/lab/resolver_lab.h"
 
 static void a_refused_name_is_told_why(void **state)
 {

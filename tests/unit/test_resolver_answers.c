@@ -1,6 +1,6 @@
 /* Answers of name servers: which addresses a name may have, chains, times to live, failures; and
  * that nothing else is learned. */
-#include "tests/unit/resolver_lab.h"
+#include "tests/unit/lab/resolver_lab.h"
 
 static void names_may_not_point_inside(void **state)
 {

@@ -1,6 +1,6 @@
 /* Questions to name servers over real sockets of 127.0.0.1: forged answers teach nothing, silence
  * and refusals lead to the next server, cut answers to TCP. */
-#include "tests/unit/upstream_lab.h"
+#include "tests/unit/lab/upstream_lab.h"
 
 #include <errno.h>
 #include <fcntl.h>
