@@ -76,7 +76,10 @@ class dumpable:
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         with open(SUID_DUMPABLE) as f:
             self.was = f.read()
-        self.put("1")
+        try:
+            self.put("1")
+        except OSError as e:
+            raise L.Skip("%s: %s" % (SUID_DUMPABLE, e.strerror))
 
     def __exit__(self, *_):
         self.put(self.was)
@@ -84,11 +87,8 @@ class dumpable:
 
     @staticmethod
     def put(value):
-        try:
-            with open(SUID_DUMPABLE, "w") as f:
-                f.write(value)
-        except OSError as e:
-            raise L.Skip("%s: %s" % (SUID_DUMPABLE, e.strerror))
+        with open(SUID_DUMPABLE, "w") as f:
+            f.write(value)
 
 
 # -- the engine
@@ -100,14 +100,16 @@ class Daemon:
             os.kill(pid, signal.SIGTERM)
         L.wait_for(lambda: not lab.daemons(), 10, "a daemon does not end")
         ready, w = os.pipe()
+        spare = os.open("/etc/passwd", os.O_RDONLY)
         self.log = lab.file(".daemon")
         self.p = subprocess.Popen(
             lab.enter() + ["unshare", "-m", "--propagation", "private", "sh", "-c",
                            "mount --make-rshared / && ulimit -c unlimited && exec \"$@\"", "sh", "setpriv", *RICH,
                            os.path.join(L.BUILD, "agentfwd"), "--ready-fd", str(w)],
-            pass_fds=[w], env=lab.env(), cwd="/tmp", stdin=subprocess.DEVNULL, stdout=open(self.log, "w"),
+            pass_fds=[w, spare], env=lab.env(), cwd="/tmp", stdin=subprocess.DEVNULL, stdout=open(self.log, "w"),
             stderr=subprocess.STDOUT)
         os.close(w)
+        os.close(spare)
         said = os.read(ready, 1)
         os.close(ready)
         check(said == b"1", "agentfwd does not start:", open(self.log).read())
@@ -163,6 +165,7 @@ def test_engine(lab):
         d = Daemon(lab)
     try:
         check_began_rich(d.parent)
+        check("/etc/passwd" in descriptors(d.parent).values(), descriptors(d.parent))
         check_engine(d)
         fds = kinds(descriptors(d.engine))
         check(fds == {0: "/dev/null", 1: d.log, 2: d.log, 3: "socket", 4: "/memfd:agentfw-ring (deleted)",
