@@ -75,7 +75,7 @@ static _Noreturn void child_main(const struct child *c, int reply, pid_t parent)
 	struct child_answer a = {0};
 
 	if (child_drop(reply, c->bytes, parent, &a.err) < 0) {
-		a.result = -a.err.code;
+		a.result = err_prefix(&a.err, "%s", c->job->what);
 	} else {
 		c->job->work(c->job->arg, &a);
 		if (a.result == 0 && !c->piped && !put_bytes(&a))

@@ -23,6 +23,9 @@
 #define NOBODY 65534
 /* The largest policy that compiles takes less. */
 #define MEMORY_MAX (2ull << 30)
+#define AS_ANOTHER                                                                                 \
+	"root parses no policy itself: run this as an ordinary user, or give it CAP_SETUID, "      \
+	"CAP_SETGID and CAP_SETPCAP, and that user in its user namespace"
 #ifdef AGENTFW_SANITIZE
 #define FIRST_FREE 3 /* stderr, for what the sanitizer finds */
 #else
@@ -81,7 +84,8 @@ static int bounding_set(struct err *e)
 		cap++;
 	if ((errno == EINVAL && cap) || (errno == EPERM && geteuid() != 0))
 		return 0;
-	return err_set(e, errno, "cannot drop capability %d: %s", cap, strerror(errno));
+	err_set(e, errno, "cannot drop capability %d: %s", cap, strerror(errno));
+	return err_hint(e, AS_ANOTHER);
 }
 
 static int identity(uid_t uid, gid_t gid, struct err *e)
@@ -90,9 +94,7 @@ static int identity(uid_t uid, gid_t gid, struct err *e)
 	    setresuid(uid, uid, uid) < 0) {
 		err_set(e, errno, "cannot become user %u, group %u: %s", (unsigned)uid,
 			(unsigned)gid, strerror(errno));
-		return err_hint(e, "root reads no policy itself: run this as an ordinary user, or "
-				   "give it CAP_SETUID and CAP_SETGID, and that user in its user "
-				   "namespace");
+		return err_hint(e, AS_ANOTHER);
 	}
 	return 0;
 }

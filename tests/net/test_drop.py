@@ -300,6 +300,16 @@ def test_child_of_a_user(lab):
         c.stop()
 
 
+def test_child_of_a_root_without_rights(lab):
+    """It cannot become anybody else: then nothing is read."""
+    path = lab.file(".yaml", "version: 1\n")
+    for cap in ("setuid", "setgid", "setpcap"):
+        r = lab.bare(["setpriv", "--bounding-set=-" + cap, "--inh-caps=-" + cap, *CHECK, path])
+        check(r.rc == 125 and not r.out and "compiling '%s': cannot" % path in r.err and "hint: " in r.err, cap, r.tell())
+    r = lab.bare(["setpriv", "--bounding-set=-setuid", "--inh-caps=-setuid", "--reuid=1000", "--clear-groups", *CHECK, path])
+    check(r.rc == 0, r.tell())
+
+
 def test_child_that_stands_still(lab):
     """It has its time, and no more."""
     mark = os.path.join(lab.env()["HOME"], "ran")
