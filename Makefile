@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # agentfw: `make` builds build/agentfwd and build/agentctl; `make help` lists the rest.
 CC       ?= cc
 # Programs with sanitizers have a directory of their own.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agentctl: the tool that people type. */
 #include <fcntl.h>
 #include <stdbool.h>

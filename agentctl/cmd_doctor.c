@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agentctl doctor: a line for each thing that is needed or would be good to have. Nothing on the
  * machine is changed. */
 #include <getopt.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agentctl log: events as lines for people, or as they are. */
 #include <errno.h>
 #include <getopt.h>

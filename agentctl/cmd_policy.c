@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agentctl policy: check files, list the groups, show what a policy comes to. */
 #include <errno.h>
 #include <getopt.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agentctl run: a command in a fence of its own. */
 #include <errno.h>
 #include <getopt.h>

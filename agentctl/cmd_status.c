@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agentctl status: the fences there are. Exit status 3 when no daemon runs. */
 #include <errno.h>
 #include <getopt.h>

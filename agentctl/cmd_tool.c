@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agentctl tool: one tool of the agent, in its own box; inside a fence, by the broker outside. */
 #include <getopt.h>
 #include <stdbool.h>

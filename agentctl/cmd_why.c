@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agentctl why: would an endpoint pass, by which rule, at which line. Exit status 0: it would; 1:
  * not. */
 #include <errno.h>

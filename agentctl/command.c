@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What is wrong, with a command line or otherwise, said in one way. */
 #include "agentctl/command.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the commands of agentctl share: their table, and how a command line that is wrong, or an
  * error, is told. */
 #ifndef AGENTFW_COMMAND_H

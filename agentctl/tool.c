@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* One tool of the agent, in its own box: found in the policy, its command line built, started and
  * waited for. */
 #include "agentctl/tool.h"

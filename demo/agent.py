@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A small agent that does its work, and then does what a poisoned prompt tells it: leak a secret."""
 import socket
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The demo's internet: a page to fetch, and an attacker who writes down whatever arrives.
 
     internet.py FILE     every byte that the attacker gets goes to FILE"""

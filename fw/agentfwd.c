@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agentfwd: the firewall daemon. The same program is the parent and, re-executed, the engine. */
 #include <errno.h>
 #include <fcntl.h>

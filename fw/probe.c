@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "fw/probe.h"
 #include "fw/nft/batch.h"
 #include "fw/nft/nft.h"

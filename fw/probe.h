@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What this kernel can do for us: netfilter, tried out in a network namespace that nobody else
  * sees; the socket wall, on a cgroup that is made for it and goes at once. */
 #ifndef AGENTFW_PROBE_H

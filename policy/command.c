@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A tool's command line from its template and what the caller gives: a value stays a value. */
 #include "policy/command.h"
 

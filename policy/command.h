@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The words of a tool's `command`: see profile.h for the placeholders. */
 #ifndef AGENTFW_POLICY_COMMAND_H
 #define AGENTFW_POLICY_COMMAND_H

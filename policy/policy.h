@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is allowed: the whole public face of the policy library.
  *
  * A policy is YAML text compiled into one relocatable, immutable blob. The compiler

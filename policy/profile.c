@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The profiles of an open policy. */
 #include "policy/profile.h"
 

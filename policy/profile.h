@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What one program may do: the agent (`agent:`) or one of its tools (`tools:`). A profile is data;
  * what carries it out is agentctl's sandbox. Everything here points into the open policy and lives
  * as long. */

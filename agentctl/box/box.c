@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* From a profile to a plan. Files are files.c's. */
 #include "agentctl/box/box.h"
 

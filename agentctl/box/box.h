@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From a profile to a plan. */
 #ifndef AGENTFW_BOX_H
 #define AGENTFW_BOX_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A plan while it is made: what the files of this folder share. */
 #ifndef AGENTFW_BUILD_H
 #define AGENTFW_BUILD_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What a program that runs other people's code, or others of its own programs, cannot do without:
  * its own parts, where distributions put them. So a profile names the program and no more. Only
  * what the distribution installed is meant: public, root's, and nothing that a box may write. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The parts of well-known programs. */
 #ifndef AGENTFW_COMPANIONS_H
 #define AGENTFW_COMPANIONS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What is denied in a box: on top of every other mount, and at every place where the host shows the
  * same file, for it may have been mounted a second time. */
 #include "agentctl/box/deny.h"

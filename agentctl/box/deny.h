@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is denied in a box. */
 #ifndef AGENTFW_DENY_H
 #define AGENTFW_DENY_H

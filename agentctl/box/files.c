@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Which mounts a box needs, and which rights by inode. */
 #include "agentctl/box/files.h"
 

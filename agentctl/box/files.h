@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which mounts a box needs, and which rights by inode. */
 #ifndef AGENTFW_BOX_FILES_H
 #define AGENTFW_BOX_FILES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Where the paths of a profile lead. They are followed by hand, since it matters in which directory
  * a symbolic link lies: in one that a tool may write to, the link may be the tool's. */
 #include "agentctl/box/links.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where the paths of a profile lead. */
 #ifndef AGENTFW_LINKS_H
 #define AGENTFW_LINKS_H

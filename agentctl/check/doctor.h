@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agentctl doctor: what this machine can do for us. */
 #ifndef AGENTFW_DOCTOR_H
 #define AGENTFW_DOCTOR_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What the kernel has for fences and boxes, but for netfilter. */
 #include <cap-ng.h>
 #include <errno.h>

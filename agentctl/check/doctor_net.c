@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The daemon is asked what netfilter and cgroup BPF can do: it has the code for that. */
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agentctl policy show: what a policy comes to. */
 #include "agentctl/check/policy_show.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agentctl policy show: what a policy comes to. */
 #ifndef AGENTFW_POLICY_SHOW_H
 #define AGENTFW_POLICY_SHOW_H

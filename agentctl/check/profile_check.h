@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Would the profiles of a policy work on this host? For `agentctl policy check`: a program that is
  * not there or cannot be loaded is found before it is needed. */
 #ifndef AGENTFW_PROFILE_CHECK_H

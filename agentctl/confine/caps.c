@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "agentctl/confine/caps.h"
 
 #include <cap-ng.h>

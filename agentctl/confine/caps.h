@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Capabilities. */
 #ifndef AGENTFW_CAPS_H
 #define AGENTFW_CAPS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Memory and processes of a command, all of it together, as a cgroup limits them: version 2 where
  * the host gives it the controllers, else the hierarchies of version 1. */
 #include "agentctl/confine/cgroup.h"

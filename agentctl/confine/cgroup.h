@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Limits of a command as a whole, for root: memory and number of processes. */
 #ifndef AGENTFW_CTL_CGROUP_H
 #define AGENTFW_CTL_CGROUP_H

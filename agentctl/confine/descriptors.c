@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What the command is handed: its standard streams. */
 #include "agentctl/confine/descriptors.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Which libraries an ELF file names (DT_NEEDED) and where else it looks for them (DT_RUNPATH,
  * DT_RPATH). The file may be anybody's: every offset is checked, everything is bounded. */
 #include "agentctl/confine/elf_needs.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which libraries an ELF file needs. */
 #ifndef AGENTFW_ELF_NEEDS_H
 #define AGENTFW_ELF_NEEDS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Landlock: which files may be opened and run, by inode; abstract unix sockets and signals stay
  * inside. And whoever is in a domain neither reads nor changes the memory of a process outside, by
  * /proc or otherwise: what it could not send, that one could. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Landlock: which files may be opened and run, by inode; what reaches other processes. */
 #ifndef AGENTFW_LANDLOCK_H
 #define AGENTFW_LANDLOCK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Where the loader finds libraries: they are mapped, so they must lie where programs may be mapped.
  */
 #include "agentctl/confine/libraries.h"

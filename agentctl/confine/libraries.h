@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where the loader finds libraries on this host. */
 #ifndef AGENTFW_LIBRARIES_H
 #define AGENTFW_LIBRARIES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What takes long to find out and the box needs late is found out by us, while the box's process is
  * busy with its namespaces: which directories of libraries may hold programs, and the groups of the
  * user, for which the C library loads modules. It comes over a pipe, in the order of the steps. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the steps of one kind need, found out beside the box's process: the names of STEP_LIBRARY,
  * the groups of STEP_USER. */
 #ifndef AGENTFW_LOOKUP_H

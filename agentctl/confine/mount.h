@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Mounts over single places, and the sockets of other programs. */
 #ifndef AGENTFW_MOUNT_H
 #define AGENTFW_MOUNT_H

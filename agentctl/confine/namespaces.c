@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* User, network and pid namespaces; the mount namespace's content is tree.c's. */
 #include "agentctl/confine/namespaces.h"
 

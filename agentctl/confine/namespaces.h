@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* User, network and pid namespaces. */
 #ifndef AGENTFW_NAMESPACES_H
 #define AGENTFW_NAMESPACES_H

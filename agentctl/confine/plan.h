@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is done to a process before it runs a command: a list of steps in one fixed order, printed
  * by --dry-run from the same list that is applied. A mechanism has a file of its own. */
 #ifndef AGENTFW_PLAN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A plan as a person reads it. */
 #ifndef AGENTFW_PLAN_PRINT_H
 #define AGENTFW_PLAN_PRINT_H

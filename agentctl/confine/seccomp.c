@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The system call filters, loaded as they were built (seccomp_gen.c). */
 #include "agentctl/confine/seccomp.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The system call filters. */
 #ifndef AGENTFW_SECCOMP_H
 #define AGENTFW_SECCOMP_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The system call filters, made when agentctl is built: as programs for the kernel and as text for
  * people, on stdout, for seccomp.c. Making them takes longer than starting a command.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The directories in a directory. To read through one of libraries takes most of a millisecond, for
  * every start of a tool; so root keeps what was found in the run directory, for everybody, as long
  * as the directory's ctime says that nothing came or went. Nobody can set that. */

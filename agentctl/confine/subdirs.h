@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The directories in a directory. */
 #ifndef AGENTFW_SUBDIRS_H
 #define AGENTFW_SUBDIRS_H

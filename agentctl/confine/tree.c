@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The file system of a box: the host's tree, in which nothing may be written, run or opened as a
  * device, and on it the few places where more is allowed. Flags are only ever added: what the host
  * has mounted read-only or noexec stays so. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The file system of a box. Paths are real ones: a symbolic link that came in since is an error. */
 #ifndef AGENTFW_TREE_H
 #define AGENTFW_TREE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Who the command runs as. */
 #include "agentctl/confine/user.h"
 

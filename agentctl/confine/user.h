@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who the command runs as. */
 #ifndef AGENTFW_USER_H
 #define AGENTFW_USER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The system calls that are watched, for the filter (seccomp_gen.c) and for who looks at them
  * (seen/watch.c). A call with two paths stands here twice. */
 #ifndef AGENTFW_WATCH_CALLS_H

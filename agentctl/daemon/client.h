@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The connection to the daemon: found, started if need be, spoken to (fw/ipc/control_msg.h). */
 #ifndef AGENTFW_CLIENT_H
 #define AGENTFW_CLIENT_H

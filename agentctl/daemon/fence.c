@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A fence, as the command sees it that asked the daemon for it. */
 #include "agentctl/daemon/fence.h"
 

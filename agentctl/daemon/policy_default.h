@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which policy holds where none is named. */
 #ifndef AGENTFW_CTL_POLICY_DEFAULT_H
 #define AGENTFW_CTL_POLICY_DEFAULT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "agentctl/daemon/policy_file.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A policy file: read, compiled, opened, and handed to the daemon. */
 #ifndef AGENTFW_POLICY_FILE_H
 #define AGENTFW_POLICY_FILE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The protected places (policy/lists/protected.c) in what a box may write.
  *
  * Those that are there when the box is made are mounted read-only in it, and the directories above

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What of a directory matters to the guard. */
 #include "agentctl/guard/listing.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A place is given a name that nobody obeys. Its directory is somebody else's, who may be at work
  * there. */
 #include "agentctl/guard/quarantine.h"

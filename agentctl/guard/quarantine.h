@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A place is given a name that nobody obeys. */
 #ifndef AGENTFW_QUARANTINE_H
 #define AGENTFW_QUARANTINE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How a fenced agent has its tools run: the broker is the agentctl that started the fence. It
  * stands outside, with the policy, the environment and the rights it was started with; the agent
  * reaches it over a unix socket that is mounted into the fence, and needs no right to run programs

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The fenced side of the broker. */
 #include "agentctl/launch/broker_client.h"
 

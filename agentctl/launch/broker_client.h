@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The fenced side of the broker (broker.h). */
 #ifndef AGENTFW_BROKER_CLIENT_H
 #define AGENTFW_BROKER_CLIENT_H

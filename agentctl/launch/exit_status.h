@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The exit statuses of agentctl that are not the command's own. */
 #ifndef AGENTFW_EXIT_STATUS_H
 #define AGENTFW_EXIT_STATUS_H

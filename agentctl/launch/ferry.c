@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Carries bytes between a pipe of ours and a descriptor that a caller gave us, in a process of its
  * own that has the caller's rights and no others. Whatever the descriptor is, it is not used with
  * root's rights, and the process may wait as long as it likes. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bytes carried for somebody else, with nobody's rights but theirs. */
 #ifndef AGENTFW_FERRY_H
 #define AGENTFW_FERRY_H

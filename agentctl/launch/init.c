@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The first process of a pid namespace: the kernel spares it the signals that it does not handle,
  * and orphans come to it. So the command is its child. */
 #include "agentctl/launch/init.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The first process of a pid namespace. */
 #ifndef AGENTFW_INIT_H
 #define AGENTFW_INIT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A command is started by its plan, and waited for. */
 #include "agentctl/launch/launch.h"
 

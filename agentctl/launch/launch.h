@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A command is started by its plan, and waited for. */
 #ifndef AGENTFW_LAUNCH_H
 #define AGENTFW_LAUNCH_H

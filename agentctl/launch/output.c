@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What a command says, where it is counted: it comes by a pipe and goes on to where it was meant
  * for. Nothing here waits: a reader that does not read holds up its own output, and neither the
  * limit of time nor whatever else is looked at. */

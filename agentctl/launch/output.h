@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a command says, where it is counted, on its way through us. */
 #ifndef AGENTFW_OUTPUT_H
 #define AGENTFW_OUTPUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A descriptor that is looked at while a command runs. */
 #ifndef AGENTFW_WATCHED_FD_H
 #define AGENTFW_WATCHED_FD_H

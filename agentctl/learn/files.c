@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* From single accesses to the lists of a profile: a directory when several files in it were read,
  * never a home or what everything lies in; nothing of what others trust. */
 #include "agentctl/learn/files.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From single accesses to the lists of a profile. */
 #ifndef AGENTFW_LEARN_FILES_H
 #define AGENTFW_LEARN_FILES_H

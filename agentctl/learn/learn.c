@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agentctl policy learn. */
 #include "agentctl/learn/learn.h"
 

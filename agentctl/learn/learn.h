@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agentctl policy learn: from what a run in audit mode did, the least policy that lets it do so
  * again. */
 #ifndef AGENTFW_LEARN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The events of runs in audit mode, gathered: each thing once, with how often. */
 #include "agentctl/learn/log.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What runs in audit mode did: their events, gathered. */
 #ifndef AGENTFW_LEARN_LOG_H
 #define AGENTFW_LEARN_LOG_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The policy that held, with what was learned put into its lists. Libyaml writes it anew, so that
  * every value is quoted as it must be; comments are put behind the lines afterwards. */
 #include "agentctl/learn/yaml.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The audit socket: opened in the first network namespace, for only there the kernel tells. */
 #include "agentctl/seen/audit.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the kernel tells of files that Landlock refused: records of its audit log, as they come to
  * whoever listens (AUDIT_NLGRP_READLOG), Linux 6.15 and later.
  *

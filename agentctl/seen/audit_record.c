@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Records of the kernel's audit log, as text: "audit(SECONDS.MS:SERIAL): key=value key=value …". */
 #include "agentctl/seen/audit_record.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Records of the kernel's audit log as text (kernel/audit.c, security/landlock/audit.c). Paths and
  * names are the attacker's; the kernel writes them in quotes, or in hexadecimal when they hold more
  * than plain characters. */

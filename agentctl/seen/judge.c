@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What a plan comes to for one path: the same lists that are applied, read instead. */
 #include "agentctl/seen/judge.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a plan comes to for one path, which is absolute and has no links in it. */
 #ifndef AGENTFW_JUDGE_H
 #define AGENTFW_JUDGE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Who is in a box, where that can be told: the kernel's record of a refusal does not say. */
 #include "agentctl/seen/process.h"
 

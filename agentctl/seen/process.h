@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who is in a box. */
 #ifndef AGENTFW_PROCESS_H
 #define AGENTFW_PROCESS_H

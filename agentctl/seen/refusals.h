@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What was refused, each thing once, with how often; and on to the daemon. */
 #ifndef AGENTFW_REFUSALS_H
 #define AGENTFW_REFUSALS_H

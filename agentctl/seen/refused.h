@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Files and programs that a command's box refused: seen while it runs, told to the daemon's record,
  * and at the end, if the command failed, to whoever started it. */
 #ifndef AGENTFW_REFUSED_H

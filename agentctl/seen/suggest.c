@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What to write into a profile so that the same thing passes. A person may paste it without a
  * second thought, so nothing is said of places from which others take orders or secrets. */
 #include "agentctl/seen/suggest.h"

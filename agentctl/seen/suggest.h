@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What to write into a profile so that the same thing passes. */
 #ifndef AGENTFW_SUGGEST_H
 #define AGENTFW_SUGGEST_H

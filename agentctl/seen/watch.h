@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Watching what a command does with files and programs: the kernel holds a system call, tells it to
  * us (seccomp user notification), and lets it go on when we say so. The command can change its
  * arguments after we have looked: so this is for seeing, and for saying at once to those who mean

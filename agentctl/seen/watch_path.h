@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Paths as another process means them: its root, its working directory, its memory. Every function
  * gives -errno. */
 #ifndef AGENTFW_WATCH_PATH_H

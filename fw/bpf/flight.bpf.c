@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What TCP sends at first in a connection of a fence goes on while the firewall waits for the rest
  * of it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The loader of fw/bpf/flight.bpf.c, by which TCP sends the whole of a first payload that is held:
  * also one in pieces that come late, or more of them than it sends before an answer.
  *

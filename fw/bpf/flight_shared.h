@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the programs of flight.bpf.c and their loader (fw/bpf/flight.c) have in common. */
 #ifndef AGENTFW_BPF_FLIGHT_H
 #define AGENTFW_BPF_FLIGHT_H

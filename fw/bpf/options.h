@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The socket options that a program inside a fence may set: nothing else is (wall.bpf.c). One table
  * for the program in the kernel, for messages, and for the test that walks over all numbers.
  *

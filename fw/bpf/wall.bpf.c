@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The socket wall: programs on a fence's cgroup, which the kernel runs at each call that makes or
  * changes a socket of the fence's, and at each packet that such a socket sends. They stay attached
  * whatever dies, as long as the cgroup lives.

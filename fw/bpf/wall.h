@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The socket wall's loader: what fw/bpf/wall.bpf.c is, put on the cgroups of fences.
  *
  * The programs are loaded once a daemon. Attached to a cgroup they stay there as long as it lives:

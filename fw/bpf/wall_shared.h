@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the programs of the socket wall (wall.bpf.c) and their loader (fw/bpf/wall.c) have in
  * common. */
 #ifndef AGENTFW_BPF_WALL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* May this pass? Pure functions of the policy, of what was learned, and of the facts of a packet.
  */
 #ifndef AGENTFW_DECIDE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How the engine gives up everything but what it needs: fw/engine/engine.c calls engine_drop before
  * it reads the first byte of a stranger. */
 #ifndef AGENTFW_PRIV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The engine: the process that reads strangers' bytes. It receives packets, decides, gives verdicts
  * and answers DNS; it has CAP_NET_ADMIN and its descriptors (fw/ipc/engine_msg.h), and nothing
  * else. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the engine keeps of itself and of one fence; shared by engine.c (messages of the parent) and
  * road.c (the way of a packet). */
 #ifndef AGENTFW_ENGINE_FENCE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Flows whose first payload is being looked at: their bytes in order, and the packets that wait for
  * it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hashes for tables that strangers fill: keyed, so that nobody can choose what falls together. */
 #ifndef AGENTFW_HASH_H
 #define AGENTFW_HASH_H

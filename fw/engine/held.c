@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Flows whose first payload is looked at, or all of them: whose is a packet, what waits to be
  * whole, what goes on. */
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Looks at the first bytes of a flow for the name that they ask for: a TLS ClientHello, or every
  * HTTP request. */
 #ifndef AGENTFW_INSPECT_H

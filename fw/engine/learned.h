@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the kernel's sets are to hold or to give up, on its way to the parent: a message now and
  * then and no more. Each is a transaction of some hundred microseconds, during which the parent
  * does nothing for other fences; and nobody waits for the sets, which only save trips. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a fence has learned: which addresses our resolver gave for which names, and until when. And
  * which of them the kernel's sets hold. */
 #ifndef AGENTFW_NAMES_H

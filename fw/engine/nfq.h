@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Packets from a queue of the kernel's and verdicts back: each fence has a queue, and a netlink
  * socket of its own for it, so that nobody waits behind the packets of another. */
 #ifndef AGENTFW_NFQ_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A packet on its way through the engine, and what the parts of that way share: refuse.c (no),
  * held.c (first payloads, and streams that are looked at), road.c (the way). */
 #ifndef AGENTFW_PASSAGE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Refusals: the event, and the verdict, which may wait until it was seen who sent the packet. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The way of a packet: receive, parse, flow, facts, decide, verdict, event. */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>

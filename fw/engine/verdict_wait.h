@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Verdicts that wait until it was written down who they are about.
  *
  * A refusal may end the process that it is about, and then nobody can say any more who it was. So

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What one fence may take of the engine's time in a round of its loop (once for its descriptors,
  * once for its timers). There is one thread: whatever a fence makes it do (packets, questions by
  * UDP and TCP, answers of name servers, timers) is time that the others wait. Who has used up his

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What agentctl and agentfwd say to each other, over a SOCK_SEQPACKET unix socket.
  *
  * One message a packet: struct ctl_head, then exactly the body of its type. Both ends are the same

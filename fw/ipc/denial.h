@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One refused attempt: what the engine saw of it, as it goes to the parent, which adds who it was
  * and writes it down. Fixed size, no pointers: it crosses a process boundary. */
 #ifndef AGENTFW_DENIAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the parent and the engine say to each other, over a SOCK_SEQPACKET socketpair, descriptors
  * beside the bytes. Fixed sizes, no pointers; each side checks the exact length of what it
  * receives. Refusals go another way: through the ring (fw/ipc/ring.h), as struct ring_denial with

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Holes for the tests alone: a build with -DAGENTFW_HOLES has the one that AGENTFW_HOLE names, so
  * that the search for holes can show that it still finds them, and that one wall holds without the
  * other. In every other build there are none. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One thread, one epoll: descriptors that became ready, and timers. */
 #ifndef AGENTFW_LOOP_H
 #define AGENTFW_LOOP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A bounded ring of records in shared memory: the engine writes, the parent reads; one of each.
  *
  * Nothing blocks. A record that does not fit is counted as lost, in the ring itself. The reader

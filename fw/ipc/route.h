@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Is an address one of this host's own? The kernel's routing table knows, as it is now. */
 #ifndef AGENTFW_ROUTE_H
 #define AGENTFW_ROUTE_H

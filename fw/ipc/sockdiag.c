@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* NETLINK_SOCK_DIAG: linux/inet_diag.h, net/ipv4/inet_diag.c. */
 #include <errno.h>
 #include <linux/inet_diag.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's sockets, by sock_diag: who holds which, and how far a connection is. */
 #ifndef AGENTFW_SOCKDIAG_H
 #define AGENTFW_SOCKDIAG_H

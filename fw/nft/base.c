@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What leaves: by its sender's cgroup to the fence, and what is of no fence.
  *
  *     chain wash {

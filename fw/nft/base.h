@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The rules of the whole table where packets go out and come in: to which fence they belong. */
 #ifndef AGENTFW_NFT_BASE_H
 #define AGENTFW_NFT_BASE_H

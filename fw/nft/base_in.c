@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What comes in: by its receiver's cgroup to the fence, and what a fence sent to itself.
  *
  *     chain in {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "fw/nft/batch.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One nftables transaction: the table, its chains, counters and rules. See set.h for sets, expr.h,
  * match.h and statement.h for what is in a rule.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h> /* libnftnl/expr.h needs it */
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's expressions, one a function, each put at the end of a rule. A rule that is NULL
  * takes none. Registers are NFT_REG_1 (16 bytes) or NFT_REG32_00 and up (4 bytes each). */
 #ifndef AGENTFW_NFT_EXPR_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A fence's part of the table: its chains, its sets, and its places in the maps.
  *
  *     map fence_out { $CGROUP : goto out_N }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A flow of a fence that has a mark, beyond the simplest, and one that has none. What is said of
  * IPv4 holds for the chains of IPv6, but for the rules that have "if IPv6".
  *

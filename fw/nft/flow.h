@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* On the way out, behind the usual: a flow that has a mark of ours, and one that has none. */
 #ifndef AGENTFW_NFT_FLOW_H
 #define AGENTFW_NFT_FLOW_H

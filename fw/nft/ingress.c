@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A fence's rules for what comes in: who may connect to its listeners, and that these may answer.
  * What is said of IPv4 holds for the chains of IPv6.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A fence's rules for what comes in. */
 #ifndef AGENTFW_NFT_INGRESS_H
 #define AGENTFW_NFT_INGRESS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What changes while a fence stands: the addresses that its names have, and what its counter says.
  */
 #include "fw/nft/table.h"

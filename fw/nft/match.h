@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a rule asks of a packet before it goes on, where that takes more than one expression. Each
  * has the text that nft prints for it. All of them use NFT_REG_1, or the registers from
  * NFT_REG32_00 on. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The names of all that the table holds. What each of them is says the table in names.c, in the
  * words that `nft list` prints as their comments.
  *

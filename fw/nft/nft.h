@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel rules: one table `inet agentfw`, and in it a few chains and sets a fence.
  *
  *     wash      output -2     what a sender put into our bits of the mark is taken off

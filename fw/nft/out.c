@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A fence's rules for the way out. What is said of IPv4 holds for the chains of IPv6, but for the
  * rules that have "if IPv6".
  *

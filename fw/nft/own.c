@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A packet of the fence's that only the fence itself may get.
  *
  *     chain own_N {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which packets a rule may judge by the fixed places of their headers, and which carry nothing. */
 #ifndef AGENTFW_NFT_PLAIN_H
 #define AGENTFW_NFT_PLAIN_H

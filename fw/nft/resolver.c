@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Who may speak to a fence's resolver: the fence. What anybody else on this machine asks it would
  * be written down as a question of the fence's, and learned from.
  *

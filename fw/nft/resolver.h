@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Nobody else speaks to a fence's resolver. */
 #ifndef AGENTFW_NFT_RESOLVER_H
 #define AGENTFW_NFT_RESOLVER_H

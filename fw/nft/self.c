@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Loopback addresses lead back to this machine, whoever names them, and more than one rule relies
  * on that: a fence's resolver is at one, and what listens there is the host's. But a socket can
  * name the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO), and then

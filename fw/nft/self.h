@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Packets to this machine's addresses that go by another device than lo. */
 #ifndef AGENTFW_NFT_SELF_H
 #define AGENTFW_NFT_SELF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The sets and maps of the table: their shapes, their keys, and elements in and out. Each function
  * adds to a batch; running out of memory shows when that is committed. */
 #ifndef AGENTFW_NFT_SET_H

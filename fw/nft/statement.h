@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a rule does with a packet that it matches, where that takes more than one expression. All
  * of them use NFT_REG_1. */
 #ifndef AGENTFW_NFT_STATEMENT_H

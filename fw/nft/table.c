@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The table as a whole: put up, by what the kernel has, and taken away. */
 #include "fw/nft/table.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The parent's handle on the table, as fw/nft's files see it. */
 #ifndef AGENTFW_NFT_TABLE_H
 #define AGENTFW_NFT_TABLE_H

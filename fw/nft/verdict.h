@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The engine is asked, and its verdict takes effect. */
 #ifndef AGENTFW_NFT_VERDICT_H
 #define AGENTFW_NFT_VERDICT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Does the packet stay on this machine? It gets PKT_PASS, and the answer; who asks the engine about
  * it puts a question in the place of PKT_PASS.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Does a packet stay on this machine? */
 #ifndef AGENTFW_NFT_WAY_H
 #define AGENTFW_NFT_WAY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which process holds a socket: /proc of the fence's own processes tells it by the socket's inode
  * (fw/ipc/sockdiag.h). */
 #ifndef AGENTFW_ATTRIBUTE_H

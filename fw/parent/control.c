@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The control socket: who may speak, and what is said. */
 #include <errno.h>
 #include <fcntl.h>

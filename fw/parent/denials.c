@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Refusals on their way from the engine's ring into the record: who was it, let the verdict go,
  * write. */
 #include <netinet/in.h>

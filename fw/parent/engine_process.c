@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The engine as a process: started by fork and re-exec with its descriptors and nothing else,
  * watched, and started again when it dies. Meanwhile its queues have no listener and the kernel
  * drops. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The numbers of generations of fences. No two share one, also not over restarts of the daemon: a
  * conntrack entry outlives both. The last is kept in the file `epoch` of the run directory; where
  * that was removed from a namespace that lives, or holds something else, numbers go on at a random

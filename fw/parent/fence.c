@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The life of a fence, as the parent sees it: cgroup, sockets, engine, rules; and all of it back.
  */
 #include <errno.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Files and programs that a box refused. agentctl sees them, since it made the box; the record is
  * written here, by the only process that writes there. */
 #include <string.h>

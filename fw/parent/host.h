@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The small things that the parent needs of the host: cgroup directories, sockets, name servers. */
 #ifndef AGENTFW_HOST_H
 #define AGENTFW_HOST_H

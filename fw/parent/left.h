@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What daemons that died have left below the directory of the fences' cgroups, which all network
  * namespaces of the machine share. Each fence's cgroup says in an extended attribute which network
  * namespace and which run directory it belongs to; one that says nothing is judged by where its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The parent: root's half of agentfwd. It owns the kernel's rules, the cgroups, the log files and
  * the engine process; it parses no packet. */
 #ifndef AGENTFW_PARENT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The directory of a network namespace, RUN/net-N, N the number of its inode: the daemon's lock and
  * socket, and the number of the last generation, which must outlive the daemon but not the
  * namespace.

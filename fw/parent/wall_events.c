@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Calls that the socket wall refused, on their way into the record; and the packets that it
  * dropped, as numbers, once a tick. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A file that only grows, item by item, through a buffer. What could not be written (a full disk)
  * stays in the buffer and is tried again at the next flush, from the byte where it stopped; a full
  * buffer takes nothing more. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* denied.pcap: refused packets, LINKTYPE_RAW with nanoseconds, appended to over all runs. */
 #ifndef AGENTFW_CAPTURE_H
 #define AGENTFW_CAPTURE_H

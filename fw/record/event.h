@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One line of events.jsonl, in the form at the end of control_msg.h. */
 #ifndef AGENTFW_EVENT_JSON_H
 #define AGENTFW_EVENT_JSON_H

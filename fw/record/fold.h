@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Repeats of one refusal within FOLD_MS are counted instead of written one by one. */
 #ifndef AGENTFW_FOLD_H
 #define AGENTFW_FOLD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who it was, as the record tells it. */
 #ifndef AGENTFW_PROCESS_INFO_H
 #define AGENTFW_PROCESS_INFO_H

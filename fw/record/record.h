@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The record of one log directory: events.jsonl and denied.pcap.
  *
  * Several fences may write to one directory; the caller shares one struct record per directory. All

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The only thing that touches bytes from strangers: a window that narrows as it is read.
  *
  * Every read checks the end first; a read past it fails and changes nothing. Slices point into the

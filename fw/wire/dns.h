@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* DNS messages (RFC 1035, EDNS RFC 6891, EDE RFC 8914, SVCB RFC 9460): strict reading of queries
  * and answers, and building of our own. Names are decompressed strictly backwards. */
 #ifndef AGENTFW_WIRE_DNS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names as they are on the wire (RFC 1035 §3.1), for the files of dns.h alone. */
 #ifndef AGENTFW_WIRE_DNS_NAME_H
 #define AGENTFW_WIRE_DNS_NAME_H

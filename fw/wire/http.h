@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* HTTP/1.x requests, as a stream of them leaves (RFC 9112): enough to know the host of each one.
  *
  * Strict on purpose: whatever two parsers could read differently (obs-fold, bare CR or LF, several

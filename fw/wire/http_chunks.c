@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The chunked coding, RFC 9112 §7.1, a byte at a time but for the data. */
 #include "fw/wire/http.h"
 

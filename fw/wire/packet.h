@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An IP packet, as it leaves: IPv4 (RFC 791) or IPv6 (RFC 8200) with TCP, UDP or ICMP inside. */
 #ifndef AGENTFW_WIRE_PACKET_H
 #define AGENTFW_WIRE_PACKET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The records in which a TLS client begins to speak, over TCP (RFC 8446 section 5). */
 #ifndef AGENTFW_WIRE_TLS_H
 #define AGENTFW_WIRE_TLS_H

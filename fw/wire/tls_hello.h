@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A TLS ClientHello by itself, as it stands in a handshake message, whatever carried it there: the
  * server name, and whether Encrypted ClientHello was offered (RFC 8446 section 4.1.2, RFC 6066
  * section 3, ECH extension 0xfe0d). */

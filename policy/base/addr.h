@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An IPv4 or IPv6 address, a prefix of them, and what kind of place an address is.
  *
  * Addresses are in network byte order. An IPv4-mapped IPv6 address (::ffff:a.b.c.d) is always kept

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Scope-bound ownership: a local marked _cleanup_free_ or _cleanup_close_ is released when it goes
  * out of scope, unless it was handed over with steal_ptr or steal_fd. */
 #ifndef AGENTFW_BASE_CLEANUP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What time it is, and how long something takes. */
 #ifndef AGENTFW_CLOCK_H
 #define AGENTFW_CLOCK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "policy/base/dns_types.h"
 
 #include <stdio.h>

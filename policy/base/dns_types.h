@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The types of DNS records: one table for the parser, the resolver and the record. */
 #ifndef AGENTFW_DNS_TYPES_H
 #define AGENTFW_DNS_TYPES_H

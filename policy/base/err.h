@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An error as it travels up: a message for a person, and what to do about it.
  *
  * A function that can fail in a way a person caused takes `struct err *e` as its last parameter,

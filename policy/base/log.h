@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The program's own log lines, for programs only; libraries return errors instead. */
 #ifndef AGENTFW_BASE_LOG_H
 #define AGENTFW_BASE_LOG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A DNS name in the one form in which names are compared, logged and stored: lower case, ASCII,
  * labels joined by dots, no trailing dot. */
 #ifndef AGENTFW_BASE_NAME_H

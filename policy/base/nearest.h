@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* "did you mean": which of the words that there are somebody may have meant by one that there is
  * not. */
 #ifndef AGENTFW_BASE_NEAREST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Paths as text: absolute ones without ".", ".." and doubled slashes. Nothing is looked up. */
 #ifndef AGENTFW_BASE_PATH_H
 #define AGENTFW_BASE_PATH_H

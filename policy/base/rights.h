@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What may be done with a file, in the words of a profile. One set of bits for the lists of a
  * profile, what a box allows, and what was refused. */
 #ifndef AGENTFW_BASE_RIGHTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who called sudo, where root was made so. */
 #ifndef AGENTFW_BASE_SUDO_H
 #define AGENTFW_BASE_SUDO_H

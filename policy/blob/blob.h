@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A compiled policy's form: a header, arrays, and strings, all by offsets from the beginning, so
  * that it can be mapped anywhere. Written by policy/blob/compile.c, checked and read by
  * policy/blob/match.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Building a blob: the parser adds what it reads, compile_finish puts it together. */
 #ifndef AGENTFW_POLICY_COMPILE_H
 #define AGENTFW_POLICY_COMPILE_H

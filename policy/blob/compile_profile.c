@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Profiles and the tools' own networks, as parts of a blob. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the files share that build a blob. */
 #ifndef AGENTFW_POLICY_COMPILING_H
 #define AGENTFW_POLICY_COMPILING_H

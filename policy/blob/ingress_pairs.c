@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* `ingress` as the kernel takes it. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An open policy, for the files that read it. Everything that it points to was checked when it was
  * opened. */
 #ifndef AGENTFW_POLICY_OPENED_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The side of who calls: starts the child, waits for it so long and no longer, looks at what it
  * made. */
 #include "policy/child/child.h"

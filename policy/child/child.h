@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Work on a stranger's text (YAML) in a process that can do nothing else.
  *
  * Who runs agentctl and agentfwd is root as a rule, and who wrote the policy may be anybody. So the

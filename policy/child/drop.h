@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the child that reads a stranger's text gives up, before it reads the first byte. */
 #ifndef AGENTFW_POLICY_CHILD_DROP_H
 #define AGENTFW_POLICY_CHILD_DROP_H

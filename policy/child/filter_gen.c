@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The child's system call filter, made when agentfw is built, on stdout, for drop.c: a start of a
  * tool has no time to make it, and agentctl no need of libseccomp.
  *

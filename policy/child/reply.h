@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the child says to who called it, through a pipe: a head, then the diagnostics, then the end.
  *
  * The child may have been taken over by the text that it read. So what it says has one form, of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The endpoints of well-known services, as they document them. */
 #include "policy/policy.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Places that other programs trust and run, obey or take secrets from. A process that writes there
  * is out of its box when those programs start next. One place for the whole list. */
 #include <string.h>

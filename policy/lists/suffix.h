@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names under which strangers get names of their own: a wildcard there allows everybody. */
 #ifndef AGENTFW_POLICY_SUFFIX_H
 #define AGENTFW_POLICY_SUFFIX_H

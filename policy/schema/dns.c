@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* `dns`: servers, and names that are answered from the policy. */
 #include <errno.h>
 #include <stddef.h>

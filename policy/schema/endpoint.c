@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* `egress` and `deny`: entries and what they come to. */
 #include <errno.h>
 #include <stddef.h>

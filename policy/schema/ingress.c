@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* `ingress`: listeners inside the fence, and who may connect to them. */
 #include <errno.h>
 #include <stddef.h>

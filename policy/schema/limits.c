@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* `limits` of a profile. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the file says twice, or in vain: checks over the whole of a policy. */
 #ifndef AGENTFW_POLICY_LINT_H
 #define AGENTFW_POLICY_LINT_H

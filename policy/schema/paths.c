@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The paths of a profile: `read`, `write`, `exec`, `deny`. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* `agent` and `tools`: what a program may do besides the network. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the files that read a profile share: profile.c, paths.c, limits.c. */
 #ifndef AGENTFW_SCHEMA_PROFILE_H
 #define AGENTFW_SCHEMA_PROFILE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The grammar of a policy file: which keys there are, and what each of them means. */
 #include <errno.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the files share that say what the keys of a policy mean. */
 #ifndef AGENTFW_POLICY_SCHEMA_H
 #define AGENTFW_POLICY_SCHEMA_H

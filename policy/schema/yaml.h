@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* YAML as the policy's parser sees it: one event at a time, with its place, and a list of what is
  * wrong. Anchors, aliases, tags and several documents are refused. */
 #ifndef AGENTFW_POLICY_YAML_H

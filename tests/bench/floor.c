@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The least that any queue program costs: every first payload to a port takes one trip to
  * userspace, where nobody looks at it. What the fence is slower than this is its own doing; what
  * this is slower than static rules is the trip's.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Load for the benchmarks: a server and clients as bare as they can be.
  *
  * load serve PORT                   HTTP answers on PORT and PORT+2, a byte sink on PORT+1 (until

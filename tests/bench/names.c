@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A policy of many names: compile and open it, look names up, tell time and memory.
  *
  *   names COUNT        prints: load seconds, resident megabytes, nanoseconds a lookup */

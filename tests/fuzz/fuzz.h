@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the fuzz targets share. */
 #ifndef AGENTFW_TESTS_FUZZ_H
 #define AGENTFW_TESTS_FUZZ_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Records of the kernel's audit log. The first byte chooses the type. A record that is taken says
  * the same with one more field that nobody asks for, and its strings end. */
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A compiled policy from a stranger: it does not open, or everything in it can be read and matched.
  */
 #include <netinet/in.h>

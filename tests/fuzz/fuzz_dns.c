@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* DNS: the input is read as a query, as an answer and as SVCB rdata; what we build from it must be
  * readable to ourselves. */
 #include "fw/wire/dns.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Requests: prefixes and pieces give the same verdict as the whole. The first byte of the input
  * chooses head or chunks, and with the second how the pieces are cut. */
 #include "fw/wire/http.h"

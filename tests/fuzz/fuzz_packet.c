@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Packets: results stay inside the input, and what was parsed whole can be given right checksums.
  */
 #include "fw/wire/packet.h"

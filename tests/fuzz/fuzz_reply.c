@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What the child that compiles policies says: it is refused, or everything in it can be shown. */
 #include "policy/base/cleanup.h"
 #include "policy/child/reply.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Hellos: a prefix of a good one is never BAD, more bytes never mend a bad one, and the name does
  * not depend on how much came behind it. */
 #include "fw/wire/tls.h"

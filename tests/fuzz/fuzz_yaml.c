@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Policies: whatever the text, compiling ends with errors that have a place, or with a blob that
  * opens and in which every rule can be read and matched. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Runs a fuzz target over files and the files of directories, with any compiler: the corpora are
  * regression tests. A directory that is missing or empty is an error. */
 #include "tests/fuzz/fuzz.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Programs that an agent of a test is: one that waits, one that tries what it is told, one that sends for ever."""
 import json
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What an attacker inside the fence tries: attack.py [--cgroup PATH] NAME key=value...
 
 Each function of attacks/ sends what it is told, ignores refusals, and prints one line of JSON. The same code

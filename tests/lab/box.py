@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a test holds in its hand: a user, a directory of his, and ways to run things bare and boxed.
 
 The runner has a mount namespace of its own, so that what is made here is seen by nobody else:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What an attacker in a box tries: attack.py NAME key=JSON...
 
 He has every instruction: Python, and through ctypes every system call. A function of box_attacks/ returns

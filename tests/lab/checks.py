@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What every case says: this must hold, this is needed here, this comes within so many seconds."""
 import secrets
 import shutil

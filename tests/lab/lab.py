@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a test holds in its hand: the three namespaces, the far end, and ways to run things."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Network namespaces that come and go, and the daemons in them."""
 import contextlib
 import json

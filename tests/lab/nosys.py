@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """nosys.py NR[:ERRNO[:BITS]],... CMD...: the system calls fail, as where the kernel has not got them; with BITS only where
 the first argument has one of them."""
 import ctypes, os, struct, sys

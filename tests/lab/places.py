@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Directories and files outside of every box."""
 import contextlib
 import os

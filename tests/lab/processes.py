@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Processes and cgroups of this machine, as /proc and the cgroups' files tell of them."""
 import glob
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A process that does what a test tells it, inside a fence or outside: one call a line on its input,
 a JSON list [function, arguments...]; one JSON answer a line, {"ok": value} or {"error": errno name}.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Puppets as a test holds them: a process outside any fence, or inside one, that does what it is told
 (puppet.py). A call of a puppet's method is the call there: p.connect("c", address, port)."""
 import json

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * race_own KIND ADDRESS PORT TOKEN SECONDS: sends TOKEN to a port of this machine that an outsider
  * listens at, while a second thread makes a socket of its own the one that gets it, and not, over

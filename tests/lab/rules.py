@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The kernel's rules as `nft list table` prints them, made comparable: kinds of policy, and what differs between runs.
 
 What is a number of this run becomes one that says which it is:

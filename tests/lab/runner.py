@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs cases: functions test_* of the files test_*.py in one folder, several at once, each in a process that is not
 the runner's own. A Suite says what a case gets to hold, and how its process begins and ends."""
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The far end: the recorder of everything that arrives, and the servers of "the internet".
 
 All of it runs in threads of the test process whose sockets were made inside the namespaces, so a test

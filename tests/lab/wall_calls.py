@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """wall_calls.py CGROUP|- UID FUNCTION [JSON]: joins the cgroup from outside, without any system call filter, becomes
 that user, and reports what a function of this file found, as JSON."""
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The few wire formats the tests write themselves: DNS, ClientHello, IP, TCP, UDP, ICMP, QUIC."""
 import os
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a box refuses is seen: events, the log, the word at the end. Immunity rows 27, 30."""
 import ctypes
 import os

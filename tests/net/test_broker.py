@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a caller hands the broker: descriptors of every kind, read or not; and what is left of its calls."""
 import glob
 import os

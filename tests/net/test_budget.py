@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The engine has one thread: what one fence makes it do, the others wait for. Immunity rows 35 and 43.
 
 Fence A floods, fence B looks up a name and connects; B's time is what is measured, and what the daemon

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """agentctl policy check: profiles that cannot work on this host, with their lines and the fix."""
 import os
 import random

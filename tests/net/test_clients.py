@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Unmodified programs: allowed, they work; refused, they say so at once and the log says who it was."""
 import os
 import shutil

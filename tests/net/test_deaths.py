@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Who dies, is stopped or cannot start, and what is said and left then. Everything is ended by its pid, and only in this
 test's own network namespace."""
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """DNS: immunity rows 1 to 8. The names are payload: what matters is what our DNS server was asked."""
 import json
 import re

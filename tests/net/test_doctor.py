@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """agentctl doctor: what is there, what is lacking, and nothing is changed. Immunity row 30."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the two processes that read strangers' bytes have given up, seen from outside by their pids: the engine
 (fw/engine/drop.c) and the child that compiles a policy (policy/child/drop.c). Both begin with more than usual, so that
 each thing that is given up was there: groups, inheritable and ambient capabilities, descriptors, cores, mounts that are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The end of a fence: its status, signals, what is left, what still gets out of sockets that outlive it."""
 import os
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The escape fuzzer (tests/net/escape): a minute of random programs with a seed of its own, and that it
 still sees a hole where there is one."""
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One fence does what it can to hold up the others, and the daemon. Immunity row 24."""
 import os
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Ways out that attackers found, and what the host's own rules broke, each as small as it can be and still fails without
 its mending. Immunity rows 33, 37 and 42."""
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Plain HTTP: immunity row 14. Every request's Host, as far as it is seen before verification."""
 import json
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Who may connect to a listener inside the fence, and that it may answer, and nothing else.
 
 The listener's process and its peers are puppets (puppet.py): they do what the test says, step by step.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a kernel or host lacks: refused by its name, or done without when the profile says best_effort.
 nosys.py makes system calls fail as they do there."""
 import os

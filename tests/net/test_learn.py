@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """agentctl policy learn: from a run in audit mode to the least policy that lets it pass. Immunity rows 27, 30."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Life: deaths, many fences, what is said of them; immunity rows 24 to 26 as far as a person meets them.
 
 Processes are ended by their pid, and only those of this test's own network namespace.

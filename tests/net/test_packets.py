@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Sockets and packets: immunity rows 17, 18, 20 to 22, and what 19 has to do with the rules.
 
 Raw sockets twice: under agentctl run the sandbox refuses them; "as far as the rules" a root process

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The person: errors, audit mode, a machine that is not as it should be. Immunity row 30."""
 import json
 import os

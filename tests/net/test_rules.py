@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The kernel's rules as an administrator sees them: what `nft list table inet agentfw` prints, and that the text at the
 heads of fw/nft/*.c is what the kernel has."""
 import difflib

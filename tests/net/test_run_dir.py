@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """/run/agentfw/net-N: those of namespaces that are gone are removed by the next daemon, no other ever is."""
 import fcntl
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """TLS, QUIC: immunity rows 11 to 13, 15, 16. The ClientHello carries the token."""
 import json
 

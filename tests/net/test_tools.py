@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Tools called from inside a fence: the broker, each tool's own network, limits. Immunity rows 21, 23, 29."""
 import os
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Clients that do nothing wrong are not refused, and do not wait: a fresh seed of tests/net/twin every time."""
 import os
 import secrets

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Random walks through what can live and die: daemon, engine, agentctl, agent, table (docs/design.md, "Life and death").
 
 Each fence holds a sender that never ends and outlives its agentctl. The walk is played against a model that says who

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The socket wall: what BPF programs on a fence's cgroup refuse. Who tries has no system call filter around him
 (wall_calls.py), as an ordinary user and as root."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What was decided is what leaves: by the way that was judged, and in the connection that was looked at. Immunity rows 32 to
 34 and 42."""
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """agentctl why: what it says is what a policy does, and it does not answer for many endpoints at once."""
 import lab as L
 from lab import check

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Arguments that a profile does not allow (row 29): the tool is not started."""
 import os
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """docs/examples, as they stand there, with the programs that they are for."""
 import glob
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Files: what is named can be reached, nothing else; what a box has of its own."""
 import os
 import signal

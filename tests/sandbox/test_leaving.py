@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Ways out of the box: other cgroups, namespaces, other processes, the daemon (row 23)."""
 import glob
 import os

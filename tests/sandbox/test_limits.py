@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Limits of a profile: without them it works, over them it ends, and is told."""
 import os
 import time

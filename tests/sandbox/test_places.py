@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Protected places in what a box may write: what is there stays as it is, what is made is moved aside."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """agentctl policy check: what a box would refuse is told before, with its line and what to do."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Programs that the profile does not name, by every way that has been found to run one (row 27)."""
 import glob
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What others know and what the tool must not get: environments, descriptors, terminals, privileges
 (row 28)."""
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Sockets: raw and odd ones, those of other programs, those that were held before (rows 19, 21)."""
 import os
 import socket

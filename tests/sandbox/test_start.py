@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The start of a box: what happens at its worst moments, and on hosts that give it little."""
 import os
 import resource

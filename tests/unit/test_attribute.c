@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Real sockets of this process and of a child: found by their own end, in the right cgroup, held by
  * the right process. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Records of the kernel's audit log: what is taken from them, what is refused; and the lines that
  * are suggested for a profile. */
 #include <setjmp.h>

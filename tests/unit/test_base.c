@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Errors, escaping, addresses and their kinds, names. */
 #include <setjmp.h>
 #include <stdarg.h>

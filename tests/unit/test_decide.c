@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* May this pass? Both keys: the address by the rules or by the names that were learned for it, and
  * the name that the payload says. */
 #include <setjmp.h>

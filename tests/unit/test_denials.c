@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What the parent takes out of the engine's ring: it believes nothing, and hides nothing. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Answers for their TTL: what is found, when it is over, and that it stays bounded. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The endpoint grammar: what it takes, in which form it gives it back, where it says that it is
  * wrong. */
 #include <setjmp.h>

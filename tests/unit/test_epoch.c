@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Numbers of generations: none is used twice, whatever the file holds. */
 #include <setjmp.h>
 #include <stdarg.h>

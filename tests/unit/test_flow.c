@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Segments in every order, repeated, overlapping, contradicting; limits of held packets. */
 #include <setjmp.h>
 #include <stdarg.h>

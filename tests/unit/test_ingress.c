@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* `ingress`: every kind of error with its place, what matches, and the same as pairs for the
  * kernel.
  */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The name in the first payload: hellos and requests in pieces, other names, what is neither, and
  * every request of a connection that lives on. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* From what was seen to the lists of a profile. */
 #include <setjmp.h>
 #include <stdarg.h>

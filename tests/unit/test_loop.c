@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The loop: descriptors, timers in order, and callbacks that take away what would come next. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Learned addresses: who has which, for how long, what the kernel is told of it, and the limit. */
 #include <setjmp.h>
 #include <stdarg.h>

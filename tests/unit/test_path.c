@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Paths as text: what lies below what. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Policies: what they say, what matches and what does not, blobs from strangers. */
 #include <setjmp.h>
 #include <stdarg.h>

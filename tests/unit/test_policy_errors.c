@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Policies: every kind of error and warning with its place. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Profiles: every kind of error with its place, what is read back, the networks of tools, and
  * command lines in which a value stays a value. */
 #include <setjmp.h>

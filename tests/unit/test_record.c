@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* events.jsonl and denied.pcap: what is written, folded, lost, and found again after a crash. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Queries of clients: what is refused and how it is told, what is answered without asking anybody,
  * UDP and TCP, audit mode. */
 #include <netinet/tcp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Answers of name servers: which addresses a name may have, chains, times to live, failures; and
  * that nothing else is learned. */
 #include "tests/unit/lab/resolver_lab.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Rights as people read them. */
 #include <setjmp.h>
 #include <stdarg.h>

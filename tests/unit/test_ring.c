@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* One process writes, one reads; then the writer is an enemy. */
 #include <setjmp.h>
 #include <stdarg.h>

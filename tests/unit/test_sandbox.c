@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The system call filter, the dropped capabilities and the scopes, from inside: what they refuse
  * works without them, and what programs need works with them. */
 #include <setjmp.h>

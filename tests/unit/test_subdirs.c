@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The directories in a directory, and what is kept of them: what came is seen, and nobody's word
  * but root's is taken. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Questions to name servers over real sockets of 127.0.0.1: forged answers teach nothing, silence
  * and refusals lead to the next server, cut answers to TCP. */
 #include "tests/unit/lab/upstream_lab.h"

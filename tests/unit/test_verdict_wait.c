@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Verdicts that wait: each is given once, by its ticket or by its time, and none to who is gone. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Which file a path means to a process, and what a plan says of it. */
 #include <setjmp.h>
 #include <stdarg.h>

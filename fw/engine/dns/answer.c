@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What is made of an upstream server's answer, and what goes back to who asked. */
 #include <netinet/in.h>
 #include <stdio.h>

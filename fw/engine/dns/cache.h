@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Answers of a fence, for their TTL. Bounded: a place that another answer needs is given up. */
 #ifndef AGENTFW_DNS_CACHE_H
 #define AGENTFW_DNS_CACHE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Questions that are under way, each once for all that want to know. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The fence's resolver: what answers every query that leaves a fence for port 53.
  *
  * It asks upstream in its own words, guards against rebinding, has the addresses learned, and only

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the files of the resolver share: the resolver, its part of one fence, and a question with
  * those that wait for its answer. resolver.c takes queries and says which may be answered,
  * question.c asks upstream, answer.c looks at what comes back and replies. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The clients' side of the resolver: queries in, replies out, over UDP and TCP (RFC 7766). */
 #ifndef AGENTFW_DNS_SERVER_H
 #define AGENTFW_DNS_SERVER_H

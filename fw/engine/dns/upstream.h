@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Questions to the name servers: a fresh socket and id each, tried in turn, by UDP and then TCP
  * where the answer was cut. The sockets come from outside. So many are under way at the same time;
  * what comes beyond waits for them, as long as three tries take. */

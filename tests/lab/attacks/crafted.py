@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Segments by hand, into a connection that the kernel made: another stream for the fence than for the server.
 As root, without the sandbox."""
 import socket

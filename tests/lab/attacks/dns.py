@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Questions: to whom they go, what they carry, how many there are."""
 import select
 import socket

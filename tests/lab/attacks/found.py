@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Attacks that once got out: first segments that are lost or sent again, ports that somebody else uses next.
 In these, `targets` is a list of [address, port, token]."""
 import resource

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Attacks below the level of a connection: odd sockets, headers and marks."""
 import ctypes
 import errno

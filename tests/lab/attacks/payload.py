@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """First payloads, TLS and HTTP: in pieces, broken off, stitched together, rewritten under way."""
 import concurrent.futures
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Attacks over plain connections, and what goes on for as long as it may."""
 import asyncio
 import json

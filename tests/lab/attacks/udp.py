@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Datagrams: to odd addresses, by a device of choice, with the source of somebody else."""
 import socket
 import struct

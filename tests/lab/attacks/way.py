@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Attacks on what was judged: a packet that leaves otherwise than it was looked at, a connection taken for another.
 """
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """System calls by number, and programs that are run: what the attacks share."""
 import ctypes
 import os

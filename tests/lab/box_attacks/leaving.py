@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Ways out of the box: namespaces, cgroups, mounts, other processes."""
 import ctypes
 import os

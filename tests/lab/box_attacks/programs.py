@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Ways to run what is not allowed: copies, links, files without a name, libraries, pages."""
 import ctypes
 import os

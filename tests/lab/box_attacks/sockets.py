@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Ways to send something: sockets of all kinds, and descriptors that were held before."""
 import ctypes
 import os

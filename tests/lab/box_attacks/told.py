@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a process can learn of others, and of what they keep."""
 import ctypes
 import fcntl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the box gives and takes: environment, arguments, limits, its end."""
 import errno
 import mmap

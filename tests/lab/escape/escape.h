@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The escape fuzzer: what player and far end share. See tests/net/escape.
  *
  * Every payload bears canaries, 16 bytes of text each: which program wrote it, in which step, what

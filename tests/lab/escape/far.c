@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The other side of the escape fuzzer; see tests/net/escape. One process, one thread:
  *
  *   recorder   every frame that comes out of the agent's device (r0) and into "the internet" (i0),

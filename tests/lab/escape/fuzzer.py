@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """tests/net/escape [--seed N] [--seconds S] [--programs N] [--rule KIND] [--build DIR] ...
 
 Random programs of system calls, played by an ordinary user inside a fence, and a recorder at the far end

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where a payload of the escape fuzzer may arrive. Leaks are lines on stdout, for tests/net/escape:
  *
  *     LEAK CANARY|- WHAT PLACE PROTOCOL FROM PORT TO PORT syn|fragment|- SECONDS */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a step of the escape fuzzer writes: bytes with canaries, and what a stream has had so far.
  */
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Plays the programs of the escape fuzzer, as an ordinary user inside a fence; see
  * tests/net/escape.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The grammar: a program is a few random steps on up to four sockets. Nothing here knows an attack.
  * What makes steps meet is the program's focus: an address, two ports and a device that most of its
  * steps use. */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The policies of the escape fuzzer, and for each where a payload may arrive: the table of far.c."""
 import ipaddress
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/lab/escape/steps.h"
 #include "tests/lab/escape/values.h"
 

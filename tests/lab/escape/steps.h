@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The steps of the escape fuzzer's programs, on a worker's sockets. */
 #pragma once
 

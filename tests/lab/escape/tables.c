@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What the steps of a program are made of. Weights say how often something is taken. */
 #include "tests/lab/escape/escape.h"
 

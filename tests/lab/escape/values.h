@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Numbers and names of the escape fuzzer's programs, as the kernel takes them. */
 #pragma once
 

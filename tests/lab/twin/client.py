@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The twin's client: does the requests of one role, and says which of them failed.
 
     client.py CONFIG ROLE     inside, second: behind a fence, with listeners of their own;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the twin's driver, servers and clients agree on: ports, addresses, rules, and the bytes of bodies."""
 import collections
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """tests/net/twin [--seed N] [--seconds S] [--requests N] [--build DIR] [--load] [--bare]
                [--request K [--times M]] [--kind KIND] [--limit S]
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Programs as they are: curl, git, openssl, node, java. Each start costs, so they are rare."""
 import contextlib
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The twin's server: HTTP, TLS, a raw protocol and UDP at one base port. It says what it was sent.
 
     server.py CONFIG BASE ADDRESS...   UDP answers from each ADDRESS; TCP listens everywhere

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The kinds that look at TLS handshakes, and at first payloads in pieces."""
 import contextlib
 import socket

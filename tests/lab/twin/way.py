@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How the twin's clients get to a server, and how they ask there and check what comes back."""
 import collections
 import socket

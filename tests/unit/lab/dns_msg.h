@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* DNS messages for tests, written byte by byte: nothing of fw/wire is used, so that what it builds
  * and reads is held against something else. */
 #ifndef AGENTFW_TESTS_DNS_MSG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What several tests are given: names and addresses from text, a policy from text. After cmocka.h.
  */
 #ifndef AGENTFW_TEST_GIVEN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Policies as tests compile them. After cmocka.h. */
 #ifndef AGENTFW_TEST_POLICIES_H
 #define AGENTFW_TEST_POLICIES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Name servers of 127.0.0.1 that behave as the name says that they are asked for, and what a test
  * of fw/engine/dns/upstream.h keeps. */
 #ifndef AGENTFW_TESTS_UPSTREAM_LAB_H
