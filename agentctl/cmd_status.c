@@ -16,6 +16,7 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
 
+#define TRIES            4
 #define EXIT_NOT_RUNNING 3
 
 static const char *status_str(const json_t *o, const char *key)
@@ -81,12 +82,29 @@ static json_t *ask_status(int daemon, struct patience *p, struct err *e)
 	return root;
 }
 
+/* A daemon that goes while it is asked is none, or the next one answers. NULL with e; e->code
+ * ENOENT: there is none. */
+static json_t *status_now(struct patience *p, struct err *e)
+{
+	for (unsigned tries = 1;; tries++) {
+		_cleanup_close_ int fd = client_connect(false, p, e);
+		json_t *root;
+
+		if (fd == -ENOENT)
+			e->code = ENOENT;
+		if (fd < 0)
+			return NULL;
+		root = ask_status(fd, p, e);
+		if (root || tries == TRIES || (e->code != ECONNRESET && e->code != EPIPE))
+			return root;
+	}
+}
+
 int cmd_status(int argc, char **argv)
 {
 	static const struct option longs[] = {{"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
 	struct patience patience = {0};
 	bool as_json = false;
-	_cleanup_close_ int fd = -1;
 	struct err e = {0};
 	json_t *root;
 	int o;
@@ -98,13 +116,12 @@ int cmd_status(int argc, char **argv)
 	}
 	if (!ctl_no_more("status", argc, argv))
 		return EXIT_CTL;
-	fd = client_connect(false, &patience, &e);
-	if (fd == -ENOENT) {
+	root = status_now(&patience, &e);
+	if (!root && e.code == ENOENT) {
 		puts(as_json ? "{\"fences\":[]}"
 			     : "no agentfwd runs in this network namespace: no fence");
 		return EXIT_NOT_RUNNING;
 	}
-	root = fd < 0 ? NULL : ask_status(fd, &patience, &e);
 	if (!root)
 		return ctl_fail(&e);
 	if (as_json) {

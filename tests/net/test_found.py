@@ -366,7 +366,7 @@ for c in without:
         c.send(token.encode())
     except OSError:
         pass
-time.sleep(0.5)
+time.sleep(0.5)  # the outsider reads meanwhile
 print("WITHOUT", len(without))
 """
 

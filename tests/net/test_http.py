@@ -85,7 +85,7 @@ import socket, sys, time
 socket.getaddrinfo("api.allowed.test", 80)
 s = socket.create_connection((%r, 80))
 s.sendall(b"GET /%s HTTP/1.1\\r\\nHost: evil.te")
-time.sleep(%g)
+time.sleep(%g)  # held, or given back to TCP by then
 """
 
 
