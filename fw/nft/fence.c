@@ -11,6 +11,8 @@
  *     map fence_own_answered { $EPOCH | $CT_OWN | $CT_LOCAL : goto own_answered_N }
  *     map fence_own { $EPOCH | $CT_DOUBT | $CT_LOCAL : goto own_N }
  *     map fence_own_answered { $EPOCH | $CT_DOUBT | $CT_LOCAL : goto own_answered_N }
+ *     map fence_own { $EPOCH | $CT_VERIFIED | $CT_LOCAL : goto own_N }
+ *     map fence_own_answered { $EPOCH | $CT_VERIFIED | $CT_LOCAL : goto own_answered_N }
  *     chain dns_N {
  *         redirect to :$PORT
  *     }
@@ -107,12 +109,13 @@ static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 {
 	const struct set_key cgroup = set_key_cgroup(f->cgroup_id),
 			     mark[] = {set_key_mark(nft_state(f, CT_OWN, true)),
-				       set_key_mark(nft_state(f, CT_DOUBT, true))};
+				       set_key_mark(nft_state(f, CT_DOUBT, true)),
+				       set_key_mark(nft_state(f, CT_VERIFIED, true))};
 
 	for (size_t i = 0; i < ARRAY_SIZE(by_cgroup); i++)
 		map_elem(b, f, type, &by_cgroup[i], &cgroup);
-	for (size_t i = 0; i < 2 * ARRAY_SIZE(by_mark); i++)
-		map_elem(b, f, type, &by_mark[i / 2], &mark[i % 2]);
+	for (size_t i = 0; i < ARRAY_SIZE(by_mark) * ARRAY_SIZE(mark); i++)
+		map_elem(b, f, type, &by_mark[i / ARRAY_SIZE(mark)], &mark[i % ARRAY_SIZE(mark)]);
 }
 
 /* ---- address rules --------------------------------------------------------------------------- */

@@ -4,6 +4,8 @@
  *     chain own_N {
  *         meta l4proto icmp return
  *         meta l4proto ipv6-icmp return
+ *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_VERIFIED | $CT_LOCAL \
+ *             meta mark set meta mark & ~$PKT_MARK_MASK accept
  *         tcp flags & syn == 0x0 socket cgroupv2 level 2 $CGROUP ct direction reply \
  *             meta mark set meta mark & ~$PKT_MARK_MASK accept
  *         tcp flags & syn == 0x0 meta mark & $PKT_ALLOW_OWN == $PKT_ALLOW_OWN \
@@ -89,6 +91,10 @@ static void own_streams(struct batch *b, const struct nft_fence *f, const char *
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
+	batch_comment(b, r, "the other end has answered since this packet left");
+	nft_match_state(r, f, CT_VERIFIED, true);
+	own_accept(b, r);
+	r = batch_rule_new(b, chain);
 	batch_comment(b, r, "to who began the connection");
 	nft_match_syn(r, false);
 	match_own(r, f);
