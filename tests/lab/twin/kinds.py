@@ -3,6 +3,7 @@
 random.Random; each raises Wrong, or OSError, when something was refused, lost, late or not what was sent.
 What it yields says how far it is."""
 import contextlib
+import errno
 import http.client
 import os
 import socket
@@ -239,6 +240,22 @@ def open_and_close(r, t):
         connect(t, port).close()
 
 
+def any_address(t):
+    return "::" if t.family == 6 else "0.0.0.0"
+
+
+def bind_unused(r, s, t):
+    """A port that connect() never picks: bind() to port 0 fails when a minute's TIME_WAITs have all of these."""
+    while True:
+        port = r.randrange(10000, 32000)
+        try:
+            s.bind((any_address(t), port))
+            return port
+        except OSError as e:
+            if e.errno != errno.EADDRINUSE:
+                raise
+
+
 def reuse(r, t):
     """One local port, again at once: the client ends with a reset, or the server closes first."""
     port = r.choice((T.HTTP, T.HTTP_ANY, T.RAW))
@@ -246,12 +263,14 @@ def reuse(r, t):
     for i in range(r.randrange(2, 8)):
         reset = r.random() < 0.6
         with stream_socket(t) as s:
+            if i == 0:
+                local = bind_unused(r, s, t)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind(("::" if t.family == 6 else "0.0.0.0", local))
+            if i > 0:
+                s.bind((any_address(t), local))
             yield "connection %d from port %d, then %s" % (i, local, "RST" if reset else "the server closes")
             s.connect((to, t.base + port))
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            local = s.getsockname()[1]
             once(r, s, t, port, reset)
             if reset:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
