@@ -14,6 +14,8 @@
 #include "fw/engine/drop.h"
 #include "fw/engine/fence.h"
 #include "fw/engine/hash.h"
+#include "fw/engine/held.h"
+#include "fw/engine/road.h"
 #include "fw/ipc/route.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
@@ -48,7 +50,7 @@ static void fence_free(struct fence *f, int *ret_queue)
 	if (f->resolver)
 		resolver_fence_del(f->resolver);
 	verdict_wait_forget(f->engine->waits, f);
-	road_refuse_all(f);
+	held_refuse_all(f);
 	loop_del(f->engine->loop, &f->packets);
 	if (f->nfq)
 		*ret_queue = nfq_release(f->nfq);
@@ -136,7 +138,7 @@ static int fence_make(struct engine *e, const struct em_fence_add *m, int *fds, 
 		return -ENOMEM;
 	f->engine = e;
 	f->id = m->fence;
-	f->cgroup_id = m->cgroup_id;
+	f->scope = m->scope;
 	f->dns_port = m->dns_port;
 	f->audit = m->audit;
 	learned_init(&f->learned, e->loop, f->id);
@@ -144,7 +146,7 @@ static int fence_make(struct engine *e, const struct em_fence_add *m, int *fds, 
 		r = -EINVAL;
 	else if ((r = fence_policy(f, fds[0], m->policy_bytes)) == 0 &&
 		 (r = names_new(f->policy, &f->names)) == 0 &&
-		 (r = flows_new(e->loop, road_flow_gone, &f->flows)) == 0 &&
+		 (r = flows_new(e->loop, held_flow_gone, &f->flows)) == 0 &&
 		 (r = fence_resolver(e, f, m, fds + 2, n_fds - 2)) == 0)
 		r = fence_queue(e, f, m->queue, &fds[1]);
 	if (r < 0) {
@@ -204,7 +206,7 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	for (int i = 0; i < LAST_BATCHES && nfq_receive(f->nfq) > 0; i++)
 		; /* what it tried last shall be in the log */
 	*at = f->next;
-	road_refuse_all(f);
+	held_refuse_all(f);
 	s = stats_of(f);
 	s.last = true;
 	fence_free(f, &queue);

@@ -5,9 +5,18 @@
 #ifndef AGENTFW_ENGINE_H
 #define AGENTFW_ENGINE_H
 
+#include <stdbool.h>
+
+#include "fw/ipc/engine_msg.h"
 #include "policy/base/err.h"
+
+struct fence;
 
 /* Runs until the parent goes. 0, or -errno with e; e->code 0: the parent has been told. */
 int engine_run(struct err *e);
+
+/* A refusal into the ring. A fence that fills half of it does not take the rest from the others.
+ * false: lost, and counted. */
+bool engine_tell(struct fence *f, const struct ring_denial *rd, const void *packet);
 
 #endif

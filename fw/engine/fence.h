@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the engine keeps of itself and of one fence; shared by engine.c (messages of the parent) and
- * road.c (the way of a packet). */
+/* What the engine keeps of itself, and per fence. */
 #ifndef AGENTFW_ENGINE_FENCE_H
 #define AGENTFW_ENGINE_FENCE_H
 
@@ -44,7 +43,7 @@ struct fence {
 	struct fence *next;
 	struct engine *engine;
 	uint32_t id;
-	uint64_t cgroup_id;
+	struct scope scope;
 	struct nfq *nfq;
 	struct watch packets;
 	uint16_t dns_port;
@@ -64,15 +63,5 @@ struct fence {
 	uint64_t told_bytes; /* since the round began: see engine_tell */
 	uint64_t round;
 };
-
-/* engine.c */
-/* A refusal into the ring. A fence that fills half of it does not take the rest from the others.
- * false: lost, and counted. */
-bool engine_tell(struct fence *f, const struct ring_denial *rd, const void *packet);
-
-/* road.c */
-void road_packet(void *arg, const struct nfq_packet *p); /* arg: struct fence */
-void road_flow_gone(struct flow *f);                     /* a flow had to make room */
-void road_refuse_all(struct fence *f);                   /* the fence ends: nothing stays held */
 
 #endif

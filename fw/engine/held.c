@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Flows whose first payload is looked at, or all of them: whose is a packet, what waits to be
  * whole, what goes on. */
+#include "fw/engine/held.h"
+
 #include <netinet/in.h>
 
 #include "fw/engine/inspect.h"
-#include "fw/engine/passage.h"
+#include "fw/engine/refuse.h"
 #include "fw/ipc/holes.h"
 #include "fw/ipc/sockdiag.h"
 
@@ -60,7 +62,7 @@ static void hold_timer(struct timer *t)
 }
 
 /* What it holds is refused; told, too, where nobody has said yet what becomes of it. */
-void road_flow_gone(struct flow *flow)
+void held_flow_gone(struct flow *flow)
 {
 	struct fence *f = flow->owner;
 
@@ -71,7 +73,7 @@ void road_flow_gone(struct flow *flow)
 			verdict_out(f, flow->held[i].id, flow->held[i].mark, PKT_DENY);
 }
 
-void road_refuse_all(struct fence *f)
+void held_refuse_all(struct fence *f)
 {
 	flows_free(f->flows);
 	f->flows = NULL;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Refusals: the event, and the verdict, which may wait until it was seen who sent the packet. */
+#include "fw/engine/refuse.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "fw/engine/passage.h"
+#include "fw/engine/engine.h"
 #include "policy/base/clock.h"
 
 #define SNAPLEN_LIMIT 65535

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The way of a packet: receive, parse, flow, facts, decide, verdict, event. */
+#include "fw/engine/road.h"
+
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <netinet/in.h>
 
-#include "fw/engine/passage.h"
+#include "fw/engine/held.h"
+#include "fw/engine/refuse.h"
 #include "fw/ipc/route.h"
 #include "fw/ipc/sockdiag.h"
 
@@ -94,7 +97,7 @@ static bool met_no_socket(struct passage *w)
 	if (w->pk.l4proto != IPPROTO_TCP || w->pk.tcp_flags & TCP_SYN)
 		return false;
 	switch (sockdiag_receiver(ENGINE_FD_SOCKDIAG, &w->facts.dst, w->pk.dport, &w->facts.src,
-				  w->pk.sport, w->fence->cgroup_id)) {
+				  w->pk.sport, &w->fence->scope)) {
 	case RECEIVER_NONE: /* as the kernel answers it: nothing to tell */
 		verdict_in(w->fence, w->p->id, w->p->mark, PKT_DENY);
 		return true;

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "policy/base/addr.h"
-#include "policy/policy.h"
 
 enum denial_code {
 	DENIED_NO_RULE = 1, /* no rule allows the endpoint */
@@ -70,17 +69,5 @@ struct denial {
 	char name[DENIAL_NAME_MAX]; /* DNS question, SNI or Host, escaped; empty: none */
 	char detail[160];           /* what a person should read, beyond the code; may be empty */
 };
-
-/* "no-rule", "deny-rule", …: event codes, stable. */
-const char *denial_code_name(enum denial_code code);
-/* A sentence of what happened, for people. */
-const char *denial_code_text(enum denial_code code);
-/* The sentence with names and addresses of this one. p may be NULL. Returns buf. */
-const char *denial_reason(const struct denial *d, const struct policy *p, char *buf, size_t bytes);
-/* The line for the policy's egress list that would let it pass ("  - evil.example"), in buf; for
- * DENIED_INBOUND the whole key ("ingress: [...]"). NULL: no line does, as for malformed packets. p
- * may be NULL. For DENIED_DNS_REBIND, detail holds the
- * address as a word of its own. */
-const char *denial_suggest(const struct denial *d, const struct policy *p, char *buf, size_t bytes);
 
 #endif

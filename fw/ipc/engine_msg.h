@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "fw/ipc/denial.h"
+#include "fw/ipc/scope.h"
 #include "policy/base/addr.h"
 #include "policy/base/err.h"
 
@@ -143,7 +144,7 @@ enum em_type {
 struct em_fence_add {
 	uint32_t type;
 	uint32_t fence;
-	uint64_t cgroup_id;
+	struct scope scope;
 	uint64_t policy_bytes;
 	uint16_t queue;
 	uint8_t has_udp4, has_tcp4, has_udp6, has_tcp6;

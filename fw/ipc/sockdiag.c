@@ -222,8 +222,8 @@ static bool binds(const struct inet_diag_msg *m, bool v6only, const struct addr 
 
 struct search {
 	const struct addr *src;
-	uint64_t cgroup_id;
-	bool found; /* something */
+	const struct scope *scope; /* NULL: anybody's */
+	bool found;                /* something */
 	struct socket_info si;
 };
 
@@ -237,7 +237,7 @@ static int consider(void *arg, const struct inet_diag_msg *m, const struct socke
 	if (!s->found)
 		s->si = *si;
 	s->found = true;
-	if (s->cgroup_id && si->cgroup_id != s->cgroup_id)
+	if (s->scope && !scope_holds(s->scope, si->cgroup_id))
 		return 0;
 	s->si = *si;
 	return 1;
@@ -267,14 +267,14 @@ static int find_exact(int fd, uint8_t family, uint8_t l4proto, const struct addr
 }
 
 /* A client's socket may be connected to another address than its packet goes to (redirected DNS),
- * and several may share a port: then its own end is all there is to go by. The sockets of cgroup_id
- * come first; one of another cgroup (a sub-directory of the fence, or a stranger) is the answer
+ * and several may share a port: then its own end is all there is to go by. The sockets of the
+ * fence come first; one of another cgroup (a sub-directory of the fence, or a stranger) is the answer
  * only when there is no better one, and the caller sees which it is. */
 int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
-		  const struct addr *dst, uint16_t dport, uint64_t want_cgroup_id,
+		  const struct addr *dst, uint16_t dport, const struct scope *scope,
 		  struct socket_info *ret)
 {
-	struct search s = {.src = src, .cgroup_id = want_cgroup_id};
+	struct search s = {.src = src, .scope = scope};
 	size_t first = src->family == 6;
 	int r = 0;
 
@@ -323,7 +323,7 @@ int sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const 
 }
 
 struct receiving {
-	uint64_t cgroup_id;
+	const struct scope *scope;
 	enum receiver is;
 };
 
@@ -336,15 +336,15 @@ static int note_receiver(void *arg, const struct inet_diag_msg *m, const struct 
 		ret->is = RECEIVER_COMING;
 	else if (m->idiag_state == TCP_TIME_WAIT)
 		ret->is = RECEIVER_NONE;
-	else if (si->cgroup_id == ret->cgroup_id)
+	else if (scope_holds(ret->scope, si->cgroup_id))
 		ret->is = m->idiag_state == TCP_LISTEN ? RECEIVER_NONE : RECEIVER_OWN;
 	return 1;
 }
 
 enum receiver sockdiag_receiver(int fd, const struct addr *src, uint16_t sport,
-				const struct addr *dst, uint16_t dport, uint64_t cgroup_id)
+				const struct addr *dst, uint16_t dport, const struct scope *scope)
 {
-	struct receiving ret = {.cgroup_id = cgroup_id, .is = RECEIVER_OTHER};
+	struct receiving ret = {.scope = scope, .is = RECEIVER_OTHER};
 	struct query q;
 	int r;
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fw/ipc/scope.h"
 #include "policy/base/addr.h"
 
 struct socket_info {
@@ -20,10 +21,10 @@ struct socket_info {
 int sockdiag_open(void);
 /* Finds the socket by its own end (src:sport) and the other (dst:dport). For UDP whatever socket is
  * bound to src:sport or *:sport; for TCP the exact connection, else a listener on src:sport.
- * Addresses of IPv4 find v4-mapped IPv6 sockets too. want_cgroup_id not 0: only sockets of that
- * cgroup or the ones in sub[] … (see .c). -ENOENT; -errno. */
+ * Addresses of IPv4 find v4-mapped IPv6 sockets too. A socket of
+ * scope (NULL: anybody's) comes before others. -ENOENT; -errno. */
 int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
-		  const struct addr *dst, uint16_t dport, uint64_t want_cgroup_id,
+		  const struct addr *dst, uint16_t dport, const struct scope *scope,
 		  struct socket_info *ret);
 /* How far is a TCP connection? 1: it waits for the first acknowledgement of anything it said; 0:
  * further; -errno: nobody knows it. One look-up in the kernel's table, whatever else there is. */
@@ -35,13 +36,13 @@ bool sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, cons
 			    uint16_t dport);
 /* Who gets a packet from dst:dport to src:sport of a TCP connection of this machine? */
 enum receiver {
-	RECEIVER_NONE,   /* nobody: no socket, or one that is over, or a listener of cgroup_id's */
+	RECEIVER_NONE,   /* nobody: no socket, or one that is over, or a listener of the fence's */
 	RECEIVER_COMING, /* a listener, when the handshake's last packet has come */
-	RECEIVER_OWN,    /* a connection of cgroup_id's */
+	RECEIVER_OWN,    /* a connection of the fence's */
 	RECEIVER_OTHER,  /* somebody else; or it cannot be told */
 };
 enum receiver sockdiag_receiver(int fd, const struct addr *src, uint16_t sport,
-				const struct addr *dst, uint16_t dport, uint64_t cgroup_id);
+				const struct addr *dst, uint16_t dport, const struct scope *scope);
 /* Destroys every TCP socket of these cgroups; returns how many, or -errno (-EOPNOTSUPP: kernel
  * lacks it). The kernel walks through its whole table of connections, some milliseconds for each
  * family.

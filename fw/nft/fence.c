@@ -107,7 +107,7 @@ static void map_elem(struct batch *b, const struct nft_fence *f, uint16_t type,
 
 static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 {
-	const struct set_key cgroup = set_key_cgroup(f->cgroup_id),
+	const struct set_key cgroup = nft_scope_key(&f->scope),
 			     mark[] = {set_key_mark(nft_state(f, CT_OWN, true)),
 				       set_key_mark(nft_state(f, CT_DOUBT, true)),
 				       set_key_mark(nft_state(f, CT_VERIFIED, true))};
@@ -204,7 +204,7 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 					   : strerror(-r));
 	}
 	dns_chains(&b, f);
-	nft_above(&b, f->above_id); /* it may have been made anew */
+	nft_above(&b, f->scope.above_id); /* it may have been made anew */
 	nft_resolver_elems(&b, f, NFT_MSG_NEWSETELEM);
 	map_elems(&b, f, NFT_MSG_NEWSETELEM);
 	r = batch_commit(&b);

@@ -204,10 +204,23 @@ void nft_match_dport(struct nftnl_rule *r, uint16_t port)
 
 /* ---- maps and sets --------------------------------------------------------------------------- */
 
-void nft_match_cgroup(struct nftnl_rule *r, uint64_t id)
+struct set_key nft_scope_key(const struct scope *s)
 {
-	x_socket_cgroup(r, NFT_CGROUP_LEVEL, NFT_REG_1);
-	x_cmp(r, NFT_REG_1, &id, sizeof(id));
+	switch (s->kind) {
+	case SCOPE_CGROUP:
+		return set_key_cgroup(s->cgroup_id);
+	}
+	return (struct set_key){0}; /* no key: the kernel takes no such element */
+}
+
+void nft_match_scope(struct nftnl_rule *r, const struct scope *s)
+{
+	switch (s->kind) {
+	case SCOPE_CGROUP:
+		x_socket_cgroup(r, NFT_CGROUP_LEVEL, NFT_REG_1);
+		x_cmp(r, NFT_REG_1, &s->cgroup_id, sizeof(s->cgroup_id));
+		break;
+	}
 }
 
 void nft_find_cgroup(struct nftnl_rule *r, uint32_t level, const char *map)

@@ -7,6 +7,7 @@
 
 #include "fw/nft/expr.h"
 #include "fw/nft/nft.h"
+#include "fw/nft/set.h"
 
 /* Places in headers: RFC 791, RFC 8200, RFC 9293. */
 #define IP4_LENGTH_OFFSET 2
@@ -79,8 +80,9 @@ void nft_match_socket(struct nftnl_rule *r);
 /* th dport PORT */
 void nft_match_dport(struct nftnl_rule *r, uint16_t port);
 
-/* socket cgroupv2 level 2 ID; socket cgroupv2 level 2 vmap @MAP */
-void nft_match_cgroup(struct nftnl_rule *r, uint64_t id);
+/* The sockets of a scope, in the maps by cgroup; socket cgroupv2 level 2 ID; ... level N vmap @MAP */
+struct set_key nft_scope_key(const struct scope *s);
+void nft_match_scope(struct nftnl_rule *r, const struct scope *s);
 void nft_find_cgroup(struct nftnl_rule *r, uint32_t level, const char *map);
 /* ct mark & CT_MARK_MASK vmap @MAP; the same of the packet's mark */
 void nft_find_ct_mark(struct nftnl_rule *r, const char *map);

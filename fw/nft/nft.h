@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "fw/ipc/engine_msg.h"
+#include "fw/ipc/scope.h"
 #include "policy/base/err.h"
 #include "policy/policy.h"
 
@@ -39,7 +40,7 @@ struct nft;
 
 struct nft_fence {
 	uint32_t id;
-	uint64_t cgroup_id, above_id;
+	struct scope scope;
 	uint32_t epoch; /* 1..CT_EPOCH_MAX, not used by another fence before */
 	uint16_t queue;
 	uint16_t dns_port; /* of our resolver on 127.0.0.1 and ::1 */

@@ -56,7 +56,7 @@ static void match_own(struct nftnl_rule *r, const struct nft_fence *f)
 {
 	if (hole("own"))
 		return;
-	nft_match_cgroup(r, f->cgroup_id);
+	nft_match_scope(r, &f->scope);
 }
 
 static void own_errors(struct batch *b, const char *chain)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The control socket: who may speak, and what is said. */
+#include "fw/parent/control.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -12,6 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fw/parent/fence.h"
+#include "fw/parent/file_denials.h"
+#include "fw/parent/logs.h"
 #include "fw/parent/parent.h"
 #include "fw/parent/run_dir.h"
 #include "policy/base/cleanup.h"
@@ -77,7 +82,7 @@ void client_created(struct client *c, struct pfence *f)
 	}
 	m->fence = f->id;
 	snprintf(m->name, sizeof(m->name), "%s", f->name);
-	snprintf(m->cgroup, sizeof(m->cgroup), "%s", f->cgroup);
+	snprintf(m->cgroup, sizeof(m->cgroup), "%s", f->place.path);
 	snprintf(m->log_dir, sizeof(m->log_dir), "%s", record_dir(f->log->record));
 	reply(c, m, sizeof(*m), CTL_CREATED);
 	free(m);
@@ -112,7 +117,7 @@ static json_t *fence_json(struct pfence *f)
 	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return json_pack(
 	    "{s:s, s:s*, s:o, s:o, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:I}", "name", f->name,
-	    "tool", f->tool[0] ? f->tool : NULL, "cgroup", text(f->cgroup), "policy",
+	    "tool", f->tool[0] ? f->tool : NULL, "cgroup", text(f->place.path), "policy",
 	    text(policy_file(f->policy)), "mode", f->audit ? "audit" : "enforce", "command",
 	    text(f->command), "log_dir", text(record_dir(f->log->record)), "since", since,
 	    "allowed", (json_int_t)pfence_allowed(f), "refused", (json_int_t)f->refused,

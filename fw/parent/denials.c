@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Refusals on their way from the engine's ring into the record: who was it, let the verdict go,
  * write. */
+#include "fw/parent/denials.h"
+
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "fw/ipc/sockdiag.h"
 #include "fw/parent/attribute.h"
-#include "fw/parent/parent.h"
+#include "fw/parent/engine_process.h"
+#include "fw/parent/logs.h"
+#include "fw/record/denial_text.h"
 #include "policy/base/clock.h"
 #include "policy/base/log.h"
 
@@ -41,9 +46,9 @@ static enum attribution attribute(struct parent *p, const struct pfence *f, cons
 		return ATTRIBUTED_NONE;
 	if ((d->l4proto == IPPROTO_TCP || d->l4proto == IPPROTO_UDP) &&
 	    sockdiag_find(p->sockdiag_fd, d->l4proto, &d->src, d->sport, &d->dst, d->dport,
-			  f->cgroup_id, &si) < 0)
+			  &f->place.scope, &si) < 0)
 		si.inode = 0;
-	return attribute_process(f->cgroup_fd, si.inode, ret);
+	return attribute_process(f->place.fd, si.inode, ret);
 }
 
 /* For the person whose command failed: it is told at its end, without a look into the record. */

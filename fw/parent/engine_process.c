@@ -2,6 +2,8 @@
 /* The engine as a process: started by fork and re-exec with its descriptors and nothing else,
  * watched, and started again when it dies. Meanwhile its queues have no listener and the kernel
  * drops. */
+#include "fw/parent/engine_process.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -15,7 +17,9 @@
 
 #include "fw/ipc/route.h"
 #include "fw/parent/attribute.h"
-#include "fw/parent/parent.h"
+#include "fw/parent/denials.h"
+#include "fw/parent/fence.h"
+#include "fw/parent/logs.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
 #include "policy/base/log.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The life of a fence, as the parent sees it: cgroup, sockets, engine, rules; and all of it back.
  */
+#include "fw/parent/fence.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,10 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fw/parent/attribute.h"
+#include "fw/ipc/sockdiag.h"
+#include "fw/parent/control.h"
+#include "fw/parent/engine_process.h"
 #include "fw/parent/epoch.h"
-#include "fw/parent/left.h"
+#include "fw/parent/logs.h"
 #include "fw/parent/parent.h"
+#include "fw/parent/wall_events.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
 #include "policy/base/log.h"
@@ -35,48 +40,6 @@ struct pfence *pfence_find(struct parent *p, uint32_t id)
 	return f;
 }
 
-/* ---- the record ---------------------------------------------------------- */
-
-int log_open(struct parent *p, const char *dir, uint32_t snaplen, struct log_dir **ret,
-	     struct err *e)
-{
-	struct log_dir *l;
-	int r;
-
-	for (l = p->logs; l; l = l->next)
-		if (strcmp(record_dir(l->record), dir) == 0) {
-			l->users++;
-			*ret = l;
-			return 0;
-		}
-	l = calloc(1, sizeof(*l));
-	if (!l)
-		return err_set(e, ENOMEM, "out of memory");
-	r = record_open(dir, snaplen, &l->record, e);
-	if (r < 0) {
-		free(l);
-		return r;
-	}
-	l->users = 1;
-	l->next = p->logs;
-	p->logs = l;
-	*ret = l;
-	return 0;
-}
-
-void log_close(struct parent *p, struct log_dir *l)
-{
-	struct log_dir **at = &p->logs;
-
-	if (!l || --l->users)
-		return;
-	while (*at != l)
-		at = &(*at)->next;
-	*at = l->next;
-	record_close(l->record);
-	free(l);
-}
-
 /* ---- taking down --------------------------------------------------------- */
 
 static void pfence_free(struct pfence *f)
@@ -92,10 +55,7 @@ static void pfence_free(struct pfence *f)
 	host_dns_sockets_close(&f->dns);
 	if (f->log)
 		log_close(p, f->log);
-	if (f->cgroup_fd >= 0) {
-		close(f->cgroup_fd);
-		rmdir(f->cgroup);
-	}
+	place_remove(&f->place);
 	policy_free(f->policy);
 	if (f->blob)
 		munmap(f->blob, f->blob_bytes);
@@ -108,8 +68,7 @@ static void pfence_free(struct pfence *f)
 static void nft_view(const struct pfence *f, struct nft_fence *ret)
 {
 	*ret = (struct nft_fence){.id = f->id,
-				  .cgroup_id = f->cgroup_id,
-				  .above_id = f->above_id,
+				  .scope = f->place.scope,
 				  .epoch = f->epoch,
 				  .queue = f->queue,
 				  .dns_port = f->dns.port,
@@ -134,10 +93,10 @@ static void destroy_sockets(struct pfence *f)
 	struct parent *p = f->parent;
 
 	if (host_tcp_orphans())
-		sockdiag_destroy_cgroups(p->sockdiag_fd, &f->cgroup_id, 1);
+		sockdiag_destroy_cgroups(p->sockdiag_fd, &f->place.scope.cgroup_id, 1);
 	if (p->n_ended == SOCKDIAG_CGROUPS_MAX)
 		pfence_destroy_handed_on(p);
-	p->ended[p->n_ended++] = f->cgroup_id;
+	p->ended[p->n_ended++] = f->place.scope.cgroup_id;
 }
 
 void pfence_destroy_handed_on(struct parent *p)
@@ -191,9 +150,8 @@ static void kill_timer(struct timer *t)
 	struct parent *p = f->parent;
 	struct em_fence_del del = {.type = EM_FENCE_DEL, .fence = f->id};
 
-	if (host_cgroup_populated(f->cgroup_fd) &&
-	    loop_now_ms(p->loop) < f->ending_ms + KILL_GIVE_UP_MS) {
-		host_cgroup_kill(f->cgroup_fd);
+	if (place_populated(&f->place) && loop_now_ms(p->loop) < f->ending_ms + KILL_GIVE_UP_MS) {
+		place_kill(&f->place);
 		timer_set(p->loop, t, loop_now_ms(p->loop) + KILL_LOOK_MS);
 		return;
 	}
@@ -216,14 +174,14 @@ void pfence_end(struct pfence *f)
 		struct em_fence_del del = {.type = EM_FENCE_DEL, .fence = f->id};
 
 		engine_send(p, &del, sizeof(del), NULL, 0);
-		host_cgroup_kill(f->cgroup_fd);
+		place_kill(&f->place);
 		pfence_free(f);
 		return;
 	}
 	f->state = PFENCE_KILLING;
 	f->ending_ms = loop_now_ms(p->loop);
 	f->timer.fn = kill_timer;
-	host_cgroup_kill(f->cgroup_fd);
+	place_kill(&f->place);
 	kill_timer(&f->timer);
 }
 
@@ -262,49 +220,6 @@ static int check_policy(struct pfence *f, int fd, struct err *e)
 		return err_set(e, errno, "cannot map the policy: %s", strerror(errno));
 	}
 	return policy_open(f->blob, f->blob_bytes, &f->policy, e);
-}
-
-static bool name_ok(const char *s)
-{
-	size_t n = strnlen(s, CTL_NAME_MAX);
-
-	return n > 0 && n < CTL_NAME_MAX - 12 && s[0] != '.' &&
-	       strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._-") == n;
-}
-
-static int make_cgroup(struct pfence *f, const char *wish, struct err *e)
-{
-	struct parent *p = f->parent;
-	struct stat st, above;
-
-	if (!name_ok(wish))
-		return err_set(e, EINVAL,
-			       "the name of a fence may hold a-z, 0-9, '.', '_' and '-'");
-	for (unsigned i = 0; i < 1000; i++) {
-		if (i)
-			snprintf(f->name, sizeof(f->name), "%.110s.%u", wish, i);
-		else
-			snprintf(f->name, sizeof(f->name), "%s", wish);
-		snprintf(f->cgroup, sizeof(f->cgroup), "%s/%s", p->cgroup_root, f->name);
-		if (mkdir(f->cgroup, 0755) == 0)
-			break;
-		/* A daemon of another network namespace went, and took the empty directory along.
-		 */
-		if (errno == ENOENT && (mkdir(p->cgroup_root, 0755) == 0 || errno == EEXIST))
-			continue;
-		if (errno != EEXIST)
-			return err_set(e, errno, "cannot make the cgroup %s: %s", f->cgroup,
-				       strerror(errno));
-	}
-	f->cgroup_fd = open(f->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->cgroup_fd < 0 || fstat(f->cgroup_fd, &st) < 0 ||
-	    fstatat(f->cgroup_fd, "..", &above, 0) < 0)
-		return err_set(e, errno, "cannot open the cgroup %s: %s", f->cgroup,
-			       strerror(errno));
-	left_mark(f->cgroup_fd, p->run_dir);
-	f->cgroup_id = st.st_ino;
-	f->above_id = above.st_ino;
-	return 0;
 }
 
 static void name_servers(struct pfence *f)
@@ -351,7 +266,7 @@ void pfence_announce(struct pfence *f)
 {
 	struct em_fence_add m = {.type = EM_FENCE_ADD,
 				 .fence = f->id,
-				 .cgroup_id = f->cgroup_id,
+				 .scope = f->place.scope,
 				 .policy_bytes = f->blob_bytes,
 				 .queue = f->queue,
 				 .has_udp4 = f->dns.udp4 >= 0,
@@ -392,7 +307,9 @@ static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, 
 	name_servers(f);
 	if ((r = log_open(f->parent, dir, policy_snaplen(f->policy), &f->log, e)) < 0 ||
 	    (r = next_epoch(f, e)) < 0 || (r = host_dns_sockets(&f->dns, e)) < 0 ||
-	    (r = make_cgroup(f, m->name, e)) < 0 || (r = pfence_wall(f, e)) < 0)
+	    (r = place_make(&f->place, f->parent->cgroup_root, f->parent->run_dir, m->name, f->name,
+			    e)) < 0 ||
+	    (r = pfence_wall(f, e)) < 0)
 		return r;
 	f->lost_before = record_counts(f->log->record).lost;
 	f->rf = (struct record_fence){.name = f->name,
@@ -415,7 +332,7 @@ int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m
 	}
 	f->parent = p;
 	f->client = c;
-	f->cgroup_fd = f->policy_fd = -1;
+	f->place.fd = f->policy_fd = -1;
 	f->dns = (struct dns_sockets){-1, -1, -1, -1, 0};
 	f->timer.arg = f;
 	r = prepare(f, m, policy_fd, e);

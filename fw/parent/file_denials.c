@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Files and programs that a box refused. agentctl sees them, since it made the box; the record is
  * written here, by the only process that writes there. */
+#include "fw/parent/file_denials.h"
+
 #include <string.h>
 
-#include "fw/parent/parent.h"
 #include "policy/base/rights.h"
 
 #define TERMINATED(array) (memchr((array), '\0', sizeof(array)) != NULL)

@@ -16,10 +16,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fw/parent/attribute.h"
+#include "fw/parent/control.h"
+#include "fw/parent/denials.h"
+#include "fw/parent/engine_process.h"
 #include "fw/parent/epoch.h"
+#include "fw/parent/fence.h"
 #include "fw/parent/left.h"
+#include "fw/parent/logs.h"
 #include "fw/parent/run_dir.h"
+#include "fw/parent/wall_events.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
 #include "policy/base/log.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Calls that the socket wall refused, on their way into the record; and the packets that it
  * dropped, as numbers, once a tick. */
+#include "fw/parent/wall_events.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -10,6 +12,8 @@
 #include "fw/bpf/wall.h"
 #include "fw/ipc/holes.h"
 #include "fw/parent/attribute.h"
+#include "fw/parent/denials.h"
+#include "fw/parent/logs.h"
 #include "fw/parent/parent.h"
 #include "policy/base/clock.h"
 #include "policy/base/log.h"
@@ -119,7 +123,7 @@ static struct pfence *fence_of(struct parent *p, uint64_t cgroup)
 {
 	struct pfence *f = p->fences;
 
-	while (f && f->cgroup_id != cgroup)
+	while (f && f->place.scope.cgroup_id != cgroup)
 		f = f->next;
 	return f;
 }
@@ -146,7 +150,7 @@ static void one(void *arg, const struct wall_event *ev)
 	if (ev->pid)
 		complete(ev, &who);
 	else
-		how = attribute_process(f->cgroup_fd, 0, &who);
+		how = attribute_process(f->place.fd, 0, &who);
 	if (!record_folding(f->log->record, &f->rf, &d)) {
 		denial_remember(f, &d);
 		f->refused++;
@@ -187,7 +191,7 @@ void pfence_wall_tick(struct pfence *f)
 	struct parent *p = f->parent;
 	struct wall_counts *told = &f->wall_told, c;
 
-	if (!p->wall || f->wall_lacks[0] || wall_count(p->wall, f->cgroup_id, &c) < 0)
+	if (!p->wall || f->wall_lacks[0] || wall_count(p->wall, f->place.scope.cgroup_id, &c) < 0)
 		return;
 	for (unsigned i = 0; i < WALL_DROP_COUNT; i++)
 		if (c.dropped[i] > told->dropped[i])
@@ -235,9 +239,10 @@ int pfence_wall(struct pfence *f, struct err *e)
 	struct parent *p = f->parent;
 	struct profile profile;
 	struct err lacks = p->wall_error, no_flight;
-	int r = p->wall ? wall_attach(p->wall, f->cgroup_fd, f->cgroup_id, &lacks) : -lacks.code;
+	int r = p->wall ? wall_attach(p->wall, f->place.fd, f->place.scope.cgroup_id, &lacks)
+			: -lacks.code;
 
-	if (p->flight && flight_attach(p->flight, f->cgroup_fd, &no_flight) < 0)
+	if (p->flight && flight_attach(p->flight, f->place.fd, &no_flight) < 0)
 		log_debug("%s", no_flight.msg);
 	if (r >= 0)
 		return 0;

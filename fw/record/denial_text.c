@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "fw/ipc/denial.h"
+#include "fw/record/denial_text.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -94,7 +94,7 @@ const char *denial_code_name(enum denial_code code)
 	return known(code) ? codes[code].name : "unknown";
 }
 
-const char *denial_code_text(enum denial_code code)
+static const char *denial_code_text(enum denial_code code)
 {
 	return known(code) ? codes[code].text : "refused";
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fw/record/denial_text.h"
 #include "policy/base/dns_types.h"
 #include "policy/base/rights.h"
 #include "policy/profile.h"

@@ -71,25 +71,24 @@ def check_unprivileged(pid, s, uid, gid, groups, caps, bounding):
 
 class dumpable:
     """The kernel lets a process that has changed its uid stay dumpable, so that only its own word counts. It is a
-    setting of the whole machine: one at a time."""
+    setting of the whole machine: one at a time, and a process of its own puts it back whatever becomes of us."""
     def __enter__(self):
         self.lock = open("/tmp/afwt-suid_dumpable.lock", "w")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         with open(SUID_DUMPABLE) as f:
-            self.was = f.read()
+            was = f.read().strip()
+        self.undo = subprocess.Popen(["sh", "-c", "cat; echo %s > %s" % (was, SUID_DUMPABLE)], stdin=subprocess.PIPE,
+                                     stdout=subprocess.DEVNULL, start_new_session=True)
         try:
-            self.put("1")
+            with open(SUID_DUMPABLE, "w") as f:
+                f.write("1")
         except OSError as e:
             raise L.Skip("%s: %s" % (SUID_DUMPABLE, e.strerror))
 
     def __exit__(self, *_):
-        self.put(self.was)
+        self.undo.stdin.close()
+        self.undo.wait(5)
         self.lock.close()
-
-    @staticmethod
-    def put(value):
-        with open(SUID_DUMPABLE, "w") as f:
-            f.write(value)
 
 
 # -- the engine

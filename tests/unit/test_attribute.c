@@ -85,22 +85,24 @@ static void check_tcp(const struct addr *a)
 	struct socket_info si = {0};
 	uint16_t port = 0, sport = 0;
 	int family = a->family == 4 ? AF_INET : AF_INET6;
+	struct scope own = {.kind = SCOPE_CGROUP};
 	_cleanup_close_ int l = bound(family, SOCK_STREAM, a, &port);
 	socklen_t len = addr_to_sockaddr(a, port, &ss);
 	_cleanup_close_ int c = connected(family, SOCK_STREAM, (struct sockaddr *)&ss, len, &sport);
 
 	assert_true(l >= 0);
-	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, a, sport, a, port, 0, &si), 0);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, a, sport, a, port, NULL, &si), 0);
 	assert_int_equal(si.inode, inode_of(c));
 	assert_int_equal(si.uid, getuid());
 	assert_true(si.cgroup_id != 0);
+	own.cgroup_id = si.cgroup_id;
 	/* the cgroup narrows it, and still tells of a stranger */
-	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, a, sport, a, port, si.cgroup_id, &si), 0);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, a, sport, a, port, &own, &si), 0);
 	assert_int_equal(si.inode, inode_of(c));
 	/* another destination than the socket's: by its own end */
-	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, a, sport, a, 9, 0, &si), 0);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, a, sport, a, 9, NULL, &si), 0);
 	assert_int_equal(si.inode, inode_of(c));
-	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, a, 1, a, port, 0, &si), -ENOENT);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, a, 1, a, port, NULL, &si), -ENOENT);
 }
 
 static void test_tcp(void **state)
@@ -121,9 +123,9 @@ static void test_tcp_mapped(void **state)
 	assert_int_equal(inet_pton(AF_INET6, "::ffff:127.0.0.1", &to.sin6_addr), 1);
 	to.sin6_port = htons(port);
 	c = connected(AF_INET6, SOCK_STREAM, (struct sockaddr *)&to, sizeof(to), &sport);
-	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, &lo4, sport, &lo4, port, 0, &si), 0);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, &lo4, sport, &lo4, port, NULL, &si), 0);
 	assert_int_equal(si.inode, inode_of(c));
-	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, &lo4, sport, &lo4, 9, 0, &si), 0);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, &lo4, sport, &lo4, 9, NULL, &si), 0);
 	assert_int_equal(si.inode, inode_of(c));
 }
 
@@ -144,7 +146,7 @@ static void test_syn_sent(void **state)
 	len = sizeof(ss);
 	assert_int_equal(getsockname(c, (struct sockaddr *)&ss, &len), 0);
 	sport = ntohs(((struct sockaddr_in *)&ss)->sin_port);
-	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, &lo4, sport, &lo4, port, 0, &si), 0);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_TCP, &lo4, sport, &lo4, port, NULL, &si), 0);
 	assert_int_equal(si.inode, inode_of(c));
 }
 
@@ -160,18 +162,18 @@ static void test_udp(void **state)
 	socklen_t len = addr_to_sockaddr(&lo4, 53, &ss);
 	_cleanup_close_ int c = connected(AF_INET, SOCK_DGRAM, (struct sockaddr *)&ss, len, &port);
 
-	assert_int_equal(sockdiag_find(diag, IPPROTO_UDP, &lo4, bound_port, &far, 9, 0, &si), 0);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_UDP, &lo4, bound_port, &far, 9, NULL, &si), 0);
 	assert_int_equal(si.inode, inode_of(b));
-	assert_int_equal(sockdiag_find(diag, IPPROTO_UDP, &lo4, any_port, &far, 9, 0, &si), 0);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_UDP, &lo4, any_port, &far, 9, NULL, &si), 0);
 	assert_int_equal(si.inode, inode_of(w));
 	/* dual stack */
-	assert_int_equal(sockdiag_find(diag, IPPROTO_UDP, &lo4, any6_port, &far, 9, 0, &si), 0);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_UDP, &lo4, any6_port, &far, 9, NULL, &si), 0);
 	assert_int_equal(si.inode, inode_of(w6));
 	/* a DNS client, connected to its server; the packet was redirected */
-	assert_int_equal(sockdiag_find(diag, IPPROTO_UDP, &lo4, port, &far, 4242, 0, &si), 0);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_UDP, &lo4, port, &far, 4242, NULL, &si), 0);
 	assert_int_equal(si.inode, inode_of(c));
-	assert_int_equal(sockdiag_find(diag, IPPROTO_UDP, &lo4, 1, &far, 9, 0, &si), -ENOENT);
-	assert_int_equal(sockdiag_find(diag, IPPROTO_ICMP, &lo4, 1, &far, 9, 0, &si), -ENOENT);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_UDP, &lo4, 1, &far, 9, NULL, &si), -ENOENT);
+	assert_int_equal(sockdiag_find(diag, IPPROTO_ICMP, &lo4, 1, &far, 9, NULL, &si), -ENOENT);
 }
 
 /* ---- processes ----------------------------------------------------------- */

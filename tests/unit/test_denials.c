@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #include "fw/ipc/ring.h"
-#include "fw/parent/parent.h"
+#include "fw/parent/denials.h"
+#include "fw/parent/logs.h"
 
 struct lab {
 	char dir[64];

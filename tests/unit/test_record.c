@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fw/record/denial_text.h"
 #include "fw/record/record.h"
 #include "policy/base/cleanup.h"
 

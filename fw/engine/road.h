@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The way of a packet through the engine. */
+#ifndef AGENTFW_ROAD_H
+#define AGENTFW_ROAD_H
+
+#include "fw/engine/nfq.h"
+
+void road_packet(void *arg, const struct nfq_packet *p); /* arg: struct fence */
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The control socket: agentctl asks for fences there, and hears of their end. */
+#ifndef AGENTFW_CONTROL_H
+#define AGENTFW_CONTROL_H
+
+#include "fw/ipc/control_msg.h"
+#include "fw/parent/fence.h"
+#include "policy/base/err.h"
+
+int control_listen(struct parent *p, struct err *e);
+void control_stop(struct parent *p); /* nobody new is heard */
+void control_close(struct parent *p);
+void client_created(struct client *c, struct pfence *f);
+void client_error(struct client *c, const struct err *e);
+void client_summary(struct client *c, const struct ctl_summary *s);
+
+#endif

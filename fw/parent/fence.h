@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A fence as the parent has it: from the request for it until its last count. */
+#ifndef AGENTFW_PARENT_FENCE_H
+#define AGENTFW_PARENT_FENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fw/bpf/wall.h"
+#include "fw/ipc/control_msg.h"
+#include "fw/ipc/engine_msg.h"
+#include "fw/ipc/loop.h"
+#include "fw/parent/host.h"
+#include "fw/parent/place.h"
+#include "fw/record/record.h"
+#include "policy/base/err.h"
+#include "policy/policy.h"
+
+struct client;
+struct parent;
+
+enum pfence_state {
+	PFENCE_STARTING = 0, /* the engine has been asked */
+	PFENCE_LIVE,
+	PFENCE_KILLING, /* until its processes are gone */
+	PFENCE_ENDING,  /* until the engine has sent its last counts */
+};
+
+struct pfence {
+	struct pfence *next;
+	struct parent *parent;
+	struct client *client; /* NULL: went away */
+	enum pfence_state state;
+	uint32_t id, epoch;
+	char name[CTL_NAME_MAX];
+	char command[1024];
+	char tool[CTL_NAME_MAX]; /* empty: the agent itself */
+	struct place place;
+	uint16_t queue;
+	unsigned queue_tries;
+	struct dns_sockets dns;
+	struct name_server servers[NAME_SERVERS_MAX];
+	size_t n_servers;
+	bool audit;
+	int policy_fd;
+	void *blob;
+	size_t blob_bytes;
+	struct policy *policy;
+	struct log_dir *log;
+	struct record_fence rf;
+	uint64_t since_ns, ending_ms, asked_ms;
+	uint64_t allowed; /* as the engine said last */
+	uint64_t refused, would_deny, packets, queue_dropped;
+	unsigned attributions;   /* since the last tick */
+	uint64_t attribution_ns; /* and what they cost */
+	uint64_t ring_lost;      /* as the engine said last */
+	struct wall_counts wall_told;
+	char wall_lacks[sizeof(((struct err *)0)->msg)]; /* why there is no wall; empty: there is */
+	uint64_t lost_before; /* what the log had lost when the fence came */
+	struct ctl_last last[CTL_LAST_MAX];
+	size_t n_last;
+	struct timer timer; /* KILLING: look again; STARTING: ask the engine again */
+};
+
+int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m, int policy_fd,
+		  struct err *e);
+void pfence_ready(struct parent *p, const struct em_fence_ready *m);
+void pfence_announce(struct pfence *f); /* tells the engine of it: at first, and after a restart */
+void pfence_end(struct pfence *f);
+/* Ends it, and tells its client why. */
+void pfence_fail(struct pfence *f, const struct err *e);
+void pfence_stats(struct parent *p, const struct em_stats *m);
+struct pfence *pfence_find(struct parent *p, uint32_t id);
+/* The TCP sockets of ended fences that somebody else has. */
+void pfence_destroy_handed_on(struct parent *p);
+/* What the kernel dropped at the fence's queue since it was asked last goes into its log. */
+void pfence_tick(struct pfence *f, const struct host_queue *queues, size_t n);
+uint64_t pfence_allowed(struct pfence *f);
+uint64_t pfence_lost(const struct pfence *f); /* refusals that its log could not take */
+
+#endif
