@@ -147,7 +147,7 @@ struct ctl_error {
  *  "user":{"id":"1000"},
  *  "source":{"ip":"…","port":1},"destination":{"ip":"…","port":1,"domain":"…"},
  *  "network":{"transport":"tcp","type":"ipv4"}, "dns":{"question":{"name":"…","type":"A"}}}
- * Files and programs: category "file", "file":{"path":"/etc/x","type":"dir"}, and under agentfw
+ * A DNS question has no endpoint. Files and programs: category "file", "file":{"path":"/etc/x","type":"dir"}, and under agentfw
  * "tool" (the agent: none), "code":"file-read|file-write|file-exec|socket|signal|other",
  * "right":"read, write", "access":"fs.read_file", "suggest":"tools: {NAME: {read: [/etc/x]}}"; no
  * endpoint. Lines of another kind ("event":{"kind":"metric"|"state"}) tell of starts, ends and

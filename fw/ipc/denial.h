@@ -65,7 +65,7 @@ struct denial {
 	uint8_t icmp_type, icmp_code;
 	uint32_t uid;               /* UINT32_MAX: unknown */
 	uint32_t rule;              /* index into the fence's policy, or RULE_NONE */
-	char endpoint[300];         /* canonical endpoint, our grammar */
+	char endpoint[300];         /* canonical endpoint, our grammar; a question has none */
 	char name[DENIAL_NAME_MAX]; /* DNS question, SNI or Host, escaped; empty: none */
 	char detail[160];           /* what a person should read, beyond the code; may be empty */
 };

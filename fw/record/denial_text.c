@@ -119,8 +119,9 @@ static void specific(const struct denial *d, char *buf, size_t bytes)
 	destination(d, to, sizeof(to));
 	if (d->code == DENIED_NO_RULE && d->endpoint[0])
 		snprintf(buf, bytes, "no rule allows %s", d->endpoint);
-	else if (d->code == DENIED_BY_RULE && d->endpoint[0])
-		snprintf(buf, bytes, "a deny rule forbids %s", d->endpoint);
+	else if (d->code == DENIED_BY_RULE && (d->endpoint[0] || d->name[0]))
+		snprintf(buf, bytes, "a deny rule forbids %s",
+			 d->endpoint[0] ? d->endpoint : d->name);
 	else if (d->code == DENIED_DNS_NAME)
 		snprintf(buf, bytes, "no rule allows the name %s", d->name);
 	else if (d->code == DENIED_DNS_REBIND)

@@ -120,7 +120,8 @@ static void put_agentfw(json_t *o, const struct record_fence *f, const struct de
 		put(a, "tool", text(f->tool));
 	put(a, "code", json_string(denial_code_name(d->code)));
 	put_rule(a, f, d);
-	put(a, "endpoint", escaped(d->endpoint));
+	if (d->endpoint[0])
+		put(a, "endpoint", escaped(d->endpoint));
 	if (d->name[0])
 		put(a, "name", escaped(d->name));
 	if (d->detail[0])

@@ -125,7 +125,6 @@ uint32_t answer_tell(struct resolver_fence *rf, const struct dns_client *c, enum
 	if (bad)
 		d.dst = *bad;
 	snprintf(d.name, sizeof(d.name), "%.255s", name);
-	snprintf(d.endpoint, sizeof(d.endpoint), "%.299s", name);
 	snprintf(d.detail, sizeof(d.detail), "%.159s", detail ? detail : "");
 	return rf->r->ops.denied(rf->r->arg, rf, &d);
 }
