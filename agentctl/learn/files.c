@@ -100,7 +100,7 @@ static const char *unfit(enum right right, const char *path)
 		return "others trust what is there: add it yourself, if it is meant";
 	return suggest_yaml(path, buf, sizeof(buf)) || strcmp(path, "/") == 0
 		   ? NULL
-		   : "a policy cannot write this name";
+		   : "left out: a policy cannot write this name";
 }
 
 static bool proposed(const struct learning *l, enum right right, const char *path)

@@ -13,8 +13,7 @@
 
 #include "policy/schema/profile.h"
 
-#define PATHS_MAX 512
-#define PATTERN   "*?[" /* what a shell would expand */
+#define PATTERN "*?[" /* what a shell would expand */
 
 /* Each can run what no list of programs names. */
 bool profile_is_interpreter(const char *path)
@@ -170,9 +169,9 @@ static void check_path(struct yaml *y, const struct reading *r)
 {
 	const char *path = r->path;
 
-	if (reading_profile(r)->paths.n >= PATHS_MAX)
+	if (reading_profile(r)->paths.n >= PROFILE_PATHS_MAX)
 		diags_add(y->diags, false, r->entry_line, r->entry_col, NULL, "more than %d paths",
-			  PATHS_MAX);
+			  PROFILE_PATHS_MAX);
 	else if (strcmp(path, "/") == 0 && !r->entry_broad && r->right != RIGHT_NONE)
 		diags_add(y->diags, false, r->entry_line, r->entry_col,
 			  "name the directories; if you mean it: {path: /, broad: true}",
