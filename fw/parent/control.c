@@ -22,7 +22,7 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
-#define CLIENTS_MAX     4096
+#define CLIENTS_MAX     4096 /* each has a descriptor, of which fences need many more */
 #define AGENTFW_VERSION "0.1.0"
 
 struct client {
@@ -42,6 +42,7 @@ static void client_free(struct client *c)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
+	p->n_clients--;
 	loop_del(p->loop, &c->watch);
 	close(c->watch.fd);
 	log_close(p, c->log);
@@ -53,22 +54,32 @@ static void client_free(struct client *c)
 	parent_check_idle(p);
 }
 
-static void reply(struct client *c, void *msg, size_t bytes, enum ctl_type type)
+static void say(int fd, void *msg, size_t bytes, enum ctl_type type)
 {
 	struct ctl_head *h = msg;
 
 	*h = (struct ctl_head){.version = CTL_VERSION, .type = type, .bytes = (uint32_t)bytes};
-	(void)!send(c->watch.fd, msg, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!send(fd, msg, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void client_error(struct client *c, const struct err *e)
+static void reply(struct client *c, void *msg, size_t bytes, enum ctl_type type)
+{
+	say(c->watch.fd, msg, bytes, type);
+}
+
+static void say_error(int fd, const struct err *e)
 {
 	struct ctl_error m = {.code = e->code};
 
 	snprintf(m.msg, sizeof(m.msg), "%s", e->msg);
 	snprintf(m.hint, sizeof(m.hint), "%s", e->hint);
+	say(fd, &m, sizeof(m), CTL_ERROR);
+}
+
+void client_error(struct client *c, const struct err *e)
+{
 	c->fence = NULL;
-	reply(c, &m, sizeof(m), CTL_ERROR);
+	say_error(c->watch.fd, e);
 }
 
 void client_created(struct client *c, struct pfence *f)
@@ -272,21 +283,37 @@ static bool may_speak(int fd)
 	       !host_process_fenced(cred.pid);
 }
 
+static void turn_away(int fd)
+{
+	struct err e;
+
+	err_set(&e, EUSERS, "agentfwd has %d agentctl to serve already, and takes no more",
+		CLIENTS_MAX);
+	err_hint(&e, "try again when some of them have ended");
+	say_error(fd, &e);
+	close(fd);
+}
+
 static void on_listen(struct watch *w, uint32_t events)
 {
 	struct parent *p = w->arg;
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct client *c = fd >= 0 && may_speak(fd) ? calloc(1, sizeof(*c)) : NULL;
+	_cleanup_close_ int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c;
 
-	if (!c) {
-		if (fd >= 0)
-			close(fd);
+	if (fd < 0 || !may_speak(fd))
+		return;
+	if (p->n_clients == CLIENTS_MAX) {
+		turn_away(steal_fd(&fd));
 		return;
 	}
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return;
 	c->parent = p;
-	c->watch = (struct watch){.fd = fd, .fn = on_client, .arg = c};
+	c->watch = (struct watch){.fd = steal_fd(&fd), .fn = on_client, .arg = c};
 	c->next = p->clients;
 	p->clients = c;
+	p->n_clients++;
 	if (loop_add(p->loop, &c->watch, EPOLLIN) < 0)
 		client_free(c);
 	parent_check_idle(p);

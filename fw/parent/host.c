@@ -258,7 +258,8 @@ size_t host_queues(struct host_queue **ret)
 		q.dropped = full + user;
 		list[n++] = q;
 	}
-	qsort(list, n, sizeof(*list), by_number);
+	if (n)
+		qsort(list, n, sizeof(*list), by_number);
 	*ret = list;
 	return n;
 }

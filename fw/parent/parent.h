@@ -44,6 +44,7 @@ struct parent {
 	struct watch listen, signals, engine, ring_event, wall_ready;
 	struct timer tick, clean, idle, going_on, engine_restart, ring_more;
 	struct client *clients;
+	size_t n_clients;
 	struct pfence *fences;
 	struct log_dir *logs;
 	uint32_t last_fence, epoch;
