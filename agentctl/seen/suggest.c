@@ -29,6 +29,23 @@ static bool closed(const struct plan *p, const char *path)
 	return false;
 }
 
+/* What can be written must not be run: no policy takes both of one place. */
+static bool both(const struct plan *p, uint32_t rights, const char *path)
+{
+	bool write = rights & RIGHT_WRITE, exec = rights & RIGHT_EXEC;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct step *s = &p->step[i];
+
+		if (s->kind != STEP_BIND || s->implied)
+			continue;
+		if ((exec && s->arg == RIGHT_WRITE && path_below(path, s->path)) ||
+		    (write && s->arg == RIGHT_EXEC && path_below(s->path, path)))
+			return true;
+	}
+	return write && exec;
+}
+
 const char *suggest_yaml(const char *path, char *buf, size_t bytes)
 {
 	return profile_path_exact(path) && path[1] ? quote_scalar(path, true, buf, bytes) : NULL;
@@ -74,7 +91,8 @@ const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights
 	size_t n;
 
 	if (!rights || rights & ~RIGHTS_FILE || !suggest_yaml(path, shown, sizeof(shown)) ||
-	    protected_place_of(path) || closed(p, path) || suggest_too_much(p->home, path))
+	    protected_place_of(path) || closed(p, path) || both(p, rights, path) ||
+	    suggest_too_much(p->home, path))
 		return NULL;
 	n = (size_t)snprintf(buf, bytes, tool ? "tools: {%s: {" : "agent: {", tool);
 	for (size_t i = 0; i < ARRAY_SIZE(all) && n < bytes; i++) {

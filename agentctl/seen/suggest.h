@@ -9,8 +9,8 @@
 struct plan;
 
 /* The line of a policy that would allow it, "tools: {NAME: {read: [/etc/x]}}", in buf; NULL: none
- * that may be written down, as for places that are protected, hidden or denied, and for a directory
- * in which too much lies. tool NULL: the agent. rights: of policy/base/rights.h. */
+ * that may be written down, as for places that are protected, hidden or denied, for a directory
+ * in which too much lies, and for what would be written and run. tool NULL: the agent. rights: of policy/base/rights.h. */
 const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights, const char *path,
 			 char *buf, size_t bytes);
 /* path as YAML writes it inside brackets; NULL: no entry of a profile names it, and nothing else. */

@@ -368,13 +368,32 @@ static void test_too_much(void **state)
 	assert_non_null(suggest_path(&p, NULL, RIGHT_READ, "/srv/home/x", buf, sizeof(buf)));
 }
 
+/* `policy check` would refuse it. */
+static void test_written_and_run(void **state)
+{
+	struct plan p = {0};
+	char buf[1000];
+
+	plan_add(&p, STEP_BIND, "/srv/out", RIGHT_WRITE);
+	plan_add(&p, STEP_BIND, "/opt/x/tool", RIGHT_EXEC);
+	plan_add(&p, STEP_BIND, "/opt/data", RIGHT_READ);
+	assert_null(suggest_path(&p, NULL, RIGHT_EXEC, "/srv/out/a", buf, sizeof(buf)));
+	assert_null(suggest_path(&p, NULL, RIGHT_WRITE, "/opt/x", buf, sizeof(buf)));
+	assert_null(suggest_path(&p, NULL, RIGHT_WRITE | RIGHT_EXEC, "/x", buf, sizeof(buf)));
+	assert_non_null(suggest_path(&p, NULL, RIGHT_READ, "/srv/out/a", buf, sizeof(buf)));
+	assert_non_null(suggest_path(&p, NULL, RIGHT_EXEC, "/srv/outer", buf, sizeof(buf)));
+	assert_non_null(suggest_path(&p, NULL, RIGHT_WRITE, "/opt/data", buf, sizeof(buf)));
+	plan_done(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_questions), cmocka_unit_test(test_packets),
-	    cmocka_unit_test(test_addresses), cmocka_unit_test(test_listeners),
-	    cmocka_unit_test(test_rebinding), cmocka_unit_test(test_rebinding_as_allowed),
-	    cmocka_unit_test(test_paths),     cmocka_unit_test(test_too_much),
+	    cmocka_unit_test(test_questions),       cmocka_unit_test(test_packets),
+	    cmocka_unit_test(test_addresses),       cmocka_unit_test(test_listeners),
+	    cmocka_unit_test(test_rebinding),       cmocka_unit_test(test_rebinding_as_allowed),
+	    cmocka_unit_test(test_paths),           cmocka_unit_test(test_too_much),
+	    cmocka_unit_test(test_written_and_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
