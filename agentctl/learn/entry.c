@@ -103,6 +103,8 @@ const char *learn_entry_of(const struct seen_endpoint *e, struct learn_entry *re
 	bool good;
 
 	*ret = (struct learn_entry){0};
+	if (e->inbound)
+		return "left out: who may connect to a listener is not learned";
 	if (!e->suggest)
 		return "nothing that a rule allows";
 	if (!doc_load(e->suggest, strlen(e->suggest), &doc))

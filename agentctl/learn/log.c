@@ -219,6 +219,7 @@ static int add_network(struct seen *s, const json_t *o)
 	struct seen_endpoint e = {.name = (char *)name,
 				  .text = (char *)(text ? text : name),
 				  .dns = is(event_str(o, "agentfw", "code"), "dns-name"),
+				  .inbound = is(event_str(o, "network", "direction"), "ingress"),
 				  .question = json_object_get(o, "dns") != NULL,
 				  .l4proto = transport_of(o),
 				  .count = count_of(o)};

@@ -26,6 +26,7 @@ struct seen_endpoint {
 	char *suggest; /* an item of an egress list, as YAML; NULL: none can be made of it */
 	char *name;    /* what was asked for; may be empty */
 	char *text;    /* the endpoint, or the name, for people */
+	bool inbound;  /* somebody outside asked for a listener inside */
 	bool question; /* a DNS question and no packet; */
 	bool dns;      /* and only its name was asked for */
 	uint64_t count;

@@ -342,7 +342,9 @@ static void say_left_out(struct text *t, const struct learned_all *all)
 		if (!x->why_not[0])
 			continue;
 		text_say(t, "%s#   %s %s: %s\n", said ? "" : "# Seen, and not proposed:\n",
-			 x->path ? profile_list(x->path->right) : "egress",
+			 x->path                ? profile_list(x->path->right)
+			 : x->endpoint->inbound ? "ingress"
+						: "egress",
 			 x->path ? str_escape(buf, sizeof(buf), what, strlen(what))
 				 : shown(what, buf, sizeof(buf)),
 			 shown(x->why_not, why, sizeof(why)));

@@ -120,6 +120,8 @@ static void test_new_policy(void **state)
 	question(&all.by[0], "d.test", "d.test", NULL); /* that was only the way there */
 	packet(&all.by[0], NULL, "", "192.0.2.1", 1);
 	packet(&all.by[0], "https://github", "github", "192.0.2.1", 443); /* not the group */
+	packet(&all.by[0], "tcp://192.0.2.1:443", "", "192.0.2.1", 443);
+	all.by[0].endpoint[all.by[0].n_endpoints - 1].inbound = true;
 	path(&all.by[0], RIGHT_READ, "/srv/a: b");
 	path(&all.by[0], RIGHT_READ, "/srv/#x");
 	path(&all.by[0], RIGHT_EXEC, "/bin/sh");
@@ -133,6 +135,9 @@ static void test_new_policy(void **state)
 	has(text, "- http://d.test:8080  # 3 times");
 	has(text, "  - {path: /bin/sh, broad: true}  # 1 time");
 	has(text, "#   egress tcp://[::1]:1: nothing that a rule allows");
+	has(text,
+	    "#   ingress tcp://[::1]:1: left out: who may connect to a listener is not learned");
+	assert_null(strstr(text, "192.0.2.1"));
 	assert_null(strstr(text, "- d.test"));
 	free(text);
 }
