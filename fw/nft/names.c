@@ -6,16 +6,16 @@
 
 #define ZONE_PRIORITY (-300) /* before conntrack looks a packet up */
 #define DNS_PRIORITY  (-100) /* where destinations are changed */
-/* Just before the host's filters, at numbers that nobody else has: between wash and out there is no
- * rule of anybody's. */
+/* Just before the host's filters, at adjacent numbers that are in no common use: between wash and
+ * out no rule of the host sets a mark. */
 #define WASH_PRIORITY       (-2)
 #define OUT_PRIORITY        (-1)
 #define IN_PRIORITY         10
 #define IN_VERDICT_PRIORITY 20
-#define LEAVE_PRIORITY      (-1000) /* before any rule of the host's where packets leave */
+#define LEAVE_PRIORITY      (-1000) /* before any rule of the host where packets leave */
 #define LAST_PRIORITY       1000    /* behind all of them */
 
-/* What is NAME4 + v6 in the files of rules. */
+/* The files of rules write NAME4 + v6. */
 #define FAMILIES(name) _Static_assert(name##6 == name##4 + 1, "the name of IPv6 follows IPv4's")
 FAMILIES(FENCE_OPTIONS);
 FAMILIES(FENCE_REPLY);

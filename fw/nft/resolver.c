@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who may speak to a fence's resolver: the fence. What anybody else on this machine asks it would
- * be written down as a question of the fence's, and learned from.
+/* Only the fence itself may speak to its resolver. A question from any other process on this
+ * machine would be recorded as the fence's, and its addresses learned.
  *
  *     chain out {
  *         ...
