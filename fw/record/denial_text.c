@@ -10,15 +10,15 @@
 #define PORT_HTTP  80
 #define PORT_HTTPS 443
 
-/* What line of the policy would let such a thing pass. */
+/* Which line of the policy would let such an attempt pass. */
 enum remedy {
-	REMEDY_NONE = 0, /* nothing that may be written */
+	REMEDY_NONE = 0, /* no line may allow it */
 	REMEDY_ENDPOINT, /* the endpoint itself */
-	REMEDY_ADDRESS,  /* not this payload under a name rule, but the address without looking */
+	REMEDY_ADDRESS,  /* the address, without inspection: the payload fits no name rule */
 	REMEDY_NAME,     /* the name that was asked for */
 	REMEDY_ECH,
 	REMEDY_REBIND,
-	REMEDY_INGRESS, /* the listener, in another list */
+	REMEDY_INGRESS, /* the listener, in the ingress list */
 };
 
 static const struct {
@@ -40,10 +40,12 @@ static const struct {
     [DENIED_NOT_HTTP] = {"not-http", "what was sent is not a proper HTTP request", REMEDY_ADDRESS},
     [DENIED_SILENCE] =
 	{"silence",
-	 "the first payload was not whole in time: in pieces over some 200 ms, or too many",
+	 "the first payload stayed incomplete: its pieces took over 200 ms, or were too many",
 	 REMEDY_ADDRESS},
-    [DENIED_TOO_LARGE] = {"too-large", "more was to be held than the limits allow", REMEDY_ADDRESS},
-    [DENIED_OVERLAP] = {"overlap", "segments contradict each other", REMEDY_ADDRESS},
+    [DENIED_TOO_LARGE] = {"too-large",
+			  "the connection exceeds the limits on held packets and bytes",
+			  REMEDY_ADDRESS},
+    [DENIED_OVERLAP] = {"overlap", "TCP segments differ where they overlap", REMEDY_ADDRESS},
     [DENIED_URGENT] = {"urgent", "TCP urgent data, which receivers read in different ways",
 		       REMEDY_ADDRESS},
     [DENIED_CHECKSUM] = {"checksum", "a wrong checksum", REMEDY_NONE},
@@ -55,7 +57,7 @@ static const struct {
     [DENIED_QUIC] = {"quic", "QUIC, which is refused so that TLS over TCP is used",
 		     REMEDY_ENDPOINT},
     [DENIED_MULTICAST] = {"multicast", "a multicast or broadcast address", REMEDY_ENDPOINT},
-    [DENIED_INBOUND] = {"inbound", "somebody outside connects to a listener inside",
+    [DENIED_INBOUND] = {"inbound", "a peer outside connects to a listener in the fence",
 			REMEDY_INGRESS},
     [DENIED_DNS_NAME] = {"dns-name", "no rule allows the name that was asked for", REMEDY_NAME},
     [DENIED_DNS_MALFORMED] = {"dns-malformed", "a malformed DNS message", REMEDY_NONE},
@@ -66,14 +68,12 @@ static const struct {
 			    REMEDY_NONE},
     [DENIED_DEVICE] = {"device", "an address of this machine, by a device that does not lead there",
 		       REMEDY_NONE},
-    [DENIED_SOURCE] = {"source", "it seems to come from an address that is none of this machine's",
-		       REMEDY_NONE},
+    [DENIED_SOURCE] = {"source", "a source address that is none of this machine's", REMEDY_NONE},
     [DENIED_STALE] = {"stale", "the beginning of the connection was not seen", REMEDY_NONE},
-    [DENIED_CUT] = {"cut",
-		    "a packet longer than the 65,531 bytes that the kernel shows of one (BIG TCP)",
+    [DENIED_CUT] = {"cut", "a packet longer than the 65,531 bytes that the kernel shows (BIG TCP)",
 		    REMEDY_NONE},
     [DENIED_SOCKET_TYPE] = {"socket-type",
-			    "a socket other than of TCP, UDP or ping, which no rule could judge",
+			    "a socket other than TCP, UDP or ping, which no rule could judge",
 			    REMEDY_NONE},
     [DENIED_SOCKET_ADDRESS] = {"socket-address",
 			       "a program in a fence may not name a link-local, multicast or "
@@ -172,10 +172,9 @@ const char *denial_reason(const struct denial *d, const struct policy *p, char *
 	return buf;
 }
 
-/* ---- the line that would help ------------------------------------------------------------------
- */
+/* ---- the line that would help ---------------------------------------------------------------- */
 
-/* Only what is a name, or was formatted by us, goes into a line that a person may paste. */
+/* A person may paste the line: only names and text that we formatted go into it. */
 static bool is_plain(const char *s)
 {
 	return *s && s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -198,7 +197,8 @@ static const char *line(const char *endpoint, char *buf, size_t bytes)
 	return buf;
 }
 
-/* tcp://NAME:443 was a guess of a packet without payload: a rule by name says more. */
+/* For a packet without payload the endpoint tcp://NAME:443 is a guess: a rule by name is
+ * narrower. */
 static const char *endpoint_line(const struct denial *d, char *buf, size_t bytes)
 {
 	struct name n;
@@ -231,7 +231,7 @@ static const char *address_line(const struct denial *d, char *buf, size_t bytes)
 	return address_text(d, text) ? line(text, buf, bytes) : NULL;
 }
 
-/* To a loopback address only processes of the host connect; elsewhere it is this peer. */
+/* Only the host's processes connect to a loopback address; elsewhere the line names this peer. */
 static const char *ingress_line(const struct denial *d, char *buf, size_t bytes)
 {
 	char text[ENDPOINT_STRLEN], peer[ADDR_STRLEN];
@@ -263,7 +263,7 @@ static bool address_in(const char *text, struct addr *ret)
 	return false;
 }
 
-/* The rule that allowed the name is to be widened, so it is named as it stands there. */
+/* The line widens the rule that allowed the name, and names it as written there. */
 static const char *rebind_line(const struct denial *d, const char *to, char *buf, size_t bytes)
 {
 	struct addr a;
