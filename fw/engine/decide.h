@@ -17,8 +17,7 @@ struct facts {
 	uint16_t port;     /* 0 where the protocol has none */
 	bool payload;      /* TCP: it carries bytes */
 	bool echo_request; /* ICMP */
-	bool
-	    stays; /* to an address of this machine, where the kernel can tell which socket gets it */
+	bool stays; /* to an address of this machine: the kernel can tell which socket gets it */
 };
 
 enum decided {

@@ -64,7 +64,7 @@ static int count(struct capture *c, const char *path, const char *name, off_t *r
 	if (n < 0)
 		return err_set(e, errno, "cannot read '%s/%s': %s", path, name, strerror(errno));
 	if (memcmp(&head, &file_head, (size_t)n) != 0)
-		return not_ours(path, name, "it is no capture of agentfw", e);
+		return not_ours(path, name, "it is not a capture of agentfw", e);
 	if ((size_t)n < sizeof(head))
 		return 0;
 	fd = dup(c->file.fd);

@@ -61,8 +61,7 @@ enum wire_result dns_query_parse(const void *bytes, size_t n, struct dns_query *
 struct dns_answer {
 	int rcode;
 	bool truncated; /* TC: ask again over TCP */
-	uint32_t
-	    ttl_s; /* the least of the chain and its records; if negative, of the SOA (0: none) */
+	uint32_t ttl_s; /* the least of the chain and its records, or of the SOA; 0: none */
 	size_t n_cnames;
 	struct name cnames[DNS_ANSWER_MAX_CHAIN]; /* the chain's targets, in order */
 	size_t n_addrs;                           /* A or AAAA records at the chain's end */

@@ -50,8 +50,7 @@ struct upstream {
 	size_t n, n_flying;
 	struct upstream_share *share;
 	struct budget *budget;
-	struct timer
-	    parked_timer; /* one for all parked questions, which are in the order of their time */
+	struct timer parked_timer; /* one for all parked questions, which are in order of time */
 };
 
 static void on_parked(struct timer *t);
