@@ -204,7 +204,7 @@ int main(int argc, char **argv)
 		else if (c == 'r' && descriptor(optarg, &o.ready_fd))
 			;
 		else if (c == 'r')
-			return wrong("--ready-fd: '%s' is not a descriptor's number", optarg);
+			return wrong("--ready-fd: '%s' is no number of a descriptor", optarg);
 		else if (c == 'h')
 			return usage(stdout), 0;
 		else

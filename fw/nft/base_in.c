@@ -62,7 +62,7 @@ static void own_rules(struct batch *b)
 	nft_find_ct_mark(r, MAP_OWN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN_OWN);
-	batch_comment(b, r, "its connection has lost our mark: nobody knows whose it is");
+	batch_comment(b, r, "its connection has lost our mark: the fence is unknown");
 	x_counter_ref(r, COUNTER_STRAY);
 	x_verdict(r, NFT_GOTO, CHAIN_REJECT_ALL);
 	batch_rule(b, r);
@@ -100,7 +100,7 @@ static void verdict_rules(struct batch *b)
 	x_verdict(r, NFT_JUMP, CHAIN_IN_MARKED);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN_MARKED);
-	batch_comment(b, r, "a fence sent it, and somebody gets it: our mark ends here");
+	batch_comment(b, r, "a fence sent it, and it may come in: our mark is taken off");
 	nft_match_mark(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);
 	nft_set_mark(r, PKT_MARK_MASK, 0);
 	x_verdict(r, NF_ACCEPT, NULL);

@@ -147,7 +147,7 @@ static void begins_anew(struct batch *b, const struct nft_fence *f, const char *
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
-	batch_comment(b, r, "it begins anew, on the mark of one that was reset");
+	batch_comment(b, r, "it begins anew, with the mark of one that was reset");
 	nft_match_l4(r, IPPROTO_TCP);
 	nft_match_opens(r, true);
 	nft_ask(b, r, f, PKT_ASK);
@@ -161,7 +161,7 @@ static void own_flow(struct batch *b, const struct nft_fence *f, const char *cha
 
 	if (state != CT_TURNED) {
 		r = batch_rule_new(b, chain);
-		batch_comment(b, r, "a connection of the fence's has it, and answers");
+		batch_comment(b, r, "a connection of the fence answers");
 		nft_match_flow(r, f, state, true);
 		nft_match_l4(r, IPPROTO_TCP);
 		nft_match_reply(r, true);
@@ -171,7 +171,7 @@ static void own_flow(struct batch *b, const struct nft_fence *f, const char *cha
 		batch_rule(b, r);
 	}
 	r = batch_rule_new(b, chain);
-	batch_comment(b, r, "only the fence itself may get it: looked at when it comes in");
+	batch_comment(b, r, "only the fence itself may get it: checked when it comes in");
 	nft_match_flow(r, f, state, true);
 	nft_set_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
 	x_verdict(r, NF_ACCEPT, NULL);
@@ -203,7 +203,7 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 		batch_rule(b, r);
 	}
 	r = batch_rule_new(b, chain.s);
-	batch_comment(b, r, "refused before: the sender did not take our reset for the end");
+	batch_comment(b, r, "refused before: the sender ignored our reset");
 	nft_match_state(r, f, CT_REFUSED, false);
 	nft_ask(b, r, f, PKT_ASK_AGAIN);
 	own_flow(b, f, chain.s, CT_OWN);

@@ -135,7 +135,7 @@ static void reply_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	const struct nft_name chain = nft_chain(FENCE_REPLY4 + v6, f->id);
 	struct nftnl_rule *r = batch_rule_new(b, chain.s);
 
-	batch_comment(b, r, "it may have begun with whoever had the port before");
+	batch_comment(b, r, "it may have begun with another socket that had the port before");
 	nft_match_l4(r, IPPROTO_UDP);
 	nft_match_ct_unmarked(r);
 	x_verdict(r, NFT_RETURN, NULL);
@@ -223,7 +223,7 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain.s);
-	batch_comment(b, r, "what is there is not the engine's");
+	batch_comment(b, r, "a mark here is not the engine's");
 	nft_set_mark(r, PKT_MARK_MASK, 0);
 	batch_rule(b, r);
 	for (unsigned local = 0; ingress && local < 2; local++) {

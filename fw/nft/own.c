@@ -99,7 +99,7 @@ static void own_streams(struct batch *b, const struct nft_fence *f, const char *
 	nft_match_state(r, f, CT_VERIFIED, true);
 	own_accept(b, r);
 	r = batch_rule_new(b, chain);
-	batch_comment(b, r, "to who began the connection");
+	batch_comment(b, r, "to the end that began the connection");
 	nft_match_syn(r, false);
 	nft_match_state_not(r, f, CT_TURNED, true);
 	match_own(r, f);
@@ -113,7 +113,7 @@ static void own_streams(struct batch *b, const struct nft_fence *f, const char *
 	own_accept(b, r);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		r = batch_rule_new(b, chain);
-		batch_comment(b, r, "perhaps a listener has it: the engine looks from here on");
+		batch_comment(b, r, "a listener may have it: the engine checks from here on");
 		nft_match_syn(r, false);
 		nft_match_state(r, f, CT_OWN, true);
 		match_own(r, f);
@@ -139,7 +139,7 @@ static void own_empty(struct batch *b, const struct nft_fence *f, const char *ch
 		nft_pass_no_payload(b, r, v6);
 	}
 	r = batch_rule_new(b, chain);
-	batch_comment(b, r, "a socket of somebody else's, or a payload that the engine looks at");
+	batch_comment(b, r, "a socket outside the fence, or a payload that the engine checks");
 	nft_match_syn(r, false);
 	nft_match_socket(r);
 	own_ask(b, r, f);
@@ -165,6 +165,8 @@ void nft_own(struct batch *b, const struct nft_fence *f)
 	own_accept(b, r);
 	own_empty(b, f, chain.s);
 	r = batch_rule_new(b, chain.s);
-	batch_comment(b, r, "somebody else gets it; that it was looked at twice stays in the mark");
+	batch_comment(b, r,
+		      "a socket outside the fence gets it; the mark keeps whether the engine has "
+		      "seen it before");
 	own_ask(b, r, f);
 }

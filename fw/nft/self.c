@@ -94,7 +94,7 @@ static void staying_rules(struct batch *b)
 	batch_rule(b, r);
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
 		r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
-		batch_comment(b, r, "the same by a verdict; somebody's answer has PKT_PASS");
+		batch_comment(b, r, "the same by a verdict; an answer to a peer has PKT_PASS");
 		nft_match_mark_not(r, PKT_ASK_MASK, PKT_PASS);
 		nft_match_ct_mark(r, CT_STATE_MASK, own[i] | CT_LOCAL);
 		nft_match_oif_lo(r, true);
@@ -103,7 +103,7 @@ static void staying_rules(struct batch *b)
 		batch_rule(b, r);
 	}
 	r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
-	batch_comment(b, r, "it stays: whoever gets it sees that a fence sent it");
+	batch_comment(b, r, "it stays: the mark tells the receiver's rules that a fence sent it");
 	nft_match_way(r, true);
 	nft_match_oif_lo(r, true);
 	nft_set_mark(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);

@@ -243,7 +243,8 @@ static int next_epoch(struct pfence *f, struct err *e)
 	int r = epoch_next(dir, &f->epoch, &lost, e);
 
 	if (r == 0 && lost)
-		log_warn("%s/epoch held no epoch; epochs go on at a random number", dir);
+		log_warn("%s/epoch did not hold the last number; numbers go on at a random place",
+			 dir);
 	return r;
 }
 

@@ -225,7 +225,8 @@ static void end_what_was_left(struct parent *p)
 
 	left_end(&left);
 	if (epoch_is_lost(p->run_dir))
-		log_warn("%s/epoch holds no epoch; epochs go on at a random number", p->run_dir);
+		log_warn("%s/epoch does not hold the last number; numbers go on at a random place",
+			 p->run_dir);
 }
 
 static int setup_cgroup(struct parent *p, struct err *e)
