@@ -8,10 +8,9 @@
 
 #include "fw/engine/hash.h"
 
-#define BUCKETS_MIN 64 /* doubled as flows come: there may be a thousand fences */
-#define BUCKETS_A_FLOW                                                                             \
-	4 /* a new flow mostly finds an empty bucket, and touches no other flow's memory */
-#define ROOM_MIN 512 /* most requests fit */
+#define BUCKETS_MIN    64  /* doubled as flows come: there may be a thousand fences */
+#define BUCKETS_A_FLOW 4   /* a new flow mostly finds an empty bucket: no other memory is touched */
+#define ROOM_MIN       512 /* most requests fit */
 
 struct flows {
 	struct loop *loop;

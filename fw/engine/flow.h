@@ -23,8 +23,7 @@
 #define FLOW_BYTES_MAX 98304 /* unread bytes: one segment of 64 KB and a request head */
 #define FLOW_LATER_MAX 8     /* segments ahead of their turn */
 #define FLOWS_MAX      32768 /* per fence; the longest idle goes first */
-#define FLOWS_OVER_MAX                                                                             \
-	2048 /* of these, with a final verdict; some tenths of a second at the highest rate */
+#define FLOWS_OVER_MAX 2048  /* of these, with a verdict; tenths of a second at the highest rate */
 /* A segment belongs to a verified flow's connection when its bytes are this near: sent again, or
  * ahead of its turn. */
 #define FLOW_BEHIND_MAX (64 << 20)

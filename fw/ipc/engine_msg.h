@@ -52,10 +52,9 @@
 #define PKT_STAYS        0x01000000u /* to an address of this machine, by the loopback device */
 #define PKT_JUDGED_MASK  (PKT_ASK_MASK | PKT_VERDICT_MASK) /* all but PKT_STAYS */
 
-#define PKT_ASK       0x10000000u /* the rules know nothing of its connection */
-#define PKT_ASK_FIRST 0x20000000u /* no payload of its connection has left since the SYN */
-#define PKT_ASK_AGAIN                                                                              \
-	0x30000000u /* its connection was judged before, and each payload is asked about */
+#define PKT_ASK         0x10000000u /* the rules know nothing of its connection */
+#define PKT_ASK_FIRST   0x20000000u /* no payload of its connection has left since the SYN */
+#define PKT_ASK_AGAIN   0x30000000u /* its connection was judged, and each payload is a question */
 #define PKT_ASK_FOREIGN 0x40000000u /* its source is no address of this machine */
 /* Only this fence itself may get it. In the queue: a socket outside the fence would. */
 #define PKT_ASK_OWN    0x50000000u

@@ -50,8 +50,8 @@ struct nft_fence {
 int nft_new(struct nft **ret, struct err *e);
 void nft_free(struct nft *n); /* the table stays in the kernel */
 
-/* Puts up the table anew, in one transaction with taking an old one away. above_id: the directory
- * of the fences' cgroups. Sockets of a cgroup in it that is no fence reach nothing: those that an
+/* Installs a new table, and removes an old one in the same transaction. above_id: the directory of
+ * the fences' cgroups. Sockets of a cgroup in it that is no fence reach nothing: those that an
  * earlier daemon left, and those that outlive their fence because they were passed to another
  * process or have unacknowledged data. */
 int nft_install(struct nft *n, uint64_t above_id, struct err *e);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Rules rely on it that loopback addresses lead back to this machine: a fence's resolver has one.
- * But a socket can name the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF,
- * IP_PKTINFO). Then packets to a loopback address leave by that device, and the next router sees
- * what they carry.
+/* Rules rely on loopback addresses leading back to this machine: a fence's resolver has one. But a
+ * socket can name the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO).
+ * Then packets to a loopback address leave by that device, and the next router sees what they
+ * carry.
  *
  * The engine is asked about such packets on the way out: in out_N and out6_N about loopback
  * addresses, in unmarked4_N, to_learned4_N and those of IPv6 about any address of this machine.
