@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Is an address one of this host's own? The kernel's routing table knows, as it is now. */
+/* Is an address this host's own? By the kernel's routing table; false if it does not answer. */
 #ifndef AGENTFW_ROUTE_H
 #define AGENTFW_ROUTE_H
 

@@ -10,7 +10,8 @@
 
 #include "fw/nft/expr.h"
 
-/* A NULL rule (out of memory) takes no expressions; batch_rule and the failed flag end it. */
+/* A NULL rule (out of memory) takes no expressions: batch_rule_new has set the batch's failed
+ * flag. */
 static struct nftnl_expr *expr(struct nftnl_rule *r, const char *name)
 {
 	struct nftnl_expr *e = r ? nftnl_expr_alloc(name) : NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The control socket: who may speak, and what is said. */
+/* The control socket: who may use it, and its messages. */
 #include "fw/parent/control.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ struct client {
 	struct parent *parent;
 	struct watch watch;
 	struct pfence *fence;
-	struct log_dir *log; /* where it tells of files */
+	struct log_dir *log; /* where its refused files are recorded */
 	struct err file_error;
 };
 
@@ -109,7 +109,7 @@ void client_summary(struct client *c, const struct ctl_summary *s)
 
 /* ---- status -------------------------------------------------------------- */
 
-/* Words of a command may be the agent's, who calls tools, and JSON takes UTF-8 only. */
+/* A command's words may be the agent's, which calls tools, and JSON takes UTF-8 only. */
 static json_t *text(const char *s)
 {
 	json_t *o = json_string(s);
@@ -135,7 +135,7 @@ static json_t *fence_json(struct pfence *f)
 	    "would_deny", (json_int_t)f->would_deny, "lost", (json_int_t)pfence_lost(f));
 }
 
-/* to: a memfd, which takes it at once however many fences there are. */
+/* to: a memfd, so that the reply has room for any number of fences. */
 static void on_status(struct client *c, int to)
 {
 	struct parent *p = c->parent;
@@ -273,7 +273,7 @@ static void on_client(struct watch *w, uint32_t events)
 		client_free(c);
 }
 
-/* Root outside every fence, nobody else: what is inside must not ask for a fence to its taste. */
+/* Only root outside every fence: a process inside must not get itself a wider fence. */
 static bool may_speak(int fd)
 {
 	struct ucred cred;

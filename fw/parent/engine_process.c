@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The engine as a process: started by fork and re-exec with its descriptors and nothing else,
- * watched, and started again when it dies. Meanwhile its queues have no listener and the kernel
- * drops. */
+ * watched, and restarted when it dies. Meanwhile its queues have no listener, and the kernel drops
+ * their packets. */
 #include "fw/parent/engine_process.h"
 
 #include <errno.h>
@@ -26,20 +26,20 @@
 
 #define SOCKET_BYTES   (8 << 20)
 #define QUEUE_BYTES    (32 << 20)
-#define QUICK_DEATH_MS 1000 /* an engine that lived no longer is not started again at once */
-#define SLOWEST_MS     8000 /* and seldom, when that goes on */
+#define QUICK_DEATH_MS 1000 /* an engine that died this early is not restarted at once */
+#define SLOWEST_MS     8000 /* the longest pause, when that goes on */
 #define READY_MS       10000
 #define START_TRIES    3
-#define PATIENCE_MS    18000 /* of a fence that the engine does not answer about */
-#define SILENT_TICKS   15    /* seconds in which it was asked for its counts */
+#define PATIENCE_MS    18000 /* for a fence that the engine does not answer about */
+#define SILENT_TICKS   15    /* seconds; it is asked for its counts in each */
 #define SILENT_TEXT    "15 seconds"
 
-/* Its end is noticed at its socket; then a new one is started, and told of every fence. */
+/* Its socket tells its end; then a new one is started, and told of every fence. */
 static void engine_kill(struct parent *p, const char *why)
 {
 	if (p->engine_pid <= 0)
 		return;
-	log_error("%s; it is started anew", why);
+	log_error("%s; it is restarted", why);
 	kill(p->engine_pid, SIGKILL);
 }
 
@@ -51,9 +51,10 @@ void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds
 	memcpy(&type, msg, sizeof(type));
 	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
 		return;
-	/* What fences begin and end with must not be lost: somebody waits for the answer. */
+	/* The messages that begin and end a fence must not be lost: a client waits for the
+	 * answer. */
 	if (type == EM_FENCE_ADD || type == EM_FENCE_DEL)
-		engine_kill(p, "the engine does not take what it is told");
+		engine_kill(p, "the engine takes no messages");
 	else if (type != EM_GO && type != EM_STATS_ASK)
 		log_warn("a message to the engine was lost: %s", strerror(-r));
 }
@@ -124,14 +125,15 @@ static void on_learn(struct parent *p, const struct em_learn *m)
 			return;
 	if (nft_learn(p->nft, f->id, m->entry, m->n) == 0)
 		return;
-	/* One that is not there to be taken out must not keep the others in. */
+	/* One by one: an entry that cannot be removed, because it is gone, must not make the others
+	 * fail. */
 	for (uint32_t i = 0; i < m->n; i++) {
 		r = nft_learn(p->nft, f->id, &m->entry[i], 1);
-		if (r < 0 && m->entry[i].add) /* costs trips to the engine, no more */
-			log_warn("fence %s: an address could not be put into the kernel: %s",
-				 f->name, strerror(-r));
+		if (r < 0 && m->entry[i].add) /* only costs the way to the engine */
+			log_warn("fence %s: cannot add an address to the kernel's set: %s", f->name,
+				 strerror(-r));
 		else if (r < 0 && r != -ENOENT)
-			log_error("fence %s: an address could not be taken out of the kernel: %s",
+			log_error("fence %s: cannot remove an address from the kernel's set: %s",
 				  f->name, strerror(-r));
 	}
 }
@@ -173,7 +175,7 @@ static void on_message(struct parent *p, const union em *m)
 		break;
 	case EM_STATS:
 		if (m->stats.last)
-			denials_drain(p); /* what it told before */
+			denials_drain(p); /* its earlier refusals first */
 		pfence_stats(p, &m->stats);
 		break;
 	case EM_FENCE_ADD:
@@ -191,8 +193,8 @@ void engine_close_queues(struct parent *p)
 		close(p->closing[--p->n_closing]);
 }
 
-/* The first close waits, some milliseconds, for what nf_tables has to clean up after our last
- * transaction; the others find it done. */
+/* The first close waits some milliseconds while nf_tables cleans up after our last transaction;
+ * further closes do not. */
 static void close_later(struct parent *p, int fd)
 {
 	if (p->n_closing == ARRAY_SIZE(p->closing))
@@ -240,8 +242,8 @@ int engine_queue_socket(void)
 		return r;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	/* Losses are counted by the kernel per queue and told in the log; an error would not help.
-	 */
+	/* The kernel counts losses per queue, and pfence_tick records them; an error would not
+	 * help. */
 	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
 	return fd;
 }
@@ -256,7 +258,8 @@ static _Noreturn void cannot_exec(int control, const char *what)
 	_exit(1);
 }
 
-/* The child: descriptors to their places, everything else closed, our own program again. */
+/* In the child: moves the descriptors to their places, closes all others, and executes our program
+ * again. */
 static _Noreturn void exec_engine(const int *fds, size_t n)
 {
 	int up[8];
@@ -265,11 +268,11 @@ static _Noreturn void exec_engine(const int *fds, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		up[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
 		if (up[i] < 0)
-			cannot_exec(fds[0], "have its descriptors");
+			cannot_exec(fds[0], "place its descriptors");
 	}
 	for (size_t i = 0; i < n; i++)
 		if (dup2(up[i], ENGINE_FD_CONTROL + (int)i) < 0)
-			cannot_exec(up[0], "have its descriptors");
+			cannot_exec(up[0], "place its descriptors");
 	close_range(ENGINE_FD_FIRST_FREE, ~0U, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -308,7 +311,7 @@ static int engine_start(struct parent *p, struct err *e)
 	return r < 0 ? err_set(e, -r, "cannot watch the engine: %s", strerror(-r)) : 0;
 }
 
-/* Takes what is left of it; returns how it ended. */
+/* Ends and waits for the process; returns its exit status. */
 static int reap(struct parent *p)
 {
 	int status = 0;
@@ -322,7 +325,7 @@ static int reap(struct parent *p)
 	return status;
 }
 
-/* Why: in its own words, else by how it ended. */
+/* Why it ended: by its own message, or else by its exit status. */
 static void say_how(struct parent *p, int status)
 {
 	p->engine_said = p->engine_heard;
@@ -362,7 +365,7 @@ static void hear_first(struct parent *p, uint64_t until_ms)
 	}
 }
 
-/* One that cannot start says so at once; a death of another kind may have been an accident. */
+/* Several tries: an engine may have been killed by accident. */
 int engine_begin(struct parent *p, struct err *e)
 {
 	uint64_t until = clock_mono_ms() + READY_MS;
@@ -414,7 +417,7 @@ static void start_again(struct parent *p, uint64_t in_ms)
 	timer_set(p->loop, &p->engine_restart, loop_now_ms(p->loop) + in_ms);
 }
 
-/* How long to wait before the next: longer each time, as long as none lives. */
+/* The pause before the next engine: longer with each early death in a row. */
 static uint64_t pause_ms(const struct parent *p)
 {
 	uint64_t ms = QUICK_DEATH_MS;
@@ -424,7 +427,7 @@ static uint64_t pause_ms(const struct parent *p)
 	return p->engine_failures ? ms : 0;
 }
 
-/* What every fence has of it: in the record, once for each engine that was at work. */
+/* The fences' part: an event for each engine that was ready, and an end to waits for the engine. */
 static void tell_fences(struct parent *p, bool was_ready)
 {
 	struct pfence *next;
@@ -456,7 +459,7 @@ void engine_died(struct parent *p)
 	p->engine_restarts++;
 	p->engine_failures = quick ? p->engine_failures + 1 : 0;
 	if (!quick || p->engine_failures == 1 || strcmp(before.msg, p->engine_said.msg) != 0)
-		log_error("%s; traffic that is not verified is dropped until it is back",
+		log_error("%s; unverified traffic is dropped until the engine is back",
 			  p->engine_said.msg);
 	tell_fences(p, was_ready);
 	if (!p->going)

@@ -14,9 +14,9 @@
 #include "policy/base/cleanup.h"
 
 #define PORT_TRIES 64
-/* The kernel doubles what it is told. Questions wait in the UDP sockets: each takes 768 bytes, and
- * a program may well ask for some thousand names at once. A TCP connection inherits its listener's
- * buffers, and a fence may have hundreds: a question and a few answers. */
+/* The kernel doubles these sizes. Each question that waits in a UDP socket takes 768 bytes, and a
+ * program may ask for thousands of names at once. A TCP connection inherits its listener's buffers,
+ * and a fence may have hundreds of connections: room for a question and a few answers. */
 #define UDP_RCVBUF      (4 << 20)
 #define UDP_SNDBUF      (256 << 10)
 #define TCP_RCVBUF      (8 << 10)
@@ -64,7 +64,7 @@ bool host_cgroup_populated(int dir_fd)
 	char buf[256] = "";
 
 	if (fd < 0)
-		return errno != ENOENT && errno != ENODEV; /* gone; or it cannot be told */
+		return errno != ENOENT && errno != ENODEV; /* gone, or unknown */
 	if (read(fd, buf, sizeof(buf) - 1) < 0)
 		return errno != ENODEV;
 	return strstr(buf, "populated 1") != NULL;
@@ -134,7 +134,7 @@ void host_dns_sockets_close(struct dns_sockets *s)
 	}
 }
 
-/* All four on the port that the first one got; -EADDRINUSE: somebody has one of them. */
+/* All four on the port that the first one got; -EADDRINUSE: another process has that port. */
 static int dns_sockets_once(struct dns_sockets *s)
 {
 	struct sockaddr_storage ss;
@@ -223,7 +223,7 @@ bool host_tcp_orphans(void)
 	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "TCP: inuse %*u orphan %u", &n) == 1)
 			return n > 0;
-	return true; /* for all we know */
+	return true; /* unknown */
 }
 
 static int by_number(const void *x, const void *y)
@@ -233,7 +233,7 @@ static int by_number(const void *x, const void *y)
 	return (a->number > b->number) - (a->number < b->number);
 }
 
-/* The kernel has no other way to tell, and tells of all of them. */
+/* The only place where the kernel tells this, and it lists all queues. */
 size_t host_queues(struct host_queue **ret)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/net/netfilter/nfnetlink_queue", "re");
