@@ -297,8 +297,13 @@ static bool is_local(void *arg, const struct addr *a)
 	struct local_known *k = &e->local[hash_bytes(hash_key(), a->b, sizeof(a->b)) % LOCAL_CACHE];
 	uint64_t now = loop_now_ms(e->loop);
 
-	if (k->until_ms <= now || !addr_equal(&k->addr, a))
-		*k = (struct local_known){*a, route_is_local(ENGINE_FD_ROUTE, a), now + LOCAL_MS};
+	if (k->until_ms <= now || !addr_equal(&k->addr, a)) {
+		int r = route_is_local(ENGINE_FD_ROUTE, a);
+
+		if (r < 0) /* it may be: what may lead here is not learned */
+			return true;
+		*k = (struct local_known){*a, r == 1, now + LOCAL_MS};
+	}
 	return k->local;
 }
 

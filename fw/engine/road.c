@@ -18,7 +18,7 @@ static bool is_here(const struct addr *a)
 {
 	static const struct addr usual[] = {{4, {127, 0, 0, 1}}, {6, {[15] = 1}}};
 
-	return addr_equal(a, &usual[a->family == 6]) || route_is_local(ENGINE_FD_ROUTE, a);
+	return addr_equal(a, &usual[a->family == 6]) || route_is_local(ENGINE_FD_ROUTE, a) == 1;
 }
 
 static void gather(struct passage *w)

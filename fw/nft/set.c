@@ -133,8 +133,11 @@ void batch_elem(struct nftnl_set *s, const struct set_key *key, const struct set
 {
 	struct nftnl_set_elem *e = s ? nftnl_set_elem_alloc() : NULL;
 
-	if (!e)
+	if (!e) {
+		if (s) /* without its name the kernel refuses it, and the whole batch */
+			nftnl_set_unset(s, NFTNL_SET_NAME);
 		return;
+	}
 	nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key->b, key->n);
 	if (key_end)
 		nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY_END, key_end->b, key_end->n);
