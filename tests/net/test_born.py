@@ -16,7 +16,7 @@ from namespaces import namespaces
 NAME = "api.allowed.test"
 POLICY = L.policy(NAME)
 SECRET = "s3cret-of-the-caller"
-LIMITS = "-c unlimited -v 3000000 -d 2000000 -s 1024 -t 100 -f 1 -n 40 -l 64 -i 100 -q 4096"
+LIMITS = "-c unlimited -v 3000000 -d 2000000 -s 1024 -t 100 -f 1 -n 16 -l 64 -i 100 -q 4096"
 PIPE = 1 << (signal.SIGPIPE - 1)
 SYS_RESOURCE = 24
 FLOOD = 3000
