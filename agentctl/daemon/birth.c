@@ -26,12 +26,7 @@
 #include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
 
-#define SAYS "agentfwd: "
-/* What the daemon needs of an environment. AGENTFW_HOLE: see fw/ipc/holes.h. */
-#define ENVIRONMENT                                                                                \
-	{                                                                                          \
-		"AGENTFW_RUN_DIR", "AGENTFW_HOLE"                                                  \
-	}
+#define SAYS          "agentfwd: "
 #define OOM_LIVES     "-900" /* what runs in fences goes first */
 #define TIMER_NS      50000  /* the kernel's default */
 #define CGROUP_TRIES  1000
@@ -267,6 +262,8 @@ static void take_descriptors(int ready, int said)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	if (null < 0) /* as good as any other that is nobody's */
+		null = said;
 	null = fcntl(null, F_DUPFD_CLOEXEC, 4);
 	ready = fcntl(ready, F_DUPFD_CLOEXEC, 4);
 	said = fcntl(said, F_DUPFD_CLOEXEC, 4);
@@ -279,7 +276,12 @@ static void take_descriptors(int ready, int said)
 
 static void exec_daemon(const char *program)
 {
-	static const char *const names[] = ENVIRONMENT;
+	static const char *const names[] = {
+	    "AGENTFW_RUN_DIR",
+#ifdef AGENTFW_HOLES
+	    "AGENTFW_HOLE",
+#endif
+	};
 	char text[ARRAY_SIZE(names)][PATH_MAX], *env[ARRAY_SIZE(names) + 1] = {0};
 	size_t n = 0;
 

@@ -257,8 +257,21 @@ static void tell_lines(const char *said, size_t bytes)
 	}
 }
 
-/* Its last words: what was wrong, and a line with a hint. */
-static int pass_on(char *said, struct err *e)
+/* Of one that said nothing. */
+static int silent_end(bool in_time, int status, struct err *e)
+{
+	if (!in_time) {
+		err_set(e, ETIMEDOUT,
+			"agentfwd did not start: it said nothing within thirty seconds");
+		return err_hint(e, "it was ended; what this machine lacks says: agentctl doctor");
+	}
+	return err_set(e, EIO, "agentfwd did not start: it ended with %s %d and without a word",
+		       WIFSIGNALED(status) ? "signal" : "status",
+		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* Its last words: what was wrong, and a line with a hint. false: it had none. */
+static bool pass_on(char *said, struct err *e)
 {
 	static const char hints[] = DAEMON_SAYS "hint: ";
 	char *last = NULL, *hint = NULL;
@@ -270,11 +283,8 @@ static int pass_on(char *said, struct err *e)
 			last = line;
 			hint = NULL;
 		}
-	if (!last) {
-		err_set(e, ETIMEDOUT,
-			"agentfwd did not start: it said nothing within thirty seconds");
-		return err_hint(e, "it was ended; what this machine lacks says: agentctl doctor");
-	}
+	if (!last)
+		return false;
 	tell_lines(said, (size_t)(last - said));
 	last[strcspn(last, "\n")] = '\0';
 	if (strncmp(last, DAEMON_SAYS, strlen(DAEMON_SAYS)) == 0)
@@ -285,7 +295,7 @@ static int pass_on(char *said, struct err *e)
 		hint[strcspn(hint, "\n")] = '\0';
 		err_hint(e, "%s", hint);
 	}
-	return -EIO;
+	return true;
 }
 
 /* What it has said so far; of much the last. */
@@ -352,7 +362,7 @@ static int start_daemon(struct patience *p, struct err *e)
 		return 0; /* somebody else's start was quicker: it is there now */
 	if (r > 0)
 		hear(words, said, sizeof(said));
-	return pass_on(said, e);
+	return pass_on(said, e) ? -EIO : silent_end(r > 0, status, e);
 }
 
 int client_connect(bool start, struct patience *p, struct err *e)
