@@ -33,6 +33,9 @@
 #define PATIENCE_MS    18000 /* for a fence that the engine does not answer about */
 #define SILENT_TICKS   15    /* seconds; it is asked for its counts in each */
 #define SILENT_TEXT    "15 seconds"
+/* Of its messages, until others are served: clients, signals, the ring. */
+#define TURN_MS       5
+#define TURN_MESSAGES 64
 
 /* Its socket tells its end; then a new one is started, and told of every fence. */
 static void engine_kill(struct parent *p, const char *why)
@@ -102,8 +105,7 @@ static void on_want_socket(struct parent *p, const struct em_socket *m)
 	struct pfence *f = pfence_find(p, m->fence);
 	int fd = -EINVAL;
 
-	if (f && m->server < f->n_servers &&
-	    (m->socket_type == SOCK_DGRAM || m->socket_type == SOCK_STREAM))
+	if (f && m->server < f->n_servers)
 		fd = host_connect(&f->servers[m->server], m->socket_type);
 	reply.type = EM_SOCKET;
 	reply.error = fd < 0 ? fd : 0;
@@ -117,12 +119,8 @@ static void on_learn(struct parent *p, const struct em_learn *m)
 	struct pfence *f = pfence_find(p, m->fence);
 	int r;
 
-	if (!f || f->state != PFENCE_LIVE || m->n > LEARN_MAX)
+	if (!f || f->state != PFENCE_LIVE)
 		return;
-	for (uint32_t i = 0; i < m->n; i++)
-		if ((m->entry[i].addr.family != 4 && m->entry[i].addr.family != 6) ||
-		    m->entry[i].set > LEARN_OPEN)
-			return;
 	if (nft_learn(p->nft, f->id, m->entry, m->n) == 0)
 		return;
 	/* One by one: an entry that cannot be removed, because it is gone, must not make the others
@@ -155,8 +153,16 @@ static void on_ready(struct parent *p)
 	p->engine_ready = true;
 }
 
-static void on_message(struct parent *p, const union em *m)
+/* r: of em_recv, no end and no error of the socket. NULL, or what the engine did. */
+static const char *on_message(struct parent *p, const union em *m, int r, size_t fences)
 {
+	const char *wrong = "said what has a wrong length";
+
+	if (r > 0)
+		wrong =
+		    engine_words_wrong(&p->engine_words, m, clock_mono_ms(), fences, p->last_fence);
+	if (wrong)
+		return wrong;
 	switch ((enum em_type)m->type) {
 	case EM_READY:
 		on_ready(p);
@@ -185,6 +191,7 @@ static void on_message(struct parent *p, const union em *m)
 	case EM_STATS_ASK:
 		break;
 	}
+	return NULL;
 }
 
 void engine_close_queues(struct parent *p)
@@ -202,28 +209,43 @@ static void close_later(struct parent *p, int fd)
 	p->closing[p->n_closing++] = fd;
 }
 
+/* It is ended as one that has crashed. */
+static void engine_wrong(struct parent *p, const char *what)
+{
+	err_set(&p->engine_heard, EPROTO, "the engine %s", what);
+	engine_died(p);
+}
+
+/* What it has left to say after a turn is still there in the next. */
 static void on_engine(struct watch *w, uint32_t events)
 {
 	struct parent *p = w->arg;
+	uint64_t end = clock_mono_ms() + TURN_MS;
+	size_t fences = 0;
 
-	for (;;) {
+	for (const struct pfence *f = p->fences; f; f = f->next)
+		fences++;
+	for (unsigned i = 0; i < TURN_MESSAGES && clock_mono_ms() <= end; i++) {
 		int fds[EM_FDS_MAX];
+		const char *wrong;
 		size_t n_fds;
 		union em m;
 		int r = em_recv(w->fd, &m, fds, &n_fds);
 
-		for (size_t i = 0; i < n_fds; i++)
-			close_later(p, fds[i]);
-		if (r > 0) {
-			p->engine_silent = 0;
-			on_message(p, &m);
-			if (!w->active)
-				return;
-		} else if (r != -EINTR && r != -EBADMSG) {
+		for (size_t k = 0; k < n_fds; k++)
+			close_later(p, fds[k]);
+		if (r == -EINTR)
+			continue;
+		if (r <= 0 && r != -EBADMSG) {
 			if (r != -EAGAIN)
 				engine_died(p);
 			return;
 		}
+		p->engine_silent = 0;
+		if ((wrong = on_message(p, &m, r, fences)))
+			engine_wrong(p, wrong);
+		if (wrong || !w->active)
+			return;
 	}
 }
 
@@ -306,6 +328,7 @@ static int engine_start(struct parent *p, struct err *e)
 	p->engine = (struct watch){.fd = pair[0], .fn = on_engine, .arg = p};
 	p->engine_started_ms = clock_mono_ms();
 	p->engine_silent = 0;
+	p->engine_words = (struct engine_words){0};
 	p->engine_ready = false;
 	r = loop_add(p->loop, &p->engine, EPOLLIN);
 	return r < 0 ? err_set(e, -r, "cannot watch the engine: %s", strerror(-r)) : 0;
@@ -343,8 +366,10 @@ static void hear_first(struct parent *p, uint64_t until_ms)
 {
 	while (!p->engine_ready && !p->engine_heard.code) {
 		uint64_t now = clock_mono_ms();
-		struct pollfd pfd = {.fd = p->engine.fd, .events = POLLIN};
+		struct pollfd pfd[2] = {{.fd = p->engine.fd, .events = POLLIN},
+					{.fd = p->signals.fd, .events = POLLIN}};
 		int fds[EM_FDS_MAX], r;
+		const char *wrong;
 		size_t n_fds;
 		union em m;
 
@@ -353,15 +378,21 @@ static void hear_first(struct parent *p, uint64_t until_ms)
 				"the engine was not ready within %d seconds", READY_MS / 1000);
 			return;
 		}
-		if (poll(&pfd, 1, (int)(until_ms - now)) <= 0)
+		if (poll(pfd, 2, (int)(until_ms - now)) <= 0)
 			continue;
+		if (pfd[1].revents) {
+			err_set(&p->engine_heard, EINTR, "agentfwd was told to end");
+			return;
+		}
 		r = em_recv(p->engine.fd, &m, fds, &n_fds);
 		for (size_t i = 0; i < n_fds; i++)
 			close(fds[i]);
-		if (r > 0)
-			on_message(p, &m);
-		else if (r != -EAGAIN && r != -EINTR && r != -EBADMSG)
+		if (r == -EAGAIN || r == -EINTR)
+			continue;
+		if (r <= 0 && r != -EBADMSG)
 			return;
+		if ((wrong = on_message(p, &m, r, 0)))
+			err_set(&p->engine_heard, EPROTO, "the engine %s", wrong);
 	}
 }
 
@@ -380,6 +411,8 @@ int engine_begin(struct parent *p, struct err *e)
 		if (p->engine_ready)
 			return 0;
 		say_how(p, reap(p));
+		if (p->engine_said.code == EINTR)
+			break;
 	}
 	*e = p->engine_said;
 	return -e->code;

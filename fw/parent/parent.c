@@ -355,6 +355,7 @@ static void teardown(struct parent *p)
 		kill(p->engine_pid, SIGKILL);
 		waitpid(p->engine_pid, NULL, 0);
 	}
+	host_cgroup_leave(p->cgroup_root);
 }
 
 int parent_run(const struct parent_options *o, struct err *e)

@@ -14,6 +14,7 @@
 #include "fw/ipc/ring.h"
 #include "fw/ipc/sockdiag.h"
 #include "fw/nft/nft.h"
+#include "fw/parent/engine_words.h"
 #include "policy/base/err.h"
 
 struct parent_options {
@@ -58,6 +59,7 @@ struct parent {
 	uint64_t engine_started_ms;
 	unsigned engine_restarts;
 	unsigned engine_silent; /* ticks since its last message */
+	struct engine_words engine_words;
 	bool engine_ready;
 	unsigned engine_failures; /* early deaths in a row */
 	struct err engine_heard;  /* the running one's own reason why it cannot start or go on */
