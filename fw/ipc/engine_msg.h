@@ -105,6 +105,10 @@ _Static_assert(MARK_IN(PKT_ALLOW_FLOW, PKT_VERDICT_MASK) &&
 /* With CT_LOCAL: like CT_DOUBT, to the end of the flow. The connection began against the direction
  * of an existing entry, so conntrack's replies are not the other end's answers. */
 #define CT_TURNED CT_ASKED
+/* With CT_LOCAL: CT_OWN, and a connection of the fence's has answered: the engine need not look. */
+#define CT_ANSWERED CT_REFUSED
+/* The four: to the fence itself or to nobody. No other state has both bits. */
+#define CT_TO_ITSELF (CT_LOCAL | CT_OWN)
 
 _Static_assert((CT_EPOCH_MASK ^ CT_STATE_MASK) == CT_MARK_MASK &&
 		   (CT_EPOCH_MASK & CT_STATE_MASK) == 0,
@@ -117,6 +121,9 @@ _Static_assert(CT_VERIFIED == 0 && MARK_IN(CT_LOCAL, CT_STATE_MASK) &&
 		   MARK_IN(CT_ASKED, CT_STATE_MASK & ~CT_LOCAL) &&
 		   MARK_IN(CT_OWN, CT_STATE_MASK & ~CT_LOCAL),
 	       "a state reaches out of its field, or into CT_LOCAL");
+_Static_assert((CT_TURNED & CT_OWN) && (CT_ANSWERED & CT_OWN) && (CT_DOUBT & CT_OWN) &&
+		   !(CT_FRESH & CT_OWN) && !(CT_INSPECT & CT_OWN) && !(CT_INBOUND & CT_OWN),
+	       "CT_TO_ITSELF tells these states from others");
 /* Where the host copies one mark to the other, the copy must not look like a judgement. */
 _Static_assert((CT_MARK_MASK & (PKT_VERDICT_MASK | PKT_STAYS)) == 0,
 	       "a connection's mark, copied to a packet, could look like a verdict");

@@ -12,10 +12,14 @@
  *             socket cgroupv2 level 2 vmap @fence_answered
  *         socket cgroupv2 level 2 vmap @fence_out
  *         socket cgroupv2 level 1 vmap @no_fence
+ *         oif "lo" ct direction original ct mark & $CT_MARK_MASK vmap @fence_own_others
  *         oif "lo" ip daddr . meta l4proto . th dport @resolvers4 goto reject_all
  *         oif "lo" ip6 daddr . meta l4proto . th dport @resolvers6 goto reject_all
  *         icmp type destination-unreachable @th,136,8 0x11 @th,224,16 0x35 drop
  *         icmpv6 type destination-unreachable @th,112,8 0x11 @th,384,16 0x35 drop
+ *     }
+ *     chain others_begin {
+ *         ct mark set ct mark & ~$CT_MARK_MASK
  *     }
  *     chain dns {
  *         th dport 53 meta l4proto udp socket cgroupv2 level 2 vmap @fence_dns
@@ -139,6 +143,22 @@ static void wash(struct batch *b)
 	batch_rule(b, r);
 }
 
+/* Who is in no fence, and has the ports that a fence had, and so the entry of its flow to itself: what
+ * they send is none of the fence's. The fence's own packets are judged anew then. */
+static void others_begin(struct batch *b)
+{
+	struct nftnl_rule *r = batch_rule_new(b, CHAIN_OUT);
+
+	batch_comment(b, r, "an entry of a fence's, which somebody else uses after it");
+	nft_match_oif_lo(r, true);
+	nft_match_reply(r, false);
+	nft_find_ct_mark(r, MAP_OWN_OTHERS);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_OTHERS_BEGIN);
+	nft_set_ct_mark(r, CT_MARK_MASK, 0);
+	batch_rule(b, r);
+}
+
 void nft_base_out(const struct nft *n, struct batch *b)
 {
 	struct nftnl_rule *r;
@@ -156,6 +176,7 @@ void nft_base_out(const struct nft *n, struct batch *b)
 	batch_comment(b, r, "a socket that outlived its fence, or of an earlier daemon");
 	nft_find_cgroup(r, NFT_ABOVE_LEVEL, MAP_NO_FENCE);
 	batch_rule(b, r);
+	others_begin(b);
 	nft_resolver_rules(b);
 	dns_rule(b, CHAIN_DNS, IPPROTO_UDP, MAP_DNS);
 	dns_rule(b, CHAIN_DNS, IPPROTO_TCP, MAP_DNS);

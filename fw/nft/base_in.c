@@ -4,7 +4,8 @@
  *     chain in {
  *         iif "lo" meta mark & ($PKT_MARK_MASK & ~$PKT_ALLOW_OWN) == $PKT_ASK_OWN | $PKT_STAYS \
  *             goto in_own
- *         iif "lo" meta mark & $CT_MARK_MASK vmap @fence_own_copied
+ *         iif "lo" meta mark & $PKT_MARK_MASK != $PKT_PASS | $PKT_STAYS \
+ *             ct mark & $CT_MARK_MASK vmap @fence_own
  *         ct direction reply accept
  *         ct direction original socket cgroupv2 level 2 vmap @fence_in
  *         ct state untracked socket cgroupv2 level 2 vmap @fence_in
@@ -40,9 +41,9 @@
 #include "fw/nft/statement.h"
 
 /* What a fence sent that only the fence itself may get. The packet's mark says so, which `leave`
- * set: the conntrack entry alone does not, for others may have the same ports and so the same
- * entry. Rules of the host may have replaced the packet's mark by the entry's. Then a verified
- * entry is not enough, for its flow may go to another receiver: that receiver's fence is asked.
+ * set. Rules of the host may have changed it on the way: then the conntrack entry says so, too. Who
+ * is in no fence and has the same ports, and so the same entry, has taken our mark off it when they
+ * sent (others_begin in base.c).
  * PKT_ALLOW_OWN: the engine has sent the packet round once more. */
 static void own_rules(struct batch *b)
 {
@@ -54,9 +55,10 @@ static void own_rules(struct batch *b)
 	x_verdict(r, NFT_GOTO, CHAIN_IN_OWN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN);
-	batch_comment(b, r, "the same, where rules of the host have copied the connection's mark");
+	batch_comment(b, r, "the same, where rules of the host have changed the packet's mark");
 	nft_match_iif_lo(r, true);
-	nft_find_mark(r, MAP_OWN_COPIED);
+	nft_match_mark_not(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);
+	nft_find_ct_mark(r, MAP_OWN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN_OWN);
 	nft_find_ct_mark(r, MAP_OWN);

@@ -8,16 +8,17 @@
  *     map fence_dns { $CGROUP : goto dns_N }
  *     map fence_dns_zone { $CGROUP : goto dns_zone_N }
  *     map fence_own { $EPOCH | $CT_OWN | $CT_LOCAL : goto own_N }
+ *     map fence_own_others { $EPOCH | $CT_OWN | $CT_LOCAL : goto others_begin }
  *     map fence_own_answered { $EPOCH | $CT_OWN | $CT_LOCAL : goto own_answered_N }
- *     map fence_own_copied { $EPOCH | $CT_OWN | $CT_LOCAL : goto own_N }
  *     map fence_own { $EPOCH | $CT_DOUBT | $CT_LOCAL : goto own_N }
+ *     map fence_own_others { $EPOCH | $CT_DOUBT | $CT_LOCAL : goto others_begin }
  *     map fence_own_answered { $EPOCH | $CT_DOUBT | $CT_LOCAL : goto own_answered_N }
- *     map fence_own_copied { $EPOCH | $CT_DOUBT | $CT_LOCAL : goto own_N }
  *     map fence_own { $EPOCH | $CT_TURNED | $CT_LOCAL : goto own_N }
+ *     map fence_own_others { $EPOCH | $CT_TURNED | $CT_LOCAL : goto others_begin }
  *     map fence_own_answered { $EPOCH | $CT_TURNED | $CT_LOCAL : goto own_answered_N }
- *     map fence_own_copied { $EPOCH | $CT_TURNED | $CT_LOCAL : goto own_N }
- *     map fence_own { $EPOCH | $CT_VERIFIED | $CT_LOCAL : goto own_N }
- *     map fence_own_answered { $EPOCH | $CT_VERIFIED | $CT_LOCAL : goto own_answered_N }
+ *     map fence_own { $EPOCH | $CT_ANSWERED | $CT_LOCAL : goto own_N }
+ *     map fence_own_others { $EPOCH | $CT_ANSWERED | $CT_LOCAL : goto others_begin }
+ *     map fence_own_answered { $EPOCH | $CT_ANSWERED | $CT_LOCAL : goto own_answered_N }
  *     chain dns_N {
  *         redirect to :$PORT
  *     }
@@ -94,25 +95,26 @@ static const struct place by_cgroup[] = {
     {MAP_IN, FENCE_IN},   {MAP_IN_ANSWERED, FENCE_IN_ANSWERED},
     {MAP_DNS, FENCE_DNS}, {MAP_DNS_ZONE, FENCE_DNS_ZONE},
 };
-/* By the connection mark of flows whose packets only the fence itself may get. */
-static const struct {
-	struct place place;
-	bool verified; /* also CT_VERIFIED: the packet itself says that it is such a flow's */
-} by_mark[] = {
-    {{MAP_OWN, FENCE_OWN}, true},
-    {{MAP_OWN_ANSWERED, FENCE_OWN_ANSWERED}, true},
-    {{MAP_OWN_COPIED, FENCE_OWN}, false},
+/* By the connection mark of flows whose packets go to the fence itself or nowhere. */
+static const struct place by_mark[] = {
+    {MAP_OWN, FENCE_OWN},
+    {MAP_OWN_ANSWERED, FENCE_OWN_ANSWERED},
 };
-static const uint32_t own_states[] = {CT_OWN, CT_DOUBT, CT_TURNED, CT_VERIFIED};
+static const uint32_t own_states[] = {CT_OWN, CT_DOUBT, CT_TURNED, CT_ANSWERED};
+
+static void map_to(struct batch *b, uint16_t type, const char *map, const struct set_key *key,
+		   const char *chain)
+{
+	struct nftnl_set *s = batch_elems_new(b, map);
+
+	batch_elem(s, key, NULL, type == NFT_MSG_NEWSETELEM ? chain : NULL);
+	batch_elems(b, type, s);
+}
 
 static void map_elem(struct batch *b, const struct nft_fence *f, uint16_t type,
 		     const struct place *p, const struct set_key *key)
 {
-	const struct nft_name chain = nft_chain(p->chain, f->id);
-	struct nftnl_set *s = batch_elems_new(b, p->map);
-
-	batch_elem(s, key, NULL, type == NFT_MSG_NEWSETELEM ? chain.s : NULL);
-	batch_elems(b, type, s);
+	map_to(b, type, p->map, key, nft_chain(p->chain, f->id).s);
 }
 
 static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
@@ -125,8 +127,8 @@ static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 		const struct set_key mark = set_key_mark(nft_state(f, own_states[i], true));
 
 		for (size_t k = 0; k < ARRAY_SIZE(by_mark); k++)
-			if (own_states[i] != CT_VERIFIED || by_mark[k].verified)
-				map_elem(b, f, type, &by_mark[k].place, &mark);
+			map_elem(b, f, type, &by_mark[k], &mark);
+		map_to(b, type, MAP_OWN_OTHERS, &mark, CHAIN_OTHERS_BEGIN);
 	}
 }
 

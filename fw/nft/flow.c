@@ -22,18 +22,23 @@
  *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_OWN | $CT_LOCAL \
  *             meta mark & $PKT_STAYS == $PKT_STAYS ct direction reply \
  *             tcp flags & (syn | rst) == 0x0 \
- *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_VERIFIED | $CT_LOCAL accept
+ *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_ANSWERED | $CT_LOCAL \
+ *             meta mark set meta mark & ~$PKT_ASK_MASK | $PKT_ASK_OWN accept
  *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_OWN | $CT_LOCAL \
  *             meta mark & $PKT_STAYS == $PKT_STAYS \
  *             meta mark set meta mark & ~$PKT_ASK_MASK | $PKT_ASK_OWN accept
  *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_DOUBT | $CT_LOCAL \
  *             meta mark & $PKT_STAYS == $PKT_STAYS ct direction reply \
  *             tcp flags & (syn | rst) == 0x0 \
- *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_VERIFIED | $CT_LOCAL accept
+ *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_ANSWERED | $CT_LOCAL \
+ *             meta mark set meta mark & ~$PKT_ASK_MASK | $PKT_ASK_OWN accept
  *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_DOUBT | $CT_LOCAL \
  *             meta mark & $PKT_STAYS == $PKT_STAYS \
  *             meta mark set meta mark & ~$PKT_ASK_MASK | $PKT_ASK_OWN accept
  *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_TURNED | $CT_LOCAL \
+ *             meta mark & $PKT_STAYS == $PKT_STAYS \
+ *             meta mark set meta mark & ~$PKT_ASK_MASK | $PKT_ASK_OWN accept
+ *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_ANSWERED | $CT_LOCAL \
  *             meta mark & $PKT_STAYS == $PKT_STAYS \
  *             meta mark set meta mark & ~$PKT_ASK_MASK | $PKT_ASK_OWN accept
  *     }
@@ -159,14 +164,15 @@ static void own_flow(struct batch *b, const struct nft_fence *f, const char *cha
 {
 	struct nftnl_rule *r;
 
-	if (state != CT_TURNED) {
+	if (state == CT_OWN || state == CT_DOUBT) {
 		r = batch_rule_new(b, chain);
 		batch_comment(b, r, "a connection of the fence answers");
 		nft_match_flow(r, f, state, true);
 		nft_match_l4(r, IPPROTO_TCP);
 		nft_match_reply(r, true);
 		nft_match_goes_on(r);
-		nft_set_state(r, f, CT_VERIFIED, true);
+		nft_set_state(r, f, CT_ANSWERED, true);
+		nft_set_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
 		x_verdict(r, NF_ACCEPT, NULL);
 		batch_rule(b, r);
 	}
@@ -209,6 +215,7 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	own_flow(b, f, chain.s, CT_OWN);
 	own_flow(b, f, chain.s, CT_DOUBT);
 	own_flow(b, f, chain.s, CT_TURNED);
+	own_flow(b, f, chain.s, CT_ANSWERED);
 }
 
 static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)

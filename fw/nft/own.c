@@ -4,8 +4,8 @@
  *     chain own_N {
  *         meta l4proto icmp return
  *         meta l4proto ipv6-icmp return
- *         tcp flags & syn == 0x0 ct mark & $CT_MARK_MASK == $EPOCH | $CT_VERIFIED | $CT_LOCAL \
- *             meta mark set meta mark & ~$PKT_MARK_MASK accept
+ *         tcp flags & syn == 0x0 ct mark & $CT_MARK_MASK == $EPOCH | $CT_ANSWERED | $CT_LOCAL \
+ *             socket cgroupv2 level 2 $CGROUP meta mark set meta mark & ~$PKT_MARK_MASK accept
  *         tcp flags & syn == 0x0 ct mark & $CT_MARK_MASK != $EPOCH | $CT_TURNED | $CT_LOCAL \
  *             socket cgroupv2 level 2 $CGROUP ct direction reply \
  *             meta mark set meta mark & ~$PKT_MARK_MASK accept
@@ -94,9 +94,10 @@ static void own_streams(struct batch *b, const struct nft_fence *f, const char *
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
-	batch_comment(b, r, "the other end has answered since this packet left");
+	batch_comment(b, r, "a connection of the fence's, which has answered");
 	nft_match_syn(r, false);
-	nft_match_state(r, f, CT_VERIFIED, true);
+	nft_match_state(r, f, CT_ANSWERED, true);
+	match_own(r, f);
 	own_accept(b, r);
 	r = batch_rule_new(b, chain);
 	batch_comment(b, r, "to the end that began the connection");

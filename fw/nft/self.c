@@ -17,13 +17,7 @@
  *         oif != "lo" ip6 daddr ::1 counter name "stray" drop
  *         meta mark & $PKT_ASK_MASK == $PKT_ASK_OWN accept
  *         meta mark & $PKT_ASK_MASK != $PKT_PASS \
- *             ct mark & $CT_STATE_MASK == $CT_OWN | $CT_LOCAL oif "lo" \
- *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_ASK_OWN | $PKT_STAYS accept
- *         meta mark & $PKT_ASK_MASK != $PKT_PASS \
- *             ct mark & $CT_STATE_MASK == $CT_DOUBT | $CT_LOCAL oif "lo" \
- *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_ASK_OWN | $PKT_STAYS accept
- *         meta mark & $PKT_ASK_MASK != $PKT_PASS \
- *             ct mark & $CT_STATE_MASK == $CT_TURNED | $CT_LOCAL oif "lo" \
+ *             ct mark & $CT_TO_ITSELF == $CT_TO_ITSELF oif "lo" \
  *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_ASK_OWN | $PKT_STAYS accept
  *         meta mark & $PKT_STAYS == $PKT_STAYS oif "lo" \
  *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_PASS | $PKT_STAYS accept
@@ -33,6 +27,10 @@
  *         meta mark set meta mark & ~$PKT_MARK_MASK
  *     }
  *     chain last_look {                                    # if last look
+ *         meta mark & $PKT_ASK_MASK != 0x00000000 accept
+ *         meta mark & ~$PKT_MARK_MASK != 0x00000000 ct label 117 \
+ *             ct mark & $CT_TO_ITSELF == $CT_TO_ITSELF oif "lo" \
+ *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_ASK_OWN | $PKT_STAYS accept
  *         meta mark & ~$PKT_MARK_MASK != 0x00000000 ct label 117 \
  *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_PASS
  *     }
@@ -85,23 +83,20 @@ static void stray_rules(struct batch *b)
 /* What only the fence itself may get, and other packets that stay on this machine. */
 static void staying_rules(struct batch *b)
 {
-	static const uint32_t own[] = {CT_OWN, CT_DOUBT, CT_TURNED};
 	struct nftnl_rule *r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
 
 	batch_comment(b, r, "to the fence itself only: marked4 and marked6 said so");
 	nft_match_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-		r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
-		batch_comment(b, r, "the same by a verdict; an answer to a peer has PKT_PASS");
-		nft_match_mark_not(r, PKT_ASK_MASK, PKT_PASS);
-		nft_match_ct_mark(r, CT_STATE_MASK, own[i] | CT_LOCAL);
-		nft_match_oif_lo(r, true);
-		nft_set_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
-		x_verdict(r, NF_ACCEPT, NULL);
-		batch_rule(b, r);
-	}
+	r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
+	batch_comment(b, r, "the same by a verdict; an answer to a peer has PKT_PASS");
+	nft_match_mark_not(r, PKT_ASK_MASK, PKT_PASS);
+	nft_match_ct_mark(r, CT_TO_ITSELF, CT_TO_ITSELF);
+	nft_match_oif_lo(r, true);
+	nft_set_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
 	batch_comment(b, r, "it stays: the mark tells the receiver's rules that a fence sent it");
 	nft_match_way(r, true);
@@ -116,6 +111,21 @@ static void last_look(struct batch *b)
 	struct nftnl_rule *r;
 
 	batch_chain(b, &nft_last_look_chain);
+	r = batch_rule_new(b, CHAIN_LAST_LOOK);
+	batch_comment(b, r, "it has the mark that `leave` wrote");
+	nft_match_mark_not(r, PKT_ASK_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_LAST_LOOK);
+	batch_comment(b, r,
+		      "to the fence itself only, and rules of the host have changed the mark");
+	nft_match_mark_not(r, ~PKT_MARK_MASK, 0);
+	nft_match_ct_label(r);
+	nft_match_ct_mark(r, CT_TO_ITSELF, CT_TO_ITSELF);
+	nft_match_oif_lo(r, true);
+	nft_set_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_LAST_LOOK);
 	batch_comment(b, r, "a fence has sent on this connection, so it has come by `leave`");
 	nft_match_mark_not(r, ~PKT_MARK_MASK, 0);

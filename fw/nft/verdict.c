@@ -34,17 +34,17 @@
  *         meta mark & $PKT_VERDICT_MASK == $PKT_ALLOW_OWN meta l4proto tcp ct direction reply \
  *             meta mark & $PKT_STAYS == $PKT_STAYS \
  *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_TURNED | $CT_LOCAL \
- *             meta mark set meta mark & ~$PKT_VERDICT_MASK accept
+ *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_OWN accept
  *         meta mark & $PKT_VERDICT_MASK == $PKT_ALLOW_OWN meta mark & $PKT_STAYS == $PKT_STAYS \
  *             ct mark & $CT_MARK_MASK == $EPOCH | $CT_TURNED | $CT_LOCAL \
- *             meta mark set meta mark & ~$PKT_VERDICT_MASK accept
+ *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_OWN accept
  *         meta mark & $PKT_VERDICT_MASK == $PKT_ALLOW_OWN tcp flags & syn == 0x0 \
  *             meta mark & $PKT_STAYS == $PKT_STAYS \
  *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_DOUBT | $CT_LOCAL \
- *             meta mark set meta mark & ~$PKT_VERDICT_MASK accept
+ *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_OWN accept
  *         meta mark & $PKT_VERDICT_MASK == $PKT_ALLOW_OWN meta mark & $PKT_STAYS == $PKT_STAYS \
  *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_OWN | $CT_LOCAL \
- *             meta mark set meta mark & ~$PKT_VERDICT_MASK accept
+ *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_OWN accept
  *         meta l4proto tcp ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_REFUSED
  *         oif != 0 fib saddr type != local drop            # if fib
  *         meta l4proto tcp reject with tcp reset
@@ -131,6 +131,16 @@ static struct nftnl_rule *on_verdict(struct batch *b, const char *chain, uint32_
 	return r;
 }
 
+/* The packet itself says what it is for, whatever other rules do to its connection's mark. The kernel
+ * looks for a route again, since this changes the mark; where it would lead away from this machine
+ * now, `leave` drops it. */
+static void to_itself(struct batch *b, struct nftnl_rule *r)
+{
+	nft_set_mark(r, PKT_JUDGED_MASK, PKT_ASK_OWN);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
+}
+
 /* What is allowed only if the fence itself gets it. A conntrack entry keeps the direction of the
  * packet that made it, whoever begins a connection on it later. So an entry that saw beginnings in
  * both directions does not tell which end answers. */
@@ -143,23 +153,23 @@ static void own_rules(struct batch *b, const struct nft_fence *f, const char *ch
 	nft_match_reply(r, true);
 	nft_match_way(r, true);
 	nft_set_state(r, f, CT_TURNED, true);
-	pass_on(b, r);
+	to_itself(b, r);
 	r = on_verdict(b, chain, PKT_ALLOW_OWN);
 	batch_comment(b, r, "such an entry stays so");
 	nft_match_way(r, true);
 	nft_match_state(r, f, CT_TURNED, true);
-	pass_on(b, r);
+	to_itself(b, r);
 	r = on_verdict(b, chain, PKT_ALLOW_OWN);
 	batch_comment(b, r, "in the middle of a connection: which socket took it was not seen");
 	nft_match_syn(r, false);
 	nft_match_way(r, true);
 	nft_set_state(r, f, CT_DOUBT, true);
-	pass_on(b, r);
+	to_itself(b, r);
 	r = on_verdict(b, chain, PKT_ALLOW_OWN);
 	batch_comment(b, r, "allowed if the fence itself gets it: checked where it comes in");
 	nft_match_way(r, true);
 	nft_set_state(r, f, CT_OWN, true);
-	pass_on(b, r);
+	to_itself(b, r);
 }
 
 static void allow_rules(struct batch *b, const struct nft_fence *f, const char *chain)

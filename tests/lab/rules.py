@@ -207,7 +207,7 @@ def split(found):
         if fence_number(head):
             fences.append((head, lines))
             continue
-        of_fences = [l for l in lines if l.startswith("elements") and "-1" in l or "goto own_" in l]
+        of_fences = [l for l in lines if l.startswith("elements") and "-1" in l or "goto own_" in l or "goto others_begin" in l]
         shared.append((head, [l for l in lines if l not in of_fences]))
         if of_fences:
             fences.append((head, of_fences))

@@ -5,6 +5,8 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 
@@ -520,6 +522,31 @@ def test_row42_restored_marks_between_fences(lab):
                 server.send("end")
                 s = server.result()
                 check(r.rc == 0 and "GOT 0" in s.out and s.events(code="inbound"), hook, rule, r.tell(), s.tell())
+
+
+# Rules that change a packet's mark, on its way out or where it comes in.
+MARKED = [("output", p, r) for p in ("mangle", "filter") for r in ("meta mark set 0x1", "meta mark set meta mark or 0x1")] + [
+    ("output", "mangle", "ct mark set 5; meta mark set ct mark"), ("postrouting", "mangle", "meta mark set 0x1"),
+    ("postrouting", "500", "meta mark set 0x1"), ("prerouting", "mangle", "meta mark set 0x1"),
+    ("prerouting", "mangle", "meta mark set ct mark and 0xff"), ("input", "mangle", "meta mark set 0")]
+
+
+def test_row42_marks_and_services_of_the_host(lab):
+    """A service of the host's, in no fence, gets nothing of one whose rules name nobody."""
+    with tempfile.TemporaryFile("w+") as out:
+        p = subprocess.Popen(lab.enter() + [L.PYTHON, "-c", LISTENS], stdin=subprocess.PIPE, stdout=out, text=True, env=lab.env())
+        try:
+            L.until(lambda: (out.seek(0), "READY" in out.read())[1], 5, "no service")
+            for hook, priority, rule in MARKED:
+                text = "table inet host {\n  chain p { type %s hook %s priority %s; %s\n  }\n}" % (
+                    "route" if hook == "output" else "filter", hook, priority, rule)
+                with host_rules(lab, text):
+                    r = lab.run(L.policy(), [L.PYTHON, "-c", SENDS])
+                    check(r.rc == 0 and r.events(), hook, priority, rule, r.tell())
+        finally:
+            p.communicate("end\n", timeout=10)
+        out.seek(0)
+        check(out.read().split()[-2:] == ["GOT", "0"], "a service of the host's got something")
 
 
 def curls(*commands):
