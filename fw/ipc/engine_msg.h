@@ -121,8 +121,8 @@ _Static_assert(CT_VERIFIED == 0 && MARK_IN(CT_LOCAL, CT_STATE_MASK) &&
 		   MARK_IN(CT_ASKED, CT_STATE_MASK & ~CT_LOCAL) &&
 		   MARK_IN(CT_OWN, CT_STATE_MASK & ~CT_LOCAL),
 	       "a state reaches out of its field, or into CT_LOCAL");
-_Static_assert((CT_TURNED & CT_OWN) && (CT_ANSWERED & CT_OWN) && (CT_DOUBT & CT_OWN) &&
-		   !(CT_FRESH & CT_OWN) && !(CT_INSPECT & CT_OWN) && !(CT_INBOUND & CT_OWN),
+_Static_assert((CT_TURNED & CT_ANSWERED & CT_DOUBT & CT_OWN) != 0 &&
+		   ((CT_FRESH | CT_INSPECT | CT_INBOUND) & CT_OWN) == 0,
 	       "CT_TO_ITSELF tells these states from others");
 /* Where the host copies one mark to the other, the copy must not look like a judgement. */
 _Static_assert((CT_MARK_MASK & (PKT_VERDICT_MASK | PKT_STAYS)) == 0,
