@@ -134,6 +134,7 @@ static void play(struct lab *lab, const char *kind, bool restarts)
 		kill(p->engine_pid, SIGKILL);
 		waitpid(p->engine_pid, NULL, 0);
 	}
+	ring_free(p->ring);
 	loop_free(p->loop);
 	close(p->ring_fd);
 	close(p->ring_event_fd);
