@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +224,9 @@ static void take_signals(void)
 
 	for (int n = 1; n < NSIG; n++)
 		sigaction(n, &dfl, NULL);
+	/* The C library keeps these to itself; the kernel's structure is four words. */
+	for (int n = __SIGRTMIN; n < SIGRTMIN; n++)
+		syscall(SYS_rt_sigaction, n, (const unsigned long[4]){0}, NULL, sizeof(uint64_t));
 	/* It may not hear who called: they do not listen for long. agentfwd ignores it itself. */
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&none);

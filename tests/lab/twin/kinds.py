@@ -256,6 +256,18 @@ def bind_unused(r, s, t):
                 raise
 
 
+def connect_again(s, to):
+    """The socket before, with the same four-tuple, may still wait for the acknowledgement of its FIN."""
+    end = time.monotonic() + 2
+    while True:
+        try:
+            return s.connect(to)
+        except OSError as e:
+            if e.errno != errno.EADDRNOTAVAIL or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
 def reuse(r, t):
     """One local port, again at once: the client ends with a reset, or the server closes first."""
     port = r.choice((T.HTTP, T.HTTP_ANY, T.RAW))
@@ -269,7 +281,7 @@ def reuse(r, t):
             if i > 0:
                 s.bind((any_address(t), local))
             yield "connection %d from port %d, then %s" % (i, local, "RST" if reset else "the server closes")
-            s.connect((to, t.base + port))
+            connect_again(s, (to, t.base + port))
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             once(r, s, t, port, reset)
             if reset:
