@@ -97,7 +97,14 @@ def connect(key, to, port, source="", sport=0, kind="tcp", timeout=3.0):
     s = make(socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM,
              source or ("::" if ":" in to else "0.0.0.0"), sport, timeout)
     start = time.monotonic()
-    s.connect((to, port))
+    while True:
+        try:
+            s.connect((to, port))
+            break
+        except OSError as e:  # one before, with the same four-tuple, is not quite over
+            if e.errno != errno.EADDRNOTAVAIL or not sport or time.monotonic() > start + 1:
+                raise
+            time.sleep(0.01)
     sockets[key] = s
     return (time.monotonic() - start) * 1000
 
