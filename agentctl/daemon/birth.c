@@ -224,9 +224,9 @@ static void take_signals(void)
 
 	for (int n = 1; n < NSIG; n++)
 		sigaction(n, &dfl, NULL);
-	/* The C library keeps these to itself; the kernel's structure is four words. */
+	/* The C library keeps these to itself. The kernel's structure has at most five words. */
 	for (int n = __SIGRTMIN; n < SIGRTMIN; n++)
-		syscall(SYS_rt_sigaction, n, (const unsigned long[4]){0}, NULL, sizeof(uint64_t));
+		syscall(SYS_rt_sigaction, n, (const unsigned long[8]){0}, NULL, sizeof(uint64_t));
 	/* It may not hear who called: they do not listen for long. agentfwd ignores it itself. */
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&none);

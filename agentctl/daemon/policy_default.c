@@ -2,13 +2,13 @@
 #include "agentctl/daemon/policy_default.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "policy/base/cleanup.h"
 #include "policy/base/sudo.h"
 
 #define HERE    "agentfw.yaml"
@@ -25,30 +25,42 @@ static bool others_may_write(const struct stat *st)
 }
 
 /* The policy says what root does: which user's command runs, where the record is written. In a
- * directory like /tmp anybody may have put one. */
-static int trusted(struct err *e)
+ * directory like /tmp anybody may have put one, or a link to one of root's that allows more. What is
+ * looked at here is what is read: the file that is open, and the directory where we stand. */
+static int open_trusted(int *ret_fd, struct err *e)
 {
-	char path[PATH_MAX], *slash;
-	struct stat st;
+	_cleanup_close_ int fd =
+	    open(HERE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	const char *why = "can be written by others than you";
+	struct stat st, dir;
+	bool link = fd < 0 && errno == ELOOP;
 
-	if (!realpath(HERE, path) || stat(path, &st) < 0)
+	if (fd < 0 && !link)
 		return err_set(e, errno, "cannot open './" HERE "': %s", strerror(errno));
-	slash = strrchr(path, '/');
-	if (!others_may_write(&st)) {
-		slash[slash == path] = '\0';
-		if (stat(path, &st) == 0 && !others_may_write(&st))
-			return 0;
+	if (link)
+		why = "is a link";
+	else if (fstat(fd, &st) < 0 || stat(".", &dir) < 0)
+		return err_set(e, errno, "cannot look at './" HERE "': %s", strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		why = "is no regular file";
+	else if (!others_may_write(&st) && others_may_write(&dir))
+		why = "is in a directory that others than you can write";
+	else if (!others_may_write(&st)) {
+		*ret_fd = steal_fd(&fd);
+		return 0;
 	}
-	err_set(e, EPERM, "./" HERE " is not taken: '%.300s' can be written by others than you",
-		path);
+	err_set(e, EPERM, "./" HERE " is not taken: it %s", why);
 	return err_hint(e, "look at it; if it is yours, name it: -p ./" HERE);
 }
 
-int policy_default(const char **ret, struct err *e)
+int policy_default(const char **ret, int *ret_fd, struct err *e)
 {
-	if (access(HERE, F_OK) == 0) {
+	struct stat st;
+
+	*ret_fd = -1;
+	if (lstat(HERE, &st) == 0) {
 		*ret = HERE;
-		return geteuid() == 0 ? trusted(e) : 0;
+		return geteuid() == 0 ? open_trusted(ret_fd, e) : 0;
 	}
 	if (access(OF_HOST, F_OK) == 0) {
 		*ret = OF_HOST;

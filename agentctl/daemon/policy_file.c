@@ -30,9 +30,10 @@ static int cannot_open(const char *path, int code, struct err *e)
 	return -code;
 }
 
-static int read_text(struct policy_file *f, struct err *e)
+/* fd: the open file, which is closed; -1: f->path. */
+static int read_text(struct policy_file *f, int fd, struct err *e)
 {
-	_cleanup_fclose_ FILE *in = fopen(f->path, "re");
+	_cleanup_fclose_ FILE *in = fd < 0 ? fopen(f->path, "re") : fdopen(fd, "r");
 	size_t room = 0;
 
 	if (!in)
@@ -101,12 +102,12 @@ int policy_file_load(const char *path, struct policy_file *ret, struct err *e)
 	struct policy_file f = {0};
 	char real[PATH_MAX];
 	struct diags d;
-	int r;
+	int r, fd = -1;
 
-	if (!path && (r = policy_default(&path, e)) < 0)
+	if (!path && (r = policy_default(&path, &fd, e)) < 0)
 		return r;
 	f.path = strdup(realpath(path, real) ? real : path);
-	r = f.path ? read_text(&f, e) : err_set(e, ENOMEM, "out of memory");
+	r = f.path ? read_text(&f, fd, e) : err_set(e, ENOMEM, "out of memory");
 	if (r == 0) {
 		r = policy_compile_apart(f.path, f.text, f.text_bytes, &d, &f.blob, &f.blob_bytes,
 					 e);

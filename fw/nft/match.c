@@ -242,12 +242,6 @@ void nft_find_ct_mark(struct nftnl_rule *r, const char *map)
 	x_lookup(r, map, NFT_REG_1, true);
 }
 
-void nft_find_mark(struct nftnl_rule *r, const char *map)
-{
-	load_mark(r, CT_MARK_MASK);
-	x_lookup(r, map, NFT_REG_1, true);
-}
-
 void nft_match_destination(struct nftnl_rule *r, const char *set, bool v6)
 {
 	uint32_t next = NFT_REG32_00 + (v6 ? 4 : 1);

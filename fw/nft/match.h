@@ -87,7 +87,6 @@ void nft_match_scope(struct nftnl_rule *r, const struct scope *s);
 void nft_find_cgroup(struct nftnl_rule *r, uint32_t level, const char *map);
 /* ct mark & $CT_MARK_MASK vmap @MAP; the same with the packet's mark */
 void nft_find_ct_mark(struct nftnl_rule *r, const char *map);
-void nft_find_mark(struct nftnl_rule *r, const char *map);
 
 /* ip daddr . meta l4proto . th dport @SET */
 void nft_match_destination(struct nftnl_rule *r, const char *set, bool v6);

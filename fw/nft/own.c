@@ -37,7 +37,8 @@
  * connection's: unless the listener itself took that last packet (SYN cookies), and perhaps dropped
  * it. Then the next packet may find a listener, too, which by then may be another process's. So the
  * engine checks that there is a connection (CT_DOUBT) until the other end has answered
- * (CT_VERIFIED, by marked4_N and marked6_N). Where a packet in the other direction made the entry,
+ * (CT_ANSWERED, by marked4_N and marked6_N). That is no proof for later, since a socket can go
+ * without a word: each packet's receiver is compared to the end of the connection. Where a packet in the other direction made the entry,
  * the engine checks every packet (CT_TURNED). A listener outside the fence could take even a packet
  * without payload for the end of a handshake: so the first `goto queue_N` has a condition that nft
  * does not show, that there is a socket. */

@@ -27,7 +27,7 @@
  *         meta mark set meta mark & ~$PKT_MARK_MASK
  *     }
  *     chain last_look {                                    # if last look
- *         meta mark & $PKT_ASK_MASK != 0x00000000 accept
+ *         meta mark & $PKT_MARK_MASK == $PKT_ASK_OWN | $PKT_STAYS accept
  *         meta mark & ~$PKT_MARK_MASK != 0x00000000 ct label 117 \
  *             ct mark & $CT_TO_ITSELF == $CT_TO_ITSELF oif "lo" \
  *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_ASK_OWN | $PKT_STAYS accept
@@ -112,8 +112,8 @@ static void last_look(struct batch *b)
 
 	batch_chain(b, &nft_last_look_chain);
 	r = batch_rule_new(b, CHAIN_LAST_LOOK);
-	batch_comment(b, r, "it has the mark that `leave` wrote");
-	nft_match_mark_not(r, PKT_ASK_MASK, 0);
+	batch_comment(b, r, "to the fence itself only, as `leave` wrote into the mark");
+	nft_match_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_LAST_LOOK);

@@ -8,8 +8,8 @@ CGROOTS = ("/sys/fs/cgroup/unified/agentfw", "/sys/fs/cgroup/agentfw")
 
 
 def remove_cgroups():
-    """The directory of the fences' cgroups, which a daemon that was killed leaves; not while one is in it."""
-    for root in CGROOTS:
+    """The directories of the fences' cgroups and of daemons, which one that was killed leaves; not while one is in it."""
+    for root in CGROOTS + tuple(root + "d" for root in CGROOTS):
         try:
             os.rmdir(root)
         except OSError:

@@ -507,10 +507,20 @@ def test_default_policy(lab):
                {"owner": 1000, "group": 100, "mode": 0o775, "env": alice}):
         r = why(**kw)
         check(r.rc == 125 and "is not taken" in r.err and "-p ./agentfw.yaml" in r.err, kw, r.tell())
-    os.rename(path, path + ".far")  # what a link leads to counts
-    os.chmod(d, 0o777)
+    # a link is none, not even to a file of root's: whoever made it has chosen which; nor is a FIFO waited for
     e = lab.file(".d")
     os.mkdir(e, 0o755)
-    os.symlink(path + ".far", os.path.join(e, "agentfw.yaml"))
+    link = os.path.join(e, "agentfw.yaml")
+    for mode in (0o755, 0o777):
+        os.chmod(d, mode)
+        os.symlink(path, link)
+        r = lab.bare([L.AGENTCTL, "why", "a.test"], cwd=e)
+        check(r.rc == 125 and "is not taken: it is a link" in r.err, r.tell())
+        os.unlink(link)
+    os.symlink("nowhere", link)
     r = lab.bare([L.AGENTCTL, "why", "a.test"], cwd=e)
-    check(r.rc == 125 and "is not taken" in r.err, r.tell())
+    check(r.rc == 125 and "is not taken: it is a link" in r.err, r.tell())
+    os.unlink(link)
+    os.mkfifo(link)
+    r = lab.bare([L.AGENTCTL, "why", "a.test"], cwd=e, timeout=5)
+    check(r.rc == 125 and "is no regular file" in r.err, r.tell())
