@@ -163,8 +163,7 @@ static void work(unsigned number, struct shared *shared)
 	_exit(0);
 }
 
-/* ---- start and end
- * ------------------------------------------------------------------------------- */
+/* ---- start and end ------------------------------------------------------- */
 
 static int join(void)
 {

@@ -437,8 +437,7 @@ void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
 	}
 }
 
-/* ---- as text -----------------------------------------------------------------------------------
- */
+/* ---- as text ------------------------------------------------------------- */
 
 static void print_port(FILE *f, uint8_t port)
 {
