@@ -8,7 +8,7 @@ CGROOTS = ("/sys/fs/cgroup/unified/agentfw", "/sys/fs/cgroup/agentfw")
 
 
 def remove_cgroups():
-    """The directory of the fences' cgroups, which a daemon that was killed leaves; not while one is in it."""
+    """The directory of the fences' cgroups, which a killed daemon leaves behind; it stays while a fence is in it."""
     for root in CGROOTS:
         try:
             os.rmdir(root)

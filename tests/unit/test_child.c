@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The child that reads a stranger's text: what it may not do, and that nothing it says is believed.
- * What it has given up is looked at from outside in tests/net/test_drop.py. */
+ * tests/net/test_drop.py looks from outside at what the child has given up. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
