@@ -23,8 +23,7 @@
 #include "fw/parent/host.h"
 #include "policy/base/cleanup.h"
 
-#define TABLE_F_PERSIST 0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
-#define PATIENCE_S      5
+#define PATIENCE_S 5
 
 /* A kernel feature, and the rule that tries it in a table of its own. */
 struct feature {
@@ -83,7 +82,7 @@ static const struct feature features[] = {
     {"reject", reject, 0, "filter", 0},
     {"redirect", redirect, 0, "nat", -100},
     {"owner", NULL, NFT_TABLE_F_OWNER, "filter", 0},
-    {"persist", NULL, NFT_TABLE_F_OWNER | TABLE_F_PERSIST, "filter", 0},
+    {"persist", NULL, NFT_TABLE_F_OWNER | NFT_TABLE_PERSIST, "filter", 0},
 };
 
 static int try_feature(struct mnl_socket *nl, const struct feature *f)

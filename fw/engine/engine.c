@@ -24,7 +24,6 @@
 #define SWEEP_BUCKETS (NAMES_BUCKETS / 128) /* per fence and turn: all of them in 13 seconds */
 #define SWEEP_ENTRIES 512
 #define LOCAL_MS      1000
-#define POLICY_MAX    (256u << 20)
 #define LAST_BATCHES  512     /* of 32 packets: more than a queue holds */
 #define CLOSE_NS      1000000 /* packets that come closer than this are a stream */
 #define TRY_AGAIN     8 /* turns of one packet, until it is tried whether yielding brings more */
@@ -66,7 +65,7 @@ static int fence_policy(struct fence *f, int fd, uint64_t bytes)
 {
 	void *blob;
 
-	if (!bytes || bytes > POLICY_MAX)
+	if (!bytes || bytes > EM_POLICY_MAX)
 		return -EINVAL;
 	blob = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
 	if (blob == MAP_FAILED)

@@ -39,7 +39,8 @@
 #define ENGINE_FD_SOCKDIAG   7
 #define ENGINE_FD_FIRST_FREE 8
 
-#define NAME_SERVERS_MAX 8 /* per fence */
+#define NAME_SERVERS_MAX 8            /* per fence */
+#define EM_POLICY_MAX    (256u << 20) /* bytes, compiled */
 
 /* Packet mark. Three fields of it are ours while a fence's packet is on its way, and none before and
  * after: the question to the engine, or PKT_PASS; the verdict; and whether the packet was judged to

@@ -37,6 +37,8 @@ struct nft;
 #define NFT_TABLE        "agentfw"
 #define NFT_CGROUP_LEVEL 2 /* agentfw/<fence>, below the cgroup v2 root */
 #define NFT_ABOVE_LEVEL  1
+/* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name. */
+#define NFT_TABLE_PERSIST 0x4u
 
 struct nft_fence {
 	uint32_t id;

@@ -18,8 +18,6 @@
 #include "fw/nft/statement.h"
 #include "fw/nft/way.h"
 
-#define TABLE_F_PERSIST 0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
-
 int nft_new(struct nft **ret, struct err *e)
 {
 	struct nft *n = calloc(1, sizeof(*n));
@@ -139,7 +137,7 @@ static int install(struct nft *n, bool exists, uint64_t above_id)
 
 int nft_install(struct nft *n, uint64_t above_id, struct err *e)
 {
-	static const uint32_t flags[] = {NFT_TABLE_F_OWNER | TABLE_F_PERSIST, 0};
+	static const uint32_t flags[] = {NFT_TABLE_F_OWNER | NFT_TABLE_PERSIST, 0};
 	int exists = table_exists(n), r = 0;
 
 	if (exists == -EPERM) {

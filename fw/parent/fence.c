@@ -23,7 +23,6 @@
 #include "policy/base/clock.h"
 #include "policy/base/log.h"
 
-#define POLICY_MAX      (256u << 20)
 #define QUEUE_FIRST     20000
 #define QUEUE_LAST      59999
 #define QUEUE_TRIES     256
@@ -212,7 +211,7 @@ static int check_policy(struct pfence *f, int fd, struct err *e)
 	f->policy_fd = fd;
 	if (fd < 0 || fcntl(fd, F_GET_SEALS) < 0 ||
 	    (fcntl(fd, F_GET_SEALS) & POLICY_SEALS) != POLICY_SEALS || fstat(fd, &st) < 0 ||
-	    st.st_size <= 0 || st.st_size > POLICY_MAX)
+	    st.st_size <= 0 || st.st_size > EM_POLICY_MAX)
 		return err_set(e, EINVAL, "the policy must come as a sealed memfd");
 	f->blob_bytes = (size_t)st.st_size;
 	f->blob = mmap(NULL, f->blob_bytes, PROT_READ, MAP_SHARED, fd, 0);

@@ -8,6 +8,8 @@
 
 #include "policy/base/err.h"
 
+#define CAPTURE_FILE "denied.pcap"
+
 struct capture;
 
 /* Opens or begins the file name in dir (path is for messages). Counts its packets, and cuts off one

@@ -30,8 +30,7 @@ __attribute__((format(printf, 3, 4))) static const char *line(char *buf, size_t 
 	return n >= 0 && (size_t)n < bytes ? buf : NULL;
 }
 
-/* ---- what was refused --------------------------------------------------------------------------
- */
+/* ---- what was refused ---------------------------------------------------- */
 
 static bool is_name(const struct denial *d, struct name *ret)
 {
@@ -107,8 +106,7 @@ static bool allowed_name(const struct denial *d, const struct policy *p, struct 
 	return true;
 }
 
-/* ---- lines -------------------------------------------------------------------------------------
- */
+/* ---- lines --------------------------------------------------------------- */
 
 static const char *quoted_entry(const struct endpoint *ep, bool flow,
 				char buf[QUOTED(ENDPOINT_STRLEN)])

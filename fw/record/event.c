@@ -6,12 +6,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "fw/record/capture.h"
 #include "fw/record/denial_text.h"
 #include "policy/base/dns_types.h"
 #include "policy/base/rights.h"
 #include "policy/profile.h"
-
-#define CAPTURE_FILE "denied.pcap"
 
 /* Escapes all but printable ASCII: jansson takes valid UTF-8 only, and people read the log in
  * terminals. */

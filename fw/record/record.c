@@ -18,10 +18,9 @@
 #include "fw/record/fold.h"
 #include "policy/base/cleanup.h"
 
-#define EVENTS_FILE  "events.jsonl"
-#define CAPTURE_FILE "denied.pcap"
-#define KEEP_SHARE   100 /* of the disk; the capture stops before this: see capture.c */
-#define KEEP_MOST    (100u << 20)
+#define EVENTS_FILE "events.jsonl"
+#define KEEP_SHARE  100 /* of the disk; the capture stops before this: see capture.c */
+#define KEEP_MOST   (100u << 20)
 
 struct record {
 	char *dir;

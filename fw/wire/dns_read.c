@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fw/wire/dns.h"
 
+#include "fw/wire/dns_header.h"
 #include "fw/wire/dns_name.h"
 
 #include <string.h>
-
-#define CLASS_IN 1
-
-#define FLAG_QR     0x8000
-#define FLAG_OPCODE 0x7800
-#define FLAG_TC     0x0200
-#define FLAG_RD     0x0100
-#define FLAG_CD     0x0010
-#define FLAG_RCODE  0x000f
 
 struct header {
 	uint16_t id, flags, questions, answers, authorities, additionals;
@@ -84,19 +76,19 @@ static int query_parse(struct slice msg, struct cursor *c, const struct header *
 	uint16_t class = 0;
 
 	if (h->questions != 1)
-		return h->flags & FLAG_OPCODE ? DNS_NOTIMP : DNS_FORMERR;
+		return h->flags & DNS_FLAG_OPCODE ? DNS_NOTIMP : DNS_FORMERR;
 	bool asked = query_question(c, ret, &class);
-	if (h->flags & FLAG_QR)
+	if (h->flags & DNS_FLAG_QR)
 		return DNS_FORMERR;
-	if (h->flags & FLAG_OPCODE)
+	if (h->flags & DNS_FLAG_OPCODE)
 		return DNS_NOTIMP;
-	if (!asked || h->flags & FLAG_TC || h->answers || h->authorities || h->additionals > 1)
+	if (!asked || h->flags & DNS_FLAG_TC || h->answers || h->authorities || h->additionals > 1)
 		return DNS_FORMERR;
 	if (h->additionals && !query_opt(msg, c, ret))
 		return DNS_FORMERR;
 	if (cursor_left(c))
 		return DNS_FORMERR;
-	return class == CLASS_IN ? DNS_NOERROR : DNS_REFUSED;
+	return class == DNS_CLASS_IN ? DNS_NOERROR : DNS_REFUSED;
 }
 
 enum wire_result dns_query_parse(const void *bytes, size_t n, struct dns_query *ret, int *ret_rcode)
@@ -110,8 +102,8 @@ enum wire_result dns_query_parse(const void *bytes, size_t n, struct dns_query *
 	if (!read_header(&c, &h))
 		return WIRE_TRUNCATED;
 	ret->id = h.id;
-	ret->rd = h.flags & FLAG_RD;
-	ret->cd = h.flags & FLAG_CD;
+	ret->rd = h.flags & DNS_FLAG_RD;
+	ret->cd = h.flags & DNS_FLAG_CD;
 	if (n > DNS_MAX_MESSAGE)
 		return WIRE_BAD;
 	*ret_rcode = query_parse(msg, &c, &h, ret);
@@ -173,7 +165,7 @@ static enum wire_result follow(struct search *s, struct dns_answer *ret, bool *r
 	for (uint16_t i = 0; i < s->n_answers; i++) {
 		if (!read_rr(s->msg, &c, &rr))
 			return WIRE_BAD;
-		if (rr.type != DNS_TYPE_CNAME || rr.class != CLASS_IN ||
+		if (rr.type != DNS_TYPE_CNAME || rr.class != DNS_CLASS_IN ||
 		    !wire_name_equal(&rr.owner, owner))
 			continue;
 		if (*ret_found || s->n_chain > DNS_ANSWER_MAX_CHAIN)
@@ -206,7 +198,7 @@ static bool collect(struct search *s, struct dns_answer *ret)
 	for (uint16_t i = 0; i < s->n_answers; i++) {
 		if (!read_rr(s->msg, &c, &rr))
 			return false;
-		if (rr.type != s->type || rr.class != CLASS_IN ||
+		if (rr.type != s->type || rr.class != DNS_CLASS_IN ||
 		    !wire_name_equal(&rr.owner, owner))
 			continue;
 		size_t size = cursor_left(&rr.rdata);
@@ -238,7 +230,7 @@ static bool negative_ttl(struct search *s, bool *ret_found)
 	for (unsigned i = 0; i < (unsigned)s->n_answers + s->n_authorities; i++) {
 		if (!read_rr(s->msg, &c, &rr))
 			return false;
-		if (i < s->n_answers || rr.type != DNS_TYPE_SOA || rr.class != CLASS_IN ||
+		if (i < s->n_answers || rr.type != DNS_TYPE_SOA || rr.class != DNS_CLASS_IN ||
 		    !wire_name_within(owner, &rr.owner))
 			continue;
 		if (!wire_name_read(s->msg, &rr.rdata, &name) ||
@@ -286,16 +278,16 @@ enum wire_result dns_answer_parse(const void *bytes, size_t n, uint16_t id, cons
 	ret->n_cnames = ret->n_addrs = ret->n_rdata = 0;
 	if (n > DNS_MAX_MESSAGE || !read_header(&c, &h))
 		return WIRE_BAD;
-	if (h.id != id || !(h.flags & FLAG_QR) || h.flags & FLAG_OPCODE || h.questions != 1)
+	if (h.id != id || !(h.flags & DNS_FLAG_QR) || h.flags & DNS_FLAG_OPCODE || h.questions != 1)
 		return WIRE_BAD;
 	wire_name_of(name, &s.chain[0]);
 	if (!wire_name_read_plain(&c, &asked) || !cursor_u16(&c, &asked_type) ||
 	    !cursor_u16(&c, &class))
 		return WIRE_BAD;
-	if (!wire_name_equal(&asked, &s.chain[0]) || asked_type != type || class != CLASS_IN)
+	if (!wire_name_equal(&asked, &s.chain[0]) || asked_type != type || class != DNS_CLASS_IN)
 		return WIRE_BAD;
-	ret->rcode = h.flags & FLAG_RCODE;
-	ret->truncated = h.flags & FLAG_TC;
+	ret->rcode = h.flags & DNS_FLAG_RCODE;
+	ret->truncated = h.flags & DNS_FLAG_TC;
 	if (ret->truncated) /* it may be cut anywhere: nothing of it is used */
 		return WIRE_OK;
 	s.records = c.p;

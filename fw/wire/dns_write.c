@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fw/wire/dns.h"
 
+#include "fw/wire/dns_header.h"
 #include "fw/wire/dns_name.h"
 
 #include <string.h>
 
-#define CLASS_IN     1
 #define HEADER_BYTES 12
 #define OPT_BYTES    11
 #define EDE_TEXT_MAX 200 /* the answer must fit into 512 bytes with it */
 #define EDNS_EDE     15
-#define FLAGS_QR_RA  0x8080
-#define FLAG_TC      0x0200
-#define FLAG_RD      0x0100
-#define FLAG_CD      0x0010
 
 enum svcb_key { /* RFC 9460 §14.3.2, RFC 9848 */
 		SVCB_MANDATORY = 0,
@@ -86,10 +82,10 @@ size_t dns_query_build(void *buf, size_t max, uint16_t id, const struct name *na
 {
 	struct dns_builder b = builder_of(buf, max);
 
-	put_header(&b, id, FLAG_RD, 1, 1);
+	put_header(&b, id, DNS_FLAG_RD, 1, 1);
 	put_name(&b, name);
 	put_u16(&b, type);
-	put_u16(&b, CLASS_IN);
+	put_u16(&b, DNS_CLASS_IN);
 	put_opt(&b, 0);
 	return b.overflow ? 0 : b.n;
 }
@@ -97,14 +93,14 @@ size_t dns_query_build(void *buf, size_t max, uint16_t id, const struct name *na
 void dns_reply_begin(struct dns_builder *b, void *buf, size_t max, const struct dns_query *q,
 		     int rcode)
 {
-	unsigned flags = FLAGS_QR_RA | ((unsigned)rcode & 0xf);
+	unsigned flags = DNS_FLAG_QR | DNS_FLAG_RA | ((unsigned)rcode & DNS_FLAG_RCODE);
 
 	*b = builder_of(buf, max);
 	b->opt = q->edns;
 	if (q->rd)
-		flags |= FLAG_RD;
+		flags |= DNS_FLAG_RD;
 	if (q->cd)
-		flags |= FLAG_CD;
+		flags |= DNS_FLAG_CD;
 	put_header(b, q->id, flags, q->question.n ? 1 : 0, 0);
 	put_bytes(b, q->question.p, q->question.n);
 	if (!b->overflow)
@@ -121,7 +117,7 @@ static void put_rr(struct dns_builder *b, const struct name *owner, uint16_t typ
 	else
 		put_u16(b, 0xc000 | HEADER_BYTES);
 	put_u16(b, type);
-	put_u16(b, CLASS_IN);
+	put_u16(b, DNS_CLASS_IN);
 	put_u32(b, ttl_s);
 	put_u16(b, (unsigned)n);
 	put_bytes(b, rdata, n);
@@ -181,7 +177,7 @@ size_t dns_reply_end(struct dns_builder *b, int ede, const char *text)
 		b->overflow = false;
 		b->n = b->base;
 		b->answers = 0;
-		b->buf[2] |= FLAG_TC >> 8;
+		b->buf[2] |= DNS_FLAG_TC >> 8;
 	}
 	b->buf[6] = (uint8_t)(b->answers >> 8);
 	b->buf[7] = (uint8_t)b->answers;

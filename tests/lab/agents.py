@@ -9,7 +9,7 @@ WAIT = ["/bin/sh", "-c", "echo READY; exec sleep 1000"]
 
 
 def resolved(name):
-    """Asks for a name, so that the fence has learned it, and waits."""
+    """Asks for a name, so that the fence learns its addresses, and waits."""
     return [PYTHON, "-c", "import socket, time\nsocket.getaddrinfo('%s', 443)\n"
             "print('READY', flush=True)\ntime.sleep(1000)" % name]
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * race_own KIND ADDRESS PORT TOKEN SECONDS: sends TOKEN to a port of this machine that an outsider
- * listens at, while a second thread makes a socket of its own the one that gets it, and not, over
- * and over.
+ * race_own KIND ADDRESS PORT TOKEN SECONDS: sends TOKEN to a port of this machine at which an
+ * outsider listens. A second thread makes a socket of its own the receiver, and takes that back,
+ * over and over.
  *
  *   connected   UDP: a bound socket is connected elsewhere and disconnected
  *   bound       UDP: a socket is bound and closed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Three network namespaces of our own, IPv4 and IPv6, nothing else of the machine is touched.
+"""Three network namespaces of our own, IPv4 and IPv6; the rest of the machine is not touched.
 
       afwt-PID-agent               afwt-PID-router                afwt-PID-net ("the internet")
     +------------------+         +------------------+           +-------------------------------+

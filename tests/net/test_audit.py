@@ -122,7 +122,8 @@ def test_repeats(lab):
 
 
 def test_many(lab):
-    """A search through what is closed: each file has its event; the person hears of the last ones, and where the rest is."""
+    """A search through what is closed: each file has its event; the person hears of the last ones, and where the
+    rest is."""
     need_records()
     with place() as d:
         for i in range(50):
@@ -138,7 +139,8 @@ def test_many(lab):
 
 
 def test_agent(lab):
-    """An agent with a profile: the event has the fence's name and no tool; a program and an empty network beside it."""
+    """An agent with a profile: the event has the fence's name and no tool; a program and an empty network beside
+    it."""
     need_records()
     pol = L.policy(NAME).replace("agent: {user: nobody}", "agent: {user: nobody, exec: [{path: %s, broad: true}, %s]}" % (SHELL, CAT))
     r = lab.run(pol, [SHELL, "-c", "%s /etc/hostname" % CAT])
@@ -163,7 +165,8 @@ def test_tool_of_an_agent(lab):
 
 
 def test_hostile_names(lab):
-    """Names with line ends, quotes, escape sequences and what looks like a record: one line each, nothing but themselves."""
+    """Names with line ends, quotes, escape sequences and what looks like a record: one line each, nothing but
+    themselves."""
     need_records()
     names = {"a\nb": "a\\x0ab", "\033[2Jx": "\\x1b[2Jx", '" domain=1 path="x': None, "\u00e4": "\\xc3\\xa4", "a b": None,
              "\\x0a": "\\\\x0a", "{}[]:,#'": None}
@@ -302,7 +305,7 @@ def test_row27_links(lab):
 
 
 def test_watched_and_busy(lab):
-    """Threads, signals and many files: who watches is in nobody's way."""
+    """Threads, signals and many files: the watcher does not get in the way."""
     code = r"""
 import os, signal, threading
 signal.signal(signal.SIGALRM, lambda *_: None)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The daemon serves everybody, so it begins with nothing of who happened to call first (agentctl/daemon/birth.c): seen
-from outside by its pid, after callers who have as much as possible that it must not have."""
+"""The daemon serves everybody, so it begins with nothing of who happened to call first (agentctl/daemon/birth.c):
+seen from outside by its pid, after callers who have as much as possible that it must not have."""
 import os
 import re
 import resource
@@ -64,7 +64,7 @@ def engine(lab):
     return L.until(lambda: lab.daemons(engine=True), 5, "no engine")[0]
 
 
-# As much as the engine and the record can take.
+# As many as the engine and the record can take.
 MANY = """
 import socket, sys, time
 s, sent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0
@@ -81,7 +81,7 @@ print(sent)
 
 
 def records_all(lab):
-    """What the next one's fence refuses is in their record, all of it."""
+    """All that the next caller's fence refuses is in that caller's record."""
     r = lab.run(POLICY, [L.PYTHON, "-c", MANY, topo.EVIL4, str(FLOOD)], timeout=30)
     check(r.rc == 0, r.tell())
     lost = sum(e["agentfw"]["lost"] for e in r.lines() if e["event"]["action"] == "lost")
@@ -115,7 +115,8 @@ def test_limits(lab):
 
 
 def test_hard_limits(lab):
-    """Raised by who may; else no daemon is born that would serve everybody badly, and the next caller's is as ever."""
+    """Raised by who may; else no daemon is born that would serve everybody badly, and the next caller's is as
+    ever."""
     for letter, value, what in (("f", 1, "size of files"), ("t", 2, "processor time"), ("v", 500000, "address space"),
                                 ("d", 400000, "data")):
         r, pid = first(lab, shell("ulimit -%s %d" % (letter, value)))
@@ -236,7 +237,7 @@ def test_cgroup_goes(lab):
 
 # -- mounts
 
-# The first process of a process namespace: the machine, as far as who is in there can see.
+# The first process of a process namespace: processes in it see no more of the machine.
 MACHINE = """
 import os, subprocess, sys
 r = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -260,8 +261,8 @@ def machine(lab, n, name, caller):
 
 
 def test_mounts_of_the_first_caller(lab):
-    """A caller with another /etc and /var shapes nothing; one with a run directory of their own is a world of their own,
-    and so is their daemon."""
+    """A caller with another /etc and /var shapes nothing; one with a run directory of their own is a world of their
+    own, and so is their daemon."""
     for private, caller in ((False, "mount -t tmpfs none /var; mkdir -p /var/log; mount -t tmpfs none /mnt"),
                             (True, "mkdir -p $AGENTFW_RUN_DIR; mount -t tmpfs none $AGENTFW_RUN_DIR")):
         with namespaces(lab) as n:

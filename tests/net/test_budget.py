@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The engine has one thread: what one fence makes it do, the others wait for. Immunity rows 35 and 43.
+"""The engine has one thread: the other fences wait for the work that one fence causes. Immunity rows 35 and 43.
 
 Fence A floods, fence B looks up a name and connects; B's time is what is measured, and what the daemon
-holds for A. The flooder is nice: what is to be seen is the engine's time, not the scheduler's.
+holds for A. The flooder is nice, so that the engine's time is measured and not the scheduler's.
 """
 import os
 import struct

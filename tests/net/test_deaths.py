@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who dies, is stopped or cannot start, and what is said and left then. Everything is ended by its pid, and only in this
-test's own network namespace."""
+"""Processes that die, are stopped or cannot start: what is said then, and what they leave. Everything is ended by
+its pid, and only in this test's own network namespace."""
 import os
 import resource
 import signal
@@ -178,7 +178,8 @@ def test_one_user_is_mapped(lab):
 
 
 def test_engine_that_dies_again_and_again(lab):
-    """Started seldom then; a fence that is asked for meanwhile fails, with the reason; what was there goes on afterwards."""
+    """The engine is then started seldom. A new fence fails meanwhile, with the reason; the old ones go on
+    afterwards."""
     trier = Trier(lab, POLICY, "https://%s/" % NAME)
     pid = parent(lab)
     hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
@@ -203,7 +204,8 @@ def test_engine_that_dies_again_and_again(lab):
 # ---- a daemon that is stopped ------------------------------------------------------------------
 
 def test_stopped_daemon(lab):
-    """Waited for 20 seconds, then named; a signal ends the wait at once; a command's status is not held back."""
+    """agentctl waits 20 seconds for it, then names it; a signal ends the wait at once; a command's status is not
+    held back."""
     lab.run(POLICY, ["/bin/true"])  # the kernel lets a stopped daemon go on when who started it ends
     ending = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; read x; exit 7"])
     pid = parent(lab)

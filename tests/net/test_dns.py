@@ -444,7 +444,7 @@ def test_port_used_by_others(lab):
 
 
 def test_asker_gone(lab):
-    """An answer to a socket that is closed: the kernel's error goes to whom was asked, with the question in it."""
+    """An answer to a closed socket: the kernel's error goes to the server that was asked, with the question in it."""
     for server in (topo.DNS4, topo.EVIL4, topo.DNS6, topo.EVIL6):
         tok, r = both(lab, "dns_gone", lambda t: dict(server=server, n=400))
         check(r.json()["sent"] == 400, r.tell())

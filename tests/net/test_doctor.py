@@ -53,7 +53,7 @@ def test_row30_doctor_changes_nothing(lab):
 
 
 def test_row30_doctor_lacks(lab):
-    """What is taken away is missed by name, and the exit status says it."""
+    """What is missing is named, and the exit status says so."""
     alone = lab.file(".bin")
     os.mkdir(alone)
     shutil.copy(L.AGENTCTL, alone)

@@ -154,7 +154,7 @@ def check_engine(d):
 
 
 def check_began_rich(pid, ambient=True):
-    """Or the rest proves nothing."""
+    """Else the other cases prove nothing."""
     s = status(pid)
     check(s["Groups"].split() == ["4", "20"] and capability(s, "Inh") and s["NoNewPrivs"] == "0", s)
     check(not ambient or capability(s, "Amb"), s)
@@ -179,7 +179,7 @@ def test_engine(lab):
 
 
 def test_engine_with_a_fence(lab):
-    """Then it has sockets more, and nothing else."""
+    """Then it has more sockets, and nothing else."""
     d = Daemon(lab)
     try:
         before = descriptors(d.engine)
@@ -208,7 +208,7 @@ def test_engine_dies_with_its_parent(lab):
 # -- the child that compiles a policy
 
 class Child:
-    """Stopped in the middle of its work; what started it waits."""
+    """The child is stopped in the middle of its work; the process that started it waits."""
     def __init__(self, lab, command, who=(), env=None, behind=()):
         self.path = lab.file(".yaml", "version: 1\nagent: {user: nobody}\negress:\n" +
                              "".join("  - n%d.example\n" % i for i in range(NAMES)))
@@ -301,7 +301,7 @@ def test_child_of_a_user(lab):
 
 
 def test_child_of_a_root_without_rights(lab):
-    """It cannot become anybody else: then nothing is read."""
+    """The child cannot become anybody else: then nothing is read."""
     path = lab.file(".yaml", "version: 1\n")
     for cap in ("setuid", "setgid", "setpcap"):
         r = lab.bare(["setpriv", "--bounding-set=-" + cap, "--inh-caps=-" + cap, *CHECK, path])
@@ -311,7 +311,7 @@ def test_child_of_a_root_without_rights(lab):
 
 
 def test_child_that_stands_still(lab):
-    """It has its time, and no more."""
+    """The child has its time, and no more."""
     mark = os.path.join(lab.env()["HOME"], "ran")
     c = Child(lab, [L.AGENTCTL, "run", "-p"], behind=["/usr/bin/touch", mark])
     try:

@@ -193,8 +193,8 @@ print("STATES", [x.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] for x i
 
 
 def test_sockets_that_outlive_their_fence(lab):
-    """Whoever was handed one, from inside another fence too, gets nothing out. One that is not bound to anything yet is
-    in no list of sockets."""
+    """Whoever was handed a socket of an ended fence, also inside another fence, gets nothing out. A socket that is
+    bound to nothing is in no list of sockets."""
     keep = lab.start(POLICY, ["/bin/sh", "-c", "echo READY; read x"])
     code = """
 import socket

@@ -72,7 +72,7 @@ def test_row24_engine_dies_at_the_end(lab):
 
 
 def test_row24_engine_hangs(lab):
-    """One that does not answer is started anew; the fence lives on."""
+    """An engine that does not answer is started anew; the fence lives on."""
     h = lab.start(L.policy(NAME), ["/bin/sh", "-c", "echo READY; read x; exec %s -sS https://%s/" % (CURL, NAME)])
     engine, = lab.daemons(engine=True)
     os.kill(engine, signal.SIGSTOP)

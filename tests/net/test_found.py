@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ways out that attackers found, and what the host's own rules broke, each as small as it can be and still fails without
-its mending. Immunity rows 33, 37 and 42."""
+"""Ways out that attackers found, and what the host's own rules broke, each as small as it can be and still fails
+without its mending. Immunity rows 33, 37 and 42."""
 import contextlib
 import json
 import os
@@ -170,7 +170,7 @@ def test_row33_local_service_under_way(lab):
 # ---- others on this machine --------------------------------------------------------------------------
 
 def test_row37_broadcast_of_loopback(lab):
-    """A datagram of which the sender and somebody else get a copy is not the sender's own."""
+    """A datagram that the sender and an outsider both get is not the sender's own."""
     for wall in (True, False):
         with outsider(lab, "0.0.0.0", 5353, back=None) as got:
             tok = L.token()
@@ -181,7 +181,7 @@ def test_row37_broadcast_of_loopback(lab):
 
 
 def test_row37_flood_of_refused_datagrams(lab):
-    """Each of many, while the one before it is being refused in the same entry."""
+    """Each of many datagrams, while the one before it is being refused in the same conntrack entry."""
     for to in LOOPBACK:
         tok = L.token()
         with outsider(lab, to, 8125) as got:
@@ -226,7 +226,7 @@ def test_row37_no_ingress_by_ports(lab):
 
 
 def test_row37_no_ingress_by_ports_of_a_rule(lab):
-    """Nor where a rule allows the fence's own way to it."""
+    """Nor where a rule allows the fence to send to that listener itself."""
     no_way_in(lab, L.policy("tcp://127.0.0.1:6000", "tcp://[::1]:6000"), "hears_own_tcp", "CLOSED", socket.SOCK_STREAM)
     no_way_in(lab, L.policy("udp://127.0.0.1:6000", "udp://[::1]:6000"), "hears_own", "GOT own", socket.SOCK_DGRAM)
 
@@ -397,8 +397,8 @@ print("WITHOUT", len(without))
 
 
 def test_row37_syn_cookies(lab):
-    """A listener that takes the end of a handshake and drops it is no proof who gets what follows. Nor are packets that
-    are replies only because the entry was made by one that went the other way."""
+    """A listener that takes the end of a handshake and drops it is no proof who gets what follows. Nor are packets
+    that are replies only because the entry was made by one that went the other way."""
     def net(value):
         def write():
             with open("/proc/sys/net/ipv4/tcp_syncookies", "w") as f:

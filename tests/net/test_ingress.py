@@ -304,8 +304,8 @@ def test_simultaneous_open(lab):
 
 
 def test_port_taken_over(lab):
-    """A flow to a listener inside, then somebody outside has that port: the flow's other end, taken by
-    the fence, is no way to him. UDP, and TCP whose entry outlives a reset."""
+    """A flow to a listener inside, then an outsider has that listener's port: the fence takes the flow's other end,
+    and still cannot reach the outsider. UDP, and TCP whose conntrack entry outlives a reset."""
     box = Inside(lab, policy("127.0.0.1:%d" % PORT, "udp://127.0.0.1:%d" % PORT))
     host = Outside(lab)
     for kind in ("udp", "tcp"):
@@ -343,8 +343,8 @@ def test_port_taken_over(lab):
 
 
 def test_flow_from_before(lab):
-    """A flow that was begun with who had the port before is none of the fence's: no answer goes out
-    there, and nothing comes in, until the peer is let in by a packet of his own."""
+    """A flow with an earlier owner of the port is none of the fence's: no answer goes out there, and nothing comes
+    in, until a packet of the peer's is let in."""
     other = Inside(lab, L.policy())  # without a fence the kernel keeps no flows at all
     peer, host = Outside(lab, lab.net.net), Outside(lab)
     host.udp("h", topo.AGENT4, PORT)
@@ -377,7 +377,7 @@ def test_flow_from_before(lab):
 
 
 def test_untracked(lab):
-    """Somebody's notrack rule: no answer, but for the handshake, without an entry to answer in."""
+    """A host's notrack rule: without a conntrack entry there is no answer but for the handshake."""
     box = Inside(lab, policy("%s:%d" % (topo.AGENT4, PORT)))
     tok = L.token()
     box.serve("l", "0.0.0.0", PORT, tok)
@@ -396,7 +396,7 @@ def test_untracked(lab):
 # ---- fences among themselves -------------------------------------------------------------------------
 
 def test_from_fence_to_fence(lab):
-    """The one must be allowed out, the other must allow it in."""
+    """The client's fence must allow it out, the server's must allow it in."""
     server = Inside(lab, policy("localhost:%d" % PORT, "\"udp://localhost:%d\"" % PORT))
     server.serve("l", "::", PORT, "hi")
     server.udp_echo("u", "127.0.0.1", PORT)

@@ -310,7 +310,8 @@ def test_status_of_odd_commands(lab):
 
 
 def test_descriptors_under_way(lab):
-    """They are counted by user, and the engine's is not its own: others of his may have used them all up."""
+    """The kernel counts descriptors under way by user, and the engine shares its user with others, who may have
+    used them all up."""
     code = """
 import os, resource, socket, sys
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -236,7 +236,7 @@ def test_row18_loopback_by_another_device(lab):
 
 
 def test_row18_groups(lab):
-    """The kernel tells the neighbours which groups are joined: no words of the agent's in that."""
+    """The kernel tells the neighbours which groups are joined: the agent cannot send words in that."""
     calls = [("join_groups", dict(how=how)) for how in ("group", "source")]
     toks, cmd = lab.several(calls)
     lab.bare(cmd)
@@ -423,7 +423,8 @@ def test_row22_own_listener(lab):
 
 
 def test_row22_own_port_taken_over(lab):
-    """Datagrams to a listener of the fence's own: they are for him, not for who has the port after him, outside."""
+    """Datagrams to a listener of the fence's own are for that listener, not for an outsider who has its port
+    later."""
     for there in ("127.0.0.1", "::1"):
         box = puppets.Inside(lab, POLICY)
         host = puppets.Outside(lab)
@@ -465,8 +466,8 @@ def test_row17_large_segments(lab):
 
 
 def test_row19_somebody_elses_address(lab):
-    """What answers a socket that has taken the address of somebody else answers him: addresses say what one likes,
-    and he could go on with the connection."""
+    """An answer to a socket with somebody else's address goes to the owner of the address, who could go on with the
+    connection."""
     far = "2001:db8::%s" % ":".join("%x" % (0xbad0 + i) for i in range(4))
 
     def reached():
@@ -484,7 +485,8 @@ def test_row19_somebody_elses_address(lab):
 
 
 def test_link_local_is_our_own(lab):
-    """A link-local source is no foreign one for the rules; the socket wall does not let anybody name such an address."""
+    """A link-local source is no foreign one for the rules; the socket wall does not let anybody name such an
+    address."""
     out = subprocess.run(["ip", "netns", "exec", lab.net.router, "ip", "-6", "addr", "show", "dev", "r0"], capture_output=True, text=True).stdout
     router = re.search(r"inet6 (fe80:[0-9a-f:]+)/", out)[1]
     code = ("import socket, sys\n"

@@ -115,8 +115,8 @@ def test_row11_two_names_one_address(lab):
 
 
 def test_row11_port_used_again(lab):
-    """The server resets a verified connection, and the next one comes from the same port: the kernel's
-    entry may be the old one, what it says about the flow is not."""
+    """The server resets a verified connection, and the next one comes from the same port. Its conntrack entry may
+    be the old one; the old verdict does not hold."""
     for to, ends in ((topo.ALLOWED4, ("shared.test", None)), (topo.ALLOWED6, (None, "shared.test"))):
         server = puppets.Outside(lab, lab.net.net)
         server.listen("l", to, 8499)
@@ -250,7 +250,7 @@ def crafted_case(lab, ways):
 
 
 def test_row12_crafted_control(lab):
-    """By hand and allowed: it gets through, so the refusals are not about the hand."""
+    """By hand and allowed: it gets through, so the refusals are not about how the segments are made."""
     h = lab.start(ROOTPOL, resolved(NAME), wall=False)
     for to in BOTH:
         tok = L.token()

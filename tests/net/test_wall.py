@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The socket wall: what BPF programs on a fence's cgroup refuse. Who tries has no system call filter around him
-(wall_calls.py), as an ordinary user and as root."""
+"""The socket wall: what BPF programs on a fence's cgroup refuse. wall_calls.py tries without a system call filter,
+as an ordinary user and as root."""
 import json
 import os
 import re
@@ -168,7 +168,7 @@ def test_record_of_a_living_process(lab):
 
 
 def test_flood_of_calls(lab):
-    """As many as one likes: bounded in the record, and counted; another fence's are told."""
+    """Refused calls without end: bounded in the record, and counted; another fence's are told."""
     f, g = Fence(lab), Fence(lab)
     f.call("flood", n=20000)
     a = g.call("one_of_each", ROOT, device=DEVICE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""agentctl why: what it says is what a policy does, and it does not answer for many endpoints at once."""
+"""agentctl why: it says what the policy does, and does not answer for many endpoints at once."""
 import lab as L
 from lab import check
 
@@ -47,7 +47,7 @@ def test_answers(lab):
 
 
 def test_what_it_suggests_allows(lab):
-    """The line that it says, added, makes it pass."""
+    """The line that agentctl why says makes the endpoint pass once added."""
     for endpoint in ("a.example", "http://a.example", "tcp://a.example:22", "udp://10.1.1.1:123", "[2001:db8::1]:443", "icmp://10.1.1.1"):
         r = why(lab, lab.file(".yaml", "version: 1\n"), endpoint)
         line = r.out.splitlines()[-1]

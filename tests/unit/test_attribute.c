@@ -40,7 +40,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ret_port: the port that was asked for (0: any), then the one that it has. */
+/* ret_port: in, the wanted port (0: any); out, the port that the socket has. */
 static int bound(int family, int type, const struct addr *a, uint16_t *ret_port)
 {
 	struct sockaddr_storage ss;

@@ -194,8 +194,7 @@ static void test_no_injection(void **state)
 	assert_string_equal(rec.path, "/\" domain=2 \"");
 }
 
-/* ---- suggestions -------------------------------------------------------------------------------
- */
+/* ---- suggestions --------------------------------------------------------- */
 
 static void suggests(const char *tool, uint32_t rights, const char *path, const char *want)
 {
@@ -259,8 +258,7 @@ static void test_protected(void **state)
 	suggests("t", RIGHT_WRITE, "/home/x/.ssh/config", NULL);
 }
 
-/* ---- counting ----------------------------------------------------------------------------------
- */
+/* ---- counting ------------------------------------------------------------ */
 
 static void test_refusals(void **state)
 {

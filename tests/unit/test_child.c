@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The child that reads a stranger's text: what it may not do, and that nothing it says is believed.
- * What it has given up is looked at from outside in tests/net/test_drop.py. */
+ * tests/net/test_drop.py looks from outside at what the child has given up. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,8 +31,7 @@ static int run(child_work *work, void *arg, struct child_answer *a, struct err *
 	return child_run(&job, a, e);
 }
 
-/* ---- what it says ------------------------------------------------------------------------------
- */
+/* ---- what it says -------------------------------------------------------- */
 
 static void bytes_of(void *arg, struct child_answer *a)
 {
@@ -120,8 +119,7 @@ static void odd_callers(void **state)
 	sigaction(SIGCHLD, &sa, NULL);
 }
 
-/* ---- how it can fail ---------------------------------------------------------------------------
- */
+/* ---- how it can fail ----------------------------------------------------- */
 
 static void refused(child_work *work, void *arg, const char *word)
 {
@@ -223,8 +221,7 @@ static void fails_closed(void **state)
 	refused(no_bytes, NULL, "nonsense");
 }
 
-/* ---- what it may not do ------------------------------------------------------------------------
- */
+/* ---- what it may not do -------------------------------------------------- */
 
 enum call { OPEN, READ, DUP, SOCKET, FORK, EXEC, KILL, OTHER_FD, CODE, CODE_LATER, UNSEALED_LATER };
 
@@ -282,8 +279,7 @@ static void makes_no_calls(void **state)
 #endif
 }
 
-/* ---- its reply, read as from a stranger -------------------------------------------------------
- */
+/* ---- its reply, read as from a stranger ---------------------------------- */
 
 static struct reply_head good = {.magic = REPLY_MAGIC, .n_bytes = 1};
 
@@ -359,8 +355,7 @@ static void diagnostics(void **state)
 	assert_int_equal(reads(&h, d, 2), -EBADMSG);
 }
 
-/* ---- a policy ----------------------------------------------------------------------------------
- */
+/* ---- a policy ------------------------------------------------------------ */
 
 static void compiles(void **state)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the parent takes out of the engine's ring: it believes nothing, and hides nothing. */
+/* The parent reads the engine's ring: it believes no record, and hides none. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Answers for their TTL: what is found, when it is over, and that it stays bounded. */
+/* Answers for their TTL: which are found, when they expire, and that the cache stays bounded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -153,7 +153,7 @@ static void bounded_and_the_latest_is_there(void **state)
 	assert_true(newer > kept / 2);
 }
 
-/* A full cache keeps one answer a name: replacing it never leaves an older one behind. */
+/* A full cache keeps one answer per name: replacing it never leaves an older one behind. */
 static void replaced_where_it_is_full(void **state)
 {
 	struct dns_cache *c = *state;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* An engine that somebody has taken over, as the parent sees it: this program is that engine, too.
- */
+/* The parent, and an engine that an attacker has taken over: this program is both. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

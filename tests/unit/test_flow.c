@@ -71,8 +71,8 @@ static void in_order_and_found_again(void **state)
 	assert_null(flow_find(lab->flows, &key));
 }
 
-/* Two connections from one port, the second a moment after the first was broken off: its bytes may
- * come just where those of the first ended. */
+/* Two connections from one port, the second right after the first was broken off: the second one's
+ * bytes may follow the first one's in sequence. */
 static void another_connection_is_not_continued(void **state)
 {
 	struct lab *lab = *state;
@@ -94,8 +94,8 @@ static void another_connection_is_not_continued(void **state)
 	assert_false(flow_continues(f, 103, true, 7001));
 }
 
-/* What was queued before the verdict is of the flow; what another connection of the same ports says
- * is not, however near its numbers are. */
+/* Packets queued before the verdict belong to the flow. Those of another connection on the same
+ * ports do not, however near its sequence numbers are. */
 static void known_when_it_is_over(void **state)
 {
 	static const enum flow_state states[] = {FLOW_PASSED, FLOW_OWN, FLOW_REFUSED};

@@ -264,8 +264,7 @@ static void test_too_many(void **state)
 	free(text);
 }
 
-/* ---- whatever it is called ---------------------------------------------------------------------
- */
+/* ---- whatever it is called ----------------------------------------------- */
 
 /* What the policy may allow: each is one thing that was seen. */
 struct truth {

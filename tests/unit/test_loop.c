@@ -243,8 +243,8 @@ static void stop_at_last(struct lab *lab, size_t i)
 		loop_stop(lab->loop);
 }
 
-/* Set in an order that has nothing to do with when they are due; a third is cancelled, from every
- * place of the heap, and a third is set anew. */
+/* Timers are set out of order; a third is cancelled, from every place of the heap, and a third
+ * is set anew. */
 static void in_order_of_time(void **state)
 {
 	struct lab *lab = *state;

@@ -266,7 +266,8 @@ static void taken_out_when_the_last_name_is_over(void **state)
 
 /* ---- what is open where -------------------------------------------------- */
 
-/* `addresses:` of one entry open nothing for another entry of the same name, nor in the kernel. */
+/* `addresses:` of one entry open nothing for another entry of the same name, in the kernel
+ * either. */
 static void an_entry_opens_its_own_addresses(void **state)
 {
 	static const char *const in[] = {"10.1.2.3", "fd00::1"};
@@ -348,8 +349,8 @@ static const char *nth(unsigned i)
 	return text;
 }
 
-/* A name with 200 addresses of which each answer has two, TTL 0: an address comes again before its
- * time is over, and is never refused nor told to the kernel twice. */
+/* A name with 200 addresses, two per answer, TTL 0: each address comes again before it expires, so
+ * it is never refused, nor told to the kernel twice. */
 static void rotating_addresses(void **state)
 {
 	struct lab *lab = *state;

@@ -17,8 +17,7 @@
 #include "policy/policy.h"
 #include "tests/unit/lab/policies.h"
 
-/* ---- helpers -----------------------------------------------------------------------------------
- */
+/* ---- helpers ------------------------------------------------------------- */
 
 struct opened {
 	struct policy *p;
@@ -79,8 +78,7 @@ static struct match by_addr(const struct opened *o, const char *url)
 #define DENIED(m)  assert_int_equal((m).verdict, VERDICT_DENY)
 #define NONE(m)    assert_int_equal((m).verdict, VERDICT_NONE)
 
-/* ---- what it says ------------------------------------------------------------------------------
- */
+/* ---- what it says -------------------------------------------------------- */
 
 static void test_settings(void **state)
 {
@@ -162,8 +160,7 @@ static void test_rules(void **state)
 	done(&o);
 }
 
-/* ---- matching ----------------------------------------------------------------------------------
- */
+/* ---- matching ------------------------------------------------------------ */
 
 static void test_names(void **state)
 {
@@ -351,8 +348,7 @@ static void test_overlap(void **state)
 	done(&o);
 }
 
-/* ---- blobs from strangers ----------------------------------------------------------------------
- */
+/* ---- blobs from strangers ------------------------------------------------ */
 
 static void use(const struct policy *p)
 {
@@ -408,8 +404,7 @@ static void test_damage(void **state)
 	done(&o);
 }
 
-/* ---- size --------------------------------------------------------------------------------------
- */
+/* ---- size ---------------------------------------------------------------- */
 
 static double now(void)
 {

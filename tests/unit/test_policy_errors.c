@@ -15,8 +15,7 @@
 #include "policy/policy.h"
 #include "tests/unit/lab/policies.h"
 
-/* ---- errors ------------------------------------------------------------------------------------
- */
+/* ---- errors -------------------------------------------------------------- */
 
 static const struct {
 	const char *text;

@@ -69,7 +69,7 @@ static void what_is_no_query_gets_an_error(void **state)
 		assert_int_equal(r.n, 0);
 		assert_true(r.flags & 0x8000);
 	}
-	/* Too short for a header: no answer, so that the next one is to the next query. */
+	/* Queries too short for a header get no answer; the next answer is to the next query. */
 	assert_int_equal(send(lab->client, q.b, 11, 0), 11);
 	assert_int_equal(ask(lab, "1-2-3-4.ok.example", A)->n, 1);
 	lab_end(lab);

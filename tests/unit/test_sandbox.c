@@ -46,8 +46,7 @@ static long sock(long family, long type, long protocol)
 	return syscall(SYS_socket, family, type, protocol);
 }
 
-/* ---- what is refused: 0 or -1 and errno, as from the call itself -------------------------------
- */
+/* ---- what is refused: 0 or -1 and errno, as from the call itself --------- */
 
 static long raw4(void)
 {
@@ -302,8 +301,7 @@ static const struct {
     {"splice", by_splice, EINVAL, false},
 };
 
-/* ---- what programs need ------------------------------------------------------------------------
- */
+/* ---- what programs need -------------------------------------------------- */
 
 static void *thread(void *arg)
 {

@@ -114,7 +114,7 @@ static void names_directories_only(void **state)
 	assert_int_equal(subdirs("/tmp/not there", run, &names, &bytes), -ENOENT);
 }
 
-/* Within a tick of the clock two changes have one ctime: so nothing is kept of what is that new. */
+/* Two changes within a tick of the clock have the same ctime, so nothing that new is kept. */
 static void new_ones_are_not_kept(void **state)
 {
 	assert_true(has("alpha"));

@@ -80,8 +80,7 @@ static struct denial refused(uint16_t code, uint8_t l4proto)
 			       .rule = RULE_NONE};
 }
 
-/* ---- names -------------------------------------------------------------------------------------
- */
+/* ---- names --------------------------------------------------------------- */
 
 static void one_question(const char *text)
 {
@@ -125,8 +124,7 @@ static void test_questions(void **state)
 	}
 }
 
-/* ---- endpoints ---------------------------------------------------------------------------------
- */
+/* ---- endpoints ----------------------------------------------------------- */
 
 static struct addr random_addr(void)
 {
@@ -302,8 +300,7 @@ static void test_rebinding_as_allowed(void **state)
 	free(p_blob);
 }
 
-/* ---- files and programs ------------------------------------------------------------------------
- */
+/* ---- files and programs -------------------------------------------------- */
 
 static bool one_path(const char *tool, uint32_t rights, const char *path)
 {

@@ -130,8 +130,7 @@ static void test_memory(void **state)
 	munmap(page, 4096);
 }
 
-/* ---- the judge ---------------------------------------------------------------------------------
- */
+/* ---- the judge ----------------------------------------------------------- */
 
 #define R RIGHT_READ
 #define W RIGHT_WRITE

@@ -12,14 +12,13 @@
 /* Per answer; the rest is left out, for the client, too. For each address the routing table is
  * asked whether it is this host's, which takes 4 us while other fences wait. */
 #define ADDRS_MAX 128
-#define REPLY_MAX 65535
 
 /* ---- replies ------------------------------------------------------------- */
 
 static size_t reply_max(const struct dns_client *c, const struct dns_query *q)
 {
 	if (c->tcp)
-		return REPLY_MAX;
+		return DNS_MAX_MESSAGE;
 	if (!q->edns)
 		return 512;
 	return q->edns_udp < DNS_EDNS_UDP ? q->edns_udp : DNS_EDNS_UDP;
@@ -72,7 +71,7 @@ void answer_refused(struct resolver_fence *rf, const struct dns_client *c,
 void answer_result(struct resolver_fence *rf, const struct dns_client *c, const struct dns_query *q,
 		   const struct dns_result *res)
 {
-	static uint8_t buf[REPLY_MAX];
+	static uint8_t buf[DNS_MAX_MESSAGE];
 	uint32_t ttl = dns_result_ttl(res, loop_now_ms(rf->r->loop));
 	struct dns_builder b;
 	size_t n;

@@ -42,12 +42,12 @@ def seg(offset, payload=b"", *flags, **kw):
 
 
 def apart(first, then):
-    """The one has been judged when the other comes."""
+    """The first segment has been judged when the second comes."""
     return [first, lambda f: time.sleep(APART), then]
 
 
 def ways(a, good, bad):
-    """What is sent, by the name of the way."""
+    """The segments that are sent, by the name of the way."""
     tok, cut = a["token"].encode(), len(bad) // 2
     every = wire.ACK | wire.PSH
     return {

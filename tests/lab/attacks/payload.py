@@ -174,7 +174,7 @@ def urgent(a):
 
 
 def by_reference(s, how, f, page, n):
-    """Sends the first n bytes of a file's page, which the kernel only refers to."""
+    """Sends the first n bytes of a file's page, to which the kernel only keeps a reference."""
     if how == "sendfile":
         return os.sendfile(s.fileno(), f.fileno(), 0, n)
     if how == "zerocopy":

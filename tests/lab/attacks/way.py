@@ -103,7 +103,7 @@ def post(a):
 
 
 def after_flush(a):
-    """A request, then (the caller has done what he does to conntrack: he is told by a file) another with any Host."""
+    """A request, then another with any Host. In between the caller, told by a file, changes conntrack."""
     import os
     s = tcp(a["to"], a["port"], 3)
     s.sendall(b"GET /first HTTP/1.1\r\nHost: %s\r\n\r\n" % a["name"].encode())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a process can learn of others, and of what they keep."""
+"""What a process can learn of other processes, and of their secrets."""
 import ctypes
 import fcntl
 import os

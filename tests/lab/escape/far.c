@@ -52,8 +52,7 @@ static struct sock socks[SOCKS_MAX];
 
 static int poll_fd;
 
-/* ---- sockets
- * ------------------------------------------------------------------------------------- */
+/* ---- sockets ------------------------------------------------------------- */
 
 static int enter(const char *path)
 {
@@ -244,8 +243,7 @@ static void read_frames(int fd, const struct sock *s)
 	}
 }
 
-/* ---- pullers
- * ------------------------------------------------------------------------------------- */
+/* ---- pullers ------------------------------------------------------------- */
 
 static int open_puller(const char *from, const char *to, uint16_t port)
 {

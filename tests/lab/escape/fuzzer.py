@@ -294,7 +294,8 @@ class Run:
         return leaks
 
     def shorten(self, program, rule, no_filter, repeat):
-        """The steps that can go while it still leaks. By the best of some tries: threads meet by chance."""
+        """The steps that can be left out while the program still leaks. The best of some tries: threads meet by
+        chance."""
         steps = [int(line.split()[0]) for line in self.text(program).splitlines()]
         skip = []
         for s in reversed(steps):

@@ -129,8 +129,7 @@ bool judge(const struct where *w, const uint8_t *data, size_t n, bool outsider, 
 	return leaked;
 }
 
-/* Who talks from the agent's device is the fence, or the kernel for it, or the daemon's resolver.
- */
+/* The fence, the kernel on its behalf, and the daemon's resolver talk from the agent's device. */
 static void judge_packet(struct where *w, const uint8_t *data, size_t n)
 {
 	const bool icmp = w->proto == IPPROTO_ICMP || w->proto == IPPROTO_ICMPV6;

@@ -2,8 +2,8 @@
 /* Plays the programs of the escape fuzzer, as an ordinary user inside a fence; see
  * tests/net/escape.
  *
- * Several workers (processes), each with a second thread for the steps that go beside. Nothing
- * sleeps: sockets do not block, and what is waited for is waited for some milliseconds. */
+ * Several workers (processes), each with a second thread for concurrent steps. No step sleeps:
+ * sockets do not block, and a wait is some milliseconds. */
 #include "tests/lab/escape/steps.h"
 #include "tests/lab/escape/values.h"
 
@@ -163,8 +163,7 @@ static void work(unsigned number, struct shared *shared)
 	_exit(0);
 }
 
-/* ---- start and end
- * ------------------------------------------------------------------------------- */
+/* ---- start and end ------------------------------------------------------- */
 
 static int join(void)
 {

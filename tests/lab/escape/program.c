@@ -194,7 +194,7 @@ static void payload(struct gen *g, struct escape_step *s, bool stream)
 		s->flags |= MSG_DONTROUTE;
 }
 
-/* Where a packet says that it is from: mostly what the kernel takes. */
+/* A packet's source as it claims: mostly one that the kernel accepts. */
 static uint8_t source(struct gen *g, bool v6)
 {
 	static const char *const own[2][2] = {{"198.51.100.2", "127.0.0.1"},
@@ -317,8 +317,8 @@ static void new_socket(struct gen *g, struct escape_step *s, unsigned usual)
 
 static void focus(struct gen *g)
 {
-	/* Where a policy lets something through: what is judged at all is worth as much as what is
-	 * not. By escape_addresses (two families, side by side) and escape_ports. */
+	/* Endpoints that a policy allows, by escape_addresses (two families, side by side) and
+	 * escape_ports: what is judged is worth as many steps as what is refused at once. */
 	static const uint8_t endpoints[][2] = {{0, 0}, {0, 1}, {0, 1}, {0, 2},  {0, 3},
 					       {2, 0}, {6, 4}, {6, 5}, {12, 6}, {12, 7}};
 	const uint8_t *e = endpoints[below(g, sizeof(endpoints) / sizeof(endpoints[0]))];
@@ -437,8 +437,7 @@ void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
 	}
 }
 
-/* ---- as text -----------------------------------------------------------------------------------
- */
+/* ---- as text ------------------------------------------------------------- */
 
 static void print_port(FILE *f, uint8_t port)
 {

@@ -243,8 +243,7 @@ static int compare(const void *a, const void *b)
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
 
-/* All of the buffer, in the step's pieces. What was cut off makes the stream one that nobody knows.
- */
+/* All of the buffer, in the step's pieces. After a cut write the stream's kind is not known. */
 static int write_pieces(struct slot *t, struct msghdr *m, struct escape_buffer *b,
 			const struct escape_step *s, int flags)
 {

@@ -42,7 +42,7 @@ def checksum(n, off):
 
 
 def targets():
-    """Where a fenced client may go. place is what the statistics call it."""
+    """An endpoint that a fenced client may reach. place is its name in the statistics."""
     out = []
     for family, far, other, lo, agent in ((4, topo.ALLOWED4, topo.OTHER4, "127.0.0.1", topo.AGENT4),
                                           (6, topo.ALLOWED6, topo.OTHER6, "::1", topo.AGENT6)):

@@ -210,7 +210,7 @@ class Twin:
             print("FAIL … and more", flush=True)
 
     def events(self):
-        """Of a client that did nothing wrong there is nothing to tell."""
+        """The log tells nothing of a client that did nothing wrong."""
         for role in ("inside", "second"):
             path = os.path.join(self.log_dir(role), "events.jsonl")
             kinds = collections.Counter()

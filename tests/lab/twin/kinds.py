@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a well-behaved client may do: one function a kind. All that is random comes from the request's own
 random.Random; each raises Wrong, or OSError, when something was refused, lost, late or not what was sent.
-What it yields says how far it is."""
+What a kind yields says how far it is."""
 import contextlib
 import errno
 import http.client

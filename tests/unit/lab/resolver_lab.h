@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A resolver with one fence, a client in front of it and a name server of ours behind it, over
- * real sockets of 127.0.0.1. The loop runs in a thread of its own; what it saw is looked at when it
- * has ended. */
+/* A resolver with one fence, a client in front of it and a name server of ours behind it, over real
+ * sockets of 127.0.0.1. The loop runs in a thread of its own; tests look at what it saw after
+ * lab_end. */
 #ifndef AGENTFW_TESTS_RESOLVER_LAB_H
 #define AGENTFW_TESTS_RESOLVER_LAB_H
 
