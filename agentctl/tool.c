@@ -229,8 +229,7 @@ static int start_tool(struct tool *t, int *status, struct err *e)
 	return launch_start(&t->launch, status, e);
 }
 
-/* ---- the streams of a call --------------------------------------------------------------------
- */
+/* ---- the streams of a call ------------------------------------------------------------------- */
 
 /* A file could be run or mapped past the profile (a memfd is in no directory that Landlock knows);
  * and root writes what is counted to pipes and sockets only. */

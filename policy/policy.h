@@ -193,8 +193,7 @@ struct ingress_pair {
 int policy_ingress_pairs(const struct policy *p, unsigned family, struct ingress_pair **ret,
 			 size_t *ret_n);
 
-/* ---- matching: deny wins, then any allow ------------------------------------------------------
- */
+/* ---- matching: deny wins, then any allow ----------------------------------------------------- */
 
 enum verdict {
 	VERDICT_NONE = 0, /* no rule speaks of it: refused */

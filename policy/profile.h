@@ -76,8 +76,7 @@ bool profile_is_interpreter(const char *path);
  * own_network is false. */
 const void *profile_network(const struct policy *p, size_t profile, size_t *ret_bytes);
 
-/* ---- places that others trust (protected.c) ---------------------------------------------------
- */
+/* ---- places that others trust (protected.c) -------------------------------------------------- */
 
 enum protected_flags {
 	PROTECTED_SECRET = 1,   /* not read either, unless a profile names it */

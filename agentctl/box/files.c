@@ -59,8 +59,7 @@ bool files_are_private(const char *path)
 	return false;
 }
 
-/* ---- mounts ------------------------------------------------------------------------------------
- */
+/* ---- mounts ---------------------------------------------------------------------------------- */
 
 static void add_bind(struct build *b, const char *path, enum right how, bool is_implied)
 {
@@ -322,8 +321,7 @@ int files_mounts(struct build *b)
 	return 0;
 }
 
-/* ---- rights ------------------------------------------------------------------------------------
- */
+/* ---- rights ---------------------------------------------------------------------------------- */
 
 static void allow_implied(struct build *b)
 {

@@ -115,8 +115,7 @@ int links_realpath(const char *path, char *const *dirs, size_t n, char *ret, con
 	return r < 0 ? r : 0;
 }
 
-/* ---- of a profile ------------------------------------------------------------------------------
- */
+/* ---- of a profile ---------------------------------------------------------------------------- */
 
 static int add_writable(struct build *b, const char *path)
 {

@@ -74,8 +74,7 @@ static void root(struct checks *c)
 		check_add(c, "root", true, true, "with the capabilities that are needed");
 }
 
-/* ---- cgroups ----------------------------------------------------------------------------------
- */
+/* ---- cgroups --------------------------------------------------------------------------------- */
 
 static bool mounted(const char *type, const char *option, char *ret, size_t bytes)
 {
@@ -130,8 +129,7 @@ static void cgroups(struct checks *c)
 	}
 }
 
-/* ---- namespaces -------------------------------------------------------------------------------
- */
+/* ---- namespaces ------------------------------------------------------------------------------ */
 
 /* As a user who is not root. Some hosts let them make the namespace and nothing else in it. */
 static bool user_namespaces(void)
@@ -164,8 +162,7 @@ static void namespaces(struct checks *c)
 			      "kernel.unprivileged_userns_clone=1, as the host has it");
 }
 
-/* ---- Landlock, seccomp ------------------------------------------------------------------------
- */
+/* ---- Landlock, seccomp ----------------------------------------------------------------------- */
 
 static void landlock(struct checks *c)
 {

@@ -74,8 +74,7 @@ bool plan_is_private(const struct plan *p, const char *path)
 	return false;
 }
 
-/* ---- applied -----------------------------------------------------------------------------------
- */
+/* ---- applied --------------------------------------------------------------------------------- */
 
 /* Moving a process into a cgroup waits for every processor, ten milliseconds and more; one that is
  * born there does not. The network namespace, most of a millisecond, it makes itself: we have

@@ -83,8 +83,7 @@ int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err 
 	return 0;
 }
 
-/* ---- for a moment ------------------------------------------------------------------------------
- */
+/* ---- for a moment ---------------------------------------------------------------------------- */
 
 int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e)
 {

@@ -71,8 +71,7 @@ struct guard {
 	struct launch *launch;
 };
 
-/* ---- what is protected here --------------------------------------------------------------------
- */
+/* ---- what is protected here ------------------------------------------------------------------ */
 
 static bool opened(const struct policy *policy, size_t profile, const struct protected_place *x)
 {
@@ -121,8 +120,7 @@ static bool grow(void *list, size_t n, size_t each)
 	return p != NULL;
 }
 
-/* ---- what was there ----------------------------------------------------------------------------
- */
+/* ---- what was there -------------------------------------------------------------------------- */
 
 static struct known *find_known(const struct guard *g, const char *path)
 {
@@ -169,8 +167,7 @@ void guard_each(const struct guard *g, void (*fn)(const char *real, void *arg), 
 			fn(g->known[i].real, arg);
 }
 
-/* ---- what is new -------------------------------------------------------------------------------
- */
+/* ---- what is new ----------------------------------------------------------------------------- */
 
 static void tell_place(struct guard *g, const char *path, const char *what)
 {
@@ -250,8 +247,7 @@ static bool look_at_places(struct guard *g, int dirfd, const struct root *r, boo
 	return project;
 }
 
-/* ---- looking through a place -------------------------------------------------------------------
- */
+/* ---- looking through a place ----------------------------------------------------------------- */
 
 /* A directory that the command closed to us could hold anything. */
 static void closed_to_us(struct guard *g, int dirfd, const char *name, const char *path)
@@ -361,8 +357,7 @@ int guard_add(struct guard *g, const char *dir, struct err *e)
 	return err_hint(e, "name the directories in it that are written to");
 }
 
-/* ---- while the command runs --------------------------------------------------------------------
- */
+/* ---- while the command runs ------------------------------------------------------------------ */
 
 static void watch(struct guard *g, size_t root, const char *path, bool inner)
 {

@@ -28,8 +28,7 @@
 #include "policy/base/err.h"
 #include "policy/profile.h"
 
-/* ---- the child ---------------------------------------------------------------------------------
- */
+/* ---- the child ------------------------------------------------------------------------------- */
 
 static _Noreturn void give_up(int tell, const struct err *e, int status)
 {
@@ -139,8 +138,7 @@ static _Noreturn void child(struct start *s)
 	give_up(s->tell, &e, EXIT_CTL);
 }
 
-/* ---- the parent --------------------------------------------------------------------------------
- */
+/* ---- the parent ------------------------------------------------------------------------------ */
 
 void launch_prepare(struct launch *l)
 {

@@ -33,8 +33,7 @@ struct learning {
 	bool failed;
 };
 
-/* ---- places ------------------------------------------------------------------------------------
- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static unsigned depth(const char *path)
 {
@@ -68,8 +67,7 @@ static const char *too_much(const struct learn_host *h, const char *dir)
 	return NULL;
 }
 
-/* ---- proposals --------------------------------------------------------------------------------
- */
+/* ---- proposals ------------------------------------------------------------------------------- */
 
 static struct proposal *propose(struct learning *l, enum right right, const char *path)
 {
@@ -138,8 +136,7 @@ static bool proposed(const struct learning *l, enum right right, const char *pat
 	return false;
 }
 
-/* ---- merging -----------------------------------------------------------------------------------
- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 static int items_by_path(const void *x, const void *y)
 {
@@ -202,8 +199,7 @@ static void merge_all(struct learning *l, enum right right, struct item *it, siz
 	merge(l, right, "/", it, n);
 }
 
-/* ---- the three lists ---------------------------------------------------------------------------
- */
+/* ---- the three lists ------------------------------------------------------------------------- */
 
 static size_t gather(struct learning *l, enum right right, bool map, struct item *it)
 {

@@ -131,8 +131,7 @@ static int check(const char *text, size_t len, const char *path, struct err *e)
 	return r;
 }
 
-/* ---- the text, in a child: what held, and what the log suggests, are YAML of others ------------
- */
+/* ---- the text, in a child: what held, and what the log suggests, are YAML of others ---------- */
 
 struct writing_of {
 	const struct learning *l;

@@ -26,8 +26,7 @@ static uint64_t count_of(const json_t *o)
 	return n > 0 ? (uint64_t)n : 1;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static int make_room(void *list, size_t n, size_t *room, size_t size)
 {
@@ -130,8 +129,7 @@ static void unite(struct seen *s)
 	s->n_endpoints = n;
 }
 
-/* ---- events -----------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* Back from str_escape. false: it is not of that form. */
 static bool unescape(char *s)

@@ -36,8 +36,7 @@ struct writing {
 	bool failed;
 };
 
-/* ---- text --------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static int text_put(void *arg, unsigned char *bytes, size_t n)
 {
@@ -73,8 +72,7 @@ static void text_say(struct text *t, const char *fmt, ...)
 	text_put(t, (unsigned char *)line, strlen(line));
 }
 
-/* ---- nodes -------------------------------------------------------------------------------------
- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static yaml_node_t *node(struct writing *w, int id)
 {
@@ -179,8 +177,7 @@ static char *times(uint64_t count, size_t files, const char *what)
 		   : ret;
 }
 
-/* ---- endpoints ---------------------------------------------------------------------------------
- */
+/* ---- endpoints ------------------------------------------------------------------------------- */
 
 /* A node of another document, as a new one of ours. */
 static int copy(struct writing *w, yaml_document_t *from, int id, const char *mark_on)
@@ -295,8 +292,7 @@ static void endpoints(struct writing *w, int list, const struct seen *s)
 	}
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void put_path(struct writing *w, int list, const struct proposal *p)
 {
@@ -335,8 +331,7 @@ static void files(struct writing *w, int profile, const struct proposals *ps)
 	}
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* A proposal is for enforcing. */
 static void enforce(struct writing *w, int root)

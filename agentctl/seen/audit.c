@@ -51,8 +51,7 @@ struct audit {
 	char *buf;     /* of AUDIT_RECORD_MAX bytes, as they come */
 };
 
-/* ---- questions --------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 struct message {
 	struct nlmsghdr h;
@@ -181,8 +180,7 @@ bool audit_tells_who(struct audit *a)
 	return a->tells_who;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static bool is_namespace(const char *path, unsigned long number)
 {
@@ -357,8 +355,7 @@ void audit_follow(struct audit *a, pid_t pid)
 	a->pid = pid;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void ours(struct audit *a, const struct audit_record *r)
 {

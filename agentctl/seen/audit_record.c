@@ -45,8 +45,7 @@ static const struct {
     {"scope.signal", RIGHT_SIGNAL},
 };
 
-/* ---- pieces ------------------------------------------------------------------------------------
- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 static bool text_skip(struct text *t, const char *word)
 {
@@ -192,8 +191,7 @@ static bool rights(const struct value *v, struct audit_record *r)
 	return true;
 }
 
-/* ---- fields ------------------------------------------------------------------------------------
- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 enum field { F_DOMAIN, F_BLOCKERS, F_PATH, F_STATUS, F_PID, F_UID, F_EXE, F_COMM, FIELDS };
 

@@ -38,8 +38,7 @@ struct refusals {
 	struct err e;  /* the first thing that went wrong with the record */
 };
 
-/* ---- counted ----------------------------------------------------------------------------------
- */
+/* ---- counted --------------------------------------------------------------------------------- */
 
 int refusals_new(const struct refused_from *from, struct refusals **ret, struct err *e)
 {
@@ -170,8 +169,7 @@ struct refusal_entry *refusals_add(struct refusals *rs, const struct refusal *wh
 	return e;
 }
 
-/* ---- told to the daemon -----------------------------------------------------------------------
- */
+/* ---- told to the daemon ---------------------------------------------------------------------- */
 
 static bool connected(struct refusals *rs, bool start)
 {
@@ -272,8 +270,7 @@ static void tell_rest(struct refusals *rs, uint64_t lost)
 				     &rs->e);
 }
 
-/* ---- told to the person -----------------------------------------------------------------------
- */
+/* ---- told to the person ---------------------------------------------------------------------- */
 
 static void say_one(const struct refusals *rs, const struct refusal_entry *e)
 {

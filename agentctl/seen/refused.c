@@ -125,8 +125,7 @@ static void on_record(void *arg, const struct audit_record *a)
 		access_refused(arg, a);
 }
 
-/* ---- what is watched ---------------------------------------------------------------------------
- */
+/* ---- what is watched ------------------------------------------------------------------------- */
 
 /* What lies in a directory that a box has for itself, since before the run, is not in that box. */
 static bool left_outside(const struct refused *r, const struct watch_event *ev)
@@ -261,8 +260,7 @@ static void on_readable(struct watched_fd *w)
 	audit_read(r->audit);
 }
 
-/* ---- begin and end -----------------------------------------------------------------------------
- */
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 static bool has_step(const struct plan *p, enum step_kind kind)
 {

@@ -57,8 +57,7 @@ struct held {
 	size_t n_events;
 };
 
-/* ---- what a call means -------------------------------------------------------------------------
- */
+/* ---- what a call means ----------------------------------------------------------------------- */
 
 static int open_flags(const struct seccomp_notif *n, const struct watched_call *c, uint64_t *ret)
 {
@@ -255,8 +254,7 @@ static void look_at_call(struct held *h)
 			look_at_path(h, &watched_calls[i], h->path[paths++]);
 }
 
-/* ---- the listener ------------------------------------------------------------------------------
- */
+/* ---- the listener ---------------------------------------------------------------------------- */
 
 /* What was read belongs to this call only if it is still the same one that waits. */
 static void tell_events(struct held *h)

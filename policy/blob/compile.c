@@ -97,8 +97,7 @@ void compile_free(struct compile *c)
 	free(c);
 }
 
-/* ---- rules -------------------------------------------------------------------------------------
- */
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 static int add_prefix(struct compile *c, const struct endpoint *ep, const struct compile_rule *r,
 		      uint32_t rule, const struct prefix *p)

@@ -4,8 +4,7 @@
 
 #include "policy/blob/opened.h"
 
-/* ---- matching ----------------------------------------------------------------------------------
- */
+/* ---- matching -------------------------------------------------------------------------------- */
 
 /* Deny wins; of several allows the first, which is the most specific. true: nothing can change any
  * more. */

@@ -6,8 +6,7 @@
 #include "policy/blob/opened.h"
 #include "policy/profile.h"
 
-/* ---- opening: every offset is checked once, here -----------------------------------------------
- */
+/* ---- opening: every offset is checked once, here --------------------------------------------- */
 
 static const void *section(const void *blob, size_t bytes, const struct blob_section *s,
 			   size_t each)
@@ -245,8 +244,7 @@ void policy_free(struct policy *p)
 	free(p);
 }
 
-/* ---- what it says ------------------------------------------------------------------------------
- */
+/* ---- what it says ---------------------------------------------------------------------------- */
 
 static const char *string(const struct policy *p, uint32_t at)
 {

@@ -45,8 +45,7 @@ struct child {
 	size_t n_said, room;
 };
 
-/* ---- the child ---------------------------------------------------------------------------------
- */
+/* ---- the child ------------------------------------------------------------------------------- */
 
 static bool write_bytes(int fd, const char *p, size_t n)
 {
@@ -90,8 +89,7 @@ static _Noreturn void child_main(const struct child *c, int reply, pid_t parent)
 	_exit(0);
 }
 
-/* ---- who calls ---------------------------------------------------------------------------------
- */
+/* ---- who calls ------------------------------------------------------------------------------- */
 
 static int start(struct child *c, struct err *e)
 {

@@ -13,8 +13,7 @@
 /* One name with very many ports must not cost the square of them. */
 #define CHAIN_MAX 64
 
-/* ---- pins --------------------------------------------------------------------------------------
- */
+/* ---- pins ------------------------------------------------------------------------------------ */
 
 int pins_add(struct pins *pins, const struct name *name, unsigned line, unsigned col)
 {
@@ -91,8 +90,7 @@ static int unused_pins(const struct policy *p, const struct pins *pins, struct d
 	return 0;
 }
 
-/* ---- endpoints ---------------------------------------------------------------------------------
- */
+/* ---- endpoints ------------------------------------------------------------------------------- */
 
 /* What has been seen of a rule. */
 #define LIVE      1u /* an allowed port that no deny entry covers */

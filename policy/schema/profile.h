@@ -30,8 +30,7 @@ static inline struct blob_profile *reading_profile(const struct reading *r)
 	return compile_profile_at(r->l->c, r->index);
 }
 
-/* ---- paths.c ----------------------------------------------------------------------------
- */
+/* ---- paths.c --------------------------------------------------------------------------------- */
 
 void profile_read(struct yaml *y, void *arg);
 void profile_write(struct yaml *y, void *arg);
@@ -42,8 +41,7 @@ char *schema_path(struct yaml *y, struct load *l);
 void profile_add_path(struct reading *r, enum right right, const char *path, bool optional,
 		      bool broad, unsigned line, unsigned col);
 
-/* ---- limits.c ---------------------------------------------------------------------------
- */
+/* ---- limits.c -------------------------------------------------------------------------------- */
 
 void profile_limits(struct yaml *y, void *arg);
 
