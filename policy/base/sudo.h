@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who called sudo, where root was made so. */
+/* Who called sudo, where a process is root by it. */
 #ifndef AGENTFW_BASE_SUDO_H
 #define AGENTFW_BASE_SUDO_H
 

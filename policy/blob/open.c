@@ -140,7 +140,7 @@ static bool range_ok(const struct blob_range *r, uint32_t count)
 	return r->first <= count && r->n <= count - r->first;
 }
 
-/* A network of its own has none of its own again. */
+/* The policy of a tool's network has no such networks in it. */
 static bool net_ok(const struct policy *p, const struct blob_profile *f, bool nested)
 {
 	struct policy *net;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `egress` and `deny`: entries and what they come to. */
+/* `egress` and `deny`: their entries, compiled into rules. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -63,11 +63,11 @@ static void add_group(struct load *l, const struct item *it, const struct policy
 
 bool schema_prefix_broad(const struct prefix *p)
 {
-	/* fc00::/7 is the largest block that is somebody's own */
+	/* 10.0.0.0/8 and fc00::/7 are the largest private blocks */
 	return p->bits < (p->addr.family == 4 ? 8 : 7);
 }
 
-/* A rule that lets more through than its writer may think. NULL: none such. */
+/* Why the rule lets more through than its writer may think; NULL: it does not. */
 static const char *too_broad(const struct endpoint *ep)
 {
 	switch (ep->host) {
@@ -99,7 +99,7 @@ bool schema_port_written(const char *text, const struct endpoint *ep)
 	return colon && !(ep->host == HOST_PREFIX && ep->prefix.addr.family == 6);
 }
 
-/* A word without a dot or a scheme, and no group to be had here. */
+/* The error for a word without a dot or a scheme that is no group, or stands in `deny`. */
 static void no_group(struct yaml *y, size_t quote, const char *text, bool deny)
 {
 	struct nearest nearest = {.written = text};
@@ -135,7 +135,7 @@ static bool to_resolver(const struct endpoint *ep)
 	return false;
 }
 
-/* What programs on the fence's cgroup refuse, whatever the rules say: see fw/bpf/wall.bpf.c. */
+/* The socket wall (fw/bpf/wall.bpf.c) refuses these addresses, whatever the rules say. */
 static bool never_named(const struct endpoint *ep)
 {
 	enum addr_kind kind = addr_kind(&ep->prefix.addr);
@@ -283,8 +283,7 @@ static void on_quic(struct yaml *y, void *arg)
 	yaml_skip(y);
 }
 
-/* `to` comes first or last: what the other keys say must be known before the rule is made, so its
- * text and place are kept. */
+/* Other keys may follow, and the rule needs them: the text of `to` and its place are kept. */
 static void on_to(struct yaml *y, void *arg)
 {
 	struct item *it = arg;
@@ -301,7 +300,7 @@ static void on_to(struct yaml *y, void *arg)
 	yaml_skip(y);
 }
 
-/* An entry written as a mapping. The endpoint is taken at the end, as if it stood there alone. */
+/* An entry written as a mapping. At its end the endpoint is taken as if it were the whole entry. */
 static void mapping_item(struct yaml *y, struct item *it)
 {
 	static const struct yaml_key egress[] = {{"to", on_to},

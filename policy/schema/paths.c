@@ -15,7 +15,7 @@
 
 #define PATHS_MAX 512
 
-/* Each can run what no list of programs names. */
+/* Each of them can run what no list of programs names. */
 bool profile_is_interpreter(const char *path)
 {
 	static const char *const names[] = {

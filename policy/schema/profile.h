@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files that read a profile share: profile.c, paths.c, limits.c. */
+/* What profile.c, paths.c and limits.c share: they read a profile. */
 #ifndef AGENTFW_SCHEMA_PROFILE_H
 #define AGENTFW_SCHEMA_PROFILE_H
 
@@ -16,7 +16,7 @@ struct reading {
 	struct compile *net; /* of a tool with `egress` or `ingress` */
 	bool network_none, broad, args;
 	bool interpreter;  /* the command is one */
-	bool command_told; /* why there is none */
+	bool command_told; /* its error is told already */
 	unsigned command_line, command_col;
 	char *user, *cwd, *command;
 	/* one entry */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The grammar of a policy file: which keys there are, and what each of them means. */
+/* The grammar of a policy file: its top-level keys, and how their values are compiled. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -23,7 +23,6 @@ void schema_not_yet(struct yaml *y, const char *what, const char *hint)
 		   what);
 }
 
-/* Bytes over 0x7f are left to those who print. */
 bool schema_printable(const char *s)
 {
 	for (; *s; s++)
@@ -190,7 +189,7 @@ static int by_place(const void *a, const void *b)
 				  : (x->col > y->col) - (x->col < y->col);
 }
 
-/* Where things are, for every blob. */
+/* The policy's file and its log directory: the agent's blob and each tool's name them. */
 static int places(struct load *l, struct compile *c)
 {
 	int r = compile_file(c, l->file);
@@ -210,7 +209,7 @@ static int workspace(struct load *l)
 	return compile_workspace(l->c, dir[0] ? dir : "/");
 }
 
-/* That the kernel can hold them is said where they are written. */
+/* More pairs than the kernel's set takes are an error of the file, with its line. */
 static int check_ingress(const void *blob, size_t bytes, struct diags *d)
 {
 	struct policy *p;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files share that say what the keys of a policy mean. */
+/* What the files that read the keys of a policy share. */
 #ifndef AGENTFW_POLICY_SCHEMA_H
 #define AGENTFW_POLICY_SCHEMA_H
 
@@ -26,14 +26,14 @@ struct load {
 /* The first failure counts. */
 void schema_keep(struct load *l, int r);
 void schema_not_yet(struct yaml *y, const char *what, const char *hint);
-/* Bytes over 0x7f are left to those who print. */
+/* No control characters of ASCII. Bytes over 0x7f pass: whoever prints them escapes them. */
 bool schema_printable(const char *s);
 /* The current event is one of these words. */
 bool schema_choice(struct yaml *y, const char *const *words, size_t n, size_t *ret);
 /* true or false; what: the key, for the error. Goes on to the next event. */
 void schema_bool(struct yaml *y, const char *what, bool *ret);
 
-/* Shorter than what is anybody's own. */
+/* Is it shorter than the largest private block of its family? */
 bool schema_prefix_broad(const struct prefix *p);
 /* Did the text of an endpoint name a port? (The parser fills in the scheme's default.) */
 bool schema_port_written(const char *text, const struct endpoint *ep);
