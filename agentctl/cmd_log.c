@@ -17,8 +17,7 @@
 #include "policy/base/err.h"
 #include "policy/policy.h"
 
-#define DEFAULT_DIR "/var/log/agentfw"
-#define FOLLOW_US   (200 * 1000)
+#define FOLLOW_US (200 * 1000)
 
 struct view {
 	bool follow, denied, json, colour;
@@ -231,7 +230,7 @@ static int find_dir(struct view *v, const char *dir, const char *policy, struct 
 			return r;
 		dir = policy_audit_dir(f.policy);
 	}
-	snprintf(v->path, sizeof(v->path), "%.4096s/events.jsonl", dir ? dir : DEFAULT_DIR);
+	snprintf(v->path, sizeof(v->path), "%.4096s/events.jsonl", dir ? dir : POLICY_AUDIT_DIR);
 	policy_file_done(&f);
 	return 0;
 }

@@ -96,7 +96,7 @@ struct question {
 
 static void rule_line(const struct question *f, const struct match *m)
 {
-	char reason[4 * 300 + 1];
+	char reason[4 * POLICY_REASON_MAX + 1];
 	struct rule r;
 
 	if (m->rule == RULE_NONE)

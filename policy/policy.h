@@ -111,10 +111,14 @@ void policy_free(struct policy *p);
 
 enum policy_mode { MODE_ENFORCE = 0, MODE_AUDIT };
 
+#define POLICY_AUDIT_DIR  "/var/log/agentfw" /* where the policy names none */
+#define POLICY_PATH_MAX   2000               /* bytes of a path in a policy */
+#define POLICY_REASON_MAX 300                /* bytes of the reason of a deny entry */
+
 enum policy_mode policy_mode(const struct policy *p);
 const char *policy_file(const struct policy *p);       /* as given to policy_compile */
 const char *policy_agent_user(const struct policy *p); /* NULL: not named */
-const char *policy_audit_dir(const struct policy *p);  /* absolute; default /var/log/agentfw */
+const char *policy_audit_dir(const struct policy *p);  /* absolute */
 uint32_t policy_snaplen(const struct policy *p);       /* bytes kept of a packet; default 2048 */
 /* dns.servers, with the port (53 unless named); n 0: what the host uses. */
 size_t policy_dns_servers(const struct policy *p);

@@ -21,10 +21,10 @@
 #include "agentctl/seen/audit.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
+#include "policy/base/sudo.h"
 
 #define FLOOR_MAJOR 5
 #define FLOOR_MINOR 15
-#define NOBODY      65534
 
 static void version(struct checks *c)
 {
@@ -173,7 +173,7 @@ static void landlock(struct checks *c)
 		     {3, "cutting files short (3)"},
 		     {5, "device ioctls (5)"},
 		     {6, "abstract sockets and signals (6)"},
-		     {7, "audit records (7)"}};
+		     {LANDLOCK_ABI_WITH_LOG, "audit records (7)"}};
 	int abi = landlock_abi();
 	char without[250] = "";
 	size_t n = 0;
@@ -202,7 +202,7 @@ static void audit(struct checks *c)
 			       : "files whose reading is refused are not seen: %s",
 		      e.msg);
 
-	if (!ok && geteuid() == 0 && landlock_abi() && landlock_abi() < 7)
+	if (!ok && geteuid() == 0 && landlock_abi() && landlock_abi() < LANDLOCK_ABI_WITH_LOG)
 		check_hint(k, "Linux 6.15");
 }
 

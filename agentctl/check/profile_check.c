@@ -32,8 +32,7 @@
 #include "policy/policy.h"
 #include "policy/profile.h"
 
-#define LIBRARIES_MAX 512 /* of one program, theirs included */
-#define SHEBANG_MAX   256 /* what the kernel reads of a script */
+#define LIBRARIES_MAX 512 /* of one program, the libraries' own included */
 
 struct check {
 	const struct policy *policy;

@@ -27,7 +27,6 @@
 #define CREATE_RULESET_VERSION     1u
 #define ABI_WITH_REFER             2
 #define ABI_WITH_SCOPES            6
-#define ABI_WITH_LOG               7
 
 #define FILE_READ  LANDLOCK_ACCESS_FS_READ_FILE
 #define FILE_WRITE (LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE | ACCESS_IOCTL_DEV)
@@ -125,7 +124,7 @@ int landlock_allow(int ruleset, const char *path, uint64_t allow, bool optional,
 /* What is refused after the exec is told to whoever listens, where the kernel can. */
 int landlock_apply(int ruleset, struct err *e)
 {
-	unsigned flags = landlock_abi() >= ABI_WITH_LOG ? LOG_NEW_EXEC_ON : 0;
+	unsigned flags = landlock_abi() >= LANDLOCK_ABI_WITH_LOG ? LOG_NEW_EXEC_ON : 0;
 
 	return syscall(SYS_landlock_restrict_self, ruleset, flags) < 0
 		   ? err_set(e, errno, "cannot apply Landlock: %s", strerror(errno))

@@ -10,7 +10,8 @@ struct err;
 
 enum landlock_bits { LANDLOCK_SCOPE = 1, LANDLOCK_FILES = 2 };
 
-int landlock_abi(void); /* 0: none */
+#define LANDLOCK_ABI_WITH_LOG 7 /* it tells the audit log what it refuses: Linux 6.15 */
+int landlock_abi(void);         /* 0: none */
 bool landlock_can_scope(void);
 bool landlock_can_part(void); /* processes inside from the memory of those outside */
 /* bits: enum landlock_bits. *ret_fd: a ruleset, the caller's to close, or -1 where nothing can be

@@ -20,6 +20,7 @@ int library_program_dirs(const struct library_dirs *l, const char *library, cons
 			 char **ret, size_t *ret_bytes);
 /* May what lies there, below a library directory, be mapped as a program in a box? */
 bool library_maps(const struct library_dirs *l, const char *library, const char *path);
+#define SHEBANG_MAX 256 /* what the kernel reads of a script's first line (BINPRM_BUF_SIZE) */
 /* The loader that an ELF program names; "": it needs none. -ENOEXEC: no ELF program of this
  * machine. */
 int library_loader(const char *program, char *ret, size_t bytes);

@@ -32,7 +32,6 @@
 #define IPV6_FREEBIND_ 78  /* linux/in6.h, which does not go with netinet/in.h; Linux 4.15 */
 #define TYPE_MASK      0xf /* SOCK_TYPE_MASK: the rest of the argument are flags */
 #define LOW_HALF       0xffffffffu /* the kernel reads an int */
-#define EMPTY_PATH     0x1000      /* AT_EMPTY_PATH */
 
 static const struct {
 	int nr, error;
@@ -193,7 +192,7 @@ static int arguments(scmp_filter_ctx ctx)
 			 &SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, ioctls[i]));
 	if (r == 0)
 		r = deny(ctx, EACCES, SCMP_SYS(execveat), 1,
-			 &SCMP_A4(SCMP_CMP_MASKED_EQ, EMPTY_PATH, EMPTY_PATH));
+			 &SCMP_A4(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	return r;
 }
 

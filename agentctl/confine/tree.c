@@ -21,8 +21,6 @@
 #include "policy/base/err.h"
 #include "policy/base/rights.h"
 
-#define EMPTY_PATH  0x1000 /* AT_EMPTY_PATH */
-#define RECURSIVE   0x8000 /* AT_RECURSIVE */
 #define SMALL_TMPFS (1u << 20)
 #define NOTHING     (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -50,7 +48,8 @@ static int tree_clone(const char *path)
 
 	return at < 0 ? -1
 		      : (int)syscall(SYS_open_tree, at, "",
-				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | RECURSIVE | EMPTY_PATH);
+				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
+					 AT_EMPTY_PATH);
 }
 
 static int attach(int fd, const char *path)
@@ -72,7 +71,7 @@ int tree_take(const char *path, enum right how, int *ret_fd, struct err *e)
 	};
 	_cleanup_close_ int fd = tree_clone(path);
 	struct statvfs fs;
-	int r = fd < 0 ? -errno : set(fd, "", EMPTY_PATH | RECURSIVE, flags[how]);
+	int r = fd < 0 ? -errno : set(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, flags[how]);
 
 	if (r < 0)
 		return err_set(e, -r, "cannot take %s into the box: %s", path, strerror(-r));
@@ -93,7 +92,7 @@ int tree_take_devices(struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
 		device_fd[i] = tree_clone(devices[i]);
 		if (device_fd[i] < 0 ||
-		    set(device_fd[i], "", EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) < 0)
+		    set(device_fd[i], "", AT_EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) < 0)
 			return err_set(e, errno, "cannot take %s into the box: %s", devices[i],
 				       strerror(errno));
 	}
@@ -102,7 +101,7 @@ int tree_take_devices(struct err *e)
 
 int tree_close_down(struct err *e)
 {
-	int r = set(AT_FDCWD, "/", RECURSIVE, NOTHING);
+	int r = set(AT_FDCWD, "/", AT_RECURSIVE, NOTHING);
 
 	return r < 0 ? err_set(e, -r, "cannot make the file system read-only: %s", strerror(-r))
 		     : 0;
@@ -234,7 +233,7 @@ static int unreadable_file(void)
 	fd = (int)syscall(SYS_open_tree, fs, "denied", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (fd < 0 || umount2(place, MNT_DETACH) < 0)
 		return -errno;
-	r = set(fd, "", EMPTY_PATH, NOTHING);
+	r = set(fd, "", AT_EMPTY_PATH, NOTHING);
 	return r < 0 ? r : steal_fd(&fd);
 }
 

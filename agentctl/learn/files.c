@@ -16,9 +16,8 @@
 #include "policy/base/rights.h"
 #include "policy/profile.h"
 
-#define SEVERAL    3 /* files of one directory: then the directory */
-#define DEEP       3 /* /usr/lib/python3: what lies higher is only merged for its own files */
-#define PATH_BYTES 2000
+#define SEVERAL 3 /* files read in one directory: then the directory is proposed */
+#define DEEP    3 /* as /usr/lib/python3: above that only the directory's own files count */
 
 struct item {
 	const char *path;
@@ -116,7 +115,7 @@ static void add_proposal(struct learning *l, enum right right, const char *path,
 static const char *unfit(enum right right, const char *path)
 {
 	const struct protected_place *place = protected_place_of(path);
-	char buf[2 * PATH_BYTES + 3];
+	char buf[2 * POLICY_PATH_MAX + 3];
 
 	if (place && (right != RIGHT_READ || place->flags & PROTECTED_SECRET))
 		return "others trust what is there: add it yourself, if it is meant";

@@ -21,8 +21,6 @@
 #include "policy/child/child.h"
 #include "policy/policy.h"
 
-#define DEFAULT_DIR "/var/log/agentfw"
-
 struct learning {
 	const struct learn_wish *w;
 	struct policy_file base;
@@ -178,7 +176,7 @@ static int learn_from(struct learning *l, struct err *e)
 	int r = l->w->policy ? policy_file_load(l->w->policy, &l->base, e) : 0;
 	const char *dir = l->w->log_dir    ? l->w->log_dir
 			  : l->base.policy ? policy_audit_dir(l->base.policy)
-					   : DEFAULT_DIR;
+					   : POLICY_AUDIT_DIR;
 
 	if (r < 0)
 		return r;

@@ -21,7 +21,6 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
 
-#define ABI_WITH_LOG    7
 #define INITIAL_PID_NS  0xEFFFFFFCu /* include/linux/proc_ns.h: never changed */
 #define INITIAL_USER_NS 0xEFFFFFFDu
 #define INITIAL_NET_NS  0xEFFFFFF9u /* since Linux 6.18; before that, any number */
@@ -264,7 +263,7 @@ static int possible(struct err *e)
 	if (!is_namespace("/proc/self/ns/pid", INITIAL_PID_NS) ||
 	    !is_namespace("/proc/self/ns/user", INITIAL_USER_NS))
 		return err_set(e, EPERM, "the audit log cannot be read in a container");
-	if (landlock_abi() < ABI_WITH_LOG)
+	if (landlock_abi() < LANDLOCK_ABI_WITH_LOG)
 		return err_set(e, ENOSYS,
 			       "this kernel's Landlock (ABI %d) does not tell what it refuses",
 			       landlock_abi());

@@ -13,8 +13,6 @@
 #include "policy/base/rights.h"
 #include "policy/profile.h"
 
-#define PATH_TEXT_MAX 2000 /* what a policy takes */
-
 /* Places of the box's own, and those that it was told to keep closed. */
 static bool closed(const struct plan *p, const char *path)
 {
@@ -37,7 +35,7 @@ const char *suggest_yaml(const char *path, char *buf, size_t bytes)
 	    path[strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 			      "/._+~$@%=-")] != '\0';
 
-	if (n > PATH_TEXT_MAX || 2 * n + 3 > bytes || path[0] != '/' || !path[1] ||
+	if (n > POLICY_PATH_MAX || 2 * n + 3 > bytes || path[0] != '/' || !path[1] ||
 	    strpbrk(path, "*?["))
 		return NULL;
 	if (quote)
@@ -59,7 +57,7 @@ const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights
 			 char *buf, size_t bytes)
 {
 	static const enum right all[] = {RIGHT_READ, RIGHT_WRITE, RIGHT_EXEC};
-	char shown[2 * PATH_TEXT_MAX + 3];
+	char shown[2 * POLICY_PATH_MAX + 3];
 	const char *comma = "";
 	size_t n;
 

@@ -31,7 +31,6 @@
 #define TURN        64     /* calls, then others want to be served */
 #define NEXT_NS     100000 /* one call is often followed by another */
 #define SCRIPTS_MAX 4      /* interpreters of interpreters: binfmt_script's own limit */
-#define SCRIPT_LINE 256
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS /* Linux 6.6: the other one runs on this processor, at once  \
 				       */
@@ -154,11 +153,11 @@ static int text_of(const struct seccomp_notif *n, const struct watched_call *c, 
 /* "#!interpreter": it is run, too. */
 static bool interpreter(const struct held *h, const char *script, char *ret)
 {
-	char head[SCRIPT_LINE + 1], *p, *end;
+	char head[SHEBANG_MAX + 1], *p, *end;
 	_cleanup_close_ int fd = watch_open_file(h->w->root, script);
 	ssize_t n;
 
-	n = fd < 0 ? -1 : pread(fd, head, SCRIPT_LINE, 0);
+	n = fd < 0 ? -1 : pread(fd, head, SHEBANG_MAX, 0);
 	if (n < 3 || head[0] != '#' || head[1] != '!')
 		return false;
 	head[n] = '\0';

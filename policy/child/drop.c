@@ -21,7 +21,6 @@
 
 #include "child_filter.h" /* child_filter, of filter_gen.c */
 
-#define NOBODY 65534
 /* The largest policy that compiles takes less. */
 #define MEMORY_MAX (2ull << 30)
 #define AS_ANOTHER                                                                                 \

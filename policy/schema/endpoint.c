@@ -213,8 +213,9 @@ static void on_reason(struct yaml *y, void *arg)
 	struct item *it = arg;
 	const char *text = yaml_text(y, NULL);
 
-	if (!text || !*text || strlen(text) > 300 || !schema_printable(text))
-		yaml_error(y, 0, NULL, "a reason is a line of text, at most 300 bytes");
+	if (!text || !*text || strlen(text) > POLICY_REASON_MAX || !schema_printable(text))
+		yaml_error(y, 0, NULL, "a reason is a line of text, at most %d bytes",
+			   POLICY_REASON_MAX);
 	else if (!it->reason && !(it->reason = strdup(text)))
 		schema_keep(it->l, -ENOMEM);
 	yaml_skip(y);

@@ -84,8 +84,8 @@ char *schema_path(struct yaml *y, struct load *l)
 	char *path = NULL;
 	int r = 0;
 
-	if (!text || !*text || strlen(text) > 2000 || !schema_printable(text)) {
-		yaml_error(y, 0, NULL, "a path is text of 1 to 2000 bytes");
+	if (!text || !*text || strlen(text) > POLICY_PATH_MAX || !schema_printable(text)) {
+		yaml_error(y, 0, NULL, "a path is text of 1 to %d bytes", POLICY_PATH_MAX);
 		return NULL;
 	}
 	if (strpbrk(text, "*?[")) {

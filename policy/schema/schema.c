@@ -9,8 +9,6 @@
 #include "policy/base/cleanup.h"
 #include "policy/schema/schema.h"
 
-#define DEFAULT_AUDIT_DIR "/var/log/agentfw"
-
 void schema_keep(struct load *l, int r)
 {
 	if (r < 0 && !l->failed)
@@ -93,7 +91,7 @@ static void on_audit_dir(struct yaml *y, void *arg)
 	struct load *l = arg;
 	const char *text = yaml_text(y, NULL), *slash = strrchr(l->file, '/');
 
-	if (!text || !*text || strlen(text) > 2000 || !schema_printable(text))
+	if (!text || !*text || strlen(text) > POLICY_PATH_MAX || !schema_printable(text))
 		yaml_error(y, 0, NULL, "'dir' is the path of a directory");
 	else if (text[0] == '~')
 		yaml_error(y, 0, "write the whole path", "'~' is not expanded in 'dir'");
@@ -194,7 +192,7 @@ static int places(struct load *l, struct compile *c)
 {
 	int r = compile_file(c, l->file);
 
-	return r < 0 ? r : compile_audit_dir(c, l->audit_dir ? l->audit_dir : DEFAULT_AUDIT_DIR);
+	return r < 0 ? r : compile_audit_dir(c, l->audit_dir ? l->audit_dir : POLICY_AUDIT_DIR);
 }
 
 static int workspace(struct load *l)
