@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the kernel has for fences and boxes, but for netfilter. */
+/* What the kernel has for fences and boxes; netfilter is in doctor_net.c. */
 #include <cap-ng.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -131,7 +131,7 @@ static void cgroups(struct checks *c)
 
 /* ---- namespaces ------------------------------------------------------------------------------ */
 
-/* As a user who is not root. Some hosts let them make the namespace and nothing else in it. */
+/* Tried as a user who is not root. Some hosts allow the namespace but nothing in it. */
 static bool user_namespaces(void)
 {
 	int status = 1;

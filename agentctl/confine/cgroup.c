@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Memory and processes of a command, all of it together, as a cgroup limits them: version 2 where
- * the host gives it the controllers, else the hierarchies of version 1. */
+/* Limits of a command as a whole, by cgroups of version 2 where the host gives these the
+ * controllers, else by the hierarchies of version 1. */
 #include "agentctl/confine/cgroup.h"
 
 #include <dirent.h>
@@ -105,7 +105,7 @@ static bool find_mount(const char *controller, char *ret, size_t bytes)
 	return false;
 }
 
-/* The controller is there, and reaches the directory that fences are made in. */
+/* Makes version 2's controller reach the directory of fences. false: it cannot. */
 static bool enable_v2(const char *controller, char *root, size_t bytes)
 {
 	char dir[PATH_MAX], text[512], plus[32];
@@ -136,7 +136,7 @@ bool cgroup_can_limit(enum cgroup_kind kind)
 
 /* ---- version 1 ------------------------------------------------------------------------------- */
 
-/* What an agentctl that was killed has left: its number is nobody's now. */
+/* Directories that a killed agentctl has left: their pid is nobody's now. */
 static void remove_stale(const char *mount)
 {
 	DIR *d = opendir(mount);
@@ -203,7 +203,7 @@ static int make_v2(struct cgroup_limits *c, const char *root, enum cgroup_kind k
 			return -r;
 		}
 		c->own_v2 = true;
-		/* A daemon that looks for what others left must not take it for a fence. */
+		/* a daemon that ends the fences of dead daemons must not take it for one */
 		(void)setxattr(c->v2, CTL_CGROUP_MARK, CTL_CGROUP_NO_MARK,
 			       strlen(CTL_CGROUP_NO_MARK), 0);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Landlock: which files may be opened and run, by inode; abstract unix sockets and signals stay
- * inside. And whoever is in a domain neither reads nor changes the memory of a process outside, by
- * /proc or otherwise: what it could not send, that one could. */
+ * inside. A process in a domain can neither read nor change the memory of one outside, which could
+ * send what it cannot. */
 #include "agentctl/confine/landlock.h"
 
 #include <errno.h>
@@ -83,7 +83,7 @@ int landlock_open(uint64_t bits, int *ret_fd, struct err *e)
 		attr.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
 		size = sizeof(attr);
 	} else if (!files && landlock_can_part()) {
-		attr.handled_access_fs = ACCESS_REFER; /* a domain must be about something */
+		attr.handled_access_fs = ACCESS_REFER; /* an empty ruleset is refused */
 	}
 	*ret_fd = -1;
 	if (!abi && (bits & LANDLOCK_FILES))
@@ -121,7 +121,7 @@ int landlock_allow(int ruleset, const char *path, uint64_t allow, bool optional,
 	return 0;
 }
 
-/* What is refused after the exec is told to whoever listens, where the kernel can. */
+/* Refusals after the exec go to the audit log, where the kernel can do that. */
 int landlock_apply(int ruleset, struct err *e)
 {
 	unsigned flags = landlock_abi() >= LANDLOCK_ABI_WITH_LOG ? LOG_NEW_EXEC_ON : 0;
@@ -131,7 +131,7 @@ int landlock_apply(int ruleset, struct err *e)
 		   : 0;
 }
 
-/* Links and renames across directories are refused in every domain that does not allow them. */
+/* Without this rule every domain refuses links and renames across directories. */
 static int allow_refer(int ruleset, struct err *e)
 {
 	_cleanup_close_ int fd = tree_open("/");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The file system of a box: the host's tree, in which nothing may be written, run or opened as a
- * device, and on it the few places where more is allowed. Flags are only ever added: what the host
- * has mounted read-only or noexec stays so. */
+/* The file system of a box: the host's tree, read-only, noexec and nodev, and mounted on it the few
+ * places where more is allowed. Flags are only added: a host's read-only or noexec mount stays so. */
 #include "agentctl/confine/tree.h"
 
 #include <errno.h>
@@ -107,7 +106,7 @@ int tree_close_down(struct err *e)
 		     : 0;
 }
 
-/* Below a directory that is new there is nothing to mount on yet. */
+/* In a new, empty directory the mount point must be made first. */
 static int make_place(int fd, const char *path, struct err *e)
 {
 	char buf[PATH_MAX];
@@ -139,8 +138,8 @@ int tree_attach(int fd, const char *path, struct err *e)
 	return r < 0 ? err_set(e, -r, "cannot mount %s: %s", path, strerror(-r)) : 0;
 }
 
-/* Below the library's mount each directory is still as everything is, without programs: it is put
- * on top of itself. */
+/* The working directory still shows the tree below the library's mount, where everything is noexec:
+ * from there each of the named directories is mounted over the library's executable one. */
 int tree_library(int fd, const char *path, const char *names, size_t bytes, struct err *e)
 {
 	char above[PATH_MAX + NAME_MAX + 2];
@@ -180,7 +179,7 @@ static int make(const char *type, uint64_t bytes, const char *mode, uint64_t att
 
 int tree_tmpfs(const char *path, uint64_t bytes, struct err *e)
 {
-	/* with 0 bytes to hold it is a directory for mounts: nobody but its owner writes there */
+	/* with 0 bytes it is a directory for mounts: only its owner writes there */
 	_cleanup_close_ int fd = make("tmpfs", bytes ? bytes : SMALL_TMPFS, bytes ? "1777" : "0755",
 				      NOTHING & ~(uint64_t)MOUNT_ATTR_RDONLY);
 	int r = fd < 0 ? -errno : attach(fd, path);
@@ -216,8 +215,8 @@ int tree_proc(struct err *e)
 	return r < 0 ? err_set(e, -r, "cannot mount a /proc of its own: %s", strerror(-r)) : 0;
 }
 
-/* A file that nobody may read, of a file system that is mounted nowhere. Before Linux 6.15 a part
- * is only cloned of what is mounted: so it is for a moment, on a directory of our own. */
+/* A file that nobody may read, of a file system of its own. Before Linux 6.15 only a part of a
+ * mounted file system can be cloned: so it is mounted for a moment, on a directory of the box's. */
 static int unreadable_file(void)
 {
 	static const char place[] = "/dev/shm";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who the command runs as. */
+/* The user that the command runs as. */
 #include "agentctl/confine/user.h"
 
 #include <ctype.h>
@@ -101,7 +101,7 @@ int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e)
 	return -EPERM;
 }
 
-/* We could not go back: then we have fewer rights than the code after this expects. */
+/* Aborts where the rights cannot be taken back: the code after this expects them. */
 void user_return(const struct user_rights *r)
 {
 	if (!r->own && (seteuid(0) < 0 || setegid(r->gid) < 0 ||
