@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Where the paths of a profile lead. They are followed by hand, since a symbolic link in a directory
- * that a tool may write is the tool's: it could lead a right out of there. */
+/* Where the paths of a profile lead. They are followed by hand, since a symbolic link in a
+ * directory that a tool may write is the tool's: it could lead a right out of there. */
 #include "agentctl/box/links.h"
 
 #include <errno.h>

@@ -7,8 +7,8 @@
 
 struct build;
 
-/* Fills entry and writable. A link in a writable place may be a tool's or the agent's: that it leads
- * out of that place is an error. */
+/* Fills entry and writable. A link in a writable place may be a tool's or the agent's: that it
+ * leads out of that place is an error. */
 int links_resolve(struct build *b);
 /* Also after an error. */
 void links_done(struct build *b);

@@ -14,8 +14,8 @@ enum landlock_bits { LANDLOCK_SCOPE = 1, LANDLOCK_FILES = 2 };
 int landlock_abi(void);         /* 0: none */
 bool landlock_can_scope(void);
 bool landlock_can_part(void); /* keep those inside from the memory of processes outside */
-/* bits: enum landlock_bits. *ret_fd: a ruleset, the caller's to close; -1: this kernel cannot scope,
- * and LANDLOCK_FILES was not asked for. */
+/* bits: enum landlock_bits. *ret_fd: a ruleset, the caller's to close; -1: this kernel cannot
+ * scope, and LANDLOCK_FILES was not asked for. */
 int landlock_open(uint64_t bits, int *ret_fd, struct err *e);
 /* allow: rights of policy/base/rights.h. optional: it may be gone. */
 int landlock_allow(int ruleset, const char *path, uint64_t allow, bool optional, struct err *e);

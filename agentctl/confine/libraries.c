@@ -22,8 +22,8 @@
 #define INCLUDE_DEEP 4
 
 /* Directories of modules that libraries load, without programs. Every other directory below a
- * library directory may hold programs (a compiler's passes, helpers of desktops): from there nothing
- * can be mapped. */
+ * library directory may hold programs (a compiler's passes, helpers of desktops): from there
+ * nothing can be mapped. */
 static const char *const modules[] = {"engines-1.1", "engines-3", "gconv", "gio",    "gssapi",
 				      "icu",         "jni",       "krb5",  "nss",    "ossl-modules",
 				      "perl",        "perl-base", "perl5", "pkcs11", "sasl2"};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which directories of libraries may hold programs, and the user's groups, for which the C library
- * loads modules, take long to find out, and the box needs them late. So agentctl finds them out while
- * the box's process is busy with its namespaces, and sends them in the order of the steps. */
+ * loads modules, take long to find out, and the box needs them late. So agentctl finds them out
+ * while the box's process is busy with its namespaces, and sends them in the order of the steps. */
 #include "agentctl/confine/lookup.h"
 
 #include <errno.h>

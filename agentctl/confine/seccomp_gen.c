@@ -140,9 +140,9 @@ static int inet(scmp_filter_ctx ctx, unsigned family)
 }
 
 /* Four kinds are refused. Multicast groups: the kernel tells the neighbours of each group that the
- * agent joins, so the group's address can carry data. A device: it decides by which way a redirected
- * packet leaves. The address of somebody else: answers go there. Zero copy: its pages can change
- * after they were checked. */
+ * agent joins, so the group's address can carry data. A device: it decides by which way a
+ * redirected packet leaves. The address of somebody else: answers go there. Zero copy: its pages
+ * can change after they were checked. */
 static int socket_options(scmp_filter_ctx ctx)
 {
 	static const struct {

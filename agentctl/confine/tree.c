@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The file system of a box: the host's tree, read-only, noexec and nodev, and mounted on it the few
- * places where more is allowed. Flags are only added: a host's read-only or noexec mount stays so. */
+ * places where more is allowed. Flags are only added: a host's read-only or noexec mount stays
+ * so. */
 #include "agentctl/confine/tree.h"
 
 #include <errno.h>

@@ -12,8 +12,8 @@ struct err;
 
 /* As open(2) with O_PATH; follows no link. */
 int tree_open(const char *path);
-/* A copy of the tree at path, not mounted yet: read-only and noexec but for the right `how`. *ret_fd
- * is the caller's to close. */
+/* A copy of the tree at path, not mounted yet: read-only and noexec but for the right `how`.
+ * *ret_fd is the caller's to close. */
 int tree_take(const char *path, enum right how, int *ret_fd, struct err *e);
 /* From here on nothing is written, run or opened as a device. */
 int tree_close_down(struct err *e);

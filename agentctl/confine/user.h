@@ -10,7 +10,8 @@
 struct err;
 struct plan;
 
-/* Fills p's uid, gid, user, home and shell. name NULL or "": the user behind sudo, or the caller. */
+/* Fills p's uid, gid, user, home and shell. name NULL or "": the user behind sudo, or the
+ * caller. */
 int user_find(struct plan *p, const char *name, struct err *e);
 /* Must user_become be called? */
 bool user_changes(const struct plan *p);

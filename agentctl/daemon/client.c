@@ -28,7 +28,7 @@
 #define DAEMON_SAYS "agentfwd: "
 #define START_MS    30000 /* kernel modules may have to be loaded first */
 #define END_MS      3000  /* for one that does not start */
-#define AGAIN_MS    20    /* where too many wait to be heard already */
+#define AGAIN_MS    20    /* between two looks */
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
@@ -57,8 +57,8 @@ static unsigned bound(const struct patience *p)
 	return p->ms ? p->ms : CLIENT_WAIT_MS;
 }
 
-/* Until fd (-1: nothing) can be read: 1; 0: not within ms; -EINTR. A signal that is not blocked
- * ends us by itself. */
+/* Waits until fd (-1: none) can be read: 1; 0: not within ms; -EINTR: an ending signal that is
+ * blocked came. One that is not blocked ends the process. */
 static int wait_for(int fd, unsigned ms, struct patience *p, struct err *e)
 {
 	struct pollfd pfd[2] = {{.fd = fd, .events = POLLIN}, {.events = POLLIN}};
@@ -160,7 +160,7 @@ static int address(struct sockaddr_un *a, struct err *e)
 	return 0;
 }
 
-/* One that is stopped takes nobody in: after so many a connect would wait. */
+/* A stopped daemon accepts nobody: with its backlog full connect(2) says EAGAIN. */
 static int connect_within(int fd, const struct sockaddr_un *a, struct patience *p, struct err *e)
 {
 	uint64_t until = clock_mono_ms() + bound(p);
@@ -207,7 +207,7 @@ static int try_connect(struct patience *p, struct err *e)
 	return steal_fd(&fd);
 }
 
-/* Beside ourselves, or where `make install` puts it from there; else where root's programs are. */
+/* Beside agentctl, or where `make install` puts it from there; else where root's programs are. */
 bool client_find_daemon(char *ret, size_t bytes)
 {
 	static const char *const beside[] = {"agentfwd", "../sbin/agentfwd"}, *const dirs[] = {
@@ -247,8 +247,7 @@ static void exec_daemon(int ready)
 	_exit(EX_UNAVAILABLE);
 }
 
-/* The daemon's standard error goes to a file of no name while it starts, so that its reason can be
- * told. */
+/* The daemon's standard error goes to a memfd, so that a failed start can be explained. */
 static pid_t spawn(int *ret_ready, int complaints)
 {
 	int pipe_fd[2];
@@ -277,7 +276,7 @@ static pid_t spawn(int *ret_ready, int complaints)
 	return pid;
 }
 
-/* What it said while it started, but for the last words of one that did not. */
+/* Passes on lines of the daemon's standard error. */
 static void tell_lines(const char *said, size_t bytes)
 {
 	while (bytes) {
@@ -293,7 +292,8 @@ static void tell_lines(const char *said, size_t bytes)
 	}
 }
 
-/* Its last words: what was wrong, and a line with a hint. */
+/* The last message of a daemon that did not start, and its hint, become e; earlier lines are passed
+ * on. */
 static int pass_on(char *said, struct err *e)
 {
 	static const char hints[] = DAEMON_SAYS "hint: ";
@@ -322,7 +322,7 @@ static int pass_on(char *said, struct err *e)
 	return -EIO;
 }
 
-/* One that is not ready by now. It has no fence of anybody's. */
+/* A daemon that is not ready in time. It holds no fence yet. */
 static void end_daemon(pid_t pid, int *status)
 {
 	kill(pid, SIGTERM);
@@ -349,7 +349,7 @@ static int start_daemon(struct patience *p, struct err *e)
 		return err_set(e, errno, "cannot start agentfwd: %s", strerror(errno));
 	r = wait_for(ready, START_MS, p, e);
 	if (r < 0)
-		return r; /* it goes by itself: nobody comes */
+		return r; /* without a client it ends by itself */
 	r = r > 0 && read(ready, &one, 1) == 1;
 	n = pread(complaints, said, sizeof(said) - 1, 0);
 	if (r) {
@@ -358,8 +358,8 @@ static int start_daemon(struct patience *p, struct err *e)
 	}
 	end_daemon(pid, &status);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL)
-		return 0; /* somebody else's start was quicker: it is there now */
-	/* Its last words count. */
+		return 0; /* another one was started at the same time, and runs */
+	/* the end of what it said, where that is long */
 	n = lseek(complaints, 0, SEEK_END);
 	n = n < (ssize_t)sizeof(said) ? 0 : n - (ssize_t)sizeof(said) + 1;
 	memset(said, 0, sizeof(said));

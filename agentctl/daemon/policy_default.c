@@ -14,7 +14,7 @@
 #define HERE    "agentfw.yaml"
 #define OF_HOST "/etc/agentfw/policy.yaml"
 
-/* Of root, or of who called sudo; a group of theirs counts as they do. */
+/* Others than root and whoever called sudo. The primary groups of these two may write. */
 static bool others_may_write(const struct stat *st)
 {
 	if (st->st_uid != 0 && st->st_uid != sudo_id("SUDO_UID", 0))
@@ -24,8 +24,8 @@ static bool others_may_write(const struct stat *st)
 	return (st->st_mode & S_IWGRP) && st->st_gid != 0 && st->st_gid != sudo_id("SUDO_GID", 0);
 }
 
-/* The policy says what root does: which user's command runs, where the record is written. In a
- * directory like /tmp anybody may have put one. */
+/* The policy decides as whom the command runs and where root writes the record. In a directory like
+ * /tmp anybody may have put one. */
 static int trusted(struct err *e)
 {
 	char path[PATH_MAX], *slash;

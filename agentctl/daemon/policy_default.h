@@ -5,9 +5,9 @@
 
 #include "policy/base/err.h"
 
-/* agentfw.yaml of the directory where we stand, else /etc/agentfw/policy.yaml. -ENOENT: there is
- * neither. -EPERM: root stands in a directory where others may have put it, or may change it; then
- * the other file is not taken, either, since it is not the one that was meant. */
+/* ./agentfw.yaml, else /etc/agentfw/policy.yaml. -ENOENT: there is neither. -EPERM: for root,
+ * others can write ./agentfw.yaml or its directory. Then the other file is not taken, either: it is
+ * not the one that was meant. */
 int policy_default(const char **ret, struct err *e);
 
 #endif

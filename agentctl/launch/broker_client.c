@@ -74,13 +74,13 @@ static int send_call(int fd, const char *name, char *const *values, size_t n_val
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(streams));
 	memcpy(CMSG_DATA(c), streams, sizeof(streams));
-	/* EPIPE: the answer has been given already */
+	/* EPIPE: the broker has answered without reading, which is to be received */
 	return sendmsg(fd, &mh, MSG_NOSIGNAL) < 0 && errno != EPIPE
 		   ? err_set(e, errno, "cannot call the tool: %s", strerror(errno))
 		   : 0;
 }
 
-/* Who answered without having read the question is told of first, then comes the answer. */
+/* Where the broker answered without reading the message, ECONNRESET comes before the answer. */
 static ssize_t hear(int fd, char *ret, size_t bytes)
 {
 	bool reset = false;

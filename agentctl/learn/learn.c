@@ -40,8 +40,7 @@ static bool is_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* The policy that held when the log was written, if it is still there: what it allowed was not
- * logged. */
+/* The policy that held when the log was written: what it allowed was not logged. */
 static int find_base(struct learning *l, struct err *e)
 {
 	if (l->base.policy || !l->seen.policy)
@@ -60,7 +59,7 @@ static int propose(struct learning *l, struct err *e)
 	struct learn_host host = {.exists = exists, .is_directory = is_directory};
 	const char *user = l->base.policy ? policy_agent_user(l->base.policy) : NULL;
 
-	/* whose home is not to be opened */
+	/* whose home must not be proposed as a whole */
 	host.home = user_find(&who, user, &none) == 0 ? who.home : "/root";
 	for (size_t i = 0; i < l->seen.n; i++)
 		if (learn_files(&l->seen.by[i], &host, &l->files[i]) < 0)
@@ -89,8 +88,7 @@ static void head(const struct learning *l, const char *file, char *ret, size_t b
 			 (unsigned long long)l->seen.lost);
 }
 
-/* The text for the terminal is libyaml's, which writes no control character; that it was libyaml
- * is what the child says. */
+/* libyaml writes no control characters, but a child that was taken over could. */
 static bool printable(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -103,7 +101,7 @@ static bool printable(const char *s, size_t n)
 	return true;
 }
 
-/* What is printed is a policy, or nothing is. */
+/* Compiles the text: only a valid policy is printed. */
 static int check(const char *text, size_t len, const char *path, struct err *e)
 {
 	struct diags d;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The events of runs in audit mode, gathered: each thing once, with how often. */
+/* The events of runs in audit mode, gathered: each path and endpoint once, with a count. */
 #include "agentctl/learn/log.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "policy/base/err.h"
 #include "policy/base/rights.h"
 
-#define THINGS_MAX 100000 /* of one right: the log is the work of whoever was fenced */
+#define THINGS_MAX 100000 /* paths per tool, and endpoints: the fenced program fills the log */
 
 static const char *event_str(const json_t *o, const char *a, const char *b)
 {
@@ -88,7 +88,7 @@ static int seen_by_endpoint(const void *x, const void *y)
 	return d ? d : strcmp(a->text, b->text);
 }
 
-/* Sorts, and puts together what is the same. */
+/* Sorts, and joins equal ones. */
 static void unite(struct seen *s)
 {
 	size_t n = 0;

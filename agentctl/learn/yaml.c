@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The policy that held, with what was learned put into its lists. Libyaml writes it anew, so that
- * every value is quoted as it must be; comments are put behind the lines afterwards. */
+/* The policy that held, with what was learned added to its lists. Libyaml writes it, so that a name
+ * that a program chose cannot become YAML; comments are put behind the lines afterwards. */
 #include "agentctl/learn/yaml.h"
 
 #include <errno.h>
@@ -110,7 +110,7 @@ static yaml_node_pair_t *pair(struct writing *w, int mapping, const char *key)
 	return NULL;
 }
 
-/* The value of a key, made as an empty one of that type where it is not there. */
+/* The value of a key; where it is missing, an empty one of that type is made. */
 static int value(struct writing *w, int mapping, const char *key, yaml_node_type_t type)
 {
 	yaml_node_pair_t *p = pair(w, mapping, key);
@@ -128,14 +128,14 @@ static int value(struct writing *w, int mapping, const char *key, yaml_node_type
 		 ? yaml_document_add_sequence(&w->doc, NULL, YAML_BLOCK_SEQUENCE_STYLE)
 		 : yaml_document_add_mapping(&w->doc, NULL, YAML_BLOCK_MAPPING_STYLE);
 	ok(w, id);
-	if (p) /* nothing at all behind the key */
+	if (p) /* the key's value was empty or of another type */
 		p->value = id;
 	else if (!yaml_document_append_mapping_pair(&w->doc, mapping, scalar(w, key), id))
 		w->failed = true;
 	return id;
 }
 
-/* Takes a comment and returns text with the mark that stands for it, to be freed. */
+/* Takes over comment; returns text with the comment's mark behind it, to be freed. */
 static char *marked(struct writing *w, const char *text, char *comment)
 {
 	char *ret = NULL;
@@ -209,7 +209,7 @@ static int copy(struct writing *w, yaml_document_t *from, int id, const char *ma
 	return to;
 }
 
-/* What an entry of an egress list is for: itself, or its `to`. */
+/* The endpoint of an entry of an egress list: the entry itself, or its `to`. */
 static const char *target(yaml_document_t *doc, int id)
 {
 	yaml_node_t *n = yaml_document_get_node(doc, id);
@@ -222,7 +222,7 @@ static const char *target(yaml_document_t *doc, int id)
 	return n && n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
 }
 
-/* A mapping says more than the bare endpoint that is there: it takes its place. */
+/* A mapping has more keys than an entry for the same endpoint that is there: it replaces that. */
 static void put_entry(struct writing *w, int list, yaml_document_t *from, char *comment)
 {
 	int root = (int)(yaml_document_get_root_node(from) ? 1 : 0);
@@ -264,7 +264,7 @@ static bool load(const char *text, size_t n, yaml_document_t *ret)
 	return good;
 }
 
-/* Was it reached, too, and not only looked up? Then that says more. */
+/* Is there a connection to the name, too? Then its proposal covers the look-up. */
 static bool only_a_step(const struct seen *s, const struct seen_endpoint *dns)
 {
 	for (size_t i = 0; dns->dns && dns->name[0] && i < s->n_endpoints; i++)
@@ -333,7 +333,7 @@ static void files(struct writing *w, int profile, const struct proposals *ps)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* A proposal is for enforcing. */
+/* The proposal is in mode enforce, which is the default. */
 static void enforce(struct writing *w, int root)
 {
 	yaml_node_pair_t *p = pair(w, root, "mode");

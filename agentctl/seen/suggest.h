@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What to write into a profile so that the same thing passes. */
+/* The line of a profile that would let a refused thing pass. */
 #ifndef AGENTFW_SUGGEST_H
 #define AGENTFW_SUGGEST_H
 
@@ -8,9 +8,8 @@
 
 struct plan;
 
-/* The line of a policy that would allow it, "tools: {NAME: {read: [/etc/x]}}", in buf; NULL: none
- * that may be written down, as for places that are protected, hidden or denied. tool NULL: the
- * agent. rights: of policy/base/rights.h. */
+/* The line, "tools: {NAME: {read: [/etc/x]}}", in buf; NULL: there is none, as for protected,
+ * hidden and denied places. tool NULL: the agent. rights: of policy/base/rights.h. */
 const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights, const char *path,
 			 char *buf, size_t bytes);
 /* path as YAML writes it inside brackets; NULL: it cannot. */
