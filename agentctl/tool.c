@@ -80,7 +80,8 @@ static int resolve(const char *value, const char *workspace, char *ret, size_t b
 	struct stat st;
 
 	if (!realpath(workspace, root))
-		return err_set(e, errno, "workspace: %s: %s", workspace, strerror(errno));
+		return err_set(e, errno, "workspace: cannot open '%s': %s", workspace,
+			       strerror(errno));
 	if (value[0] != '/' ? path_join(root, value, text, sizeof(text)) < 0
 			    : (size_t)snprintf(text, sizeof(text), "%s", value) >= sizeof(text))
 		return err_set(e, ENAMETOOLONG, "the path is too long");
@@ -143,7 +144,7 @@ static int place_program(struct tool *t, struct err *e)
 	int r;
 
 	if (!realpath(t->profile.workspace, root))
-		return err_set(e, errno, "workspace: %s: %s", t->profile.workspace,
+		return err_set(e, errno, "workspace: cannot open '%s': %s", t->profile.workspace,
 			       strerror(errno));
 	r = box_path(&t->plan, root, t->argv[0], path, sizeof(path), e);
 	if (r < 0)

@@ -47,7 +47,7 @@ int box_path(const struct plan *p, const char *workspace, const char *path, char
 		base = "";
 	return (size_t)snprintf(ret, bytes, "%s%s", base, rest) < bytes
 		   ? 0
-		   : err_set(e, ENAMETOOLONG, "the path %s is too long", path);
+		   : err_set(e, ENAMETOOLONG, "the path '%s' is too long", path);
 }
 
 /* ---- limits and environment ------------------------------------------------------------------ */
@@ -191,7 +191,8 @@ static int directory(struct build *b)
 		if (r < 0)
 			return r;
 		if (!realpath(path, real))
-			return err_set(b->e, errno, "cwd: %s: %s", path, strerror(errno));
+			return err_set(b->e, errno, "cwd: cannot open '%s': %s", path,
+				       strerror(errno));
 	} else if (b->b->cwd) {
 		snprintf(real, sizeof(real), "%s", b->b->cwd);
 	} else if (!getcwd(real, sizeof(real))) {
@@ -206,7 +207,7 @@ static int find_workspace(struct build *b)
 {
 	return realpath(b->profile.workspace, b->workspace)
 		   ? 0
-		   : err_set(b->e, errno, "workspace: %s: %s", b->profile.workspace,
+		   : err_set(b->e, errno, "workspace: cannot open '%s': %s", b->profile.workspace,
 			     strerror(errno));
 }
 

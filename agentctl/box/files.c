@@ -244,7 +244,7 @@ static int settle(struct build *b, size_t from)
 			continue;
 		}
 		if (!x->implied && !y->implied && x->arg == RIGHT_WRITE && y->arg == RIGHT_EXEC) {
-			err_set(b->e, EINVAL, "%s: write and exec of the same place", x->path);
+			err_set(b->e, EINVAL, "'%s': write and exec of the same place", x->path);
 			return err_hint(b->e, "what a tool can write it must not run: take one of "
 					      "the two out");
 		}

@@ -388,8 +388,8 @@ static void check_path(struct check *c, const struct profile_path *p)
 		check_writers(c, p, real);
 	} else if (p->right == RIGHT_WRITE && !named(c, RIGHT_READ, real)) {
 		found(c, DOUBTFUL, p->line, p->col,
-		      "add it to read, unless things are only put there and never looked at",
-		      "%.300s may be written, but not read: write alone is a letter box", p->path);
+		      "add it to read, unless nothing there is ever read",
+		      "%.300s may be written, but not read", p->path);
 	}
 }
 

@@ -170,15 +170,15 @@ static int make_v1(struct cgroup_limits *c, enum cgroup_kind kind, uint64_t valu
 	snprintf(c->dir[kind], sizeof(c->dir[kind]), "%s/" V1_PREFIX "%d", mount, (int)getpid());
 	if (mkdir(c->dir[kind], 0755) < 0 && errno != EEXIST) {
 		r = errno;
-		err_set(e, r, "cannot make %s: %s", c->dir[kind], strerror(r));
+		err_set(e, r, "cannot make '%s': %s", c->dir[kind], strerror(r));
 		c->dir[kind][0] = '\0';
 		return -r;
 	}
 	c->own[kind] = true;
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)value);
 	if ((r = cgroup_put(c->dir[kind], limit_v1[kind], number)) < 0)
-		return err_set(e, -r, "cannot limit %s in %s: %s", controllers[kind], c->dir[kind],
-			       strerror(-r));
+		return err_set(e, -r, "cannot limit %s in '%s': %s", controllers[kind],
+			       c->dir[kind], strerror(-r));
 	/* memory with swap; a kernel without swap accounting has no such file */
 	if (kind == CGROUP_MEMORY)
 		cgroup_put(c->dir[kind], "memory.memsw.limit_in_bytes", number);
@@ -198,7 +198,7 @@ static int make_v2(struct cgroup_limits *c, const char *root, enum cgroup_kind k
 			 (int)getpid());
 		if (mkdir(c->v2, 0755) < 0 && errno != EEXIST) {
 			r = errno;
-			err_set(e, r, "cannot make %s: %s", c->v2, strerror(r));
+			err_set(e, r, "cannot make '%s': %s", c->v2, strerror(r));
 			c->v2[0] = '\0';
 			return -r;
 		}
@@ -210,7 +210,7 @@ static int make_v2(struct cgroup_limits *c, const char *root, enum cgroup_kind k
 	memcpy(c->dir[kind], c->v2, sizeof(c->v2));
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)value);
 	if ((r = cgroup_put(c->v2, limit_v2[kind], number)) < 0)
-		return err_set(e, -r, "cannot limit %s in %s: %s", controllers[kind], c->v2,
+		return err_set(e, -r, "cannot limit %s in '%s': %s", controllers[kind], c->v2,
 			       strerror(-r));
 	if (kind == CGROUP_MEMORY) {
 		cgroup_put(c->v2, "memory.swap.max", "0");
@@ -245,7 +245,7 @@ int cgroup_join(const struct cgroup_limits *c, struct err *e)
 		int r = c->own[i] ? cgroup_put(c->dir[i], "cgroup.procs", "0") : 0;
 
 		if (r < 0)
-			return err_set(e, -r, "cannot join %s: %s", c->dir[i], strerror(-r));
+			return err_set(e, -r, "cannot join '%s': %s", c->dir[i], strerror(-r));
 	}
 	return 0;
 }

@@ -114,10 +114,10 @@ int landlock_allow(int ruleset, const char *path, uint64_t allow, bool optional,
 	if (fd < 0 && optional)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_set(e, errno, "%s cannot be allowed: %s", path, strerror(errno));
+		return err_set(e, errno, "cannot allow '%s': %s", path, strerror(errno));
 	a.allowed_access = rights(allow, S_ISDIR(st.st_mode)) & file_rights(landlock_abi());
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &a, 0) < 0)
-		return err_set(e, errno, "cannot allow %s: %s", path, strerror(errno));
+		return err_set(e, errno, "cannot allow '%s': %s", path, strerror(errno));
 	return 0;
 }
 

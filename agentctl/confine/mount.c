@@ -179,8 +179,9 @@ int mount_hide(const char *path, struct err *e)
 	if (r == 0)
 		return 0;
 	code = errno;
-	return lstat(path, &st) < 0 ? 0
-				    : err_set(e, code, "cannot hide %s: %s", path, strerror(code));
+	return lstat(path, &st) < 0
+		   ? 0
+		   : err_set(e, code, "cannot hide '%s': %s", path, strerror(code));
 }
 
 int mount_read_only(const char *path, struct err *e)
@@ -194,6 +195,6 @@ int mount_read_only(const char *path, struct err *e)
 		       (fs.f_flag & ST_NOEXEC ? MS_NOEXEC : 0);
 	if (mount(path, path, NULL, MS_BIND, NULL) < 0 ||
 	    mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | keep, NULL) < 0)
-		return err_set(e, errno, "cannot make %s read-only: %s", path, strerror(errno));
+		return err_set(e, errno, "cannot make '%s' read-only: %s", path, strerror(errno));
 	return 0;
 }

@@ -23,7 +23,7 @@ static int proc_put(const char *path, const char *text, struct err *e)
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return err_set(e, errno, "cannot write %s: %s", path, strerror(errno));
+		return err_set(e, errno, "cannot write '%s': %s", path, strerror(errno));
 	return 0;
 }
 

@@ -108,7 +108,7 @@ static int join_fence(const char *cgroup, struct err *e)
 	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, "0", 1) != 1)
-		return err_set(e, errno, "cannot join %s: %s", cgroup, strerror(errno));
+		return err_set(e, errno, "cannot join '%s': %s", cgroup, strerror(errno));
 	return 0;
 }
 
@@ -151,7 +151,7 @@ static int go(const char *path, struct err *e)
 {
 	return chdir(path) == 0 || chdir("/") == 0
 		   ? 0
-		   : err_set(e, errno, "cannot go to %s: %s", path, strerror(errno));
+		   : err_set(e, errno, "cannot go to '%s': %s", path, strerror(errno));
 }
 
 /* They close at the exec: until then one of them carries errors to the parent. */
@@ -182,7 +182,7 @@ static int library(const struct applying *a, const struct step *s, struct err *e
 	size_t bytes;
 	int r = lookup_receive(a->lookups, &names, &bytes);
 
-	return r < 0 ? err_set(e, -r, "cannot read %s: %s", s->path, strerror(-r))
+	return r < 0 ? err_set(e, -r, "cannot read '%s': %s", s->path, strerror(-r))
 		     : tree_library(s->fd, s->path, names, bytes, e);
 }
 
@@ -195,7 +195,8 @@ static int user(const struct applying *a, struct err *e)
 	if (!user_changes(a->p))
 		return 0;
 	r = lookup_receive(a->lookups, &groups, &bytes);
-	return r < 0 ? err_set(e, -r, "cannot find the groups of %s: %s", a->p->user, strerror(-r))
+	return r < 0 ? err_set(e, -r, "cannot find the groups of user '%s': %s", a->p->user,
+			       strerror(-r))
 		     : user_become(a->p, groups, bytes / sizeof(gid_t), e);
 }
 

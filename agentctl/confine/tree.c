@@ -74,14 +74,14 @@ int tree_take(const char *path, enum right how, int *ret_fd, struct err *e)
 	int r = fd < 0 ? -errno : set(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, flags[how]);
 
 	if (r < 0)
-		return err_set(e, -r, "cannot take %s into the box: %s", path, strerror(-r));
+		return err_set(e, -r, "cannot take '%s' into the box: %s", path, strerror(-r));
 	if (fstatvfs(fd, &fs) < 0)
-		return err_set(e, errno, "cannot look at %s: %s", path, strerror(errno));
+		return err_set(e, errno, "cannot look at '%s': %s", path, strerror(errno));
 	if (how == RIGHT_WRITE && (fs.f_flag & ST_RDONLY))
-		return err_set(e, EROFS, "write: %s is on a file system that is mounted read-only",
-			       path);
+		return err_set(e, EROFS,
+			       "write: '%s' is on a file system that is mounted read-only", path);
 	if (how == RIGHT_EXEC && (fs.f_flag & ST_NOEXEC))
-		return err_set(e, EACCES, "exec: %s is on a file system that is mounted noexec",
+		return err_set(e, EACCES, "exec: '%s' is on a file system that is mounted noexec",
 			       path);
 	*ret_fd = steal_fd(&fd);
 	return 0;
@@ -93,7 +93,7 @@ int tree_take_devices(struct err *e)
 		device_fd[i] = tree_clone(devices[i]);
 		if (device_fd[i] < 0 ||
 		    set(device_fd[i], "", AT_EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) < 0)
-			return err_set(e, errno, "cannot take %s into the box: %s", devices[i],
+			return err_set(e, errno, "cannot take '%s' into the box: %s", devices[i],
 				       strerror(errno));
 	}
 	return 0;
@@ -115,16 +115,16 @@ static int make_place(int fd, const char *path, struct err *e)
 	_cleanup_close_ int file = -1;
 
 	if (fstat(fd, &st) < 0 || (size_t)snprintf(buf, sizeof(buf), "%s", path) >= sizeof(buf))
-		return err_set(e, ENAMETOOLONG, "the path %s is too long", path);
+		return err_set(e, ENAMETOOLONG, "the path '%s' is too long", path);
 	for (char *slash = strchr(buf + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(buf, 0755) < 0 && errno != EEXIST && errno != EROFS)
-			return err_set(e, errno, "cannot make %s: %s", buf, strerror(errno));
+			return err_set(e, errno, "cannot make '%s': %s", buf, strerror(errno));
 		*slash = '/';
 	}
 	if (S_ISDIR(st.st_mode) ? mkdir(buf, 0755) < 0
 				: (file = open(buf, O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
-		return err_set(e, errno, "cannot make %s: %s", buf, strerror(errno));
+		return err_set(e, errno, "cannot make '%s': %s", buf, strerror(errno));
 	return 0;
 }
 
@@ -136,7 +136,7 @@ int tree_attach(int fd, const char *path, struct err *e)
 		r = attach(fd, path);
 	else if (r == -ENOENT)
 		return r;
-	return r < 0 ? err_set(e, -r, "cannot mount %s: %s", path, strerror(-r)) : 0;
+	return r < 0 ? err_set(e, -r, "cannot mount '%s': %s", path, strerror(-r)) : 0;
 }
 
 /* The working directory still shows the tree below the library's mount, where everything is noexec:
@@ -144,13 +144,13 @@ int tree_attach(int fd, const char *path, struct err *e)
 int tree_library(int fd, const char *path, const char *names, size_t bytes, struct err *e)
 {
 	char above[PATH_MAX + NAME_MAX + 2];
-	int r = chdir(path) < 0 ? err_set(e, errno, "cannot open %s: %s", path, strerror(errno))
+	int r = chdir(path) < 0 ? err_set(e, errno, "cannot open '%s': %s", path, strerror(errno))
 				: tree_attach(fd, path, e);
 
 	for (const char *n = names; r == 0 && n < names + bytes; n += strlen(n) + 1) {
 		snprintf(above, sizeof(above), "%s/%s", path, n);
 		if (mount(n, above, NULL, MS_BIND, NULL) < 0)
-			r = err_set(e, errno, "cannot close %s: %s", above, strerror(errno));
+			r = err_set(e, errno, "cannot close '%s': %s", above, strerror(errno));
 	}
 	return r;
 }
@@ -185,7 +185,7 @@ int tree_tmpfs(const char *path, uint64_t bytes, struct err *e)
 				      NOTHING & ~(uint64_t)MOUNT_ATTR_RDONLY);
 	int r = fd < 0 ? -errno : attach(fd, path);
 
-	return r < 0 ? err_set(e, -r, "cannot mount an empty %s: %s", path, strerror(-r)) : 0;
+	return r < 0 ? err_set(e, -r, "cannot mount an empty '%s': %s", path, strerror(-r)) : 0;
 }
 
 int tree_devices(struct err *e)
@@ -202,7 +202,7 @@ int tree_devices(struct err *e)
 	}
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(links); i++)
 		if (symlink(links[i][0], links[i][1]) < 0)
-			r = err_set(e, errno, "cannot make %s: %s", links[i][1], strerror(errno));
+			r = err_set(e, errno, "cannot make '%s': %s", links[i][1], strerror(errno));
 	if (r == 0 && mkdir("/dev/shm", 0755) < 0)
 		r = err_set(e, errno, "cannot make /dev/shm: %s", strerror(errno));
 	return r;
@@ -246,8 +246,8 @@ int tree_deny(const char *path, struct err *e)
 	if (stat(path, &st) < 0)
 		return errno == ENOENT
 			   ? 0
-			   : err_set(e, errno, "cannot look at %s: %s", path, strerror(errno));
+			   : err_set(e, errno, "cannot look at '%s': %s", path, strerror(errno));
 	fd = S_ISDIR(st.st_mode) ? make("tmpfs", SMALL_TMPFS, "0000", NOTHING) : unreadable_file();
 	r = fd < 0 ? fd : attach(fd, path);
-	return r < 0 ? err_set(e, -r, "cannot close %s: %s", path, strerror(-r)) : 0;
+	return r < 0 ? err_set(e, -r, "cannot close '%s': %s", path, strerror(-r)) : 0;
 }

@@ -79,7 +79,7 @@ int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err 
 {
 	if (setgroups(n, groups) < 0 || setresgid(p->gid, p->gid, p->gid) < 0 ||
 	    setresuid(p->uid, p->uid, p->uid) < 0)
-		return err_set(e, errno, "cannot become %s: %s", p->user, strerror(errno));
+		return err_set(e, errno, "cannot become user '%s': %s", p->user, strerror(errno));
 	return 0;
 }
 
@@ -96,7 +96,7 @@ int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e)
 		return err_set(e, errno, "cannot read our groups: %s", strerror(errno));
 	if (initgroups(p->user, p->gid) == 0 && setegid(p->gid) == 0 && seteuid(p->uid) == 0)
 		return 0;
-	err_set(e, errno, "cannot become %s: %s", p->user, strerror(errno));
+	err_set(e, errno, "cannot become user '%s': %s", p->user, strerror(errno));
 	user_return(ret);
 	return -EPERM;
 }

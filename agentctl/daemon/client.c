@@ -171,7 +171,7 @@ static int connect_within(int fd, const struct sockaddr_un *a, struct patience *
 		if (r == ENOENT || r == ECONNREFUSED)
 			return -ENOENT;
 		if (r != EAGAIN && r != EINTR) {
-			err_set(e, r, "cannot connect to agentfwd at %s: %s", a->sun_path,
+			err_set(e, r, "cannot connect to agentfwd at '%s': %s", a->sun_path,
 				strerror(r));
 			return r == EACCES ? err_hint(e, "only root may: sudo agentctl …") : -r;
 		}
@@ -201,7 +201,8 @@ static int try_connect(struct patience *p, struct err *e)
 	if ((r = connect_within(fd, &a, p, e)) < 0)
 		return r;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.uid != 0)
-		return err_set(e, EPERM, "what listens at %s does not belong to root", a.sun_path);
+		return err_set(e, EPERM, "the process that listens at '%s' is not root's",
+			       a.sun_path);
 	fcntl(fd, F_SETFL, 0);
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	return steal_fd(&fd);
@@ -416,7 +417,7 @@ int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd
 		getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &len);
 		return no_answer(peer(fd), (unsigned)limit.tv_sec * 1000, e);
 	}
-	return err_set(e, errno, "cannot speak to agentfwd: %s", strerror(errno));
+	return err_set(e, errno, "cannot send to agentfwd: %s", strerror(errno));
 }
 
 int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct patience *p,
@@ -433,7 +434,7 @@ int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct p
 	if (n < 0 && errno == ECONNRESET)
 		n = 0;
 	if (n < 0)
-		return err_set(e, errno, "cannot hear agentfwd: %s", strerror(errno));
+		return err_set(e, errno, "cannot receive from agentfwd: %s", strerror(errno));
 	if (n == 0)
 		return err_set(e, ECONNRESET, "agentfwd has gone");
 	if ((size_t)n >= sizeof(*h) && h->type == CTL_ERROR &&

@@ -306,7 +306,7 @@ static int make_socket(struct broker *b, const char *run_dir, struct err *e)
 	b->listen = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (b->listen < 0 || bind(b->listen, (struct sockaddr *)&a, sizeof(a)) < 0 ||
 	    chmod(b->path, 0666) < 0 || listen(b->listen, BROKER_CALLS_MAX) < 0)
-		return err_set(e, errno, "cannot listen on %s: %s", b->path, strerror(errno));
+		return err_set(e, errno, "cannot listen on '%s': %s", b->path, strerror(errno));
 	return 0;
 }
 

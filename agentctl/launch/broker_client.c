@@ -39,7 +39,8 @@ static int reach(struct err *e)
 	strcpy(a.sun_path, path);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
 		return steal_fd(&fd);
-	err_set(e, errno, "inside a fence tools are run by it, and it cannot be reached at %s: %s",
+	err_set(e, errno,
+		"cannot run the tool: the broker outside the fence cannot be reached at '%s': %s",
 		path, strerror(errno));
 	return err_hint(e, "the policy that the fence was started with must have `tools`; a tool "
 			   "cannot call tools");

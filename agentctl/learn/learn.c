@@ -183,7 +183,7 @@ static int learn_from(struct learning *l, struct err *e)
 	if (r < 0)
 		return r;
 	if (!l->seen.policy) {
-		err_set(e, ENOENT, "%s tells of nothing that would have been refused%s%s", file,
+		err_set(e, ENOENT, "'%s' has nothing that would have been refused%s%s", file,
 			l->w->fence ? " in " : "", l->w->fence ? l->w->fence : "");
 		return err_hint(e, "run the command in audit mode first: agentctl run --audit …");
 	}

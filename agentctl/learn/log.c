@@ -294,8 +294,9 @@ int seen_read(const char *file, const char *fence, const char *policy, struct se
 	for (size_t i = 0; i < ret->n; i++)
 		unite(&ret->by[i]);
 	if (r == -E2BIG)
-		return err_set(e, E2BIG, "there is too much in %s to learn from: over %d things",
-			       file, THINGS_MAX);
+		return err_set(
+		    e, E2BIG, "there is too much in '%s' to learn from: over %d paths or endpoints",
+		    file, THINGS_MAX);
 	return r < 0 ? err_set(e, -r, "out of memory") : 0;
 }
 

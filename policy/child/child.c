@@ -77,7 +77,7 @@ static _Noreturn void child_main(const struct child *c, int reply, pid_t parent)
 	} else {
 		c->job->work(c->job->arg, &a);
 		if (a.result == 0 && !c->piped && !put_bytes(&a))
-			a.result = err_set(&a.err, ENOSPC, "there is no memory for the result");
+			a.result = err_set(&a.err, ENOSPC, "out of memory for the result");
 	}
 	if (a.result < 0)
 		a.n_bytes = 0;
