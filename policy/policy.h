@@ -55,8 +55,15 @@ struct endpoint {
  * where it went wrong. */
 int endpoint_parse(const char *text, size_t len, struct endpoint *ret, size_t *ret_offset,
 		   struct err *e);
-/* The canonical text: default scheme and default port are left out. buf holds ENDPOINT_STRLEN. */
+/* The canonical text: default scheme and default port are left out, but for a name of one label,
+ * which alone would be a group's. buf holds ENDPOINT_STRLEN. */
 const char *endpoint_format(const struct endpoint *ep, char *buf);
+/* Whether the text named the scheme does not count. */
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+/* The text of an entry of `egress` that allows exactly ep, in buf (ENDPOINT_STRLEN): it was read
+ * again, and no reader of policies takes it for anything else, or has anything against it. NULL:
+ * there is none. */
+const char *endpoint_entry(const struct endpoint *ep, char *buf);
 const char *scheme_name(enum scheme s);
 uint8_t scheme_l4proto(enum scheme s); /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP */
 
@@ -112,7 +119,6 @@ void policy_free(struct policy *p);
 enum policy_mode { MODE_ENFORCE = 0, MODE_AUDIT };
 
 #define POLICY_AUDIT_DIR  "/var/log/agentfw" /* where the policy names none */
-#define POLICY_PATH_MAX   2000               /* bytes of a path in a policy */
 #define POLICY_REASON_MAX 300                /* bytes of the reason of a deny entry */
 
 enum policy_mode policy_mode(const struct policy *p);

@@ -87,7 +87,7 @@ static int ask_daemon(struct fence *f, struct ctl_create *m, int policy, struct 
 	f->control = client_connect(true, &f->patience, e);
 	if (f->control < 0)
 		return f->control;
-	if ((r = client_send(f->control, m, sizeof(*m), CTL_CREATE, policy, e)) < 0)
+	if ((r = client_send(f->control, m, sizeof(*m), CTL_CREATE, policy, &f->patience, e)) < 0)
 		return r;
 	return client_receive(f->control, &f->made, sizeof(f->made), CTL_CREATED, &f->patience, e);
 }
@@ -179,9 +179,13 @@ static void tell_last(const struct ctl_summary *s)
 
 		str_escape(what, sizeof(what), l->what, strnlen(l->what, sizeof(l->what)));
 		str_escape(fix, sizeof(fix), l->suggest, strnlen(l->suggest, sizeof(l->suggest)));
-		fprintf(stderr, "agentctl: %s: %s%s%s\n",
+		fprintf(stderr, "agentctl: %s: %s%s%s%s\n",
 			s->would_deny ? "would be refused" : "refused", what,
-			fix[0] ? "; to allow it, under egress: " : "", fix + strspn(fix, " "));
+			fix[0] ? "; to allow it" : "",
+			fix[0] == ' ' ? ", under egress: "
+			: fix[0]      ? ": "
+				      : "",
+			fix + strspn(fix, " "));
 	}
 }
 
@@ -214,7 +218,7 @@ void fence_close(struct fence *f, bool verbose, int status)
 	if (!f->gone) {
 		/* a daemon that was told to end has closed the connection; its summary may be in
 		 * it */
-		(void)client_send(f->control, &end, sizeof(end), CTL_END, -1, &e);
+		(void)client_send(f->control, &end, sizeof(end), CTL_END, -1, &f->patience, &e);
 		take_summary(f, &e);
 	}
 	if (f->ended) {

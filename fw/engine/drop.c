@@ -42,15 +42,14 @@ static int limits(struct err *e)
 	return 0;
 }
 
-/* libcap-ng would also keep bounding-set rights that CAP_SETPCAP is missing for; its error says so.
- */
+/* Without CAP_SETPCAP libcap-ng cannot clear the bounding set: it fails, and so do we. */
 static int unprivileged(struct err *e)
 {
 	int r;
 
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN) < 0)
-		return err_set(e, EPERM, "engine: CAP_NET_ADMIN is not to be had");
+		return err_set(e, EPERM, "engine: cannot keep CAP_NET_ADMIN");
 	r = capng_change_id(NOBODY, NOBODY, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
 	if (r < 0) {
 		err_set(e, EPERM, "engine: cannot drop its privileges (step %d)", r);
@@ -58,11 +57,11 @@ static int unprivileged(struct err *e)
 				   "user namespace, with CAP_SETUID, CAP_SETGID and CAP_SETPCAP");
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_set(e, errno, "engine: no_new_privs: %s", strerror(errno));
+		return err_set(e, errno, "engine: cannot set no_new_privs: %s", strerror(errno));
 	return 0;
 }
 
-/* What the loop, the parsers and malloc need. A sanitizer needs more. */
+/* The loop, the parsers and malloc need these. A sanitizer needs more. */
 static const int allowed[] = {
     SCMP_SYS(read),
     SCMP_SYS(write),
@@ -125,7 +124,7 @@ static const int allowed[] = {
 static int system_calls(struct err *e)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	/* no_new_privs is set above, and seen to be: not a second time in there */
+	/* libseccomp need not set no_new_privs: unprivileged() has, and checked it */
 	int r = ctx ? seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0) : -ENOMEM;
 
 	for (size_t i = 0; r == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++)
@@ -145,9 +144,11 @@ int engine_drop(struct err *e)
 
 	if (r < 0 || (r = limits(e)) < 0 || (r = unprivileged(e)) < 0)
 		return r;
-	/* After the change of uid, which resets both. A parent that died before is seen at the
-	 * socket to it. */
+	/* After the change of uid, which resets both. If the parent has died before, its socket
+	 * says so. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_set(e, errno, "engine: cannot shut itself off: %s", strerror(errno));
+		return err_set(e, errno,
+			       "engine: cannot forbid tracing or set its death signal: %s",
+			       strerror(errno));
 	return system_calls(e);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The engine: the process that reads strangers' bytes. It receives packets, decides, gives verdicts
- * and answers DNS; it has CAP_NET_ADMIN and its descriptors (fw/ipc/engine_msg.h), and nothing
- * else. */
+ * and answers DNS; it has CAP_NET_ADMIN, its descriptors (fw/ipc/engine_msg.h) and nothing else. */
 #ifndef AGENTFW_ENGINE_H
 #define AGENTFW_ENGINE_H
 
@@ -12,11 +11,11 @@
 
 struct fence;
 
-/* Runs until the parent goes. 0, or -errno with e; e->code 0: the parent has been told. */
+/* Runs until the parent ends. 0, or -errno with e; e->code is 0 once the parent has the message. */
 int engine_run(struct err *e);
 
-/* A refusal into the ring. A fence that fills half of it does not take the rest from the others.
- * false: lost, and counted. */
+/* Puts a refusal into the ring. When the ring is half full a fence gets a quarter of it per round,
+ * so that no fence takes the place of the others. false: the refusal is lost, and counted. */
 bool engine_tell(struct fence *f, const struct ring_denial *rd, const void *packet);
 
 #endif

@@ -18,7 +18,7 @@
 #define MESSAGE_BYTES  (65536 + 1024) /* the largest packet and its attributes */
 #define VERDICT_BYTES  64             /* one verdict message takes 48 */
 #define OUT_VERDICTS   64
-#define QUEUE_PACKETS  8192 /* waiting in the kernel a fence; the rest is dropped and counted */
+#define QUEUE_PACKETS  8192 /* waiting in the kernel per fence; the rest is dropped and counted */
 #define CONFIG_WAIT_MS 2000
 
 struct nfq {
@@ -27,16 +27,17 @@ struct nfq {
 	uint32_t seq;
 	nfq_fn fn;
 	void *arg;
-	/* The kernel numbers what it queues, and drops without a number when too much waits. */
-	uint32_t last_id;     /* of the packet in hand */
+	/* The kernel numbers the packets that it queues, not those that it drops because too many
+	 * wait. */
+	uint32_t last_id;     /* of the current packet */
 	uint32_t verdicts;    /* given */
-	uint32_t given_empty; /* when nothing was there to receive */
+	uint32_t given_empty; /* `verdicts` when the queue was last empty */
 	bool lost;
 	size_t out_n;
 	char out[OUT_VERDICTS * VERDICT_BYTES];
 };
 
-/* What is received, for all of them: there is one thread. */
+/* Shared by all queues: there is one thread. */
 static struct {
 	struct mmsghdr msgs[RECEIVE_BATCH];
 	struct iovec iov[RECEIVE_BATCH];
@@ -76,7 +77,7 @@ static void hand_on(struct nfq *q, const struct nlmsghdr *h)
 	if (nfq_nlmsg_parse(h, attr) < 0 || !attr[NFQA_PACKET_HDR])
 		return;
 	ph = mnl_attr_get_payload(attr[NFQA_PACKET_HDR]);
-	if (!attr[NFQA_PAYLOAD]) /* it was queued before the queue was set up */
+	if (!attr[NFQA_PAYLOAD]) /* queued before the queue's copy mode was set */
 		attr[NFQA_PAYLOAD] = (struct nlattr *)&nothing;
 	p = (struct nfq_packet){
 	    .id = ntohl(ph->packet_id),
@@ -101,7 +102,7 @@ bool nfq_may_have_lost(const struct nfq *q)
 	return q->lost;
 }
 
-/* Returns true when the acknowledgement of seq was among it, with *ret_error. */
+/* Returns true when the acknowledgement of seq was among the messages, with *ret_error. */
 static bool walk(struct nfq *q, char *buf, size_t n, uint32_t seq, int *ret_error)
 {
 	int left = (int)n;
@@ -134,7 +135,7 @@ int nfq_receive(struct nfq *q)
 }
 
 /* Sends a configuration message and waits for its acknowledgement; packets that come first are
- * handled as they come. */
+ * handed on. */
 static int configure(struct nfq *q, struct nlmsghdr *h)
 {
 	uint32_t seq = h->nlmsg_seq;
@@ -161,7 +162,7 @@ static int configure(struct nfq *q, struct nlmsghdr *h)
 	return error;
 }
 
-/* One message, or the first packets would come without their bytes. */
+/* In one message: otherwise the first packets would come without their bytes. */
 static int bind_queue(struct nfq *q)
 {
 	const uint32_t flags = NFQA_CFG_F_GSO | NFQA_CFG_F_UID_GID;
@@ -205,7 +206,7 @@ int nfq_release(struct nfq *q)
 	int fd = q->fd;
 
 	nfq_nlmsg_cfg_put_cmd(h, AF_UNSPEC, NFQNL_CFG_CMD_UNBIND);
-	(void)!send(fd, h, h->nlmsg_len, 0); /* else it goes with the socket */
+	(void)!send(fd, h, h->nlmsg_len, 0); /* if that fails, closing the socket unbinds it */
 	free(q);
 	return fd;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The engine as a process: started by fork and re-exec with its descriptors and nothing else,
- * watched, and started again when it dies. Meanwhile its queues have no listener and the kernel
- * drops. */
+ * watched, and restarted when it dies. Meanwhile its queues have no listener, and the kernel drops
+ * their packets. */
 #include "fw/parent/engine_process.h"
 
 #include <errno.h>
@@ -26,20 +26,23 @@
 
 #define SOCKET_BYTES   (8 << 20)
 #define QUEUE_BYTES    (32 << 20)
-#define QUICK_DEATH_MS 1000 /* an engine that lived no longer is not started again at once */
-#define SLOWEST_MS     8000 /* and seldom, when that goes on */
+#define QUICK_DEATH_MS 1000 /* an engine that died this early is not restarted at once */
+#define SLOWEST_MS     8000 /* the longest pause, when that goes on */
 #define READY_MS       10000
 #define START_TRIES    3
-#define PATIENCE_MS    18000 /* of a fence that the engine does not answer about */
-#define SILENT_TICKS   15    /* seconds in which it was asked for its counts */
+#define PATIENCE_MS    18000 /* for a fence that the engine does not answer about */
+#define SILENT_TICKS   15    /* seconds; it is asked for its counts in each */
 #define SILENT_TEXT    "15 seconds"
+/* Of its messages, until others are served: clients, signals, the ring. */
+#define TURN_MS       5
+#define TURN_MESSAGES 64
 
-/* Its end is noticed at its socket; then a new one is started, and told of every fence. */
+/* Its socket tells its end; then a new one is started, and told of every fence. */
 static void engine_kill(struct parent *p, const char *why)
 {
 	if (p->engine_pid <= 0)
 		return;
-	log_error("%s; it is started anew", why);
+	log_error("%s; it is restarted", why);
 	kill(p->engine_pid, SIGKILL);
 }
 
@@ -51,9 +54,10 @@ void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds
 	memcpy(&type, msg, sizeof(type));
 	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
 		return;
-	/* What fences begin and end with must not be lost: somebody waits for the answer. */
+	/* The messages that begin and end a fence must not be lost: a client waits for the
+	 * answer. */
 	if (type == EM_FENCE_ADD || type == EM_FENCE_DEL)
-		engine_kill(p, "the engine does not take what it is told");
+		engine_kill(p, "the engine takes no messages");
 	else if (type != EM_GO && type != EM_STATS_ASK)
 		log_warn("a message to the engine was lost: %s", strerror(-r));
 }
@@ -101,8 +105,7 @@ static void on_want_socket(struct parent *p, const struct em_socket *m)
 	struct pfence *f = pfence_find(p, m->fence);
 	int fd = -EINVAL;
 
-	if (f && m->server < f->n_servers &&
-	    (m->socket_type == SOCK_DGRAM || m->socket_type == SOCK_STREAM))
+	if (f && m->server < f->n_servers)
 		fd = host_connect(&f->servers[m->server], m->socket_type);
 	reply.type = EM_SOCKET;
 	reply.error = fd < 0 ? fd : 0;
@@ -116,22 +119,19 @@ static void on_learn(struct parent *p, const struct em_learn *m)
 	struct pfence *f = pfence_find(p, m->fence);
 	int r;
 
-	if (!f || f->state != PFENCE_LIVE || m->n > LEARN_MAX)
+	if (!f || f->state != PFENCE_LIVE)
 		return;
-	for (uint32_t i = 0; i < m->n; i++)
-		if ((m->entry[i].addr.family != 4 && m->entry[i].addr.family != 6) ||
-		    m->entry[i].set > LEARN_OPEN)
-			return;
 	if (nft_learn(p->nft, f->id, m->entry, m->n) == 0)
 		return;
-	/* One that is not there to be taken out must not keep the others in. */
+	/* One by one: an entry that cannot be removed, because it is gone, must not make the others
+	 * fail. */
 	for (uint32_t i = 0; i < m->n; i++) {
 		r = nft_learn(p->nft, f->id, &m->entry[i], 1);
-		if (r < 0 && m->entry[i].add) /* costs trips to the engine, no more */
-			log_warn("fence %s: an address could not be put into the kernel: %s",
-				 f->name, strerror(-r));
+		if (r < 0 && m->entry[i].add) /* only costs the way to the engine */
+			log_warn("fence %s: cannot add an address to the kernel's set: %s", f->name,
+				 strerror(-r));
 		else if (r < 0 && r != -ENOENT)
-			log_error("fence %s: an address could not be taken out of the kernel: %s",
+			log_error("fence %s: cannot remove an address from the kernel's set: %s",
 				  f->name, strerror(-r));
 	}
 }
@@ -153,8 +153,16 @@ static void on_ready(struct parent *p)
 	p->engine_ready = true;
 }
 
-static void on_message(struct parent *p, const union em *m)
+/* r: of em_recv, no end and no error of the socket. NULL, or what the engine did. */
+static const char *on_message(struct parent *p, const union em *m, int r, size_t fences)
 {
+	const char *wrong = "said what has a wrong length";
+
+	if (r > 0)
+		wrong =
+		    engine_words_wrong(&p->engine_words, m, clock_mono_ms(), fences, p->last_fence);
+	if (wrong)
+		return wrong;
 	switch ((enum em_type)m->type) {
 	case EM_READY:
 		on_ready(p);
@@ -173,7 +181,7 @@ static void on_message(struct parent *p, const union em *m)
 		break;
 	case EM_STATS:
 		if (m->stats.last)
-			denials_drain(p); /* what it told before */
+			denials_drain(p); /* its earlier refusals first */
 		pfence_stats(p, &m->stats);
 		break;
 	case EM_FENCE_ADD:
@@ -183,6 +191,7 @@ static void on_message(struct parent *p, const union em *m)
 	case EM_STATS_ASK:
 		break;
 	}
+	return NULL;
 }
 
 void engine_close_queues(struct parent *p)
@@ -191,8 +200,8 @@ void engine_close_queues(struct parent *p)
 		close(p->closing[--p->n_closing]);
 }
 
-/* The first close waits, some milliseconds, for what nf_tables has to clean up after our last
- * transaction; the others find it done. */
+/* The first close waits some milliseconds while nf_tables cleans up after our last transaction;
+ * further closes do not. */
 static void close_later(struct parent *p, int fd)
 {
 	if (p->n_closing == ARRAY_SIZE(p->closing))
@@ -200,28 +209,43 @@ static void close_later(struct parent *p, int fd)
 	p->closing[p->n_closing++] = fd;
 }
 
+/* It is ended as one that has crashed. */
+static void engine_wrong(struct parent *p, const char *what)
+{
+	err_set(&p->engine_heard, EPROTO, "the engine %s", what);
+	engine_died(p);
+}
+
+/* What it has left to say after a turn is still there in the next. */
 static void on_engine(struct watch *w, uint32_t events)
 {
 	struct parent *p = w->arg;
+	uint64_t end = clock_mono_ms() + TURN_MS;
+	size_t fences = 0;
 
-	for (;;) {
+	for (const struct pfence *f = p->fences; f; f = f->next)
+		fences++;
+	for (unsigned i = 0; i < TURN_MESSAGES && clock_mono_ms() <= end; i++) {
 		int fds[EM_FDS_MAX];
+		const char *wrong;
 		size_t n_fds;
 		union em m;
 		int r = em_recv(w->fd, &m, fds, &n_fds);
 
-		for (size_t i = 0; i < n_fds; i++)
-			close_later(p, fds[i]);
-		if (r > 0) {
-			p->engine_silent = 0;
-			on_message(p, &m);
-			if (!w->active)
-				return;
-		} else if (r != -EINTR && r != -EBADMSG) {
+		for (size_t k = 0; k < n_fds; k++)
+			close_later(p, fds[k]);
+		if (r == -EINTR)
+			continue;
+		if (r <= 0 && r != -EBADMSG) {
 			if (r != -EAGAIN)
 				engine_died(p);
 			return;
 		}
+		p->engine_silent = 0;
+		if ((wrong = on_message(p, &m, r, fences)))
+			engine_wrong(p, wrong);
+		if (wrong || !w->active)
+			return;
 	}
 }
 
@@ -240,8 +264,8 @@ int engine_queue_socket(void)
 		return r;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	/* Losses are counted by the kernel per queue and told in the log; an error would not help.
-	 */
+	/* The kernel counts losses per queue, and pfence_tick records them; an error would not
+	 * help. */
 	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
 	return fd;
 }
@@ -256,7 +280,8 @@ static _Noreturn void cannot_exec(int control, const char *what)
 	_exit(1);
 }
 
-/* The child: descriptors to their places, everything else closed, our own program again. */
+/* In the child: moves the descriptors to their places, closes all others, and executes our program
+ * again. */
 static _Noreturn void exec_engine(const int *fds, size_t n)
 {
 	int up[8];
@@ -265,11 +290,11 @@ static _Noreturn void exec_engine(const int *fds, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		up[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
 		if (up[i] < 0)
-			cannot_exec(fds[0], "have its descriptors");
+			cannot_exec(fds[0], "place its descriptors");
 	}
 	for (size_t i = 0; i < n; i++)
 		if (dup2(up[i], ENGINE_FD_CONTROL + (int)i) < 0)
-			cannot_exec(up[0], "have its descriptors");
+			cannot_exec(up[0], "place its descriptors");
 	close_range(ENGINE_FD_FIRST_FREE, ~0U, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -303,12 +328,13 @@ static int engine_start(struct parent *p, struct err *e)
 	p->engine = (struct watch){.fd = pair[0], .fn = on_engine, .arg = p};
 	p->engine_started_ms = clock_mono_ms();
 	p->engine_silent = 0;
+	p->engine_words = (struct engine_words){0};
 	p->engine_ready = false;
 	r = loop_add(p->loop, &p->engine, EPOLLIN);
 	return r < 0 ? err_set(e, -r, "cannot watch the engine: %s", strerror(-r)) : 0;
 }
 
-/* Takes what is left of it; returns how it ended. */
+/* Ends and waits for the process; returns its exit status. */
 static int reap(struct parent *p)
 {
 	int status = 0;
@@ -322,7 +348,7 @@ static int reap(struct parent *p)
 	return status;
 }
 
-/* Why: in its own words, else by how it ended. */
+/* Why it ended: by its own message, or else by its exit status. */
 static void say_how(struct parent *p, int status)
 {
 	p->engine_said = p->engine_heard;
@@ -340,8 +366,10 @@ static void hear_first(struct parent *p, uint64_t until_ms)
 {
 	while (!p->engine_ready && !p->engine_heard.code) {
 		uint64_t now = clock_mono_ms();
-		struct pollfd pfd = {.fd = p->engine.fd, .events = POLLIN};
+		struct pollfd pfd[2] = {{.fd = p->engine.fd, .events = POLLIN},
+					{.fd = p->signals.fd, .events = POLLIN}};
 		int fds[EM_FDS_MAX], r;
+		const char *wrong;
 		size_t n_fds;
 		union em m;
 
@@ -350,19 +378,25 @@ static void hear_first(struct parent *p, uint64_t until_ms)
 				"the engine was not ready within %d seconds", READY_MS / 1000);
 			return;
 		}
-		if (poll(&pfd, 1, (int)(until_ms - now)) <= 0)
+		if (poll(pfd, 2, (int)(until_ms - now)) <= 0)
 			continue;
+		if (pfd[1].revents) {
+			err_set(&p->engine_heard, EINTR, "agentfwd was told to end");
+			return;
+		}
 		r = em_recv(p->engine.fd, &m, fds, &n_fds);
 		for (size_t i = 0; i < n_fds; i++)
 			close(fds[i]);
-		if (r > 0)
-			on_message(p, &m);
-		else if (r != -EAGAIN && r != -EINTR && r != -EBADMSG)
+		if (r == -EAGAIN || r == -EINTR)
+			continue;
+		if (r <= 0 && r != -EBADMSG)
 			return;
+		if ((wrong = on_message(p, &m, r, 0)))
+			err_set(&p->engine_heard, EPROTO, "the engine %s", wrong);
 	}
 }
 
-/* One that cannot start says so at once; a death of another kind may have been an accident. */
+/* Several tries: an engine may have been killed by accident. */
 int engine_begin(struct parent *p, struct err *e)
 {
 	uint64_t until = clock_mono_ms() + READY_MS;
@@ -377,6 +411,8 @@ int engine_begin(struct parent *p, struct err *e)
 		if (p->engine_ready)
 			return 0;
 		say_how(p, reap(p));
+		if (p->engine_said.code == EINTR)
+			break;
 	}
 	*e = p->engine_said;
 	return -e->code;
@@ -414,7 +450,7 @@ static void start_again(struct parent *p, uint64_t in_ms)
 	timer_set(p->loop, &p->engine_restart, loop_now_ms(p->loop) + in_ms);
 }
 
-/* How long to wait before the next: longer each time, as long as none lives. */
+/* The pause before the next engine: longer with each early death in a row. */
 static uint64_t pause_ms(const struct parent *p)
 {
 	uint64_t ms = QUICK_DEATH_MS;
@@ -424,7 +460,7 @@ static uint64_t pause_ms(const struct parent *p)
 	return p->engine_failures ? ms : 0;
 }
 
-/* What every fence has of it: in the record, once for each engine that was at work. */
+/* The fences' part: an event for each engine that was ready, and an end to waits for the engine. */
 static void tell_fences(struct parent *p, bool was_ready)
 {
 	struct pfence *next;
@@ -456,7 +492,7 @@ void engine_died(struct parent *p)
 	p->engine_restarts++;
 	p->engine_failures = quick ? p->engine_failures + 1 : 0;
 	if (!quick || p->engine_failures == 1 || strcmp(before.msg, p->engine_said.msg) != 0)
-		log_error("%s; traffic that is not verified is dropped until it is back",
+		log_error("%s; unverified traffic is dropped until the engine is back",
 			  p->engine_said.msg);
 	tell_fences(p, was_ready);
 	if (!p->going)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,9 @@
 #include "policy/base/cleanup.h"
 
 #define PORT_TRIES 64
-/* The kernel doubles what it is told. Questions wait in the UDP sockets: each takes 768 bytes, and
- * a program may well ask for some thousand names at once. A TCP connection inherits its listener's
- * buffers, and a fence may have hundreds: a question and a few answers. */
+/* The kernel doubles these sizes. Each question that waits in a UDP socket takes 768 bytes, and a
+ * program may ask for thousands of names at once. A TCP connection inherits its listener's buffers,
+ * and a fence may have hundreds of connections: room for a question and a few answers. */
 #define UDP_RCVBUF      (4 << 20)
 #define UDP_SNDBUF      (256 << 10)
 #define TCP_RCVBUF      (8 << 10)
@@ -64,13 +65,14 @@ bool host_cgroup_populated(int dir_fd)
 	char buf[256] = "";
 
 	if (fd < 0)
-		return errno != ENOENT && errno != ENODEV; /* gone; or it cannot be told */
+		return errno != ENOENT && errno != ENODEV; /* gone, or unknown */
 	if (read(fd, buf, sizeof(buf) - 1) < 0)
 		return errno != ENODEV;
 	return strstr(buf, "populated 1") != NULL;
 }
 
-bool host_process_fenced(pid_t pid)
+/* Version 2's, of a process; to be freed. NULL: it cannot be told. */
+static char *cgroup_of(pid_t pid)
 {
 	char path[64];
 	_cleanup_fclose_ FILE *f = NULL;
@@ -79,13 +81,38 @@ bool host_process_fenced(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
 	f = fopen(path, "re");
-	if (!f)
-		return true;
-	while (getline(&line, &room, f) > 0)
-		if (strncmp(line, "0::", 3) == 0)
-			return strncmp(line + 3, "/" CTL_CGROUP_DIR "/",
-				       strlen(CTL_CGROUP_DIR) + 2) == 0;
-	return true;
+	while (f && getline(&line, &room, f) > 0)
+		if (strncmp(line, "0::", 3) == 0) {
+			line[strcspn(line, "\n")] = '\0';
+			return strdup(line + 3);
+		}
+	return NULL;
+}
+
+bool host_process_fenced(pid_t pid)
+{
+	static const char fences[] = "/" CTL_CGROUP_DIR "/";
+	_cleanup_free_ char *cgroup = cgroup_of(pid);
+
+	return !cgroup || strncmp(cgroup, fences, strlen(fences)) == 0;
+}
+
+void host_cgroup_leave(const char *fences)
+{
+	_cleanup_free_ char *own = cgroup_of(getpid());
+	const char *name = own ? strrchr(own, '/') : NULL, *slash = strrchr(fences, '/');
+	char path[PATH_MAX];
+	_cleanup_close_ int fd = -1;
+	int n = slash ? (int)(slash - fences) : 0;
+
+	if (!name || !slash || strcmp(name + 1, CTL_DAEMON_CGROUP_DIR) != 0)
+		return;
+	snprintf(path, sizeof(path), "%.*s/cgroup.procs", n, fences);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) < 0)
+		return;
+	snprintf(path, sizeof(path), "%.*s/" CTL_DAEMON_CGROUP_DIR, n, fences);
+	rmdir(path); /* the last of them */
 }
 
 /* ---- sockets ------------------------------------------------------------- */
@@ -134,7 +161,7 @@ void host_dns_sockets_close(struct dns_sockets *s)
 	}
 }
 
-/* All four on the port that the first one got; -EADDRINUSE: somebody has one of them. */
+/* All four on the port that the first one got; -EADDRINUSE: another process has that port. */
 static int dns_sockets_once(struct dns_sockets *s)
 {
 	struct sockaddr_storage ss;
@@ -223,7 +250,7 @@ bool host_tcp_orphans(void)
 	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "TCP: inuse %*u orphan %u", &n) == 1)
 			return n > 0;
-	return true; /* for all we know */
+	return true; /* unknown */
 }
 
 static int by_number(const void *x, const void *y)
@@ -233,7 +260,7 @@ static int by_number(const void *x, const void *y)
 	return (a->number > b->number) - (a->number < b->number);
 }
 
-/* The kernel has no other way to tell, and tells of all of them. */
+/* The only place where the kernel tells this, and it lists all queues. */
 size_t host_queues(struct host_queue **ret)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/net/netfilter/nfnetlink_queue", "re");
@@ -258,7 +285,8 @@ size_t host_queues(struct host_queue **ret)
 		q.dropped = full + user;
 		list[n++] = q;
 	}
-	qsort(list, n, sizeof(*list), by_number);
+	if (n)
+		qsort(list, n, sizeof(*list), by_number);
 	*ret = list;
 	return n;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "policy/base/cleanup.h"
+#include "policy/profile.h"
 #include "policy/schema/schema.h"
 
 void schema_keep(struct load *l, int r)
@@ -91,7 +92,7 @@ static void on_audit_dir(struct yaml *y, void *arg)
 	struct load *l = arg;
 	const char *text = yaml_text(y, NULL), *slash = strrchr(l->file, '/');
 
-	if (!text || !*text || strlen(text) > POLICY_PATH_MAX || !schema_printable(text))
+	if (!text || !*text || strlen(text) > PROFILE_PATH_MAX || !schema_printable(text))
 		yaml_error(y, 0, NULL, "'dir' is the path of a directory");
 	else if (text[0] == '~')
 		yaml_error(y, 0, "write the whole path", "'~' is not expanded in 'dir'");
