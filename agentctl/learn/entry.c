@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The log has what an agent called things. A suggestion in it is text of three grammars, one in the
- * other (JSON, YAML, endpoints): each is read by its own reader, and what comes out must be what the
- * other fields of the event say. */
+/* Names in the log are the agent's choice. A suggestion is text of three nested grammars (JSON,
+ * YAML, endpoints): each is read by its own reader, and the result must agree with the event's
+ * other fields. */
 #include "agentctl/learn/entry.h"
 
 #include <netinet/in.h>

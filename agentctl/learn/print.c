@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Libyaml quotes every value as it must be, but writes no comments. Where they belong is known from
- * the tree that its text is read into again: no text is looked for. */
+/* Libyaml quotes every value as it must be, but writes no comments. Its text is read into a tree
+ * again, whose positions tell the lines where comments belong. */
 #include "agentctl/learn/print.h"
 
 #include <errno.h>

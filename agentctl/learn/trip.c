@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Whoever chose the names that were learned may know more ways than we to make text mean something
- * else. So the reader of policies has the last word on every line. */
+/* The learned names are the attacker's, who may know ways to make text mean something else. So each
+ * line is read as a policy is, and must mean what was learned. */
 #include "agentctl/learn/trip.h"
 
 #include <errno.h>

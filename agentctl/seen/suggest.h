@@ -9,11 +9,12 @@
 struct plan;
 
 /* The line, "tools: {NAME: {read: [/etc/x]}}", in buf; NULL: there is none, as for protected,
- * hidden and denied places, for directories in which too much lies, and for files that would then be
- * both written and run. tool NULL: the agent. rights: of policy/base/rights.h. */
+ * hidden and denied places, for directories in which too much lies, and for files that would then
+ * be both written and run. tool NULL: the agent. rights: of policy/base/rights.h. */
 const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights, const char *path,
 			 char *buf, size_t bytes);
-/* path as YAML writes it inside brackets; NULL: no entry of a profile names it, and nothing else. */
+/* path as YAML writes it inside brackets; NULL: no entry of a profile names it, and nothing
+ * else. */
 const char *suggest_yaml(const char *path, char *buf, size_t bytes);
 /* Why a directory is too much to be allowed as a whole; NULL: it is not. home: of who ran it, or
  * NULL. */
