@@ -176,7 +176,7 @@ fuzz: $(GEN)/child_filter.h
 	$(Q)$(BUILD)/fuzz/fuzz_$(TARGET) -runs=$(RUNS) -max_len=$(MAX_LEN) -print_final_stats=1 \
 	   $(BUILD)/fuzz/corpus-$(TARGET) tests/fuzz/corpus/$(TARGET)
 
-# The two commands of the README. Each step is a make of its own: packages that were just installed
+# Each step of these two is a make of its own: packages that were just installed
 # change what pkg-config says.
 deps-build:
 	$(Q)tools/deps build

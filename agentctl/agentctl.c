@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* agentctl: the tool that people type. */
+/* agentctl: the table of commands. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -55,8 +55,8 @@ int cmd_help(int argc, char **argv)
 	return 0;
 }
 
-/* What we open later must not take the place of a stream that we were started without: the command
- * would get it. */
+/* Started without one of the streams 0 to 2, we would open something else in its place, and the
+ * command would get that. */
 static void fill_streams(void)
 {
 	int fd;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* agentctl doctor: a line for each thing that is needed or would be good to have. Nothing on the
- * machine is changed. */
+/* agentctl doctor: a line for each thing that agentfw needs or makes use of. */
 #include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>

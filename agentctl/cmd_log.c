@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* agentctl log: events as lines for people, or as they are. */
+/* agentctl log: events as lines for people, or as JSON. */
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -17,8 +17,7 @@
 #include "policy/base/err.h"
 #include "policy/policy.h"
 
-#define DEFAULT_DIR "/var/log/agentfw"
-#define FOLLOW_US   (200 * 1000)
+#define FOLLOW_US (200 * 1000)
 
 struct view {
 	bool follow, denied, json, colour;
@@ -32,7 +31,7 @@ static void on_signal(int s)
 	stop = s;
 }
 
-/* Nothing in an event is printed as it came. */
+/* Names in an event are the attacker's: control characters must not reach the terminal. */
 static const char *clean(char *buf, size_t bytes, const char *s)
 {
 	return str_escape(buf, bytes, s ? s : "", s ? strlen(s) : 0);
@@ -48,7 +47,7 @@ static long long event_num(const json_t *o, const char *a, const char *b)
 	return json_integer_value(json_object_get(json_object_get(o, a), b));
 }
 
-static void local_time(const char *stamp, char ret[16])
+static void time_of_day(const char *stamp, char ret[16])
 {
 	snprintf(ret, 16, "%.8s", stamp && strlen(stamp) > 19 ? stamp + 11 : "");
 }
@@ -104,7 +103,7 @@ static void show_denial(const struct view *v, const json_t *o, const char *when,
 	       v->colour ? (would ? "\033[33m" : "\033[31m") : "", would ? "would deny" : "denied",
 	       v->colour ? "\033[0m" : "", who, endpoint, address,
 	       clean(reason, sizeof(reason), event_str(o, "event", "reason")));
-	if (event_str(o, "event", "end")) /* repeats of an event that was told when it began */
+	if (event_str(o, "event", "end")) /* repeats of an earlier event */
 		printf("  %lld more", event_num(o, "event", "count"));
 	if (json_object_get(json_object_get(o, "agentfw"), "capture"))
 		printf("  packet %lld",
@@ -155,7 +154,7 @@ static void show_event(const struct view *v, const char *line, size_t n)
 		json_decref(o);
 		return;
 	}
-	local_time(stamp, when);
+	time_of_day(stamp, when);
 	if (v->json)
 		printf("%.*s\n", (int)n, line);
 	else if (denial && json_object_get(o, "file"))
@@ -191,7 +190,7 @@ static FILE *open_log(const struct view *v, struct err *e)
 	return NULL;
 }
 
-/* Only whole lines are shown: the rest of one that is being written comes with the next look. */
+/* With -f only whole lines are shown: a line that is being written is read again. */
 static int read_log(const struct view *v, struct err *e)
 {
 	_cleanup_fclose_ FILE *f = open_log(v, e);
@@ -231,7 +230,7 @@ static int find_dir(struct view *v, const char *dir, const char *policy, struct 
 			return r;
 		dir = policy_audit_dir(f.policy);
 	}
-	snprintf(v->path, sizeof(v->path), "%.4096s/events.jsonl", dir ? dir : DEFAULT_DIR);
+	snprintf(v->path, sizeof(v->path), "%.4096s/events.jsonl", dir ? dir : POLICY_AUDIT_DIR);
 	policy_file_done(&f);
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* agentctl policy: check files, list the groups, show what a policy comes to. */
+/* agentctl policy: check files, list the groups, show a policy, learn one. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
@@ -23,7 +23,7 @@ static int told(int r, const struct err *e)
 	return r == 0 ? 0 : e->code ? ctl_fail(e) : 1;
 }
 
-/* On this host: true when every profile would work. */
+/* Would every profile work on this host? Prints why not. */
 static bool works(const struct policy_file *f)
 {
 	struct diags d = {0};
@@ -34,7 +34,7 @@ static bool works(const struct policy_file *f)
 	return ok;
 }
 
-/* 0: as it should be; 1: not; EXIT_CTL: it could not be read. */
+/* 0: no error; 1: errors; EXIT_CTL: it could not be read. */
 static int check_file(const char *path)
 {
 	struct policy_file f = {0};

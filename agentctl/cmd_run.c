@@ -33,7 +33,7 @@ struct run {
 	bool audit, verbose, dry_run;
 	char **command;
 	struct policy_file policy;
-	struct plan plan, reference; /* audit mode: what would be enforced */
+	struct plan plan, reference; /* reference: in audit mode, what would be enforced */
 	struct guard *guard, *reference_guard;
 	struct fence fence;
 	struct broker broker;
@@ -41,8 +41,7 @@ struct run {
 	struct refused *refused;
 };
 
-/* ---- the command -------------------------------------------------------------------------------
- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static bool has_tools(const struct run *r)
 {

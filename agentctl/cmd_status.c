@@ -82,8 +82,8 @@ static json_t *ask_status(int daemon, struct patience *p, struct err *e)
 	return root;
 }
 
-/* A daemon that goes while it is asked is none, or the next one answers. NULL with e; e->code
- * ENOENT: there is none. */
+/* Where the daemon ends while it is asked, the next one is asked, if there is one. NULL with e;
+ * e->code ENOENT: no daemon runs. */
 static json_t *status_now(struct patience *p, struct err *e)
 {
 	for (unsigned tries = 1;; tries++) {

@@ -17,7 +17,7 @@
 #include "policy/policy.h"
 #include "policy/profile.h"
 
-/* Both of its addresses pass, or it does not. */
+/* localhost passes if both of its addresses do. */
 static struct match match_localhost(const struct policy *p, enum scheme scheme, uint16_t port)
 {
 	static const struct addr lo[] = {{4, {127, 0, 0, 1}}, {6, {[15] = 1}}};
@@ -37,7 +37,7 @@ static struct match match(const struct policy *p, const struct endpoint *ep, uin
 	return policy_match_name(p, ep->scheme, &ep->name, port);
 }
 
-/* What is asked for is one endpoint: of many, some may pass and others not. */
+/* Only one endpoint can be asked for: of several some may pass and others not. */
 static int one_endpoint(const char *text, struct endpoint *ep, struct err *e)
 {
 	int r = endpoint_parse(text, strlen(text), ep, NULL, e);
@@ -97,7 +97,7 @@ struct question {
 
 static void rule_line(const struct question *f, const struct match *m)
 {
-	char reason[4 * 300 + 1];
+	char reason[4 * POLICY_REASON_MAX + 1];
 	struct rule r;
 
 	if (m->rule == RULE_NONE)

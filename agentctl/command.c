@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is wrong, with a command line or otherwise, said in one way. */
+/* How agentctl tells errors, of the command line and all others. */
 #include "agentctl/command.h"
 
 #include <getopt.h>
@@ -118,8 +118,7 @@ int ctl_option(const char *command, int argc, char **argv, const char *shorts,
 	c = getopt_long(argc, argv, shorts, longs, NULL);
 	if (c != '?' && c != ':')
 		return c;
-	/* behind a long option it points at the next word, inside a cluster of short ones not yet
-	 */
+	/* the word itself for a long option; not for one in a cluster of short ones */
 	word = argv[optind - 1];
 	if (strncmp(word, "--", 2) != 0)
 		word = NULL;

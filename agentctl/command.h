@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the commands of agentctl share: their table, and how a command line that is wrong, or an
- * error, is told. */
+/* What the commands of agentctl share: their table, and how errors are told. */
 #ifndef AGENTFW_COMMAND_H
 #define AGENTFW_COMMAND_H
 
@@ -18,22 +17,22 @@ extern const struct command commands[]; /* agentctl.c; the last one has no name 
 /* NULL: there is none of that name. */
 const struct command *ctl_find(const char *name);
 
-/* Prints "agentctl: message" and the hint to stderr; returns EXIT_CTL. Where e->code is 0 all has
- * been told already. */
+/* Prints "agentctl: message" and the hint to stderr; returns EXIT_CTL. e->code 0: it was printed
+ * already. */
 int ctl_fail(const struct err *e);
-/* The same, where the daemon was waited for. A signal that ended the wait is no failure: returns
- * 128 and its number. signo 0: none did. */
+/* The same after waiting for the daemon: where the signal signo ended the wait, prints nothing and
+ * returns 128 + signo. signo 0: none did. */
 int ctl_fail_waiting(int signo, const struct err *e);
-/* A wrong command line: says what is wrong and how it is written; returns EXIT_CTL. */
+/* A wrong command line: prints what is wrong and the usage; returns EXIT_CTL. */
 int ctl_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Says that there is no such command; returns EXIT_CTL. */
+/* Prints that there is no such command; returns EXIT_CTL. */
 int ctl_unknown(const char *command);
 
-/* getopt_long for a command. shorts has a ':' before its letters (behind '+'). '?': it has said
- * what is wrong. */
+/* getopt_long for a command. shorts has a ':' before its letters (behind '+'). '?': the error has
+ * been printed. */
 int ctl_option(const char *command, int argc, char **argv, const char *shorts,
 	       const struct option *longs);
-/* false: something is left behind the options, where nothing belongs, and it has said so. */
+/* false: a word is left behind the options, where none belongs; the error has been printed. */
 bool ctl_no_more(const char *command, int argc, char **argv);
 
 /* cmd_NAME.c; cmd_help is in agentctl.c */

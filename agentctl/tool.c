@@ -80,7 +80,8 @@ static int resolve(const char *value, const char *workspace, char *ret, size_t b
 	struct stat st;
 
 	if (!realpath(workspace, root))
-		return err_set(e, errno, "workspace: %s: %s", workspace, strerror(errno));
+		return err_set(e, errno, "workspace: cannot open '%s': %s", workspace,
+			       strerror(errno));
 	if (value[0] != '/' ? path_join(root, value, text, sizeof(text)) < 0
 			    : (size_t)snprintf(text, sizeof(text), "%s", value) >= sizeof(text))
 		return err_set(e, ENAMETOOLONG, "the path is too long");
@@ -105,8 +106,9 @@ static int resolve(const char *value, const char *workspace, char *ret, size_t b
 		   : err_set(e, ENAMETOOLONG, "the path is too long");
 }
 
-/* A value that names a file in the workspace: there, through whatever links, or not at all. Looked
- * up with the rights of the tool's user: an answer tells what is there. */
+/* A value that names a file of the workspace. It may not lead out through links. It is looked up
+ * with the rights of the tool's user: the error would tell the caller of files that they may not
+ * see. */
 static int workspace_path(void *arg, const char *value, const char *workspace, char *ret,
 			  size_t bytes, struct err *e)
 {
@@ -142,7 +144,7 @@ static int place_program(struct tool *t, struct err *e)
 	int r;
 
 	if (!realpath(t->profile.workspace, root))
-		return err_set(e, errno, "workspace: %s: %s", t->profile.workspace,
+		return err_set(e, errno, "workspace: cannot open '%s': %s", t->profile.workspace,
 			       strerror(errno));
 	r = box_path(&t->plan, root, t->argv[0], path, sizeof(path), e);
 	if (r < 0)
@@ -190,7 +192,7 @@ static int make_fence(struct tool *t, struct err *e)
 	return fence_open(&t->fence, &wish, e);
 }
 
-/* Whoever called does not wait for it any more. */
+/* The caller does not wait any more, or the broker ends. */
 static void caller_gone(struct watched_fd *w)
 {
 	struct tool *t = w->arg;
@@ -224,16 +226,15 @@ static int start_tool(struct tool *t, int *status, struct err *e)
 	guard_watch(t->guard, &t->launch, c->name);
 	if (refused_begin(&t->from, &t->launch, &t->refused, e) < 0)
 		return -e->code;
-	if (c->stop >= 0) /* from here on its end is noticed, and there is something to take down */
+	if (c->stop >= 0) /* from here on the broker's end is seen, and a box must be taken down */
 		prctl(PR_SET_PDEATHSIG, 0);
 	return launch_start(&t->launch, status, e);
 }
 
-/* ---- the streams of a call --------------------------------------------------------------------
- */
+/* ---- the streams of a call ------------------------------------------------------------------- */
 
-/* A file could be run or mapped past the profile (a memfd is in no directory that Landlock knows);
- * and root writes what is counted to pipes and sockets only. */
+/* A tool could run or map a file past its profile (a memfd is in no directory that Landlock knows);
+ * and root writes counted output to pipes and sockets only. */
 static bool needs_ferry(const struct tool *t, int i)
 {
 	struct stat st;
@@ -265,7 +266,7 @@ static int take_ferries(struct tool *t, struct err *e)
 	return 0;
 }
 
-/* What the tool said is there before its status is told, unless nobody waits for that. */
+/* All output is with the caller before the status is told, unless the caller has gone. */
 static void end_ferries(struct tool *t)
 {
 	for (int i = 0; i < 3; i++) {

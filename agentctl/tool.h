@@ -21,11 +21,11 @@ struct tool_call {
 	int streams[3];      /* the tool's, as struct launch has them */
 	struct ucred who;    /* called, where caller is not -1 */
 	int caller;          /* -1, or a socket: when it is closed the tool is killed */
-	int stop;            /* the same, of who serves the call */
+	int stop;            /* the same, of the broker */
 	bool audit, verbose, dry_run;
 };
 
-/* Runs it in its box. Every error has been printed. Returns the tool's exit status, or one of
+/* Runs it in its box and prints every error. Returns the tool's exit status, or one of
  * exit_status.h. */
 int tool_run(const struct tool_call *call);
 

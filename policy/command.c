@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A tool's command line from its template and what the caller gives: a value stays a value. */
+/* A tool's command line from its template and the caller's values: no value becomes an option. */
 #include "policy/command.h"
 
 #include <ctype.h>

@@ -27,7 +27,7 @@ uint8_t scheme_l4proto(enum scheme s)
 	return s < SCHEME_COUNT ? schemes[s].l4proto : 0;
 }
 
-/* The text being parsed; a failure is told with its place. */
+/* The text being parsed. at: the byte of a failure. */
 struct parse {
 	const char *text;
 	size_t len, at;

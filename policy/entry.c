@@ -28,7 +28,7 @@ bool entry_to_resolver(const struct endpoint *ep)
 
 bool entry_prefix_broad(const struct prefix *p)
 {
-	/* fc00::/7 is the largest block that is somebody's own */
+	/* 10.0.0.0/8 and fc00::/7 are the largest private blocks */
 	return p->bits < (p->addr.family == 4 ? 8 : 7);
 }
 

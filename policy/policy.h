@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is allowed: the whole public face of the policy library.
+/* What is allowed: the interface of the policy library.
  *
  * A policy is YAML text compiled into one relocatable, immutable blob. The compiler
- * (policy_compile) runs in a process that has no rights at all (policy/child/child.h); agentctl,
- * the daemon and the engine only open the blob (policy_open checks every offset in it, so a blob
- * from a stranger is safe to open) and match against it. No function here opens a socket, prints or
- * exits; policy/child alone starts a process. */
+ * (policy_compile) runs in a process without any rights (policy/child/child.h). agentctl, the
+ * daemon and the engine only open the blob and match against it; policy_open checks every offset,
+ * so a stranger's blob is safe to open. No function here opens a socket, prints or exits. */
 #ifndef AGENTFW_POLICY_H
 #define AGENTFW_POLICY_H
 
@@ -17,7 +16,7 @@
 #include "policy/base/err.h"
 #include "policy/base/name.h"
 
-/* ---- endpoints: one grammar everywhere ----------------------------------- */
+/* ---- endpoints ----------------------------------------------------------- */
 
 enum scheme {
 	SCHEME_HTTPS = 0, /* TCP, TLS with SNI; default port 443 */
@@ -25,7 +24,7 @@ enum scheme {
 	SCHEME_TLS,       /* as https; a port must be named */
 	SCHEME_TCP,       /* address key only; a port must be named */
 	SCHEME_UDP,       /* address key only; a port must be named */
-	SCHEME_QUIC,      /* parsed; not enforced by this build */
+	SCHEME_QUIC,      /* parsed, and refused in a policy */
 	SCHEME_ICMP,      /* echo; no port */
 	SCHEME_COUNT,
 };
@@ -66,8 +65,9 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
  * there is none. */
 const char *endpoint_entry(const struct endpoint *ep, char *buf);
 const char *scheme_name(enum scheme s);
-#define PORT_DNS 53                    /* no rule allows it: the fence's resolver answers there */
 uint8_t scheme_l4proto(enum scheme s); /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP */
+
+#define PORT_DNS 53 /* no rule allows it: the fence's resolver answers there */
 
 /* ---- compiling ----------------------------------------------------------- */
 
@@ -118,12 +118,14 @@ void policy_free(struct policy *p);
 
 enum policy_mode { MODE_ENFORCE = 0, MODE_AUDIT };
 
+#define POLICY_AUDIT_DIR  "/var/log/agentfw" /* where the policy names none */
+#define POLICY_REASON_MAX 300                /* bytes of the reason of a deny entry */
+
 enum policy_mode policy_mode(const struct policy *p);
 const char *policy_file(const struct policy *p);       /* as given to policy_compile */
 const char *policy_agent_user(const struct policy *p); /* NULL: not named */
-const char *policy_audit_dir(const struct policy *p);  /* absolute; default /var/log/agentfw */
-uint32_t
-policy_snaplen(const struct policy *p); /* bytes of a packet in the capture; default 2048 */
+const char *policy_audit_dir(const struct policy *p);  /* absolute */
+uint32_t policy_snaplen(const struct policy *p);       /* bytes kept of a packet; default 2048 */
 /* dns.servers, with the port (53 unless named); n 0: what the host uses. */
 size_t policy_dns_servers(const struct policy *p);
 void policy_dns_server(const struct policy *p, size_t i, struct addr *ret, uint16_t *ret_port);
@@ -133,11 +135,11 @@ size_t policy_pin(const struct policy *p, const struct name *name, struct addr *
 /* ---- rules --------------------------------------------------------------- */
 
 /* A deny entry that names neither a scheme nor a port (`to: "*.uploads.example"`) denies its host
- * whole; otherwise exactly the scheme and the ports that it says, and what it leaves out has its
- * default: the deny entry `https://a.example` leaves http://a.example alone. A deny entry for
- * addresses holds whatever name led there: for an allowed name that resolves into it,
- * policy_match_addr says VERDICT_DENY. `*` (broad) allows every name; literal addresses
- * need 0.0.0.0/0 and ::/0. Denied, it is every name and every address. */
+ * whole. Any other denies exactly its scheme and ports, defaults included: `https://a.example`
+ * leaves http://a.example alone. A deny entry for addresses holds whatever name led there: for an
+ * allowed name that resolves into it, policy_match_addr says VERDICT_DENY. `*` (broad) allows every
+ * name, but no literal address; those need 0.0.0.0/0 and ::/0. Denied, `*` is every name and every
+ * address. */
 #define RULE_NONE UINT32_MAX
 
 struct rule {
@@ -154,11 +156,12 @@ struct rule {
 size_t policy_rules(const struct policy *p);
 /* i < policy_rules(p). Strings live as long as p. */
 void policy_rule(const struct policy *p, uint32_t i, struct rule *ret);
-/* May an answer for a name that rule i allows point to an address that is not global? */
+/* Is a in rule i's `addresses`, so that a name of the rule may resolve to a though a is not global?
+ * Of an ingress rule: is a among its peers? */
 bool policy_rule_address_ok(const struct policy *p, uint32_t i, const struct addr *a);
 
 /* The address part of the rules, for the kernel's sets: i from 0 to policy_addr_rules(p) - 1.
- * One entry a port; HOST_LOCALHOST appears as its two addresses, a deny of HOST_ANY as 0.0.0.0/0
+ * One entry per port; HOST_LOCALHOST appears as its two addresses, a deny of HOST_ANY as 0.0.0.0/0
  * and ::/0. */
 struct addr_rule {
 	bool deny;
@@ -173,8 +176,7 @@ void policy_addr_rule(const struct policy *p, size_t i, struct addr_rule *ret);
 
 /* ---- ingress: who may connect to listeners inside --------------------------------------------
  *
- * One entry a port; HOST_LOCALHOST appears as its two addresses. Deny rules speak of egress alone.
- */
+ * One entry per port; HOST_LOCALHOST appears as its two addresses. `deny` is for egress alone. */
 struct ingress_rule {
 	uint8_t l4proto; /* IPPROTO_TCP, IPPROTO_UDP */
 	struct prefix local;
@@ -188,8 +190,7 @@ void policy_ingress_rule(const struct policy *p, size_t i, struct ingress_rule *
 size_t policy_rule_peers(const struct policy *p, uint32_t i);
 struct prefix policy_rule_peer(const struct policy *p, uint32_t i, size_t k);
 
-/* All of one family (4 or 6) as pairs of which no two have a flow in common, for the kernel's set.
- */
+/* All of one family (4 or 6), as pairs that share no flow, for the kernel's set. */
 struct ingress_pair {
 	struct prefix peer, local;
 	uint8_t l4proto;
@@ -200,8 +201,7 @@ struct ingress_pair {
 int policy_ingress_pairs(const struct policy *p, unsigned family, struct ingress_pair **ret,
 			 size_t *ret_n);
 
-/* ---- matching: deny wins, then any allow ------------------------------------------------------
- */
+/* ---- matching: deny wins, then any allow ----------------------------------------------------- */
 
 enum verdict {
 	VERDICT_NONE = 0, /* no rule speaks of it: refused */
@@ -228,21 +228,20 @@ struct match policy_match_ingress(const struct policy *p, uint8_t l4proto, const
 struct match policy_match_name(const struct policy *p, enum scheme scheme, const struct name *name,
 			       uint16_t port);
 
-/* Everything that the rules open for a name, deny rules already taken off. */
+/* Everything that the rules open for a name, less what deny rules take. */
 struct opening {
 	enum scheme scheme; /* HTTPS stands for TLS too */
 	uint16_t port;      /* 0 for icmp */
 	uint32_t rule;
 };
 #define OPENINGS_MAX 64
-/* Up to max into ret; returns how many were written. *ret_why (may be NULL): what to tell when it
- * is none: VERDICT_DENY with the deny rule, or VERDICT_NONE. A pinned name has openings as any
- * other. */
+/* Up to max into ret; returns how many were written. *ret_why (may be NULL): why there is none:
+ * VERDICT_DENY with the deny rule, or VERDICT_NONE. A pinned name has openings as any other. */
 size_t policy_name_openings(const struct policy *p, const struct name *name, struct opening *ret,
 			    size_t max, struct match *ret_why);
 
-/* The same of the entries alone that say `addresses:` with *at in it: what a name opens at an
- * address that is not everybody's. at NULL: of every entry. */
+/* The same, by entries whose `addresses:` holds *at alone: what a name opens at an address that is
+ * not global. at NULL: by every entry. */
 struct match policy_match_name_at(const struct policy *p, enum scheme scheme,
 				  const struct name *name, uint16_t port, const struct addr *at);
 size_t policy_name_openings_at(const struct policy *p, const struct name *name,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From a profile to a plan. Files are files.c's. */
+/* From a profile to a plan; its files are in files.c. */
 #include "agentctl/box/box.h"
 
 #include <errno.h>
@@ -47,7 +47,7 @@ int box_path(const struct plan *p, const char *workspace, const char *path, char
 		base = "";
 	return (size_t)snprintf(ret, bytes, "%s%s", base, rest) < bytes
 		   ? 0
-		   : err_set(e, ENAMETOOLONG, "the path %s is too long", path);
+		   : err_set(e, ENAMETOOLONG, "the path '%s' is too long", path);
 }
 
 /* ---- limits and environment ------------------------------------------------------------------ */
@@ -66,8 +66,8 @@ static void lacks(struct build *b, const char *what)
 		b->p->lacks[b->p->n_lacks++] = what;
 }
 
-/* As root: of the command as a whole. Else: of each process, and of the box's user in their
- * namespace. */
+/* For root a limit of all processes together. Else memory is limited per process, and the number of
+ * processes per user in the box's user namespace. */
 static int limit_together(struct build *b, enum cgroup_kind kind, uint64_t value, int resource)
 {
 	static const char *const names[CGROUP_KINDS] = {"memory", "pids"};
@@ -107,7 +107,7 @@ static int limits(struct build *b)
 	add_limit(b, RLIMIT_CPU, (l->cpu_ms + 999) / 1000);
 	add_limit(b, RLIMIT_FSIZE, l->file_size);
 	r = limit_together(b, CGROUP_MEMORY, l->memory, RLIMIT_DATA);
-	/* the init process of the box is one of ours */
+	/* the box's init process is not the command's */
 	return r < 0 ? r
 		     : limit_together(b, CGROUP_PIDS, l->pids ? l->pids + b->p->tool : 0,
 				      RLIMIT_NPROC);
@@ -138,8 +138,8 @@ static bool env_named(const struct build *b, const char *name)
 	return false;
 }
 
-/* Programs keep settings and caches in their home directory, and many give up where they may not:
- * one that the profile says nothing of is /tmp. */
+/* Many programs give up where they cannot keep settings and caches in their home directory: one
+ * that the profile does not touch is replaced by /tmp. */
 static const char *home(const struct build *b)
 {
 	for (size_t i = 0; i < b->n_entries; i++)
@@ -149,7 +149,7 @@ static const char *home(const struct build *b)
 	return b->profile.confined && b->b->namespaces ? "/tmp" : b->p->home;
 }
 
-/* What is named, and what no program does without. */
+/* The variables that the profile names, and those that every program needs. */
 static int environment(struct build *b)
 {
 	const char *const given[][2] = {{"PATH", "/usr/local/bin:/usr/bin:/bin"},
@@ -191,7 +191,8 @@ static int directory(struct build *b)
 		if (r < 0)
 			return r;
 		if (!realpath(path, real))
-			return err_set(b->e, errno, "cwd: %s: %s", path, strerror(errno));
+			return err_set(b->e, errno, "cwd: cannot open '%s': %s", path,
+				       strerror(errno));
 	} else if (b->b->cwd) {
 		snprintf(real, sizeof(real), "%s", b->b->cwd);
 	} else if (!getcwd(real, sizeof(real))) {
@@ -201,17 +202,17 @@ static int directory(struct build *b)
 	return 0;
 }
 
-/* A relative name below the workspace can be compared only with a real one. */
+/* Paths are compared as real ones, so $WORKSPACE becomes one first. */
 static int find_workspace(struct build *b)
 {
 	return realpath(b->profile.workspace, b->workspace)
 		   ? 0
-		   : err_set(b->e, errno, "workspace: %s: %s", b->profile.workspace,
+		   : err_set(b->e, errno, "workspace: cannot open '%s': %s", b->profile.workspace,
 			     strerror(errno));
 }
 
-/* What needs rights before the rights go; the filter last, since it forbids steps before it. The
- * working directory is one that the user may enter. */
+/* Steps that need rights come before the rights go. The working directory is entered with the
+ * user's rights. The filter follows later: it forbids some of these steps. */
 static int drop_rights(struct build *b)
 {
 	int r = 0;
@@ -226,7 +227,7 @@ static int drop_rights(struct build *b)
 	return r;
 }
 
-/* The socket is put into a directory that is empty in the fence: the run directory. */
+/* The tools' socket stands in the run directory, which is empty inside. */
 static void tools_socket(struct build *b)
 {
 	char path[PATH_MAX];
@@ -247,8 +248,8 @@ static void hide_helper(const char *path, void *arg)
 	plan_add(p, STEP_HIDE, path, 0);
 }
 
-/* An agent that keeps its user's files: nothing that carries data out for it, no way out of the
- * cgroup. */
+/* For an agent that keeps its user's files: programs outside that would send data for it are
+ * hidden, and cgroups are read-only, so that it stays in its own. */
 static int hide_helpers(struct build *b)
 {
 	struct stat st;
@@ -264,7 +265,7 @@ static int hide_helpers(struct build *b)
 	return r;
 }
 
-/* The memory of the user's other processes, which are in no fence. */
+/* The agent must not reach the memory of its user's other processes, which are in no fence. */
 static int check_outsiders(struct build *b)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
@@ -307,7 +308,8 @@ static int leave_open(struct build *b)
 	return 0;
 }
 
-/* What the kernel or the host lacks is a refusal that names it. One of the two nets must hold. */
+/* A box without Landlock or without namespaces is an error unless best_effort is said; without both
+ * it always is. */
 static int check_host(struct build *b)
 {
 	bool landlock = landlock_abi() > 0, best_effort = b->profile.best_effort;

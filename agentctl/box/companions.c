@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a program that runs other people's code, or others of its own programs, cannot do without:
- * its own parts, where distributions put them. So a profile names the program and no more. Only
- * what the distribution installed is meant: public, root's, and nothing that a box may write. */
+/* The parts that interpreters, compilers and git cannot do without, where distributions put them:
+ * a profile names the program and no more. Only for programs in a distribution's directories. */
 #include "agentctl/box/companions.h"
 
 #include <glob.h>
@@ -14,8 +13,8 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/path.h"
 
-/* program: a word of the program's file name, without digits. path: a pattern; % is the file name,
- * @ the directory above the one that holds the program. */
+/* program: a word of the program's file name, without digits. path: a glob pattern; % is the file
+ * name, @ the directory above the one that holds the program. */
 static const struct {
 	const char *program;
 	enum part part;
@@ -114,7 +113,7 @@ static bool pattern_of(const char *path, const char *program, char *ret, size_t 
 					percent ? name : "", percent ? percent + 1 : "") < bytes;
 	while (above > 0 && program[above - 1] != '/')
 		above--;
-	/* /usr/bin is a directory of many programs, and what is above it is no program's own */
+	/* "@" of /usr/bin/x would be /usr, which is no program's own */
 	return above > 5 &&
 	       (size_t)snprintf(ret, bytes, "%.*s%s", above - 1, program, path + 1) < bytes;
 }

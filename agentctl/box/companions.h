@@ -5,7 +5,7 @@
 
 enum part {
 	PART_READ,
-	PART_MAP, /* libraries of its own: mapped, not run */
+	PART_MAP, /* its own libraries: mapped, not run */
 	PART_EXEC,
 };
 

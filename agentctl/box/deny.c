@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is denied in a box: on top of every other mount, and at every place where the host shows the
- * same file, for it may have been mounted a second time. */
+/* Denied places, mounted over last. A bind mount of the host's may show a denied file at a second
+ * path, which is closed, too. */
 #include "agentctl/box/deny.h"
 
 #include <errno.h>
@@ -97,7 +97,7 @@ static void mounts_done(struct mounts *x)
 	free(x->m);
 }
 
-/* The mount that path lies on: the last one of the longest. */
+/* The mount that path lies on: the longest mount point, of equal ones the last. */
 static const struct shown *mount_of(const struct mounts *x, const char *path)
 {
 	const struct shown *found = NULL;
@@ -131,7 +131,7 @@ static void deny(struct build *b, const char *path)
 	plan_add(b->p, STEP_DENY, path, 0);
 }
 
-/* A mount shows the denied place if it shows something above it, or something in it. */
+/* A mount shows the denied place if its root is the place, above it, or in it. */
 static void deny_where_shown(struct build *b, const struct mounts *x, const char *real)
 {
 	const struct shown *on = mount_of(x, real);
@@ -158,7 +158,7 @@ static void deny_where_shown(struct build *b, const struct mounts *x, const char
 	}
 }
 
-/* A secret that the profile does not name, in what it names. */
+/* Secrets in a directory that the profile names, where it names neither them nor `unprotect`. */
 static void deny_secrets_in(struct build *b, const char *dir)
 {
 	char path[2 * PATH_MAX], real[PATH_MAX];

@@ -5,7 +5,7 @@
 
 struct build;
 
-/* The steps for what is denied, wherever the host shows it, and for secrets in what is named. */
+/* The steps for denied places, at every path that shows them, and for secrets in named places. */
 int deny_steps(struct build *b);
 
 #endif

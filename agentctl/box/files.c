@@ -26,7 +26,7 @@
 
 #define TMP_BYTES (256ull << 20)
 
-/* What a program needs before it has done anything: the loader's cache, who and where it is. */
+/* What programs read at their start: the loader's cache, users, time zone, locale. */
 static const char *const implied[] = {
     "/etc/ld.so.cache",       "/etc/localtime",       "/usr/share/zoneinfo",
     "/usr/lib/locale",        "/etc/passwd",          "/etc/group",
@@ -45,7 +45,7 @@ static const char *const implied_network[] = {"/etc/resolv.conf",
 					      "/etc/pki",
 					      "/etc/ca-certificates",
 					      "/usr/local/share/ca-certificates"};
-/* Empty in every box, unless the profile names them. The last one: sockets of other programs. */
+/* Empty in every box, unless the profile names them. /run has the sockets of other programs. */
 static const char *const private_dirs[] = {"/tmp", "/var/tmp", "/run"};
 
 static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
@@ -59,8 +59,7 @@ bool files_are_private(const char *path)
 	return false;
 }
 
-/* ---- mounts ------------------------------------------------------------------------------------
- */
+/* ---- mounts ---------------------------------------------------------------------------------- */
 
 static void add_bind(struct build *b, const char *path, enum right how, bool is_implied)
 {
@@ -112,7 +111,7 @@ static void protect(const char *real, void *arg)
 		add_bind(b, real, RIGHT_READ, true);
 }
 
-/* What others trust in a writable place. */
+/* The protected places in a writable one. */
 static int guard(struct build *b, const struct entry *x)
 {
 	const struct protected_place *place = protected_place_of(x->real);
@@ -149,7 +148,7 @@ static bool may_be_written(const struct build *b, const char *path)
 	return false;
 }
 
-/* What a named program brings. */
+/* Parts that a box may write are left out: whoever writes them would decide what runs here. */
 static void mount_part(const char *real, enum part part, void *arg)
 {
 	if (part != PART_READ && !may_be_written(arg, real))
@@ -169,8 +168,8 @@ static void each_part(struct build *b, void (*fn)(const char *real, enum part pa
 			companions(b->entry[i].real, fn, b);
 }
 
-/* The directories between a writable place and path: mounted on themselves, so that none can be
- * moved away with what it holds, and another one made in its place. */
+/* The directories between a writable place and path are mounted on themselves: else the command
+ * could rename one, with the protected place in it, and make another in its stead. */
 static void pin(struct build *b, const char *path)
 {
 	char way[PATH_MAX];
@@ -202,8 +201,8 @@ static void pin_all(struct build *b, size_t from)
 		pin(b, b->b->log_dir);
 }
 
-/* Of two mounts of one place: a protected place stays protected, what the profile names comes next,
- * programs before data; a directory on the way to something comes last. */
+/* Of two mounts of one place the higher rank wins: a protected place, then programs, then writable
+ * places, then readable ones; a directory that is only pinned is last. */
 static int rank(const struct step *s)
 {
 	if (s->implied)
@@ -211,7 +210,7 @@ static int rank(const struct step *s)
 	return s->arg == RIGHT_READ ? 1 : s->arg == RIGHT_WRITE ? 2 : 3;
 }
 
-/* Parents before what is in them; what the profile names lies on top of a library directory. */
+/* Directories before their contents; the profile's mounts come after a library directory. */
 static int steps_by_path(const void *x, const void *y)
 {
 	const struct step *a = x, *b = y;
@@ -231,7 +230,7 @@ static void drop_step(struct plan *p, size_t i)
 	p->n--;
 }
 
-/* Of two mounts of one place the last in the order stays. */
+/* Of two mounts of one place the one with the higher rank stays. */
 static int settle(struct build *b, size_t from)
 {
 	struct plan *p = b->p;
@@ -246,7 +245,7 @@ static int settle(struct build *b, size_t from)
 			continue;
 		}
 		if (!x->implied && !y->implied && x->arg == RIGHT_WRITE && y->arg == RIGHT_EXEC) {
-			err_set(b->e, EINVAL, "%s: write and exec of the same place", x->path);
+			err_set(b->e, EINVAL, "'%s': write and exec of the same place", x->path);
 			return err_hint(b->e, "what a tool can write it must not run: take one of "
 					      "the two out");
 		}
@@ -255,7 +254,7 @@ static int settle(struct build *b, size_t from)
 	return 0;
 }
 
-/* Connecting to a socket file is no business of Landlock's, nor of a read-only mount's. */
+/* Neither Landlock nor a read-only mount keeps a program from connecting to a socket file. */
 static void hide_socket(const char *path, void *arg)
 {
 	struct build *b = arg;
@@ -268,8 +267,8 @@ static void hide_socket(const char *path, void *arg)
 	plan_add(b->p, STEP_HIDE, path, 0);
 }
 
-/* agentfw's own files, where they do not lie in a directory that is empty anyway, as the sockets of
- * resolvers, D-Bus and container engines do. */
+/* agentfw's own files; and other programs' sockets where the box may connect to any. Those in a
+ * private directory are gone already. */
 static void hide(struct build *b)
 {
 	if (b->b->run_dir && b->b->run_dir[0] && !files_are_private(b->b->run_dir))
@@ -323,8 +322,7 @@ int files_mounts(struct build *b)
 	return 0;
 }
 
-/* ---- rights ------------------------------------------------------------------------------------
- */
+/* ---- rights ---------------------------------------------------------------------------------- */
 
 static void allow_implied(struct build *b)
 {
@@ -353,7 +351,8 @@ static void allow_implied(struct build *b)
 			add_allow(b, real, RIGHT_READ, true);
 }
 
-/* Landlock alone adds rights up: what lies within each other cannot be kept apart. */
+/* Landlock adds up the rights of a place and of the directories above it, so without mounts nothing
+ * can be taken away below a place that is allowed. */
 static int check_apart(struct build *b, const struct entry *x)
 {
 	for (size_t i = 0; i < b->n_entries; i++) {

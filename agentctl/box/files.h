@@ -7,11 +7,11 @@
 
 struct build;
 
-/* After links_resolve. The steps that mount; b->guard knows what may be written. */
+/* The steps that mount; after links_resolve. Fills b->guard. */
 int files_mounts(struct build *b);
 /* The steps of Landlock. */
 int files_rights(struct build *b);
-/* Is the place, a real path, empty in every box at first, so that it is what a tool puts there? */
+/* Is path, a real one, in a directory that is empty in every box at first? */
 bool files_are_private(const char *path);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Where the paths of a profile lead. They are followed by hand, since it matters in which directory
- * a symbolic link lies: in one that a tool may write to, the link may be the tool's. */
+/* Where the paths of a profile lead. They are followed by hand, since a symbolic link in a
+ * directory that a tool may write is the tool's: it could lead a right out of there. */
 #include "agentctl/box/links.h"
 
 #include <errno.h>
@@ -24,8 +24,7 @@ struct walk {
 	char *real;          /* what was: no link in it; "": the root */
 	char *const *dirs;
 	size_t n;
-	const char
-	    *held_by[LINKS_MAX]; /* the innermost of dirs that holds a link which was followed */
+	const char *held_by[LINKS_MAX]; /* per followed link: the innermost of dirs that holds it */
 	size_t links;
 };
 
@@ -40,7 +39,7 @@ static const char *innermost(const struct walk *w, const char *path)
 	return found;
 }
 
-/* The link's target stands before what is left. */
+/* The link's target is put before what is left. */
 static int follow(struct walk *w, const char *target, size_t target_bytes, const char *rest)
 {
 	char text[2 * PATH_MAX];
@@ -115,8 +114,7 @@ int links_realpath(const char *path, char *const *dirs, size_t n, char *ret, con
 	return r < 0 ? r : 0;
 }
 
-/* ---- of a profile ------------------------------------------------------------------------------
- */
+/* ---- of a profile ---------------------------------------------------------------------------- */
 
 static int add_writable(struct build *b, const char *path)
 {
@@ -129,7 +127,7 @@ static int add_writable(struct build *b, const char *path)
 	return b->writable[b->n_writable++] ? 0 : err_set(b->e, ENOMEM, "out of memory");
 }
 
-/* What any profile may write, as far as it is there. */
+/* Every place that exists and that any profile of the policy may write. */
 static int find_writable(struct build *b)
 {
 	size_t n = policy_profiles(b->b->policy);

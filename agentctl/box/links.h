@@ -7,13 +7,13 @@
 
 struct build;
 
-/* Fills entry and writable. A link that lies in a writable place is a tool's or the agent's: it
- * must not lead a right out of that place. */
+/* Fills entry and writable. A link in a writable place may be a tool's or the agent's: that it
+ * leads out of that place is an error. */
 int links_resolve(struct build *b);
 /* Also after an error. */
 void links_done(struct build *b);
-/* As realpath(3), for paths that need not be there: 0, or -errno; -ELOOP also: a link in one of
- * dirs leads out of it, *ret_dir. ret holds PATH_MAX bytes, set on -ELOOP too. */
+/* As realpath(3): 0 or -errno. -ELOOP with *ret_dir: a link in that one of dirs leads out of it, to
+ * ret. ret holds PATH_MAX bytes. */
 int links_realpath(const char *path, char *const *dirs, size_t n, char *ret, const char **ret_dir);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* agentctl doctor: what this machine can do for us. */
+/* agentctl doctor: what this machine has and lacks for agentfw. */
 #ifndef AGENTFW_DOCTOR_H
 #define AGENTFW_DOCTOR_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the kernel has for fences and boxes, but for netfilter. */
+/* What the kernel has for fences and boxes; netfilter is in doctor_net.c. */
 #include <cap-ng.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -21,10 +21,10 @@
 #include "agentctl/seen/audit.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
+#include "policy/base/sudo.h"
 
 #define FLOOR_MAJOR 5
 #define FLOOR_MINOR 15
-#define NOBODY      65534
 
 static void version(struct checks *c)
 {
@@ -74,8 +74,7 @@ static void root(struct checks *c)
 		check_add(c, "root", true, true, "with the capabilities that are needed");
 }
 
-/* ---- cgroups ----------------------------------------------------------------------------------
- */
+/* ---- cgroups --------------------------------------------------------------------------------- */
 
 static bool mounted(const char *type, const char *option, char *ret, size_t bytes)
 {
@@ -130,10 +129,9 @@ static void cgroups(struct checks *c)
 	}
 }
 
-/* ---- namespaces -------------------------------------------------------------------------------
- */
+/* ---- namespaces ------------------------------------------------------------------------------ */
 
-/* As a user who is not root. Some hosts let them make the namespace and nothing else in it. */
+/* Tried as a user who is not root. Some hosts allow the namespace but nothing in it. */
 static bool user_namespaces(void)
 {
 	int status = 1;
@@ -164,8 +162,7 @@ static void namespaces(struct checks *c)
 			      "kernel.unprivileged_userns_clone=1, as the host has it");
 }
 
-/* ---- Landlock, seccomp ------------------------------------------------------------------------
- */
+/* ---- Landlock, seccomp ----------------------------------------------------------------------- */
 
 static void landlock(struct checks *c)
 {
@@ -176,7 +173,7 @@ static void landlock(struct checks *c)
 		     {3, "cutting files short (3)"},
 		     {5, "device ioctls (5)"},
 		     {6, "abstract sockets and signals (6)"},
-		     {7, "audit records (7)"}};
+		     {LANDLOCK_ABI_WITH_LOG, "audit records (7)"}};
 	int abi = landlock_abi();
 	char without[250] = "";
 	size_t n = 0;
@@ -205,7 +202,7 @@ static void audit(struct checks *c)
 			       : "files whose reading is refused are not seen: %s",
 		      e.msg);
 
-	if (!ok && geteuid() == 0 && landlock_abi() && landlock_abi() < 7)
+	if (!ok && geteuid() == 0 && landlock_abi() && landlock_abi() < LANDLOCK_ABI_WITH_LOG)
 		check_hint(k, "Linux 6.15");
 }
 

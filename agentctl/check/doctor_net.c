@@ -11,7 +11,7 @@
 #include "agentctl/launch/exit_status.h"
 #include "policy/base/cleanup.h"
 
-/* What fw/probe.c says. */
+/* The keys are those of fw/probe.c. */
 static const struct {
 	const char *key, *name, *with, *without;
 	bool needed;
@@ -37,7 +37,7 @@ struct answers {
 	char text[2048];
 };
 
-/* true: yes; else *ret_why. */
+/* true: yes; else the reason is in ret_why. */
 static bool probe_answer(const struct answers *a, const char *key, char *ret_why, size_t bytes)
 {
 	size_t n = strlen(key);

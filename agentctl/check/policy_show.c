@@ -12,7 +12,7 @@
 #include "policy/policy.h"
 #include "policy/profile.h"
 
-/* Who looks at a policy may not have written it: nothing of it is obeyed by the terminal. */
+/* A stranger may have written the policy: control characters must not reach the terminal. */
 static const char *shown(const char *text)
 {
 	static char buf[4 * 4096 + 1];

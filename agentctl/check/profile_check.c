@@ -32,8 +32,7 @@
 #include "policy/policy.h"
 #include "policy/profile.h"
 
-#define LIBRARIES_MAX 512 /* of one program, theirs included */
-#define SHEBANG_MAX   256 /* what the kernel reads of a script */
+#define LIBRARIES_MAX 512 /* of one program, the libraries' own included */
 
 struct check {
 	const struct policy *policy;
@@ -49,7 +48,7 @@ struct check {
 
 enum weight {
 	WRONG = 0,
-	DOUBTFUL /* it works, but hardly as it is meant */
+	DOUBTFUL /* a warning: it works, but hardly as it is meant */
 };
 
 static void __attribute__((format(printf, 6, 7)))
@@ -149,7 +148,7 @@ static const char *current(const struct libraries *l, const char *program)
 	return l->at ? l->path[l->at - 1] : program;
 }
 
-/* DIR/NAME is there: it counts from now on. */
+/* Is there a DIR/NAME? Then its own needs are looked at, too. */
 static bool library_take(struct libraries *l, const char *dir, const char *name)
 {
 	char text[PATH_MAX], real[PATH_MAX];
@@ -165,7 +164,7 @@ static bool library_take(struct libraries *l, const char *dir, const char *name)
 	return true;
 }
 
-/* A library in a place of its own: found, but from there nothing can be mapped. */
+/* Is the library in one of the directories that the file itself names? */
 static bool in_runpath(struct libraries *l, const char *name, char *ret_dir)
 {
 	char list[PATH_MAX], *save = NULL;
@@ -341,7 +340,7 @@ static const char *writer_of(const struct check *c, const char *path)
 	return NULL;
 }
 
-/* Who writes a program decides what runs in this box, with this box's files and network. */
+/* A profile that may write a program decides what runs in this box, with its files and network. */
 static void check_writers(struct check *c, const struct profile_path *p, const char *program)
 {
 	const char *writer = p->broad || c->profile.broad ? NULL : writer_of(c, program);
@@ -389,8 +388,8 @@ static void check_path(struct check *c, const struct profile_path *p)
 		check_writers(c, p, real);
 	} else if (p->right == RIGHT_WRITE && !named(c, RIGHT_READ, real)) {
 		found(c, DOUBTFUL, p->line, p->col,
-		      "add it to read, unless things are only put there and never looked at",
-		      "%.300s may be written, but not read: write alone is a letter box", p->path);
+		      "add it to read, unless nothing there is ever read",
+		      "%.300s may be written, but not read", p->path);
 	}
 }
 
@@ -427,7 +426,7 @@ static void place_of(const struct check *c, const struct err *e, unsigned *line,
 		*ret_text = e->msg + n + used;
 }
 
-/* The box is planned as if it were to be started. */
+/* Plans the box as for a start: errors of the plan are errors of the policy. */
 static void check_box(struct check *c)
 {
 	const char *user = c->profile.user ? c->profile.user : policy_agent_user(c->policy), *text;
@@ -442,7 +441,7 @@ static void check_box(struct check *c)
 	unsigned line, col;
 	struct err e = {0};
 
-	/* who starts it may be somebody else than who checks it */
+	/* a user that cannot be found here may be found by whoever starts the box */
 	if (user_find(&plan, user, &e) == 0 && box_plan(&box, &plan, &guard, &e) < 0) {
 		place_of(c, &e, &line, &col, &text);
 		found(c, WRONG, line, col, e.hint[0] ? e.hint : NULL, "%s", text);

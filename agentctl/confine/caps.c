@@ -9,8 +9,8 @@
 
 #include "policy/base/err.h"
 
-/* Also a setuid root program, or a file with capabilities, gets none. Where an ordinary user may
- * not do this, no_new_privs alone sees to it. */
+/* So that not even a setuid root program, or a file with capabilities, gets one. An ordinary user
+ * may not do this: for them no_new_privs alone prevents it. */
 int caps_drop_bounding(struct err *e)
 {
 	int cap = 0;

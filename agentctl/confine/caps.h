@@ -5,7 +5,8 @@
 
 struct err;
 
-/* No program gives one back. Needs CAP_SETPCAP; an ordinary user goes without. */
+/* Then no program gives a capability back. Needs CAP_SETPCAP; for ordinary users it does
+ * nothing. */
 int caps_drop_bounding(struct err *e);
 int caps_drop(struct err *e);
 

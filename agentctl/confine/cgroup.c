@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Memory and processes of a command, all of it together, as a cgroup limits them: version 2 where
- * the host gives it the controllers, else the hierarchies of version 1. */
+/* Limits of a command as a whole, by cgroups of version 2 where the host gives these the
+ * controllers, else by the hierarchies of version 1. */
 #include "agentctl/confine/cgroup.h"
 
 #include <dirent.h>
@@ -105,7 +105,7 @@ static bool find_mount(const char *controller, char *ret, size_t bytes)
 	return false;
 }
 
-/* The controller is there, and reaches the directory that fences are made in. */
+/* Makes version 2's controller reach the directory of fences. false: it cannot. */
 static bool enable_v2(const char *controller, char *root, size_t bytes)
 {
 	char dir[PATH_MAX], text[512], plus[32];
@@ -136,7 +136,7 @@ bool cgroup_can_limit(enum cgroup_kind kind)
 
 /* ---- version 1 ------------------------------------------------------------------------------- */
 
-/* What an agentctl that was killed has left: its number is nobody's now. */
+/* Directories that a killed agentctl has left: their pid is nobody's now. */
 static void remove_stale(const char *mount)
 {
 	DIR *d = opendir(mount);
@@ -170,15 +170,15 @@ static int make_v1(struct cgroup_limits *c, enum cgroup_kind kind, uint64_t valu
 	snprintf(c->dir[kind], sizeof(c->dir[kind]), "%s/" V1_PREFIX "%d", mount, (int)getpid());
 	if (mkdir(c->dir[kind], 0755) < 0 && errno != EEXIST) {
 		r = errno;
-		err_set(e, r, "cannot make %s: %s", c->dir[kind], strerror(r));
+		err_set(e, r, "cannot make '%s': %s", c->dir[kind], strerror(r));
 		c->dir[kind][0] = '\0';
 		return -r;
 	}
 	c->own[kind] = true;
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)value);
 	if ((r = cgroup_put(c->dir[kind], limit_v1[kind], number)) < 0)
-		return err_set(e, -r, "cannot limit %s in %s: %s", controllers[kind], c->dir[kind],
-			       strerror(-r));
+		return err_set(e, -r, "cannot limit %s in '%s': %s", controllers[kind],
+			       c->dir[kind], strerror(-r));
 	/* memory with swap; a kernel without swap accounting has no such file */
 	if (kind == CGROUP_MEMORY)
 		cgroup_put(c->dir[kind], "memory.memsw.limit_in_bytes", number);
@@ -198,19 +198,19 @@ static int make_v2(struct cgroup_limits *c, const char *root, enum cgroup_kind k
 			 (int)getpid());
 		if (mkdir(c->v2, 0755) < 0 && errno != EEXIST) {
 			r = errno;
-			err_set(e, r, "cannot make %s: %s", c->v2, strerror(r));
+			err_set(e, r, "cannot make '%s': %s", c->v2, strerror(r));
 			c->v2[0] = '\0';
 			return -r;
 		}
 		c->own_v2 = true;
-		/* A daemon that looks for what others left must not take it for a fence. */
+		/* a daemon that ends the fences of dead daemons must not take it for one */
 		(void)setxattr(c->v2, CTL_CGROUP_MARK, CTL_CGROUP_NO_MARK,
 			       strlen(CTL_CGROUP_NO_MARK), 0);
 	}
 	memcpy(c->dir[kind], c->v2, sizeof(c->v2));
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)value);
 	if ((r = cgroup_put(c->v2, limit_v2[kind], number)) < 0)
-		return err_set(e, -r, "cannot limit %s in %s: %s", controllers[kind], c->v2,
+		return err_set(e, -r, "cannot limit %s in '%s': %s", controllers[kind], c->v2,
 			       strerror(-r));
 	if (kind == CGROUP_MEMORY) {
 		cgroup_put(c->v2, "memory.swap.max", "0");
@@ -245,7 +245,7 @@ int cgroup_join(const struct cgroup_limits *c, struct err *e)
 		int r = c->own[i] ? cgroup_put(c->dir[i], "cgroup.procs", "0") : 0;
 
 		if (r < 0)
-			return err_set(e, -r, "cannot join %s: %s", c->dir[i], strerror(-r));
+			return err_set(e, -r, "cannot join '%s': %s", c->dir[i], strerror(-r));
 	}
 	return 0;
 }

@@ -13,14 +13,14 @@ enum cgroup_kind { CGROUP_MEMORY = 0, CGROUP_PIDS, CGROUP_KINDS };
 
 struct cgroup_limits {
 	char v2[4096];                /* the command's cgroup; "": none */
-	char dir[CGROUP_KINDS][4096]; /* where that kind is limited; "": it is not */
-	bool own[CGROUP_KINDS];       /* a directory of version 1, which is joined */
-	bool own_v2;
+	char dir[CGROUP_KINDS][4096]; /* where that kind is limited; "": nowhere */
+	bool own[CGROUP_KINDS];       /* dir is of version 1: made here, to be joined */
+	bool own_v2;                  /* v2 was made here */
 };
 
 bool cgroup_can_limit(enum cgroup_kind kind);
-/* For every STEP_TOGETHER of the plan. fence: the command's cgroup, or NULL. To be removed also
- * after an error. */
+/* For every STEP_TOGETHER of the plan. fence: the command's cgroup, or NULL. cgroup_remove is due
+ * after an error, too. */
 int cgroup_make(struct cgroup_limits *c, const struct plan *p, const char *fence, struct err *e);
 int cgroup_join(const struct cgroup_limits *c, struct err *e);
 /* How often the limit was met: processes killed for memory, forks refused. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the command is handed: its standard streams. */
+/* The standard streams that a command gets. */
 #include "agentctl/confine/descriptors.h"
 
 #include <errno.h>
@@ -8,8 +8,8 @@
 
 #include "policy/base/err.h"
 
-/* A socket that leads out, held since before the fence, would stay outside it; below a directory
- * held from outside the box every file is as it is there. */
+/* A network socket from before the fence stays outside it. By a directory from outside the box
+ * (openat) the command would reach files that the box's mounts hide. */
 int descriptors_check(const int streams[3], struct err *e)
 {
 	for (int i = 0; i < 3; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the command is handed: its standard streams. */
+/* The standard streams that a command gets. */
 #ifndef AGENTFW_DESCRIPTORS_H
 #define AGENTFW_DESCRIPTORS_H
 

@@ -66,7 +66,7 @@ static uint64_t dynamic(const struct elf *f, int64_t tag)
 	return 0;
 }
 
-/* Where the address stands in the file; false: in no segment. */
+/* The file offset of an address; false: it is in no segment. */
 static bool offset_of(const struct elf *f, uint64_t address, uint64_t *ret)
 {
 	for (size_t i = 0; i < f->n_ph; i++)

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-/* First, with path true, the directories in which the file looks for libraries before all others,
- * ':' between them, "$ORIGIN" being its own; then, with path false, the name of each library. */
+/* First, with path true, the directories where the file's libraries are looked for before all
+ * others, ':' between them, "$ORIGIN" for the file's own; then, with path false, each library. */
 typedef void elf_name_fn(void *arg, const char *name, bool path);
 /* -ENOEXEC: no ELF file of this machine, or a damaged one; -errno: it cannot be read. */
 int elf_needs(const char *path, elf_name_fn *fn, void *arg);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Landlock: which files may be opened and run, by inode; abstract unix sockets and signals stay
- * inside. And whoever is in a domain neither reads nor changes the memory of a process outside, by
- * /proc or otherwise: what it could not send, that one could. */
+ * inside. A process in a domain can neither read nor change the memory of one outside, which could
+ * send what it cannot. */
 #include "agentctl/confine/landlock.h"
 
 #include <errno.h>
@@ -27,7 +27,6 @@
 #define CREATE_RULESET_VERSION     1u
 #define ABI_WITH_REFER             2
 #define ABI_WITH_SCOPES            6
-#define ABI_WITH_LOG               7
 
 #define FILE_READ  LANDLOCK_ACCESS_FS_READ_FILE
 #define FILE_WRITE (LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE | ACCESS_IOCTL_DEV)
@@ -84,7 +83,7 @@ int landlock_open(uint64_t bits, int *ret_fd, struct err *e)
 		attr.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
 		size = sizeof(attr);
 	} else if (!files && landlock_can_part()) {
-		attr.handled_access_fs = ACCESS_REFER; /* a domain must be about something */
+		attr.handled_access_fs = ACCESS_REFER; /* an empty ruleset is refused */
 	}
 	*ret_fd = -1;
 	if (!abi && (bits & LANDLOCK_FILES))
@@ -115,24 +114,24 @@ int landlock_allow(int ruleset, const char *path, uint64_t allow, bool optional,
 	if (fd < 0 && optional)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_set(e, errno, "%s cannot be allowed: %s", path, strerror(errno));
+		return err_set(e, errno, "cannot allow '%s': %s", path, strerror(errno));
 	a.allowed_access = rights(allow, S_ISDIR(st.st_mode)) & file_rights(landlock_abi());
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &a, 0) < 0)
-		return err_set(e, errno, "cannot allow %s: %s", path, strerror(errno));
+		return err_set(e, errno, "cannot allow '%s': %s", path, strerror(errno));
 	return 0;
 }
 
-/* What is refused after the exec is told to whoever listens, where the kernel can. */
+/* Refusals after the exec go to the audit log, where the kernel can do that. */
 int landlock_apply(int ruleset, struct err *e)
 {
-	unsigned flags = landlock_abi() >= ABI_WITH_LOG ? LOG_NEW_EXEC_ON : 0;
+	unsigned flags = landlock_abi() >= LANDLOCK_ABI_WITH_LOG ? LOG_NEW_EXEC_ON : 0;
 
 	return syscall(SYS_landlock_restrict_self, ruleset, flags) < 0
 		   ? err_set(e, errno, "cannot apply Landlock: %s", strerror(errno))
 		   : 0;
 }
 
-/* Links and renames across directories are refused in every domain that does not allow them. */
+/* Without this rule every domain refuses links and renames across directories. */
 static int allow_refer(int ruleset, struct err *e)
 {
 	_cleanup_close_ int fd = tree_open("/");

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Where the loader finds libraries: they are mapped, so they must lie where programs may be mapped.
- */
+/* Where the loader finds libraries: there files must be mappable as programs. */
 #include "agentctl/confine/libraries.h"
 
 #include <elf.h>
@@ -22,14 +21,14 @@
 #define LD_SO_CONF   "/etc/ld.so.conf"
 #define INCLUDE_DEEP 4
 
-/* Modules that libraries load, no programs among them. Every other directory below a library
- * directory may hold programs (a compiler's passes, helpers of desktops): from there nothing can be
- * mapped. */
+/* Directories of modules that libraries load, without programs. Every other directory below a
+ * library directory may hold programs (a compiler's passes, helpers of desktops): from there
+ * nothing can be mapped. */
 static const char *const modules[] = {"engines-1.1", "engines-3", "gconv", "gio",    "gssapi",
 				      "icu",         "jni",       "krb5",  "nss",    "ossl-modules",
 				      "perl",        "perl-base", "perl5", "pkcs11", "sasl2"};
 
-/* What we may not look through stays without programs; the tool's loader would hardly find more. */
+/* A directory that we may not read stays noexec: its programs could not be found. */
 static void add_library_dir(struct library_dirs *l, const char *path)
 {
 	char real[PATH_MAX];
@@ -118,7 +117,7 @@ static bool is_module(const char *name)
 	return false;
 }
 
-/* A directory on the way to another library directory is left alone, too. */
+/* A directory above another library directory is not closed, either. */
 static bool leads_to_library(const struct library_dirs *l, const char *path)
 {
 	for (size_t i = 0; i < l->n; i++)

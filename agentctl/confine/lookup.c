@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What takes long to find out and the box needs late is found out by us, while the box's process is
- * busy with its namespaces: which directories of libraries may hold programs, and the groups of the
- * user, for which the C library loads modules. It comes over a pipe, in the order of the steps. */
+/* Which directories of libraries may hold programs, and the user's groups, for which the C library
+ * loads modules, take long to find out, and the box needs them late. So agentctl finds them out
+ * while the box's process is busy with its namespaces, and sends them in the order of the steps. */
 #include "agentctl/confine/lookup.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static int send_all(int fd, const void *body, size_t bytes, int error)
 		ssize_t n = writev(fd, iov + at, 2 - at);
 
 		if (n < 0 && errno != EINTR)
-			return -errno; /* the box's process is gone, and tells why itself */
+			return -errno; /* the box's process has ended, and has told why */
 		for (; n >= 0 && at < 2; at++) {
 			size_t done = (size_t)n < iov[at].iov_len ? (size_t)n : iov[at].iov_len;
 

@@ -18,7 +18,7 @@
 
 #define NETWORKS_MAX 1024
 
-/* Whom an agent could ask to send something for it. One place for the whole list. */
+/* Sockets of programs that an agent could ask to send something for it, or do it outside. */
 static const char *const hidden[] = {
     "/run/systemd/resolve/io.systemd.Resolve",
     "/run/systemd/resolve/io.systemd.Resolve.Monitor",
@@ -76,13 +76,13 @@ static const char *const hidden[] = {
     "/tmp/nvim.*/*/*",
     "/run/user/*/vscode-*",
     "/tmp/vscode-*",
-    /* and so is what a desktop's program does with its keyboard and mouse */
+    /* desktops: typing and clicking in windows of programs outside */
     "/tmp/.X11-unix/*",
     "/run/user/*/wayland-*",
     "/run/user/*/at-spi/*",
 };
 
-/* Some are in directories where anybody may put something; a pipe is screen's. */
+/* Some patterns match in directories where anybody may put files. A pipe is screen's. */
 static bool is_asked(const char *path)
 {
 	struct stat st;
@@ -109,7 +109,7 @@ int mount_each_helper(void (*fn)(const char *path, void *arg), void *arg, struct
 	return 0;
 }
 
-/* As one network namespace knows them: a socket file is reached from any other, too. */
+/* list: /proc/PID/net/unix of one network namespace. A socket file is reached from all of them. */
 static void sockets_of(const char *list, void (*fn)(const char *path, void *arg), void *arg)
 {
 	_cleanup_fclose_ FILE *f = fopen(list, "re");
@@ -170,7 +170,7 @@ int mount_hide(const char *path, struct err *e)
 	int r, code;
 
 	if (lstat(path, &st) < 0)
-		return 0; /* gone meanwhile, as others' sockets go at any time */
+		return 0; /* other programs' sockets go at any time */
 	if (S_ISDIR(st.st_mode))
 		r = mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 			  "size=4k,mode=0555");
@@ -179,8 +179,9 @@ int mount_hide(const char *path, struct err *e)
 	if (r == 0)
 		return 0;
 	code = errno;
-	return lstat(path, &st) < 0 ? 0
-				    : err_set(e, code, "cannot hide %s: %s", path, strerror(code));
+	return lstat(path, &st) < 0
+		   ? 0
+		   : err_set(e, code, "cannot hide '%s': %s", path, strerror(code));
 }
 
 int mount_read_only(const char *path, struct err *e)
@@ -194,6 +195,6 @@ int mount_read_only(const char *path, struct err *e)
 		       (fs.f_flag & ST_NOEXEC ? MS_NOEXEC : 0);
 	if (mount(path, path, NULL, MS_BIND, NULL) < 0 ||
 	    mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | keep, NULL) < 0)
-		return err_set(e, errno, "cannot make %s read-only: %s", path, strerror(errno));
+		return err_set(e, errno, "cannot make '%s' read-only: %s", path, strerror(errno));
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* User, network and pid namespaces; the mount namespace's content is tree.c's. */
+/* User, network and pid namespaces; tree.c makes the content of the mount namespace. */
 #include "agentctl/confine/namespaces.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ static int proc_put(const char *path, const char *text, struct err *e)
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return err_set(e, errno, "cannot write %s: %s", path, strerror(errno));
+		return err_set(e, errno, "cannot write '%s': %s", path, strerror(errno));
 	return 0;
 }
 
@@ -42,7 +42,7 @@ static int identity(const struct plan *p, struct err *e)
 	return proc_put("/proc/self/gid_map", map, e);
 }
 
-/* Programs talk to themselves over it; it leads nowhere. */
+/* Programs use it to talk to themselves. */
 static int loopback_up(struct err *e)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -73,8 +73,7 @@ static long setting(const char *path, long otherwise)
 	return f && fscanf(f, "%ld", &value) == 1 ? value : otherwise;
 }
 
-/* Some hosts let an ordinary user make the namespace and nothing else in it: what counts is the
- * mount. */
+/* Some hosts let an ordinary user make the namespace but nothing in it: so a mount is tried. */
 static bool can_mount(void)
 {
 	int status = 1, user = geteuid() == 0 ? 0 : CLONE_NEWUSER;

@@ -74,12 +74,11 @@ bool plan_is_private(const struct plan *p, const char *path)
 	return false;
 }
 
-/* ---- applied -----------------------------------------------------------------------------------
- */
+/* ---- applied --------------------------------------------------------------------------------- */
 
-/* Moving a process into a cgroup waits for every processor, ten milliseconds and more; one that is
- * born there does not. The network namespace, most of a millisecond, it makes itself: we have
- * something else to do meanwhile. */
+/* Moving a process into a cgroup waits for every processor, ten milliseconds and more; being born
+ * there does not. The child makes its network namespace itself, which takes most of a millisecond:
+ * the parent has other work meanwhile. */
 pid_t plan_fork(const struct plan *p, const char *cgroup, bool *ret_inside)
 {
 	_cleanup_close_ int fd = cgroup ? open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -109,7 +108,7 @@ static int join_fence(const char *cgroup, struct err *e)
 	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, "0", 1) != 1)
-		return err_set(e, errno, "cannot join %s: %s", cgroup, strerror(errno));
+		return err_set(e, errno, "cannot join '%s': %s", cgroup, strerror(errno));
 	return 0;
 }
 
@@ -122,9 +121,8 @@ static int limit(int resource, uint64_t value, struct err *e)
 		   : 0;
 }
 
-/* A host's handler (a pipe in kernel.core_pattern) is called with a limit of 0, too, and would read
- * what the command made of its memory; only 1 stops it. The filter keeps the 1 from being lowered.
- */
+/* With a limit of 0 the kernel still calls a host's handler (a pipe in kernel.core_pattern), which
+ * would read what the command made of its memory. With 1 it does not; the filter keeps it at 1. */
 static int no_cores(struct err *e)
 {
 	struct rlimit now;
@@ -132,7 +130,7 @@ static int no_cores(struct err *e)
 	return limit(RLIMIT_CORE, getrlimit(RLIMIT_CORE, &now) == 0 && now.rlim_max > 0, e);
 }
 
-/* What will be mounted is taken while it can still be reached. */
+/* Before anything is mounted over the places. */
 static int take_trees(struct plan *p, struct err *e)
 {
 	int r = 0;
@@ -148,15 +146,15 @@ static int take_trees(struct plan *p, struct err *e)
 	return r;
 }
 
-/* A directory that the box has not got is no reason to fail: the command starts in /. */
+/* Where the box does not have the directory, the command starts in /. */
 static int go(const char *path, struct err *e)
 {
 	return chdir(path) == 0 || chdir("/") == 0
 		   ? 0
-		   : err_set(e, errno, "cannot go to %s: %s", path, strerror(errno));
+		   : err_set(e, errno, "cannot go to '%s': %s", path, strerror(errno));
 }
 
-/* At the exec: until then the way to tell an error is needed. */
+/* They close at the exec: until then one of them carries errors to the parent. */
 static int close_descriptors(struct err *e)
 {
 	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0
@@ -184,7 +182,7 @@ static int library(const struct applying *a, const struct step *s, struct err *e
 	size_t bytes;
 	int r = lookup_receive(a->lookups, &names, &bytes);
 
-	return r < 0 ? err_set(e, -r, "cannot read %s: %s", s->path, strerror(-r))
+	return r < 0 ? err_set(e, -r, "cannot read '%s': %s", s->path, strerror(-r))
 		     : tree_library(s->fd, s->path, names, bytes, e);
 }
 
@@ -197,7 +195,8 @@ static int user(const struct applying *a, struct err *e)
 	if (!user_changes(a->p))
 		return 0;
 	r = lookup_receive(a->lookups, &groups, &bytes);
-	return r < 0 ? err_set(e, -r, "cannot find the groups of %s: %s", a->p->user, strerror(-r))
+	return r < 0 ? err_set(e, -r, "cannot find the groups of user '%s': %s", a->p->user,
+			       strerror(-r))
 		     : user_become(a->p, groups, bytes / sizeof(gid_t), e);
 }
 

@@ -80,7 +80,7 @@ static void print_landlock(const struct step *s, FILE *to)
 	      to);
 }
 
-/* What a step without a path is. */
+/* The text of steps without a path. */
 static const char *const alone[STEP_KINDS] = {
     [STEP_CGROUP] = "join the fence's cgroup",
     [STEP_PRIVATE] = "mounts stay inside",
@@ -94,7 +94,7 @@ static const char *const alone[STEP_KINDS] = {
     [STEP_NO_NEW_PRIVS] = "no new privileges",
 };
 
-/* What stands before the path of a step. */
+/* The text before the path of a step. */
 static const char *const before_path[STEP_KINDS] = {
     [STEP_LIBRARY] = "libraries, no programs in directories below: ",
     [STEP_HIDE] = "hide ",

@@ -7,9 +7,9 @@
 
 struct plan;
 
-/* A line for each step; first what is done without. */
+/* A line per step, behind plan_print_lacks. */
 void plan_print(const struct plan *p, FILE *to);
-/* What is done without: a line each. */
+/* A line for each thing that best_effort left out. */
 void plan_print_lacks(const struct plan *p, FILE *to);
 
 #endif

@@ -28,7 +28,8 @@ int seccomp_base(uint64_t bits, struct err *e)
 	return 0;
 }
 
-/* No other filter may have a listener already: then nothing is watched, and that is told, too. */
+/* The kernel allows one listener: where another filter has one, nothing is watched, and a message
+ * without a descriptor says so. */
 int seccomp_watch(bool all, int to, struct err *e)
 {
 	const struct sock_fprog *p = &watch_programs[all];

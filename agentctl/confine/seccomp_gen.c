@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The system call filters, made when agentctl is built: as programs for the kernel and as text for
- * people, on stdout, for seccomp.c. Making them takes longer than starting a command.
+/* The system call filters, written to stdout when agentctl is built, for seccomp.c: as programs for
+ * the kernel and as text for people. Making them takes longer than starting a command.
  *
- * The base filter refuses what no agent needs and what walks around a fence. Everything else is
- * allowed. Arguments are compared so that bits which the kernel ignores cannot hide a value. */
+ * The base filter refuses calls that no agent needs or that lead around a fence, and allows the
+ * rest. Arguments are masked, so that bits which the kernel ignores cannot hide a value. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -32,7 +32,6 @@
 #define IPV6_FREEBIND_ 78  /* linux/in6.h, which does not go with netinet/in.h; Linux 4.15 */
 #define TYPE_MASK      0xf /* SOCK_TYPE_MASK: the rest of the argument are flags */
 #define LOW_HALF       0xffffffffu /* the kernel reads an int */
-#define EMPTY_PATH     0x1000      /* AT_EMPTY_PATH */
 
 static const struct {
 	int nr, error;
@@ -140,10 +139,10 @@ static int inet(scmp_filter_ctx ctx, unsigned family)
 	return r;
 }
 
-/* Three kinds are refused. First, what leaves without a packet of the agent's own: the kernel tells
- * the neighbours of every group that the agent joins, so the group's address can carry data.
- * Second, what chooses the device that a redirected packet leaves by. Third, binding to the address
- * of somebody else, where the answers go. */
+/* Four kinds are refused. Multicast groups: the kernel tells the neighbours of each group that the
+ * agent joins, so the group's address can carry data. A device: it decides by which way a
+ * redirected packet leaves. The address of somebody else: answers go there. Zero copy: its pages
+ * can change after they were checked. */
 static int socket_options(scmp_filter_ctx ctx)
 {
 	static const struct {
@@ -193,12 +192,12 @@ static int arguments(scmp_filter_ctx ctx)
 			 &SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, ioctls[i]));
 	if (r == 0)
 		r = deny(ctx, EACCES, SCMP_SYS(execveat), 1,
-			 &SCMP_A4(SCMP_CMP_MASKED_EQ, EMPTY_PATH, EMPTY_PATH));
+			 &SCMP_A4(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	return r;
 }
 
-/* The limit of 1 that keeps cores from a handler of the host stays: who sets another is told that
- * it was done. */
+/* The limit of 1 that keeps cores from the host's handler stays: setting another one does nothing
+ * and succeeds. */
 static int core_limit(scmp_filter_ctx ctx)
 {
 	const struct scmp_arg_cmp set[] = {SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, RLIMIT_CORE),
@@ -209,7 +208,7 @@ static int core_limit(scmp_filter_ctx ctx)
 	return r < 0 ? r : deny(ctx, 0, SCMP_SYS(prlimit64), 2, set);
 }
 
-/* What a tool does without. socketpair(2) stays: it leads nowhere. */
+/* Calls that only a box forbids. socketpair(2) stays: it leads nowhere. */
 static int stricter(scmp_filter_ctx ctx, uint64_t bits)
 {
 	int r = 0;
@@ -240,7 +239,7 @@ static int make(uint64_t bits, scmp_filter_ctx *ret)
 	return r;
 }
 
-/* What is told to who watches: an open only if it may change something, unless all of it is. */
+/* The listener is told of an open only if it may change something, unless all is watched. */
 static int watch_call(scmp_filter_ctx ctx, const struct watched_call *c, bool all)
 {
 	static const unsigned changing[] = {O_WRONLY, O_RDWR, O_CREAT, O_TRUNC};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The directories in a directory. To read through one of libraries takes most of a millisecond, for
- * every start of a tool; so root keeps what was found in the run directory, for everybody, as long
- * as the directory's ctime says that nothing came or went. Nobody can set that. */
+/* The directories in a directory. To read through one of libraries takes most of a millisecond per
+ * start of a tool. So root caches the result in the run directory, for everybody, until the
+ * directory's ctime changes, which nobody can set. */
 #include "agentctl/confine/subdirs.h"
 
 #include <dirent.h>
@@ -19,7 +19,7 @@
 
 #include "policy/base/cleanup.h"
 
-#define SETTLED_S  2 /* what changed within a tick of the clock has one ctime */
+#define SETTLED_S  2 /* two changes within a tick of the clock have the same ctime */
 #define NAMES_MAX  (1u << 20)
 #define CACHE_DIR  "subdirs"
 #define CACHE_PATH (PATH_MAX + 64)
@@ -50,7 +50,7 @@ static void cache_path(const char *run_dir, const struct stat *dir, const char *
 		 (unsigned long long)dir->st_dev, (unsigned long long)dir->st_ino, end);
 }
 
-/* Only root's word counts. */
+/* Only a file of root's counts. */
 static int recall(const char *run_dir, const struct stat *dir, char **ret, size_t *ret_bytes)
 {
 	char path[CACHE_PATH];
@@ -77,7 +77,7 @@ static int recall(const char *run_dir, const struct stat *dir, char **ret, size_
 	return 0;
 }
 
-/* What cannot be kept is found again next time. */
+/* A failure does no harm: the next start reads the directory again. */
 static void keep(const char *run_dir, const struct stat *dir, const char *names, size_t bytes)
 {
 	const struct head h = head_of(dir, bytes);

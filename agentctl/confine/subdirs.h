@@ -5,9 +5,8 @@
 
 #include <stddef.h>
 
-/* Their names, each with a zero at its end. *ret is to be freed, also after an error. run_dir:
- * below it root keeps what was found, and what root kept there counts; NULL: nothing is kept. 0 or
- * -errno. */
+/* Their names, each with a zero at its end. *ret is to be freed, also after an error. run_dir: has
+ * root's cache, which only root writes; NULL: no cache. 0 or -errno. */
 int subdirs(const char *path, const char *run_dir, char **ret, size_t *ret_bytes);
 
 #endif

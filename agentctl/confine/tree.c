@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The file system of a box: the host's tree, in which nothing may be written, run or opened as a
- * device, and on it the few places where more is allowed. Flags are only ever added: what the host
- * has mounted read-only or noexec stays so. */
+/* The file system of a box: the host's tree, read-only, noexec and nodev, and mounted on it the few
+ * places where more is allowed. Flags are only added: a host's read-only or noexec mount stays
+ * so. */
 #include "agentctl/confine/tree.h"
 
 #include <errno.h>
@@ -21,8 +21,6 @@
 #include "policy/base/err.h"
 #include "policy/base/rights.h"
 
-#define EMPTY_PATH  0x1000 /* AT_EMPTY_PATH */
-#define RECURSIVE   0x8000 /* AT_RECURSIVE */
 #define SMALL_TMPFS (1u << 20)
 #define NOTHING     (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -50,7 +48,8 @@ static int tree_clone(const char *path)
 
 	return at < 0 ? -1
 		      : (int)syscall(SYS_open_tree, at, "",
-				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | RECURSIVE | EMPTY_PATH);
+				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
+					 AT_EMPTY_PATH);
 }
 
 static int attach(int fd, const char *path)
@@ -72,17 +71,17 @@ int tree_take(const char *path, enum right how, int *ret_fd, struct err *e)
 	};
 	_cleanup_close_ int fd = tree_clone(path);
 	struct statvfs fs;
-	int r = fd < 0 ? -errno : set(fd, "", EMPTY_PATH | RECURSIVE, flags[how]);
+	int r = fd < 0 ? -errno : set(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, flags[how]);
 
 	if (r < 0)
-		return err_set(e, -r, "cannot take %s into the box: %s", path, strerror(-r));
+		return err_set(e, -r, "cannot take '%s' into the box: %s", path, strerror(-r));
 	if (fstatvfs(fd, &fs) < 0)
-		return err_set(e, errno, "cannot look at %s: %s", path, strerror(errno));
+		return err_set(e, errno, "cannot look at '%s': %s", path, strerror(errno));
 	if (how == RIGHT_WRITE && (fs.f_flag & ST_RDONLY))
-		return err_set(e, EROFS, "write: %s is on a file system that is mounted read-only",
-			       path);
+		return err_set(e, EROFS,
+			       "write: '%s' is on a file system that is mounted read-only", path);
 	if (how == RIGHT_EXEC && (fs.f_flag & ST_NOEXEC))
-		return err_set(e, EACCES, "exec: %s is on a file system that is mounted noexec",
+		return err_set(e, EACCES, "exec: '%s' is on a file system that is mounted noexec",
 			       path);
 	*ret_fd = steal_fd(&fd);
 	return 0;
@@ -93,8 +92,8 @@ int tree_take_devices(struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
 		device_fd[i] = tree_clone(devices[i]);
 		if (device_fd[i] < 0 ||
-		    set(device_fd[i], "", EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) < 0)
-			return err_set(e, errno, "cannot take %s into the box: %s", devices[i],
+		    set(device_fd[i], "", AT_EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) < 0)
+			return err_set(e, errno, "cannot take '%s' into the box: %s", devices[i],
 				       strerror(errno));
 	}
 	return 0;
@@ -102,13 +101,13 @@ int tree_take_devices(struct err *e)
 
 int tree_close_down(struct err *e)
 {
-	int r = set(AT_FDCWD, "/", RECURSIVE, NOTHING);
+	int r = set(AT_FDCWD, "/", AT_RECURSIVE, NOTHING);
 
 	return r < 0 ? err_set(e, -r, "cannot make the file system read-only: %s", strerror(-r))
 		     : 0;
 }
 
-/* Below a directory that is new there is nothing to mount on yet. */
+/* In a new, empty directory the mount point must be made first. */
 static int make_place(int fd, const char *path, struct err *e)
 {
 	char buf[PATH_MAX];
@@ -116,16 +115,16 @@ static int make_place(int fd, const char *path, struct err *e)
 	_cleanup_close_ int file = -1;
 
 	if (fstat(fd, &st) < 0 || (size_t)snprintf(buf, sizeof(buf), "%s", path) >= sizeof(buf))
-		return err_set(e, ENAMETOOLONG, "the path %s is too long", path);
+		return err_set(e, ENAMETOOLONG, "the path '%s' is too long", path);
 	for (char *slash = strchr(buf + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(buf, 0755) < 0 && errno != EEXIST && errno != EROFS)
-			return err_set(e, errno, "cannot make %s: %s", buf, strerror(errno));
+			return err_set(e, errno, "cannot make '%s': %s", buf, strerror(errno));
 		*slash = '/';
 	}
 	if (S_ISDIR(st.st_mode) ? mkdir(buf, 0755) < 0
 				: (file = open(buf, O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
-		return err_set(e, errno, "cannot make %s: %s", buf, strerror(errno));
+		return err_set(e, errno, "cannot make '%s': %s", buf, strerror(errno));
 	return 0;
 }
 
@@ -137,21 +136,21 @@ int tree_attach(int fd, const char *path, struct err *e)
 		r = attach(fd, path);
 	else if (r == -ENOENT)
 		return r;
-	return r < 0 ? err_set(e, -r, "cannot mount %s: %s", path, strerror(-r)) : 0;
+	return r < 0 ? err_set(e, -r, "cannot mount '%s': %s", path, strerror(-r)) : 0;
 }
 
-/* Below the library's mount each directory is still as everything is, without programs: it is put
- * on top of itself. */
+/* The working directory still shows the tree below the library's mount, where everything is noexec:
+ * from there each of the named directories is mounted over the library's executable one. */
 int tree_library(int fd, const char *path, const char *names, size_t bytes, struct err *e)
 {
 	char above[PATH_MAX + NAME_MAX + 2];
-	int r = chdir(path) < 0 ? err_set(e, errno, "cannot open %s: %s", path, strerror(errno))
+	int r = chdir(path) < 0 ? err_set(e, errno, "cannot open '%s': %s", path, strerror(errno))
 				: tree_attach(fd, path, e);
 
 	for (const char *n = names; r == 0 && n < names + bytes; n += strlen(n) + 1) {
 		snprintf(above, sizeof(above), "%s/%s", path, n);
 		if (mount(n, above, NULL, MS_BIND, NULL) < 0)
-			r = err_set(e, errno, "cannot close %s: %s", above, strerror(errno));
+			r = err_set(e, errno, "cannot close '%s': %s", above, strerror(errno));
 	}
 	return r;
 }
@@ -181,12 +180,12 @@ static int make(const char *type, uint64_t bytes, const char *mode, uint64_t att
 
 int tree_tmpfs(const char *path, uint64_t bytes, struct err *e)
 {
-	/* with 0 bytes to hold it is a directory for mounts: nobody but its owner writes there */
+	/* with 0 bytes it is a directory for mounts: only its owner writes there */
 	_cleanup_close_ int fd = make("tmpfs", bytes ? bytes : SMALL_TMPFS, bytes ? "1777" : "0755",
 				      NOTHING & ~(uint64_t)MOUNT_ATTR_RDONLY);
 	int r = fd < 0 ? -errno : attach(fd, path);
 
-	return r < 0 ? err_set(e, -r, "cannot mount an empty %s: %s", path, strerror(-r)) : 0;
+	return r < 0 ? err_set(e, -r, "cannot mount an empty '%s': %s", path, strerror(-r)) : 0;
 }
 
 int tree_devices(struct err *e)
@@ -203,7 +202,7 @@ int tree_devices(struct err *e)
 	}
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(links); i++)
 		if (symlink(links[i][0], links[i][1]) < 0)
-			r = err_set(e, errno, "cannot make %s: %s", links[i][1], strerror(errno));
+			r = err_set(e, errno, "cannot make '%s': %s", links[i][1], strerror(errno));
 	if (r == 0 && mkdir("/dev/shm", 0755) < 0)
 		r = err_set(e, errno, "cannot make /dev/shm: %s", strerror(errno));
 	return r;
@@ -217,8 +216,8 @@ int tree_proc(struct err *e)
 	return r < 0 ? err_set(e, -r, "cannot mount a /proc of its own: %s", strerror(-r)) : 0;
 }
 
-/* A file that nobody may read, of a file system that is mounted nowhere. Before Linux 6.15 a part
- * is only cloned of what is mounted: so it is for a moment, on a directory of our own. */
+/* A file that nobody may read, of a file system of its own. Before Linux 6.15 only a part of a
+ * mounted file system can be cloned: so it is mounted for a moment, on a directory of the box's. */
 static int unreadable_file(void)
 {
 	static const char place[] = "/dev/shm";
@@ -234,7 +233,7 @@ static int unreadable_file(void)
 	fd = (int)syscall(SYS_open_tree, fs, "denied", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (fd < 0 || umount2(place, MNT_DETACH) < 0)
 		return -errno;
-	r = set(fd, "", EMPTY_PATH, NOTHING);
+	r = set(fd, "", AT_EMPTY_PATH, NOTHING);
 	return r < 0 ? r : steal_fd(&fd);
 }
 
@@ -247,8 +246,8 @@ int tree_deny(const char *path, struct err *e)
 	if (stat(path, &st) < 0)
 		return errno == ENOENT
 			   ? 0
-			   : err_set(e, errno, "cannot look at %s: %s", path, strerror(errno));
+			   : err_set(e, errno, "cannot look at '%s': %s", path, strerror(errno));
 	fd = S_ISDIR(st.st_mode) ? make("tmpfs", SMALL_TMPFS, "0000", NOTHING) : unreadable_file();
 	r = fd < 0 ? fd : attach(fd, path);
-	return r < 0 ? err_set(e, -r, "cannot close %s: %s", path, strerror(-r)) : 0;
+	return r < 0 ? err_set(e, -r, "cannot close '%s': %s", path, strerror(-r)) : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The file system of a box. Paths are real ones: a symbolic link that came in since is an error. */
+/* The file system of a box. Paths are real ones: a symbolic link in one is an error. */
 #ifndef AGENTFW_TREE_H
 #define AGENTFW_TREE_H
 
@@ -12,13 +12,13 @@ struct err;
 
 /* As open(2) with O_PATH; follows no link. */
 int tree_open(const char *path);
-/* A copy of the tree, mounted nowhere: readable only; how RIGHT_WRITE or RIGHT_EXEC: also that.
+/* A copy of the tree at path, not mounted yet: read-only and noexec but for the right `how`.
  * *ret_fd is the caller's to close. */
 int tree_take(const char *path, enum right how, int *ret_fd, struct err *e);
 /* From here on nothing is written, run or opened as a device. */
 int tree_close_down(struct err *e);
 int tree_attach(int fd, const char *path, struct err *e);
-/* names: of the directories in it that stay without programs, as library_program_dirs has them. */
+/* names: the directories in it that stay noexec, in the form of library_program_dirs. */
 int tree_library(int fd, const char *path, const char *names, size_t bytes, struct err *e);
 /* bytes: what it can hold; 0: a directory for mounts. */
 int tree_tmpfs(const char *path, uint64_t bytes, struct err *e);

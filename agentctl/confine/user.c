@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who the command runs as. */
+/* The user that the command runs as. */
 #include "agentctl/confine/user.h"
 
 #include <ctype.h>
@@ -79,12 +79,11 @@ int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err 
 {
 	if (setgroups(n, groups) < 0 || setresgid(p->gid, p->gid, p->gid) < 0 ||
 	    setresuid(p->uid, p->uid, p->uid) < 0)
-		return err_set(e, errno, "cannot become %s: %s", p->user, strerror(errno));
+		return err_set(e, errno, "cannot become user '%s': %s", p->user, strerror(errno));
 	return 0;
 }
 
-/* ---- for a moment ------------------------------------------------------------------------------
- */
+/* ---- for a moment ---------------------------------------------------------------------------- */
 
 int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e)
 {
@@ -97,12 +96,12 @@ int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e)
 		return err_set(e, errno, "cannot read our groups: %s", strerror(errno));
 	if (initgroups(p->user, p->gid) == 0 && setegid(p->gid) == 0 && seteuid(p->uid) == 0)
 		return 0;
-	err_set(e, errno, "cannot become %s: %s", p->user, strerror(errno));
+	err_set(e, errno, "cannot become user '%s': %s", p->user, strerror(errno));
 	user_return(ret);
 	return -EPERM;
 }
 
-/* We could not go back: then we have fewer rights than the code after this expects. */
+/* Aborts where the rights cannot be taken back: the code after this expects them. */
 void user_return(const struct user_rights *r)
 {
 	if (!r->own && (seteuid(0) < 0 || setegid(r->gid) < 0 ||

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who the command runs as. */
+/* The user that the command runs as. */
 #ifndef AGENTFW_USER_H
 #define AGENTFW_USER_H
 
@@ -10,15 +10,14 @@
 struct err;
 struct plan;
 
-/* Fills p's uid, gid, user, home and shell. name NULL or "": whoever is behind sudo, or the caller.
- */
+/* Fills p's uid, gid, user, home and shell. name NULL or "": the user behind sudo, or the
+ * caller. */
 int user_find(struct plan *p, const char *name, struct err *e);
-/* We are another one, and may become p's. */
+/* Must user_become be called? */
 bool user_changes(const struct plan *p);
 int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err *e);
 
-/* The rights of p's user, for looking at files, until user_return. Root only; else nothing happens.
- */
+/* Root takes the rights of p's user until user_return, to look at files. Others keep their own. */
 struct user_rights {
 	bool own; /* nothing was changed */
 	gid_t gid, groups[64];

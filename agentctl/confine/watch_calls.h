@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The system calls that are watched, for the filter (seccomp_gen.c) and for who looks at them
+/* The system calls that are watched, for the filter (seccomp_gen.c) and its listener
  * (seen/watch.c). A call with two paths stands here twice. */
 #ifndef AGENTFW_WATCH_CALLS_H
 #define AGENTFW_WATCH_CALLS_H
@@ -13,8 +13,8 @@ enum call_kind {
 	CALL_EXEC,
 	CALL_NEW,     /* fails when the path is there already */
 	CALL_REMOVE,  /* fails when it is not there; follows no link */
-	CALL_REPLACE, /* either */
-	CALL_CHANGE,  /* what the file holds */
+	CALL_REPLACE, /* works whether it is there or not */
+	CALL_CHANGE,  /* changes the file's content */
 	CALL_CONNECT, /* path: where the address stands; extra: its length */
 };
 

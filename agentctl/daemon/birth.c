@@ -54,7 +54,7 @@ static const struct felt {
     {RLIMIT_STACK, false, "the stack", "s", STACK_LEAST},
 };
 
-/* What the first process has, which nobody has lowered; else what the kernel begins with. */
+/* The limit of the first process, which nobody has lowered; else the kernel's default. */
 static struct rlimit machines(int resource)
 {
 	struct rlimit r = {RLIM_INFINITY, RLIM_INFINITY};
@@ -107,7 +107,8 @@ static bool limits_will_do(void)
 
 /* ---- namespaces ------------------------------------------------------------------------------ */
 
-/* The same file or directory, here and there; what is not here yet goes by what it will be in. */
+/* Is it the same file or directory here and there? For a path that does not exist, its
+ * directory. */
 static bool same_there(int there, const char *path)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
@@ -127,9 +128,9 @@ static bool same_there(int there, const char *path)
 	return fd >= 0 && fstat(fd, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* The first process's view of the files, of which callers in mounts of their own have another. Not
- * where the run directory or the program is another there: then the caller's world is one of its
- * own, a container say, and so is the daemon's. */
+/* Enters the first process's namespaces: a caller in mounts of their own may see other files. Not
+ * where the run directory or the program is another file there: then the caller is in a container
+ * or a chroot, and the daemon serves that alone. */
 static void take_namespaces(const char *program)
 {
 	static const struct {
@@ -170,8 +171,8 @@ static bool join(const char *dir)
 	return put(procs, "0");
 }
 
-/* A cgroup of its own at the top, where no unit's or session's end reaches, nor anybody's limits.
- * Another daemon that goes takes the empty directory along. */
+/* A cgroup of its own at the top: the end of a unit or session kills what is in its cgroup, and its
+ * limits bind. The last daemon that ends removes the directory. */
 static void join_own(const char *mount)
 {
 	char dir[PATH_MAX + sizeof(CTL_DAEMON_CGROUP_DIR) + 1];
@@ -227,7 +228,7 @@ static void take_signals(void)
 	/* The C library keeps these to itself. The kernel's structure has at most five words. */
 	for (int n = __SIGRTMIN; n < SIGRTMIN; n++)
 		syscall(SYS_rt_sigaction, n, (const unsigned long[8]){0}, NULL, sizeof(uint64_t));
-	/* It may not hear who called: they do not listen for long. agentfwd ignores it itself. */
+	/* SIGPIPE stays ignored: the caller does not read its words for long. */
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -335,8 +336,7 @@ pid_t birth(int *ret_ready, int *ret_said)
 
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return -errno;
-	/* Nobody fills anybody's memory with it: what does not fit is not said, and nothing is once
-	 * nobody listens. */
+	/* words that do not fit, or come when nobody reads, are lost: they must fill no memory */
 	if (pipe2(said, O_CLOEXEC | O_NONBLOCK) == 0)
 		pid = fork();
 	if (pid == 0)

@@ -29,7 +29,7 @@
 #define DAEMON_SAYS "agentfwd: "
 #define START_MS    30000 /* kernel modules may have to be loaded first */
 #define END_MS      3000  /* for one that does not start */
-#define AGAIN_MS    20    /* where too many wait to be heard already */
+#define AGAIN_MS    20    /* between two looks */
 #define LOOK_MS     100   /* for signals, where no descriptor is left to be told by */
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -59,7 +59,7 @@ static unsigned bound(const struct patience *p)
 	return p->ms ? p->ms : CLIENT_WAIT_MS;
 }
 
-/* One that has come stays: it may be somebody else's to act on. */
+/* A pending ending signal, or 0. It stays pending, for whoever acts on it. */
 static int signal_waits(void)
 {
 	sigset_t set, came;
@@ -171,7 +171,7 @@ static int address(struct sockaddr_un *a, struct err *e)
 	return 0;
 }
 
-/* One that is stopped takes nobody in: after so many a connect would wait. */
+/* A stopped daemon accepts nobody: with its backlog full connect(2) says EAGAIN. */
 static int connect_within(int fd, const struct sockaddr_un *a, struct patience *p, struct err *e)
 {
 	uint64_t until = clock_mono_ms() + bound(p);
@@ -182,7 +182,7 @@ static int connect_within(int fd, const struct sockaddr_un *a, struct patience *
 		if (r == ENOENT || r == ECONNREFUSED)
 			return -ENOENT;
 		if (r != EAGAIN && r != EINTR) {
-			err_set(e, r, "cannot connect to agentfwd at %s: %s", a->sun_path,
+			err_set(e, r, "cannot connect to agentfwd at '%s': %s", a->sun_path,
 				strerror(r));
 			return r == EACCES ? err_hint(e, "only root may: sudo agentctl …") : -r;
 		}
@@ -210,11 +210,12 @@ static int try_connect(struct patience *p, struct err *e)
 	if ((r = connect_within(fd, &a, p, e)) < 0)
 		return r;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.uid != 0)
-		return err_set(e, EPERM, "what listens at %s does not belong to root", a.sun_path);
+		return err_set(e, EPERM, "the process that listens at '%s' is not root's",
+			       a.sun_path);
 	return steal_fd(&fd);
 }
 
-/* Beside ourselves, or where `make install` puts it from there; else where root's programs are. */
+/* Beside agentctl, or where `make install` puts it from there; else where root's programs are. */
 bool client_find_daemon(char *ret, size_t bytes)
 {
 	static const char *const beside[] = {"agentfwd", "../sbin/agentfwd"}, *const dirs[] = {
@@ -241,7 +242,7 @@ bool client_find_daemon(char *ret, size_t bytes)
 	return false;
 }
 
-/* What it said while it started, but for the last words of one that did not. */
+/* Passes on lines of the daemon's standard error. */
 static void tell_lines(const char *said, size_t bytes)
 {
 	while (bytes) {
@@ -257,7 +258,7 @@ static void tell_lines(const char *said, size_t bytes)
 	}
 }
 
-/* Of one that said nothing. */
+/* The error for a daemon that said nothing. */
 static int silent_end(bool in_time, int status, struct err *e)
 {
 	if (!in_time) {
@@ -325,7 +326,7 @@ static bool is_over(pid_t pid, int *status, unsigned ms, struct patience *p, str
 	return waitpid(pid, status, WNOHANG) != 0;
 }
 
-/* One that is not ready by now. It has no fence of anybody's. */
+/* A daemon that is not ready in time. It holds no fence yet. */
 static void end_daemon(pid_t pid, int *status, struct patience *p, struct err *e)
 {
 	kill(pid, SIGTERM);
@@ -347,7 +348,7 @@ static int start_daemon(struct patience *p, struct err *e)
 		return err_set(e, (int)-pid, "cannot start agentfwd: %s", strerror((int)-pid));
 	r = wait_for(ready, POLLIN, START_MS, p, e);
 	if (r < 0)
-		return r; /* it goes by itself: nobody comes */
+		return r; /* without a client it ends by itself */
 	if (r > 0 && read(ready, &one, 1) == 1) {
 		hear(words, said, sizeof(said));
 		tell_lines(said, strlen(said));
@@ -359,7 +360,7 @@ static int start_daemon(struct patience *p, struct err *e)
 	if (p->signo)
 		return -EINTR;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL)
-		return 0; /* somebody else's start was quicker: it is there now */
+		return 0; /* another one was started at the same time, and runs */
 	if (r > 0)
 		hear(words, said, sizeof(said));
 	return pass_on(said, e) ? -EIO : silent_end(r > 0, status, e);
@@ -456,7 +457,7 @@ int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct p
 	if (n < 0 && errno == ECONNRESET)
 		n = 0;
 	if (n < 0)
-		return err_set(e, errno, "cannot hear agentfwd: %s", strerror(errno));
+		return err_set(e, errno, "cannot receive from agentfwd: %s", strerror(errno));
 	if (n == 0)
 		return err_set(e, ECONNRESET, "agentfwd has gone");
 	if ((r = refusal(buf, (size_t)n, e)) < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The connection to the daemon: found, started if need be, spoken to (fw/ipc/control_msg.h). */
+/* The connection to the daemon, which is started if need be (fw/ipc/control_msg.h). */
 #ifndef AGENTFW_CLIENT_H
 #define AGENTFW_CLIENT_H
 
@@ -12,16 +12,16 @@ struct err;
 
 #define CLIENT_WAIT_MS 20000
 
-/* How long the daemon is waited for. SIGTERM, SIGINT, SIGHUP and SIGQUIT end the wait also where
- * they are blocked: -EINTR, and signo is the one, which stays pending. */
+/* How long the daemon is waited for. Where SIGTERM, SIGINT, SIGHUP or SIGQUIT is blocked, it ends
+ * the wait with -EINTR, and signo is its number; it stays pending. */
 struct patience {
 	unsigned ms; /* for each step; 0: CLIENT_WAIT_MS */
 	int signo;
 };
-/* Forgets such signals that came before. */
+/* Forgets pending ones. */
 void patience_anew(struct patience *p);
 
-/* Where the daemon's sockets are: a string of the environment or of the program. */
+/* The run directory: AGENTFW_RUN_DIR or the default. */
 const char *client_run_dir(void);
 /* Where agentfwd is installed. false: nowhere. */
 bool client_find_daemon(char *ret, size_t bytes);
@@ -33,8 +33,8 @@ int client_connect(bool start, struct patience *p, struct err *e);
  * and stays the caller's; -1: none. */
 int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd,
 		struct patience *p, struct err *e);
-/* Receives one message of this type and exactly this size into msg; an error of the daemon's
- * becomes e. -ETIMEDOUT: it does not answer; e says who, and what to do. */
+/* Receives one message of this type and exactly this size into msg; an error message of the daemon
+ * becomes e. -ETIMEDOUT: no answer; e names the process, and what to do. */
 int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct patience *p,
 		   struct err *e);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A fence, as the command sees it that asked the daemon for it. */
+/* A fence, seen from the command that asked the daemon for it. */
 #include "agentctl/daemon/fence.h"
 
 #include <ctype.h>
@@ -40,13 +40,14 @@ int fence_log_dir(const char *dir, char *ret, size_t bytes, struct err *e)
 	else if (getcwd(cwd, sizeof(cwd)))
 		n = snprintf(ret, bytes, "%s/%s", cwd, dir);
 	else
-		return err_set(e, errno, "where are we? %s", strerror(errno));
+		return err_set(e, errno, "cannot find the working directory: %s", strerror(errno));
 	return n < 0 || (size_t)n >= bytes
 		   ? err_set(e, ENAMETOOLONG, "the path of --log-dir is too long")
 		   : 0;
 }
 
-/* NAME-PID of what runs, or AGENT.TOOL: the directory of the cgroup. */
+/* The name of the cgroup's directory: PROGRAM-PID or TOOL-PID, or AGENT.TOOL for a call from a
+ * fence. */
 static void fence_name(const struct fence_wish *w, char *ret, size_t bytes)
 {
 	const char *base = w->tool ? w->tool : strrchr(w->command[0], '/');
@@ -91,7 +92,7 @@ static int ask_daemon(struct fence *f, struct ctl_create *m, int policy, struct 
 	return client_receive(f->control, &f->made, sizeof(f->made), CTL_CREATED, &f->patience, e);
 }
 
-/* It went while it was asked: there is soon none, or another. */
+/* The daemon ended while it was asked: the next try starts another. */
 static bool is_going(int r)
 {
 	return r == -ECONNRESET || r == -EPIPE || r == -ESHUTDOWN;
@@ -134,7 +135,7 @@ static void tell_going(void)
 	      stderr);
 }
 
-/* It has something to say only when the fence is over; else the connection has ended. */
+/* The daemon sends something only when the fence is over; else the connection has ended. */
 void fence_gone(struct watched_fd *w)
 {
 	struct fence *f = w->arg;
@@ -150,7 +151,7 @@ void fence_gone(struct watched_fd *w)
 	      stderr);
 }
 
-/* What is left of the fence without the daemon: rules that close it, and the processes. */
+/* Without the daemon the rules stay and keep the fence closed; its processes are ended here. */
 static void clean_up_alone(const struct fence *f)
 {
 	char path[CTL_PATH_MAX + 16];
@@ -162,7 +163,7 @@ static void clean_up_alone(const struct fence *f)
 	for (int i = 0; i < 200 && rmdir(f->made.cgroup) < 0 && errno == EBUSY; i++)
 		usleep(5000);
 	if (access(f->made.cgroup, F_OK) == 0)
-		fprintf(stderr, "agentctl: what is in %s does not end\n", f->made.cgroup);
+		fprintf(stderr, "agentctl: the processes in '%s' do not end\n", f->made.cgroup);
 }
 
 static const char *plural(uint64_t n)
@@ -215,7 +216,8 @@ void fence_close(struct fence *f, bool verbose, int status)
 
 	patience_anew(&f->patience); /* what came before was for the command */
 	if (!f->gone) {
-		/* One that was told to go may have closed its end, with the summary in ours. */
+		/* a daemon that was told to end has closed the connection; its summary may be in
+		 * it */
 		(void)client_send(f->control, &end, sizeof(end), CTL_END, -1, &f->patience, &e);
 		take_summary(f, &e);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A fence, as the command sees it that asked the daemon for it. */
+/* A fence, seen from the command that asked the daemon for it. */
 #ifndef AGENTFW_CTL_FENCE_H
 #define AGENTFW_CTL_FENCE_H
 
@@ -13,11 +13,11 @@ struct err;
 struct watched_fd;
 
 struct fence {
-	int control; /* the socket that holds it; -1: none was made */
+	int control; /* the socket that holds the fence; -1: there is none */
 	struct ctl_created made;
 	const char *tool; /* whose; NULL: the agent's */
-	bool gone;        /* the daemon */
-	bool ended;       /* by the daemon, in order: summary says how it was */
+	bool gone;        /* the daemon has ended the fence, or is gone */
+	bool ended;       /* the daemon has ended the fence: summary is filled */
 	struct ctl_summary summary;
 	struct patience patience;
 };
@@ -32,13 +32,13 @@ struct fence_wish {
 	const char *agent; /* name of the agent's fence that a tool belongs to; NULL: none */
 };
 
-/* Asks the daemon, started if need be, for a fence. f->control is -1 before. -EINTR: a signal came
- * first, which is f->patience.signo. */
+/* Asks the daemon, which is started if need be, for a fence. f->control is -1 before. -EINTR: a
+ * signal came first, f->patience.signo. */
 int fence_open(struct fence *f, const struct fence_wish *w, struct err *e);
 /* To be called when the control socket has something to say; arg is the fence. */
 void fence_gone(struct watched_fd *w);
-/* Kills what is left, tells on stderr what was refused; status not 0: the command failed, so the
- * last things that were refused are told too. */
+/* Ends the fence and the processes left in it; tells on stderr how many connections were refused,
+ * and where status is not 0, the last ones. */
 void fence_close(struct fence *f, bool verbose, int status);
 /* --log-dir as an absolute path. dir NULL: "". */
 int fence_log_dir(const char *dir, char *ret, size_t bytes, struct err *e);

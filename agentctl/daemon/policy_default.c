@@ -14,7 +14,7 @@
 #define HERE    "agentfw.yaml"
 #define OF_HOST "/etc/agentfw/policy.yaml"
 
-/* Of root, or of who called sudo; a group of theirs counts as they do. */
+/* Others than root and whoever called sudo. The primary groups of these two may write. */
 static bool others_may_write(const struct stat *st)
 {
 	if (st->st_uid != 0 && st->st_uid != sudo_id("SUDO_UID", 0))
@@ -24,9 +24,9 @@ static bool others_may_write(const struct stat *st)
 	return (st->st_mode & S_IWGRP) && st->st_gid != 0 && st->st_gid != sudo_id("SUDO_GID", 0);
 }
 
-/* The policy says what root does: which user's command runs, where the record is written. In a
- * directory like /tmp anybody may have put one, or a link to one of root's that allows more. What is
- * looked at here is what is read: the file that is open, and the directory where we stand. */
+/* The policy decides as whom the command runs and where root writes the record. In a directory like
+ * /tmp anybody may have put one, or a link to one of root's that allows more. The file that is
+ * checked here is the open one that is read; the directory is the one where we stand. */
 static int open_trusted(int *ret_fd, struct err *e)
 {
 	_cleanup_close_ int fd =

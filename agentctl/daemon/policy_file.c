@@ -61,7 +61,7 @@ static int read_text(struct policy_file *f, int fd, struct err *e)
 	return 0;
 }
 
-/* The source line with a caret below the place. */
+/* The line of the policy with a caret below the place. */
 static void show_line(const struct policy_file *f, const struct diag *d)
 {
 	const char *p = f->text, *end = f->text + f->text_bytes, *nl;

@@ -18,13 +18,13 @@ struct policy_file { /* all of it is owned */
 	struct policy *policy;
 };
 
-/* Reads, compiles and opens path (NULL: ./agentfw.yaml, /etc/agentfw/policy.yaml). Everything that
- * is wrong with the policy has been printed when it returns -EINVAL with e->code 0. */
+/* Reads, compiles and opens path (NULL: as policy_default). -EINVAL with e->code 0: the errors of
+ * the policy have been printed. */
 int policy_file_load(const char *path, struct policy_file *ret, struct err *e);
-/* Prints what was found in it, with the lines. */
+/* Prints errors and warnings with the policy's lines. */
 void policy_file_show(const struct policy_file *f, const struct diags *d);
 void policy_file_done(struct policy_file *f);
-/* A sealed memfd that holds the blob, as the daemon takes it; the caller's to close. */
+/* A sealed memfd of the blob for the daemon; the caller's to close. */
 int policy_memfd(const void *blob, size_t bytes, struct err *e);
 
 #endif

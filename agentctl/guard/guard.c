@@ -25,10 +25,10 @@
 #include "policy/profile.h"
 
 #define DIRECTORIES_MAX 200000 /* a second or so */
-#define DEEP_MAX        200    /* descriptors are held open on the way down */
+#define DEEP_MAX        200    /* one open descriptor per level */
 #define WATCHED_MAX     1024
 #define TOLD_MAX        20
-#define TRIES           50 /* while the command runs: then it makes more than can be moved */
+#define TRIES           50 /* names to move a place to, while the command runs; then it is killed */
 #define TRIES_AT_END    100
 #define MADE            (IN_CREATE | IN_MOVED_TO)
 
@@ -39,13 +39,13 @@ struct known {
 	size_t place;
 };
 
-/* A directory in which every name of the list counts. */
+/* A directory in which all protected places count: a writable place, or a repository in one. */
 struct root {
 	char *path;
-	const char *only; /* NULL; or the writable place, where that is the first part of a name */
+	const char *only; /* the writable place in path to which the box is limited; NULL: none */
 };
 
-/* Directories of a root that are on the way to a place, the root among them. */
+/* A root, or a directory in it on the way to a place. */
 struct watched {
 	int wd;
 	size_t root;
@@ -55,14 +55,14 @@ struct watched {
 struct guard {
 	bool open[PLACES_MAX];     /* the box may write them */
 	bool may_come[PLACES_MAX]; /* some profile of the policy may make them */
-	bool covered[PLACES_MAX];  /* they lie in a place that is closed */
+	bool covered[PLACES_MAX];  /* they lie in a closed place */
 	struct known *known;
 	struct root *root;
 	char **dir;
 	struct watched *watched;
 	size_t n_known, n_roots, n_dirs, n_watched;
 	size_t looked_at;
-	bool after; /* the command runs, or has run */
+	bool after; /* the command is about to run, runs, or has run */
 	bool too_much, killed;
 	struct timespec since;
 	size_t found, told;
@@ -71,8 +71,7 @@ struct guard {
 	struct launch *launch;
 };
 
-/* ---- what is protected here --------------------------------------------------------------------
- */
+/* ---- what is protected here ------------------------------------------------------------------ */
 
 static bool opened(const struct policy *policy, size_t profile, const struct protected_place *x)
 {
@@ -108,7 +107,7 @@ struct guard *guard_new(const struct policy *policy, size_t profile)
 	return g;
 }
 
-/* Room for one more; it doubles. */
+/* Room for one more in a list that doubles. */
 static bool grow(void *list, size_t n, size_t each)
 {
 	void *p;
@@ -121,8 +120,7 @@ static bool grow(void *list, size_t n, size_t each)
 	return p != NULL;
 }
 
-/* ---- what was there ----------------------------------------------------------------------------
- */
+/* ---- what was there -------------------------------------------------------------------------- */
 
 static struct known *find_known(const struct guard *g, const char *path)
 {
@@ -169,8 +167,7 @@ void guard_each(const struct guard *g, void (*fn)(const char *real, void *arg), 
 			fn(g->known[i].real, arg);
 }
 
-/* ---- what is new -------------------------------------------------------------------------------
- */
+/* ---- what is new ----------------------------------------------------------------------------- */
 
 static void tell_place(struct guard *g, const char *path, const char *what)
 {
@@ -200,8 +197,8 @@ static void is_new(struct guard *g, size_t place, int dirfd, const char *path)
 	}
 }
 
-/* The same name, by way of the same links. A file that was replaced outside is one that the box has
- * no mount for any more. */
+/* Does the path lead where it did? A file that was replaced from outside is no longer under its
+ * read-only mount, which is told. */
 static bool as_it_was(struct guard *g, const char *path, const struct stat *st)
 {
 	struct known *k = find_known(g, path);
@@ -233,8 +230,9 @@ static void look_at(struct guard *g, size_t place, int dirfd, const struct root 
 		is_new(g, place, dirfd, path);
 }
 
-/* names: which of the places the directory may have; NULL: any. Returns whether it is a project: a
- * repository that is new has been moved away by then. */
+/* names: which of the places the directory may have; NULL: any. project: all places count, else
+ * those of PROTECTED_ANYWHERE, unless there is a .git. Returns whether all counted. A .git that the
+ * command made has been moved away before that is asked. */
 static bool look_at_places(struct guard *g, int dirfd, const struct root *r, bool project,
 			   const bool *names)
 {
@@ -250,10 +248,9 @@ static bool look_at_places(struct guard *g, int dirfd, const struct root *r, boo
 	return project;
 }
 
-/* ---- looking through a place -------------------------------------------------------------------
- */
+/* ---- looking through a place ----------------------------------------------------------------- */
 
-/* A directory that the command closed to us could hold anything. */
+/* A directory that changed during the run and cannot be opened could hold anything. */
 static void closed_to_us(struct guard *g, int dirfd, const char *name, const char *path)
 {
 	struct stat st;
@@ -313,8 +310,8 @@ static void look_at_root(struct guard *g, const struct root *r)
 		look_at_places(g, fd, r, true, NULL);
 }
 
-/* A writable place that is the first part of a name, as .git or ~/.config: the name counts from the
- * directory above. */
+/* Where the writable place ends as a protected path begins (.git, ~/.config), that path counts from
+ * the directory above. */
 static void add_above(struct guard *g, const char *dir)
 {
 	size_t all = strlen(dir);
@@ -361,8 +358,7 @@ int guard_add(struct guard *g, const char *dir, struct err *e)
 	return err_hint(e, "name the directories in it that are written to");
 }
 
-/* ---- while the command runs --------------------------------------------------------------------
- */
+/* ---- while the command runs ------------------------------------------------------------------ */
 
 static void watch(struct guard *g, size_t root, const char *path, bool inner)
 {
@@ -422,7 +418,7 @@ static void on_event(struct watched_fd *w)
 		}
 	for (size_t i = 0; changed && i < g->n_roots; i++)
 		if (changed[i]) {
-			watch_root(g, i); /* before the look: what comes between is heard of */
+			watch_root(g, i); /* before the look: so nothing is missed between */
 			look_at_root(g, &g->root[i]);
 		}
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What of a directory matters to the guard. */
+/* The entries of a directory that matter to the guard. */
 #include "agentctl/guard/listing.h"
 
 #include <dirent.h>
@@ -31,7 +31,7 @@ static bool lists_directory(int dirfd, const struct dirent64 *e)
 		fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode));
 }
 
-/* What git keeps in its own directory is many directories, and no projects. */
+/* .git itself has many directories and no repositories that count. */
 static bool add_directory(struct listing *l, const char *name)
 {
 	size_t n = strlen(name) + 1;
@@ -48,7 +48,7 @@ static bool add_directory(struct listing *l, const char *name)
 	return true;
 }
 
-/* Not readdir(3), which takes memory and three more system calls for each of many directories. */
+/* Not readdir(3): it costs an allocation and three system calls more per directory. */
 int listing_read(int fd, struct listing *ret)
 {
 	static char buf[65536] __attribute__((aligned(__alignof__(struct dirent64))));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What of a directory matters to the guard. */
+/* The entries of a directory that matter to the guard. */
 #ifndef AGENTFW_LISTING_H
 #define AGENTFW_LISTING_H
 

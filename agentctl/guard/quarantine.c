@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A place is given a name that nobody obeys. Its directory is somebody else's, who may be at work
- * there. */
+/* A place is renamed to a name that nobody obeys, where the attacker may be at work. */
 #include "agentctl/guard/quarantine.h"
 
 #include <errno.h>

@@ -38,7 +38,7 @@
 
 /* ---- who calls ------------------------------------------------------------------------------- */
 
-/* Its cgroup is the fence's, or below it. */
+/* Is its cgroup the fence's, or below it? */
 static bool in_fence(pid_t pid, const char *fence)
 {
 	char path[64], own[CTL_NAME_MAX + 32];
@@ -57,7 +57,8 @@ static bool in_fence(pid_t pid, const char *fence)
 	return false;
 }
 
-/* A number can be somebody else's by the time it is looked at, unless its process still lives. */
+/* A dead caller's pid may be another process's by now, one in the fence; while the caller lives it
+ * is not. */
 static bool alive(int conn)
 {
 	_cleanup_close_ int pidfd = -1;
@@ -87,7 +88,7 @@ static _Noreturn void answer_call(int conn, const char *what, const char *text)
 	_exit(0);
 }
 
-/* How many there were; the first three into fds. */
+/* The first three into fds; returns how many came. */
 static int take_descriptors(struct msghdr *mh, int fds[3])
 {
 	int got = 0;
@@ -105,7 +106,7 @@ static int take_descriptors(struct msghdr *mh, int fds[3])
 	return got;
 }
 
-/* The message as words; how many, or -1. */
+/* Splits the message into words; returns how many, or -1. */
 static int split(char *buf, size_t bytes, char **words)
 {
 	int n = 0;
@@ -132,8 +133,8 @@ static void read_cwd(pid_t pid, char *ret, size_t bytes)
 		snprintf(ret, bytes, "/");
 }
 
-/* The caller's streams are kept, and do not become our own. What we say ourselves is kept too, and
- * goes to the caller in the end. Returns where it is kept. */
+/* The caller's streams do not become our own: messages of this process go to a memfd, which is
+ * returned, and to the caller at the end. */
 static int take_streams(int conn, int fds[3])
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC),
@@ -147,7 +148,7 @@ static int take_streams(int conn, int fds[3])
 	return said;
 }
 
-/* Does anybody wait for it? */
+/* Does the caller still wait, and the broker still run? */
 static bool wanted(const struct broker_call *c)
 {
 	struct pollfd pfd[2] = {{.fd = c->caller, .events = POLLIN}, {.fd = c->stop}};
@@ -155,7 +156,7 @@ static bool wanted(const struct broker_call *c)
 	return poll(pfd, 2, 0) == 0;
 }
 
-/* All else is done: this may wait until the caller reads it. */
+/* Comes last: it may wait until the caller reads. */
 static void pass_on_messages(const struct broker_call *c, int said)
 {
 	if (lseek(said, 0, SEEK_CUR) == 0 || !wanted(c) || ferry_become(&c->who) < 0)
@@ -256,7 +257,7 @@ static void accept_call(struct broker *b)
 	start_call(b, slot, conn, &caller);
 }
 
-/* Closing does not end the watching: a call that was forked meanwhile holds the same pidfd. */
+/* Closing the pidfd does not take it out of the epoll: calls forked meanwhile hold it, too. */
 static void forget(struct broker *b, uint32_t slot)
 {
 	epoll_ctl(b->epoll, EPOLL_CTL_DEL, b->pidfd[slot], NULL);
@@ -265,7 +266,7 @@ static void forget(struct broker *b, uint32_t slot)
 	b->pidfd[slot] = -1;
 }
 
-/* A number of 0 would stand for any child, the command itself among them. */
+/* waitpid(0) would reap any child, the command itself among them. */
 static void reap(struct broker *b, uint32_t slot)
 {
 	if (b->pid[slot] && waitpid(b->pid[slot], NULL, WNOHANG) != 0)
@@ -287,7 +288,7 @@ void broker_serve(struct watched_fd *w)
 
 /* ---- the socket ------------------------------------------------------------------------------ */
 
-/* Everybody may connect: the broker knows who calls by their cgroup. */
+/* Everybody may connect: callers are known by their cgroup. */
 static int make_socket(struct broker *b, const char *run_dir, struct err *e)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -305,7 +306,7 @@ static int make_socket(struct broker *b, const char *run_dir, struct err *e)
 	b->listen = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (b->listen < 0 || bind(b->listen, (struct sockaddr *)&a, sizeof(a)) < 0 ||
 	    chmod(b->path, 0666) < 0 || listen(b->listen, BROKER_CALLS_MAX) < 0)
-		return err_set(e, errno, "cannot listen on %s: %s", b->path, strerror(errno));
+		return err_set(e, errno, "cannot listen on '%s': %s", b->path, strerror(errno));
 	return 0;
 }
 
@@ -328,7 +329,7 @@ int broker_open(struct broker *b, const char *run_dir, const char *fence, broker
 	return r;
 }
 
-/* A call takes down what it has made, when it is told in time. */
+/* Each call takes down what it has made, within STOP_MS. */
 static void wait_for_calls(struct broker *b)
 {
 	struct pollfd pfd = {.events = POLLIN};

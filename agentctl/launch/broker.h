@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How a fenced agent has its tools run: the broker is the agentctl that started the fence. It
- * stands outside, with the policy, the environment and the rights it was started with; the agent
- * reaches it over a unix socket that is mounted into the fence, and needs no right to run programs
- * for that.
+/* The broker runs a fenced agent's tools: it is the agentctl that started the fence. It stands
+ * outside, with the policy, the environment and the rights it was started with. The agent reaches
+ * it over a unix socket that is mounted into the fence, and needs no right to run programs.
  *
- * SOCK_SEQPACKET. One call a connection:
+ * SOCK_SEQPACKET. One call per connection:
  *
  *     caller -> broker   one message: the tool's name and its arguments, each ended by a NUL byte,
  *                        and three descriptors (SCM_RIGHTS): the tool's stdin, stdout and stderr
@@ -13,10 +12,10 @@
  *
  * When the caller closes the connection the tool is killed.
  *
- * The descriptors are the caller's, and may be anything. Root neither reads nor writes them: the
- * tool does, and where something stands between (a limit of output, our own messages) a process
- * that is the caller's user. The tool is handed no file, which it might run or map: its bytes come
- * and go by a pipe. */
+ * The descriptors are the caller's, and may be anything. Root reads and writes none but pipes and
+ * sockets: where bytes must be carried (a file, a limit of output, our own messages) a process of
+ * the caller's user does it (ferry.h). The tool gets no file, which it could run or map: its bytes
+ * come and go by a pipe. */
 #ifndef AGENTFW_BROKER_H
 #define AGENTFW_BROKER_H
 
@@ -33,10 +32,10 @@ struct watched_fd;
 #define BROKER_SOCKET      "tools" /* below the run directory, as the fence sees it */
 #define BROKER_ENV         "AGENTFW_TOOLS"
 #define BROKER_MESSAGE_MAX 65536
-#define BROKER_CALLS_MAX   64 /* of one fence at the same time: each is a process of ours */
+#define BROKER_CALLS_MAX   64 /* at the same time per fence: each is a process of ours */
 #define BROKER_ARGS_MAX    256
 
-/* One call. It lives as long as the call of the function. */
+/* One call; valid until broker_fn returns. */
 struct broker_call {
 	const char *name;
 	char *const *values;
@@ -44,8 +43,8 @@ struct broker_call {
 	const char *cwd; /* the caller's */
 	int streams[3];  /* 10 and over; the caller's, to be used with their rights only */
 	struct ucred who;
-	int caller; /* a socket: it has something to say when nobody waits any more */
-	int stop;   /* the same, when the broker ends */
+	int caller; /* a socket: readable when the caller has gone */
+	int stop;   /* a pipe: closed when the broker ends */
 };
 /* Runs in a process of its own; returns the exit status. What it says on stderr goes to the
  * caller's. */
@@ -55,10 +54,10 @@ struct broker {
 	int epoll, listen;
 	int stop[2];             /* a pipe whose end tells the calls to end */
 	char path[CTL_PATH_MAX]; /* the socket, outside */
-	const char *fence;       /* name: who calls must be in there */
+	const char *fence;       /* its name: callers must be in it */
 	broker_fn *call;
 	void *arg;
-	bool late; /* one did not end when it was told: the others are not waited for */
+	bool late; /* one call did not end in time: the others are not waited for */
 	pid_t pid[BROKER_CALLS_MAX];
 	int pidfd[BROKER_CALLS_MAX];
 };

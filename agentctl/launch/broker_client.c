@@ -39,7 +39,8 @@ static int reach(struct err *e)
 	strcpy(a.sun_path, path);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
 		return steal_fd(&fd);
-	err_set(e, errno, "inside a fence tools are run by it, and it cannot be reached at %s: %s",
+	err_set(e, errno,
+		"cannot run the tool: the broker outside the fence cannot be reached at '%s': %s",
 		path, strerror(errno));
 	return err_hint(e, "the policy that the fence was started with must have `tools`; a tool "
 			   "cannot call tools");
@@ -74,13 +75,13 @@ static int send_call(int fd, const char *name, char *const *values, size_t n_val
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(streams));
 	memcpy(CMSG_DATA(c), streams, sizeof(streams));
-	/* EPIPE: the answer has been given already */
+	/* EPIPE: the broker has answered without reading, which is to be received */
 	return sendmsg(fd, &mh, MSG_NOSIGNAL) < 0 && errno != EPIPE
 		   ? err_set(e, errno, "cannot call the tool: %s", strerror(errno))
 		   : 0;
 }
 
-/* Who answered without having read the question is told of first, then comes the answer. */
+/* Where the broker answered without reading the message, ECONNRESET comes before the answer. */
 static ssize_t hear(int fd, char *ret, size_t bytes)
 {
 	bool reset = false;

@@ -10,8 +10,8 @@ struct err;
 
 /* Is this process inside a fence? */
 bool broker_needed(void);
-/* Has the tool run with our standard streams. Returns its exit status, or -errno with e: it was not
- * started, or the fence has gone. */
+/* Runs the tool with our standard streams. Returns its exit status, or -errno with e: it was not
+ * started, or the fence has ended. */
 int broker_call(const char *name, char *const *values, size_t n_values, struct err *e);
 
 #endif

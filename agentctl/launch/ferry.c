@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Carries bytes between a pipe of ours and a descriptor that a caller gave us, in a process of its
- * own that has the caller's rights and no others. Whatever the descriptor is, it is not used with
- * root's rights, and the process may wait as long as it likes. */
+/* Carries bytes between a pipe of ours and a caller's descriptor, in a process with the caller's
+ * rights and no others. So root does not read or write what the caller may not, and a descriptor
+ * that blocks holds up only that process. */
 #include "agentctl/launch/ferry.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define FERRY_FD 1000 /* and the next: where nothing else is */
+#define FERRY_FD 1000 /* and 1001: above all other descriptors */
 
 int ferry_become(const struct ucred *who)
 {
@@ -24,7 +24,7 @@ int ferry_become(const struct ucred *who)
 		   : 0;
 }
 
-/* Others may have set O_NONBLOCK on it. */
+/* After a failed read or write. The caller may have set O_NONBLOCK. */
 static bool wait_for(int fd, short events)
 {
 	struct pollfd pfd = {.fd = fd, .events = events};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The first process of a pid namespace: the kernel spares it the signals that it does not handle,
- * and orphans come to it. So the command is its child. */
+/* The first process of a pid namespace gets no signals that it does not handle, and has to reap
+ * orphans. So it is ours, and the command is its child. */
 #include "agentctl/launch/init.h"
 
 #include <errno.h>
@@ -14,11 +14,11 @@
 
 #include "policy/base/err.h"
 
-/* Nothing outlives the command; then its status is told, and who waits need not wait for the kernel
- * to take the namespaces down. */
+/* Kills what the command left, then tells its status: so agentctl need not wait until the kernel
+ * has taken the namespaces down. */
 static _Noreturn void end(int tell, int status)
 {
-	/* a signal cannot end this process: its number goes up as shells write it */
+	/* this process cannot end by the signal itself: 128 + its number, as shells have it */
 	const unsigned char code =
 	    (unsigned char)(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 
@@ -39,7 +39,7 @@ static void reap(pid_t command, int tell)
 			end(tell, status);
 }
 
-/* A terminal's signals reach the command by itself; what a process sends to us is passed on. */
+/* A terminal's signals reach the command anyway; those that a process sent to us are passed on. */
 static _Noreturn void watch(pid_t command, const sigset_t *set, int tell)
 {
 	siginfo_t si;
@@ -54,8 +54,7 @@ static _Noreturn void watch(pid_t command, const sigset_t *set, int tell)
 	}
 }
 
-/* What the C library needs to look for a program, and to run a script without an interpreter, which
- * copies the arguments. */
+/* For execvp, which may copy the arguments: it runs a script without "#!" by the shell. */
 #define STACK_BYTES (256u << 10)
 #define GUARD_BYTES (64u << 10)
 #define PAGE_BYTES  (64u << 10) /* of any machine */
@@ -82,7 +81,7 @@ int init_run(int tell, void *stack, int (*fn)(void *arg), void *arg, struct err 
 
 	sigfillset(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	/* nobody looks into what it still holds of its life before */
+	/* its memory still holds agentctl's secrets */
 	prctl(PR_SET_DUMPABLE, 0);
 	pid = clone(fn, stack, CLONE_VM | CLONE_VFORK | SIGCHLD, arg);
 	if (pid < 0)

@@ -5,13 +5,12 @@
 
 struct err;
 
-/* A stack to execute argv on, taken before there are limits: they are the command's. NULL: out of
+/* A stack to execute argv on. To be called before the command's limits hold for us. NULL: out of
  * memory. */
 void *init_stack(char *const argv[]);
-/* fn is called on it in a child, whose memory is ours until it executes a program or ends: it must
- * do no other than one of these. Then we pass signals on and reap; when the child ends we kill what
- * is left, write the exit status as one byte to tell, and end. Returns only if there can be no
- * child. */
+/* Calls fn on stack in a child, which shares our memory until it executes a program or ends: fn
+ * must do one of the two. We pass on signals and reap; when the child ends we kill what is left,
+ * write the exit status as one byte to tell, and end. Returns only if there can be no child. */
 int init_run(int tell, void *stack, int (*fn)(void *arg), void *arg, struct err *e);
 
 #endif

@@ -28,8 +28,7 @@
 #include "policy/base/err.h"
 #include "policy/profile.h"
 
-/* ---- the child ---------------------------------------------------------------------------------
- */
+/* ---- the child ------------------------------------------------------------------------------- */
 
 static _Noreturn void give_up(int tell, const struct err *e, int status)
 {
@@ -37,7 +36,7 @@ static _Noreturn void give_up(int tell, const struct err *e, int status)
 	_exit(status);
 }
 
-/* Our end is its end; if we went before that was arranged, nobody reads the pipe any more. */
+/* The child is killed when agentctl ends. If that was before prctl, nobody reads the pipe. */
 static void die_with_us(int tell)
 {
 	struct pollfd pfd = {.fd = tell};
@@ -47,16 +46,16 @@ static void die_with_us(int tell)
 		_exit(EXIT_CTL);
 }
 
-/* What the child has of ours. */
+/* What the child needs from its parent. */
 struct start {
 	struct launch *l;
 	int streams[3];
-	bool inside;            /* the cgroup */
-	int tell, end, lookups; /* an error; the command's status; lookup_receive */
+	bool inside;            /* it was born in the cgroup */
+	int tell, end, lookups; /* for an error; for the command's status; from lookup_send */
 };
 
-/* A name without a slash that is in no directory of PATH which its user may search. A directory
- * that they may not search makes execvp say EACCES, and root's PATH has such. */
+/* Is the name in no directory of PATH that the user may search? With a directory in PATH that they
+ * may not search, as in root's, execvp says EACCES, not ENOENT. */
 static bool nowhere(const char *name)
 {
 	char list[PATH_MAX], path[2 * PATH_MAX], *save = NULL;
@@ -71,7 +70,7 @@ static bool nowhere(const char *name)
 	return true;
 }
 
-/* What to tell of a command that could not be run; returns the errno that counts. */
+/* The error for a command that could not be run; returns its errno. */
 static int why_not(const struct launch *l, int code, struct err *e)
 {
 	const char *name = l->argv[0];
@@ -139,8 +138,7 @@ static _Noreturn void child(struct start *s)
 	give_up(s->tell, &e, EXIT_CTL);
 }
 
-/* ---- the parent --------------------------------------------------------------------------------
- */
+/* ---- the parent ------------------------------------------------------------------------------ */
 
 void launch_prepare(struct launch *l)
 {
@@ -155,8 +153,7 @@ void launch_prepare(struct launch *l)
 	signal(SIGTTOU, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN); /* there is something to take down first */
 	signal(SIGXFSZ, SIG_IGN);
-	signal(SIGCHLD,
-	       SIG_DFL); /* ignored by who started us, it would take the command's status */
+	signal(SIGCHLD, SIG_DFL); /* if it were ignored, the command's status would be lost */
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -165,7 +162,7 @@ void launch_watch(struct launch *l, int fd, void (*fn)(struct watched_fd *w), vo
 	l->watch[l->n_watches++] = (struct watched_fd){fd, fn, arg};
 }
 
-/* What the command says goes through us where it is counted. ret_streams: what it gets. */
+/* With a limit of output the command writes to pipes of ours. ret_streams: the command's. */
 static int make_pipes(struct launch *l, int ret_streams[3])
 {
 	int r = 0;
@@ -192,8 +189,8 @@ static void add_watches(const struct launch *l, struct pollfd *pfd)
 		pfd[i] = (struct pollfd){.fd = l->watch[i].fd, .events = POLLIN};
 }
 
-/* Until the command runs, or says why not: then true. Its first step may wait for one that is
- * served here. */
+/* Waits until the command runs, or an error comes: true. Watches are served meanwhile: the exec may
+ * wait for one of them. */
 static bool failed(struct launch *l, int in, struct err *e)
 {
 	struct pollfd pfd[1 + LAUNCH_WATCHES] = {{.fd = in, .events = POLLIN}};
@@ -208,7 +205,7 @@ static bool failed(struct launch *l, int in, struct err *e)
 	}
 }
 
-/* What the child waits for. Nobody tells it of an error: it ends when the pipe does. */
+/* Finds out and sends what the child waits for. After an error the child is killed. */
 static int look_up(struct launch *l, int to, struct err *e)
 {
 	if (l->begin_meanwhile && l->begin_meanwhile(l->meanwhile_arg, e) < 0)
@@ -255,7 +252,7 @@ int launch_start(struct launch *l, int *ret_exit, struct err *e)
 				   "for an ordinary user see sysctl user.max_user_namespaces");
 	}
 	if (l->pid == 0) {
-		close(to); /* their ends are seen when we are gone */
+		close(to); /* so that it sees when the parent's ends close */
 		close(in);
 		child(&s);
 	}
@@ -277,20 +274,20 @@ int launch_start(struct launch *l, int *ret_exit, struct err *e)
 	return -EIO;
 }
 
-/* What a terminal sends goes to its whole foreground group, the command among it; what a process
- * sends to us is passed on. */
+/* A terminal's signals reach the command anyway, as one of the foreground group; those that a
+ * process sent to us are passed on. */
 static void pass_on(struct launch *l)
 {
 	struct signalfd_siginfo si;
 
 	while (read(l->signals, &si, sizeof(si)) == sizeof(si))
-		if (l->over) /* and somebody does not read its output */
+		if (l->over) /* only its output is waited for */
 			l->deserted |= si.ssi_signo == SIGINT || si.ssi_signo == SIGTERM;
 		else if (si.ssi_signo != SIGCHLD && si.ssi_code <= 0)
 			kill(l->pid, (int)si.ssi_signo);
 }
 
-/* The status that the init process told, or that of a command without one; -1: it still runs. */
+/* The status: told by the init process, or of a command without one; -1: it still runs. */
 static int ended(struct launch *l)
 {
 	unsigned char code;
@@ -314,7 +311,7 @@ void launch_kill(struct launch *l)
 		kill(l->pid, SIGKILL);
 }
 
-/* Waits for whatever comes first, and does it. */
+/* One turn: waits for signals, output and watches, and serves them. */
 static void launch_look(struct launch *l, int wait)
 {
 	struct pollfd pfd[6 + LAUNCH_WATCHES] = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a command says, where it is counted: it comes by a pipe and goes on to where it was meant
- * for. Nothing here waits: a reader that does not read holds up its own output, and neither the
- * limit of time nor whatever else is looked at. */
+/* Output of a command that is counted: it comes by a pipe and goes on to the command's stream.
+ * Nothing here blocks: a reader that does not read holds up that output alone, not the limit of
+ * time. */
 #include "agentctl/launch/output.h"
 
 #include <errno.h>
@@ -56,8 +56,8 @@ void output_poll(const struct output *o, struct pollfd pfd[2])
 	pfd[1] = (struct pollfd){.fd = o->have ? o->to : -1, .events = POLLOUT};
 }
 
-/* The descriptor is shared with others, who would meet O_NONBLOCK; so each call says it. A terminal
- * and what old kernels call a pipe take a page when they are writable. */
+/* The stream is shared with other processes, which O_NONBLOCK would disturb: so each call asks not
+ * to wait. Terminals cannot, nor pipes of old kernels: when writable they take PIPE_BUF bytes. */
 static ssize_t write_now(const struct output *o)
 {
 	struct iovec iov = {o->buf + o->at, o->have};
@@ -79,7 +79,7 @@ static void go_on(struct output *o)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n < 0) { /* nobody reads any more: the command shall notice */
+	if (n < 0) { /* nobody reads any more: the command gets EPIPE */
 		o->have = 0;
 		end(o);
 		return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a command says, where it is counted, on its way through us. */
+/* Output of a command on its way through us, where it is counted. */
 #ifndef AGENTFW_OUTPUT_H
 #define AGENTFW_OUTPUT_H
 
@@ -21,9 +21,9 @@ struct output {
  * also after an error. */
 int output_open(struct output *o, int to, int *ret_command);
 void output_close(struct output *o);
-bool output_over(const struct output *o); /* all has gone */
+bool output_over(const struct output *o); /* no more comes, and all was written */
 void output_poll(const struct output *o, struct pollfd pfd[2]);
-/* After poll. left: so many bytes more may be said; false: more than that was. */
+/* After poll. left: how many more bytes are allowed; false: more came, and was dropped. */
 bool output_step(struct output *o, const struct pollfd pfd[2], uint64_t *left);
 
 #endif

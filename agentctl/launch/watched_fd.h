@@ -3,8 +3,7 @@
 #ifndef AGENTFW_WATCHED_FD_H
 #define AGENTFW_WATCHED_FD_H
 
-/* fn is called when fd has something to say or is closed. It may set fd to -1: nothing more is
- * wanted. */
+/* fn is called when fd is readable or closed. It may set fd to -1: it is not called again. */
 struct watched_fd {
 	int fd;
 	void (*fn)(struct watched_fd *w);

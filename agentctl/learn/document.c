@@ -92,7 +92,7 @@ int doc_value(yaml_document_t *doc, int mapping, const char *key, yaml_node_type
 	id = type == YAML_SEQUENCE_NODE
 		 ? yaml_document_add_sequence(doc, NULL, YAML_BLOCK_SEQUENCE_STYLE)
 		 : yaml_document_add_mapping(doc, NULL, YAML_BLOCK_MAPPING_STYLE);
-	if (id && p) /* nothing at all behind the key */
+	if (id && p) /* the key's value was empty or of another type */
 		p->value = id;
 	else if (!doc_put(doc, mapping, key, id))
 		return 0;

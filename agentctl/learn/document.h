@@ -16,7 +16,7 @@ bool doc_is(const yaml_node_t *n, const char *text);
 yaml_node_pair_t *doc_pair(yaml_document_t *doc, int mapping, const char *key);
 size_t doc_pairs(yaml_document_t *doc, int mapping);
 
-/* What is made is 0 where there is no memory; the others fail then, too. */
+/* Functions that make a node return 0 when out of memory; given a 0, they fail, too. */
 int doc_scalar(yaml_document_t *doc, const char *text);
 /* The value of a key, as a block; made as an empty one of that type where it is not there. */
 int doc_value(yaml_document_t *doc, int mapping, const char *key, yaml_node_type_t type);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The log has what an agent called things. A suggestion in it is text of three grammars, one in the
- * other (JSON, YAML, endpoints): each is read by its own reader, and what comes out must be what the
- * other fields of the event say. */
+/* Names in the log are the agent's choice. A suggestion is text of three nested grammars (JSON,
+ * YAML, endpoints): each is read by its own reader, and the result must agree with the event's
+ * other fields. */
 #include "agentctl/learn/entry.h"
 
 #include <netinet/in.h>
@@ -12,8 +12,7 @@
 
 #define PORT_HTTPS 443
 
-/* ---- the suggestion ----------------------------------------------------------------------------
- */
+/* ---- the suggestion -------------------------------------------------------------------------- */
 
 static bool read_endpoint(const yaml_node_t *n, struct endpoint *ret)
 {
@@ -61,8 +60,7 @@ static bool read_item(yaml_document_t *doc, struct learn_entry *ret)
 	       (!tls || read_tls(doc, tls->value, ret));
 }
 
-/* ---- what was seen -----------------------------------------------------------------------------
- */
+/* ---- what was seen --------------------------------------------------------------------------- */
 
 static bool same_name(const struct seen_endpoint *e, const struct endpoint *ep)
 {

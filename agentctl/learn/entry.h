@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An entry of an egress list as the log suggests it, compared with what the log says was refused. */
+/* The log's suggestion of an egress entry, compared with what the log says was refused. */
 #ifndef AGENTFW_LEARN_ENTRY_H
 #define AGENTFW_LEARN_ENTRY_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From single accesses to the lists of a profile: a directory when several files in it were read,
- * never a home or what everything lies in; nothing of what others trust. */
+/* From single accesses to the lists of a profile. A directory is proposed when several files in it
+ * were read; never a home or a large tree as a whole, nor a protected place. */
 #include "agentctl/learn/files.h"
 
 #include <errno.h>
@@ -16,8 +16,8 @@
 #include "policy/base/rights.h"
 #include "policy/profile.h"
 
-#define SEVERAL 3 /* files of one directory: then the directory */
-#define DEEP    3 /* /usr/lib/python3: what lies higher is only merged for its own files */
+#define SEVERAL 3 /* files read in one directory: then the directory is proposed */
+#define DEEP    3 /* as /usr/lib/python3: above that only the directory's own files count */
 
 struct item {
 	const char *path;
@@ -32,8 +32,7 @@ struct learning {
 	bool failed;
 };
 
-/* ---- places ------------------------------------------------------------------------------------
- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static unsigned depth(const char *path)
 {
@@ -44,8 +43,7 @@ static unsigned depth(const char *path)
 	return n;
 }
 
-/* ---- proposals --------------------------------------------------------------------------------
- */
+/* ---- proposals ------------------------------------------------------------------------------- */
 
 static struct proposal *propose(struct learning *l, enum right right, const char *path)
 {
@@ -90,7 +88,7 @@ static void add_proposal(struct learning *l, enum right right, const char *path,
 	p->optional = !l->h->exists(path);
 }
 
-/* What cannot be written down, or should not be. */
+/* Why a path cannot be written into a policy, or should not be; NULL: it can. */
 static const char *unfit(enum right right, const char *path)
 {
 	const struct protected_place *place = protected_place_of(path);
@@ -114,8 +112,7 @@ static bool proposed(const struct learning *l, enum right right, const char *pat
 	return false;
 }
 
-/* ---- merging -----------------------------------------------------------------------------------
- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 static int items_by_path(const void *x, const void *y)
 {
@@ -130,8 +127,8 @@ static int items_by_path(const void *x, const void *y)
 	return (*a == '/' ? 1 : *a) - (*b == '/' ? 1 : *b);
 }
 
-/* Takes the items of one directory, [0, n) of them, all below dir; proposes what is left. Returns
- * true when dir itself was proposed. */
+/* it: n items, all in dir or below. Proposes dir itself and returns true, or proposes what is in
+ * it. */
 static bool merge(struct learning *l, enum right right, const char *dir, const struct item *it,
 		  size_t n)
 {
@@ -179,8 +176,7 @@ static void merge_all(struct learning *l, enum right right, struct item *it, siz
 	merge(l, right, "/", it, n);
 }
 
-/* ---- the three lists ---------------------------------------------------------------------------
- */
+/* ---- the three lists ------------------------------------------------------------------------- */
 
 static size_t gather(struct learning *l, enum right right, bool map, struct item *it)
 {
@@ -201,7 +197,7 @@ static size_t gather(struct learning *l, enum right right, bool map, struct item
 	return n;
 }
 
-/* Programs one by one: a directory of them is more than was run. */
+/* Programs one by one: a directory would allow more than was run. Libraries are merged. */
 static void programs(struct learning *l, struct item *it)
 {
 	size_t n = gather(l, RIGHT_EXEC, false, it);
@@ -215,15 +211,15 @@ static void programs(struct learning *l, struct item *it)
 	merge_all(l, RIGHT_EXEC, it, n);
 }
 
-/* The place that must be open for it: where a name comes or goes, the directory. A directory that
- * was made and is still there needs no making. */
+/* The place that must be writable: the directory, where a name comes or goes. A directory that was
+ * made and still exists need not be made again. */
 static const char *place(const struct learning *l, const struct seen_path *p,
 			 char buf[PATH_MAX + 1])
 {
 	if (!p->name || (p->made && l->h->is_directory(p->path)))
 		return p->path;
 	path_parent(p->path, buf, PATH_MAX + 1);
-	/* only this name, where the whole would be too much */
+	/* only this name, where its directory would be too much */
 	return suggest_too_much(l->h->home, buf) && l->h->exists(p->path) ? p->path : buf;
 }
 
@@ -250,7 +246,7 @@ static void changes(struct learning *l, struct item *it)
 		else
 			it[n++] = (struct item){p->path, p->count, false};
 	}
-	for (size_t i = 0; i < n;) /* files in a directory that is open anyway */
+	for (size_t i = 0; i < n;) /* drops files in a directory that is proposed anyway */
 		if (proposed(l, RIGHT_WRITE, it[i].path))
 			it[i] = it[--n];
 		else
@@ -258,8 +254,7 @@ static void changes(struct learning *l, struct item *it)
 	merge_all(l, RIGHT_WRITE, it, n);
 }
 
-/* A program that reads again what it has written reads the whole place: the names were of that run.
- */
+/* What was read in a place to be written is proposed as the place: names may change per run. */
 static void read_back(struct learning *l)
 {
 	for (size_t i = 0; i < l->s->n_paths; i++) {
@@ -276,7 +271,7 @@ static void read_back(struct learning *l)
 	}
 }
 
-/* Of what lies in a directory that is proposed, too, nothing more need be said. */
+/* A proposal below another one of the same right is dropped. */
 static void drop_covered(struct learning *l)
 {
 	struct proposals *ps = l->ret;

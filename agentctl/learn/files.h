@@ -17,7 +17,7 @@ struct proposal {
 	uint64_t count; /* accesses */
 	size_t files;   /* how many different ones it stands for */
 	bool broad, optional;
-	const char *why_not; /* not proposed, and why; else NULL */
+	const char *why_not; /* why it is only listed, not proposed; else NULL */
 };
 
 struct proposals {
@@ -25,14 +25,14 @@ struct proposals {
 	size_t n, room;
 };
 
-/* What the host is like now. */
+/* The host as it is now. */
 struct learn_host {
-	const char *home; /* of who ran it */
+	const char *home; /* of the agent's user */
 	bool (*exists)(const char *path);
 	bool (*is_directory)(const char *path);
 };
 
-/* -ENOMEM; ret is to be done with also then. */
+/* 0 or -ENOMEM; proposals_done is due in both cases. */
 int learn_files(const struct seen *s, const struct learn_host *h, struct proposals *ret);
 void proposals_done(struct proposals *p);
 

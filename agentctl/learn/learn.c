@@ -21,8 +21,6 @@
 #include "policy/child/child.h"
 #include "policy/policy.h"
 
-#define DEFAULT_DIR "/var/log/agentfw"
-
 struct learning {
 	const struct learn_wish *w;
 	struct policy_file base;
@@ -42,8 +40,7 @@ static bool is_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* The policy that held when the log was written, if it is still there: what it allowed was not
- * logged. */
+/* The policy that held when the log was written: what it allowed was not logged. */
 static int find_base(struct learning *l, struct err *e)
 {
 	if (l->base.policy || !l->seen.policy)
@@ -62,7 +59,7 @@ static int propose(struct learning *l, struct err *e)
 	struct learn_host host = {.exists = exists, .is_directory = is_directory};
 	const char *user = l->base.policy ? policy_agent_user(l->base.policy) : NULL;
 
-	/* whose home is not to be opened */
+	/* whose home must not be proposed as a whole */
 	host.home = user_find(&who, user, &none) == 0 ? who.home : "/root";
 	for (size_t i = 0; i < l->seen.n; i++)
 		if (learn_files(&l->seen.by[i], &host, &l->files[i]) < 0)
@@ -99,8 +96,7 @@ static void head(const struct learning *l, const char *file, char *ret, size_t b
 			 (unsigned long long)l->seen.lost);
 }
 
-/* The text for the terminal is libyaml's, which writes no control character; that it was libyaml
- * is what the child says. */
+/* libyaml writes no control characters, but a child that was taken over could. */
 static bool printable(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -113,7 +109,7 @@ static bool printable(const char *s, size_t n)
 	return true;
 }
 
-/* What is printed is a policy, or nothing is. */
+/* Compiles the text: only a valid policy is printed. */
 static int check(const char *text, size_t len, const char *path, struct err *e)
 {
 	struct diags d;
@@ -139,8 +135,7 @@ static int check(const char *text, size_t len, const char *path, struct err *e)
 	return r;
 }
 
-/* ---- the text, in a child: what held, and what the log suggests, are YAML of others ------------
- */
+/* ---- the text, in a child: what held, and what the log suggests, are YAML of others ---------- */
 
 struct writing_of {
 	const struct learning *l;
@@ -192,7 +187,7 @@ static int learn_from(struct learning *l, struct err *e)
 	int r = l->w->policy ? policy_file_load(l->w->policy, &l->base, e) : 0;
 	const char *dir = l->w->log_dir    ? l->w->log_dir
 			  : l->base.policy ? policy_audit_dir(l->base.policy)
-					   : DEFAULT_DIR;
+					   : POLICY_AUDIT_DIR;
 
 	if (r < 0)
 		return r;
@@ -201,7 +196,7 @@ static int learn_from(struct learning *l, struct err *e)
 	if (r < 0)
 		return r;
 	if (!l->seen.policy) {
-		err_set(e, ENOENT, "%s tells of nothing that would have been refused%s%s", file,
+		err_set(e, ENOENT, "'%s' has nothing that would have been refused%s%s", file,
 			l->w->fence ? " in " : "", l->w->fence ? l->w->fence : "");
 		return err_hint(e, "run the command in audit mode first: agentctl run --audit …");
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The events of runs in audit mode, gathered: each thing once, with how often. */
+/* The events of runs in audit mode, gathered: each path and endpoint once, with a count. */
 #include "agentctl/learn/log.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "policy/base/err.h"
 #include "policy/base/rights.h"
 
-#define THINGS_MAX 100000 /* of one right: the log is the work of whoever was fenced */
+#define THINGS_MAX 100000 /* paths per tool, and endpoints: the fenced program fills the log */
 
 static const char *event_str(const json_t *o, const char *a, const char *b)
 {
@@ -27,8 +27,7 @@ static uint64_t count_of(const json_t *o)
 	return n > 0 ? (uint64_t)n : 1;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static int make_room(void *list, size_t n, size_t *room, size_t size)
 {
@@ -90,7 +89,7 @@ static int seen_by_endpoint(const void *x, const void *y)
 	return d ? d : strcmp(a->text, b->text);
 }
 
-/* Sorts, and puts together what is the same. */
+/* Sorts, and joins equal ones. */
 static void unite(struct seen *s)
 {
 	size_t n = 0;
@@ -137,8 +136,7 @@ static void unite(struct seen *s)
 	s->n_endpoints = n;
 }
 
-/* ---- events -----------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* Back from str_escape. false: it is not of that form. */
 static bool unescape(char *s)
@@ -322,8 +320,9 @@ int seen_read(const char *file, const char *fence, const char *policy, struct se
 	for (size_t i = 0; i < ret->n; i++)
 		unite(&ret->by[i]);
 	if (r == -E2BIG)
-		return err_set(e, E2BIG, "there is too much in %s to learn from: over %d things",
-			       file, THINGS_MAX);
+		return err_set(
+		    e, E2BIG, "there is too much in '%s' to learn from: over %d paths or endpoints",
+		    file, THINGS_MAX);
 	return r < 0 ? err_set(e, -r, "out of memory") : 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What runs in audit mode did: their events, gathered. */
+/* The events of runs in audit mode, gathered. */
 #ifndef AGENTFW_LEARN_LOG_H
 #define AGENTFW_LEARN_LOG_H
 
@@ -17,18 +17,18 @@ struct seen_path {
 	enum right right; /* READ, WRITE or EXEC */
 	uint64_t count;
 	bool directory; /* it is one, and was listed */
-	bool name;      /* it came or went: what is needed is its directory */
-	bool made;      /* it came, as a directory */
-	bool map;       /* EXEC: a library that was mapped, no program */
+	bool name;      /* it was made, removed or renamed: its directory must be writable */
+	bool made;      /* it was made as a directory */
+	bool map;       /* EXEC: a library that was mapped, not a program */
 };
 
 struct seen_endpoint {
 	char *suggest; /* an item of an egress list, as YAML; NULL: none can be made of it */
 	char *name;    /* what was asked for; may be empty */
 	char *text;    /* the endpoint, or the name, for people */
-	bool inbound;  /* somebody outside asked for a listener inside */
-	bool question; /* a DNS question and no packet; */
-	bool dns;      /* and only its name was asked for */
+	bool inbound;  /* a peer asked for a listener inside */
+	bool question; /* a DNS question, no packet */
+	bool dns;      /* it was only looked up */
 	uint64_t count;
 	uint8_t l4proto; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP; 0: another */
 	struct addr dst; /* family 0: none */
@@ -49,13 +49,13 @@ struct seen_all {
 	struct seen by[1 + SEEN_TOOLS_MAX]; /* the agent first */
 	size_t n;
 	char *policy;  /* the file of the policy that held; NULL: none was named */
-	bool policies; /* there were several */
+	bool policies; /* there were several policies */
 	size_t fences; /* how many runs */
 	uint64_t lost; /* refusals that the log does not have */
 };
 
 /* Reads file, an events.jsonl. fence NULL: of all fences. policy NULL: of all policies. ret begins
- * as zeroes, and is to be done with seen_done also after an error. */
+ * as zeroes; seen_done is due also after an error. */
 int seen_read(const char *file, const char *fence, const char *policy, struct seen_all *ret,
 	      struct err *e);
 void seen_done(struct seen_all *s);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Libyaml quotes every value as it must be, but writes no comments. Where they belong is known from
- * the tree that its text is read into again: no text is looked for. */
+/* Libyaml quotes every value as it must be, but writes no comments. Its text is read into a tree
+ * again, whose positions tell the lines where comments belong. */
 #include "agentctl/learn/print.h"
 
 #include <errno.h>
@@ -50,8 +50,7 @@ void text_say(struct text *t, const char *fmt, ...)
 	text_put(t, line, (size_t)n);
 }
 
-/* ---- from the tree to text ---------------------------------------------------------------------
- */
+/* ---- from the tree to text ------------------------------------------------------------------- */
 
 static int on_bytes(void *arg, unsigned char *bytes, size_t n)
 {
@@ -132,8 +131,7 @@ static bool write_text(yaml_document_t *doc, struct text *ret)
 	return good && !ret->failed;
 }
 
-/* ---- and back ----------------------------------------------------------------------------------
- */
+/* ---- and back -------------------------------------------------------------------------------- */
 
 struct back {
 	yaml_document_t *doc, *read;
@@ -181,8 +179,7 @@ static bool same(struct back *b, int id, int read, unsigned depth)
 	       memcmp(x->data.scalar.value, y->data.scalar.value, x->data.scalar.length) == 0;
 }
 
-/* ---- comments ----------------------------------------------------------------------------------
- */
+/* ---- comments -------------------------------------------------------------------------------- */
 
 static void comment(struct text *t, const struct learned *x)
 {

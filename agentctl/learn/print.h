@@ -18,8 +18,8 @@ struct text {
 void text_put(struct text *t, const char *bytes, size_t n);
 void text_say(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes doc behind what is in ret, and finds the lines of what was learned. libyaml writes it, and
- * reads it again: a text that is not doc once more is an error. -EINVAL, -ENOMEM. */
+/* Appends doc to ret, and finds the lines of what was learned. libyaml writes the text and reads it
+ * again: a text that does not give doc again is an error. -EINVAL, -ENOMEM. */
 int print_document(yaml_document_t *doc, const struct learned_all *all, struct text *ret);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Whoever chose the names that were learned may know more ways than we to make text mean something
- * else. So the reader of policies has the last word on every line. */
+/* The learned names are the attacker's, who may know ways to make text mean something else. So each
+ * line is read as a policy is, and must mean what was learned. */
 #include "agentctl/learn/trip.h"
 
 #include <errno.h>
@@ -56,8 +56,7 @@ static void leave_out(struct learned *x, const char *why)
 		snprintf(x->why_not, sizeof(x->why_not), "left out: %.180s", why);
 }
 
-/* ---- what the reader says against it -----------------------------------------------------------
- */
+/* ---- what the reader says against it --------------------------------------------------------- */
 
 static int blame(const struct diags *d, struct learned *const *list, size_t n, bool *ret_left_out,
 		 struct err *e)
@@ -79,8 +78,7 @@ static int blame(const struct diags *d, struct learned *const *list, size_t n, b
 	return 0;
 }
 
-/* ---- what has become of it ---------------------------------------------------------------------
- */
+/* ---- what has become of it ------------------------------------------------------------------- */
 
 /* Of one learned thing, over all that has its line. */
 struct found {

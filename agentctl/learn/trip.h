@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* There and back: is what was learned what the text says? */
+/* Does the text of the policy say what was learned, and no more? */
 #ifndef AGENTFW_LEARN_TRIP_H
 #define AGENTFW_LEARN_TRIP_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The policy that held, with what was learned put into its lists. */
+/* The policy that held, with what was learned added to its lists. */
 #include "agentctl/learn/yaml.h"
 
 #include <errno.h>
@@ -35,8 +35,7 @@ struct writing {
 	bool failed;
 };
 
-/* ---- endpoints ---------------------------------------------------------------------------------
- */
+/* ---- endpoints ------------------------------------------------------------------------------- */
 
 static int by_list_and_text(const void *x, const void *y)
 {
@@ -63,7 +62,7 @@ static struct item *item_of(struct writing *w, int list, const struct endpoint *
 	return at ? *at : NULL;
 }
 
-/* What an entry of an egress list is for: itself, or its `to`. */
+/* The endpoint of an entry of an egress list: the entry itself, or its `to`. */
 static const char *target(yaml_document_t *doc, int id)
 {
 	const yaml_node_pair_t *to = doc_pair(doc, id, "to");
@@ -144,7 +143,7 @@ static bool put_ech(struct writing *w, int mapping)
 	return allow && (ech || doc_put(&w->doc, tls, "ech", allow));
 }
 
-/* Beside what the entry says already. */
+/* Adds the keys that the entry does not have yet. */
 static bool put_words(struct writing *w, struct item *item, const struct learn_entry *e)
 {
 	int m = e->at || e->ech ? as_mapping(w, item) : item->node;
@@ -182,8 +181,7 @@ static void put_entry(struct writing *w, int list, struct learned *x)
 	x->node = item->node;
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void put_path(struct writing *w, int list, struct learned *x)
 {
@@ -202,7 +200,7 @@ static void put_path(struct writing *w, int list, struct learned *x)
 	w->failed |= !id || !yaml_document_append_sequence_item(&w->doc, list, id);
 }
 
-/* How many paths a profile has; its command is one. */
+/* How many paths a profile has, its command included. */
 static size_t paths_of(struct writing *w, int profile)
 {
 	static const char *const lists[] = {"read", "write", "exec", "deny"};
@@ -218,15 +216,14 @@ static size_t paths_of(struct writing *w, int profile)
 	return n;
 }
 
-/* ---- one program -------------------------------------------------------------------------------
- */
+/* ---- one program ----------------------------------------------------------------------------- */
 
 static void leave_out(struct learned *x, const char *why)
 {
 	snprintf(x->why_not, sizeof(x->why_not), "%s", why);
 }
 
-/* The mapping that has its lists; 0: there is none. */
+/* The mapping that holds the lists of the agent or the tool; 0: there is none. */
 static int lists_of(struct writing *w, const char *tool, bool egress)
 {
 	yaml_node_pair_t *p;
@@ -284,10 +281,9 @@ static void put_paths(struct writing *w, struct learned *x, size_t n)
 	}
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
-/* A proposal is for enforcing. */
+/* The proposal is in mode enforce, which is the default. */
 static void enforce(struct writing *w)
 {
 	yaml_node_pair_t *p = doc_pair(&w->doc, 1, "mode");
@@ -383,8 +379,7 @@ static int round_of(const struct base *base, struct learned_all *all, struct tex
 	return trip(out->p, out->n, base->file, all, ret_left_out, e);
 }
 
-/* ---- what there is to say ----------------------------------------------------------------------
- */
+/* ---- what there is to say -------------------------------------------------------------------- */
 
 static int by_name(const void *x, const void *y)
 {

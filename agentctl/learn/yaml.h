@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The policy that held, with what was learned put into its lists. */
+/* The policy that held, with what was learned added to its lists. */
 #ifndef AGENTFW_LEARN_YAML_H
 #define AGENTFW_LEARN_YAML_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The audit socket: opened in the first network namespace, for only there the kernel tells. */
+/* The audit log's socket, opened in the first network namespace: the kernel tells no other. */
 #include "agentctl/seen/audit.h"
 
 #include <errno.h>
@@ -21,17 +21,16 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
 
-#define ABI_WITH_LOG    7
 #define INITIAL_PID_NS  0xEFFFFFFCu /* include/linux/proc_ns.h: never changed */
 #define INITIAL_USER_NS 0xEFFFFFFDu
 #define INITIAL_NET_NS  0xEFFFFFF9u /* since Linux 6.18; before that, any number */
 #define BACKLOG         8192        /* records that the kernel keeps; 64 unless it is told */
-#define RECEIVE_BYTES   (8 << 20)   /* as far as we are slower than a burst */
+#define RECEIVE_BYTES   (8 << 20)   /* for bursts */
 #define ANSWER_MS       1000
 #define DRAIN_TRIES     100  /* a millisecond each */
-#define HELD_MAX        32   /* refusals of domains that we have not heard of */
-#define TURN            1024 /* records, then others want to be served */
-#define SERIALS         64   /* refusals whose SYSCALL may come yet */
+#define HELD_MAX        32   /* refusals of domains that are not known yet */
+#define TURN            1024 /* records per turn, since others must be served, too */
+#define SERIALS         64   /* refusals whose SYSCALL may follow */
 
 struct audit {
 	int fd, ask; /* the records; questions and their answers */
@@ -39,7 +38,7 @@ struct audit {
 	void *arg;
 	pid_t pid;
 	char self[PATH_MAX];
-	bool known; /* domain */
+	bool known; /* is domain set? */
 	uint64_t domain;
 	struct audit_record *held[HELD_MAX];
 	size_t n_held;
@@ -51,8 +50,7 @@ struct audit {
 	char *buf;     /* of AUDIT_RECORD_MAX bytes, as they come */
 };
 
-/* ---- questions --------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 struct message {
 	struct nlmsghdr h;
@@ -92,7 +90,7 @@ static ssize_t read_answer(struct audit *a, uint16_t *ret_type)
 	return n - (ssize_t)sizeof(h);
 }
 
-/* 0: done; else as the kernel says. */
+/* 0, or the kernel's -errno. */
 static int command(struct audit *a, uint16_t type, const void *body, size_t bytes)
 {
 	struct nlmsgerr e;
@@ -109,7 +107,7 @@ static int command(struct audit *a, uint16_t type, const void *body, size_t byte
 	return (int)n;
 }
 
-/* The kernel starts a thread to answer: there is time for something else. */
+/* A thread of the kernel answers, after a while: so the answer is read later. */
 static int ask_status(struct audit *a)
 {
 	return audit_ask(a, AUDIT_GET, 0, NULL, 0);
@@ -138,8 +136,8 @@ static int read_status(struct audit *a, struct audit_status *ret)
 	return (int)n;
 }
 
-/* With auditing on, every new process gets a context, and its system calls a detour, unless a rule
- * of the task list says never. */
+/* With auditing on, every new process gets an audit context, which slows its system calls, unless a
+ * rule of the task list says never. */
 static int turn_on(struct audit *a, const struct audit_status *now)
 {
 	struct audit_rule_data never = {.flags = AUDIT_FILTER_TASK, .action = AUDIT_NEVER};
@@ -181,8 +179,7 @@ bool audit_tells_who(struct audit *a)
 	return a->tells_who;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static bool is_namespace(const char *path, unsigned long number)
 {
@@ -191,8 +188,8 @@ static bool is_namespace(const char *path, unsigned long number)
 	return stat(path, &st) == 0 && st.st_ino == number;
 }
 
-/* The first network namespace: that of the first process; where that is closed to us, of the
- * uppermost of our ancestors that is not. -1: we are in it. */
+/* The first network namespace: of process 1, or where that is closed to us, of the uppermost
+ * ancestor that is not. -1: we are in it. */
 static int first_network(void)
 {
 	int fd = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC), pid = getppid();
@@ -220,7 +217,7 @@ static int first_network(void)
 	return fd;
 }
 
-/* There and back: only the socket is from there. */
+/* A socket of the namespace `there`; afterwards we are back in our own. */
 static int socket_there(int there, struct err *e)
 {
 	_cleanup_close_ int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), fd = -1;
@@ -266,7 +263,7 @@ static int possible(struct err *e)
 	if (!is_namespace("/proc/self/ns/pid", INITIAL_PID_NS) ||
 	    !is_namespace("/proc/self/ns/user", INITIAL_USER_NS))
 		return err_set(e, EPERM, "the audit log cannot be read in a container");
-	if (landlock_abi() < ABI_WITH_LOG)
+	if (landlock_abi() < LANDLOCK_ABI_WITH_LOG)
 		return err_set(e, ENOSYS,
 			       "this kernel's Landlock (ABI %d) does not tell what it refuses",
 			       landlock_abi());
@@ -357,8 +354,7 @@ void audit_follow(struct audit *a, pid_t pid)
 	a->pid = pid;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void ours(struct audit *a, const struct audit_record *r)
 {
@@ -366,8 +362,8 @@ static void ours(struct audit *a, const struct audit_record *r)
 	a->fn(a->arg, r);
 }
 
-/* Its domain is told right behind it: until then it waits. Those of other boxes and other programs
- * push each other out. */
+/* The record of a domain follows its first refusal, so that waits. Refusals of other boxes and
+ * programs push each other out. */
 static void hold(struct audit *a, const struct audit_record *r)
 {
 	struct audit_record *copy = malloc(sizeof(*copy));
@@ -384,8 +380,8 @@ static void hold(struct audit *a, const struct audit_record *r)
 	a->held[a->n_held++] = copy;
 }
 
-/* The process is ours and still agentctl: what runs in the box can make domains of its own, and
- * where the box has no first process of its own it has the same number. */
+/* Ours is the domain that our child made while it was still agentctl: a program in the box can make
+ * domains, too, and without an init process it has the child's pid. */
 static void domain(struct audit *a, const struct audit_record *r)
 {
 	if (!r->allocated || a->known || r->pid != (uint32_t)a->pid || strcmp(r->exe, a->self) != 0)
@@ -464,8 +460,7 @@ void audit_read(struct audit *a)
 	read_some(a);
 }
 
-/* A record is in the kernel's queue when the system call returns; a thread of the kernel sends it.
- */
+/* When a system call returns its record is queued; a thread of the kernel sends it later. */
 void audit_drain(struct audit *a)
 {
 	struct audit_status now = {.backlog = 1};

@@ -45,8 +45,7 @@ static const struct {
     {"scope.signal", RIGHT_SIGNAL},
 };
 
-/* ---- pieces ------------------------------------------------------------------------------------
- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 static bool text_skip(struct text *t, const char *word)
 {
@@ -116,7 +115,7 @@ static int hex(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* In quotes as it is, else two digits a byte (audit_log_untrustedstring). false: neither, or more
+/* In quotes as it is, else two digits per byte (audit_log_untrustedstring). false: neither, or more
  * than fits. */
 static bool string(const struct value *v, char *ret, size_t bytes, size_t *ret_n)
 {
@@ -137,7 +136,7 @@ static bool string(const struct value *v, char *ret, size_t bytes, size_t *ret_n
 	return true;
 }
 
-/* A name that ends where the kernel's string does. */
+/* A string without NUL bytes; "(null)" is empty. */
 static bool plain(const struct value *v, char *ret, size_t bytes)
 {
 	size_t n;
@@ -192,8 +191,7 @@ static bool rights(const struct value *v, struct audit_record *r)
 	return true;
 }
 
-/* ---- fields ------------------------------------------------------------------------------------
- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 enum field { F_DOMAIN, F_BLOCKERS, F_PATH, F_STATUS, F_PID, F_UID, F_EXE, F_COMM, FIELDS };
 

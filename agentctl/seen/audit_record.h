@@ -19,8 +19,8 @@ enum audit_result { AUDIT_OK, AUDIT_BAD, AUDIT_NOT_OURS /* a type that is not re
 
 struct audit_record {
 	unsigned type;
-	uint64_t time_ns; /* the clock of the wall, milliseconds */
-	uint64_t serial;  /* one for all the records of a system call */
+	uint64_t time_ns; /* CLOCK_REALTIME, in steps of a millisecond */
+	uint64_t serial;  /* all records of one system call have the same */
 	uint64_t domain;
 	uint32_t rights;  /* ACCESS: policy/base/rights.h, never 0 */
 	bool allocated;   /* DOMAIN: it began; else it ended */
@@ -32,8 +32,8 @@ struct audit_record {
 	char comm[17];
 };
 
-/* text: what stands behind the netlink header. A record with a known field twice, a number out of
- * range, a string with an end missing is BAD; fields that are not ours are passed over. */
+/* text: the body behind the netlink header. A record with a known field twice, a number out of
+ * range or a string without its end is BAD; unknown fields are passed over. */
 enum audit_result audit_record_parse(unsigned type, const char *text, size_t bytes,
 				     struct audit_record *ret);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a plan comes to for one path: the same lists that are applied, read instead. */
+/* What a plan allows at one path, from the same steps that are applied. */
 #include "agentctl/seen/judge.h"
 
 #include <string.h>
@@ -27,7 +27,8 @@ static const char *mount_point(const struct step *s)
 	}
 }
 
-/* The mount on which it lies: the last of the longest, since steps are applied in their order. */
+/* The mount that path lies on: the longest, of equal ones the last, as steps are applied in
+ * order. */
 static const struct step *mount_of(const struct plan *p, const char *path)
 {
 	const struct step *found = NULL;

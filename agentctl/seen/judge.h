@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a plan comes to for one path, which is absolute and has no links in it. */
+/* What a plan allows at one path, which is absolute and has no links in it. */
 #ifndef AGENTFW_JUDGE_H
 #define AGENTFW_JUDGE_H
 
@@ -12,9 +12,9 @@ struct plan;
 uint32_t judge(const struct plan *p, const char *path, uint32_t rights);
 /* Could it be mapped as a library? */
 bool judge_maps(const struct plan *p, const char *path);
-/* Inside a directory that each box has for itself: what the host has there is not in it. */
+/* Is it inside a directory that is empty in each box at first? The host's files are not in it. */
 bool judge_private(const struct plan *p, const char *path);
-/* For a name that comes or goes. */
+/* The same for making or removing path: RIGHT_WRITE, if its directory may not be written. */
 uint32_t judge_name(const struct plan *p, const char *path);
 
 #endif

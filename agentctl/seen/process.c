@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who is in a box, where that can be told: the kernel's record of a refusal does not say. */
+/* The process of a box that has only one: the kernel's record of a refusal may not name it. */
 #include "agentctl/seen/process.h"
 
 #include <ctype.h>
@@ -13,7 +13,7 @@
 
 #define THREADS_MAX 256
 
-/* Up to two children of all its threads; returns how many there are. */
+/* Up to two children of all its threads; returns how many, 2 for more or unknown. */
 static int children(pid_t pid, pid_t ret[2])
 {
 	char path[64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who is in a box. */
+/* Which process it was. */
 #ifndef AGENTFW_PROCESS_H
 #define AGENTFW_PROCESS_H
 
@@ -12,10 +12,10 @@ struct box_process {
 	char exe[4097], comm[17];
 };
 
-/* Who it is, if that is one process only. first: what was started, init: it is the first process of
- * a pid namespace, and the command its child. */
+/* The only process of a box; false: there are several, or none. first: the process that was
+ * started; init: it is the first of a pid namespace, and the command is its child. */
 bool box_process(pid_t first, bool init, struct box_process *ret);
-/* The same of one process. */
+/* Fills ret for pid; false: it is gone. */
 bool box_process_read(pid_t pid, struct box_process *ret);
 
 #endif

@@ -15,11 +15,11 @@
 #include "policy/base/rights.h"
 #include "policy/policy.h"
 
-#define ENTRIES_MAX 4096  /* different ones; what comes then is counted only */
+#define ENTRIES_MAX 4096  /* different ones; further ones are only counted */
 #define WOULD_MAX   16384 /* in audit mode, which is for learning */
 #define BUCKETS     4096
 #define SHOWN       5
-#define PATIENCE_S  2 /* the daemon takes what it is told at once, or is in trouble */
+#define PATIENCE_S  2 /* a daemon in order takes a message at once */
 
 struct refusal_entry {
 	struct refusal_entry *next_hash, *next;
@@ -34,12 +34,11 @@ struct refusals {
 	struct refusal_entry *first, **last, *bucket[BUCKETS];
 	size_t n;
 	uint64_t over; /* did not fit */
-	bool sent;     /* an end is to be asked for */
-	struct err e;  /* the first thing that went wrong with the record */
+	bool sent;     /* something went to the daemon */
+	struct err e;  /* the first error on the way to the record */
 };
 
-/* ---- counted ----------------------------------------------------------------------------------
- */
+/* ---- counted --------------------------------------------------------------------------------- */
 
 int refusals_new(const struct refused_from *from, struct refusals **ret, struct err *e)
 {
@@ -78,7 +77,7 @@ void refusals_free(struct refusals *rs)
 	free(rs);
 }
 
-/* There are few entries, so that names chosen to meet in one bucket cost little. */
+/* Unkeyed: entries are few, so names that are chosen to meet in one bucket cost little. */
 static uint32_t hash(const struct refusal *what)
 {
 	uint32_t h = 2166136261u ^ what->rights;
@@ -170,8 +169,7 @@ struct refusal_entry *refusals_add(struct refusals *rs, const struct refusal *wh
 	return e;
 }
 
-/* ---- told to the daemon -----------------------------------------------------------------------
- */
+/* ---- told to the daemon ---------------------------------------------------------------------- */
 
 static bool connected(struct refusals *rs, bool start)
 {
@@ -197,7 +195,7 @@ static void copy_text(char *to, size_t bytes, const char *s)
 	snprintf(to, bytes, "%s", s ? s : "");
 }
 
-/* The line of the profile for it; NULL: none. */
+/* The line of a profile that would allow it; NULL: none. */
 static const char *fix(const struct refusals *rs, const struct refusal *w, char *buf, size_t bytes)
 {
 	const struct refused_from *f = rs->from;
@@ -280,8 +278,7 @@ static void tell_rest(struct refusals *rs, uint64_t lost)
 				     &rs->e);
 }
 
-/* ---- told to the person -----------------------------------------------------------------------
- */
+/* ---- told to the person ---------------------------------------------------------------------- */
 
 static void say_one(const struct refusals *rs, const struct refusal_entry *e)
 {
@@ -295,7 +292,7 @@ static void say_one(const struct refusals *rs, const struct refusal_entry *e)
 		help ? "; to allow it: " : "", help ? help : "");
 }
 
-/* The last ones are most likely what ended the command. */
+/* The last ones are the most likely cause of the command's failure. */
 static void say_refused(const struct refusals *rs)
 {
 	size_t left_out = rs->n > SHOWN ? rs->n - SHOWN : 0, i = 0;
@@ -311,7 +308,7 @@ static void say_refused(const struct refusals *rs)
 		    (unsigned long long)(left_out + rs->over), q, rs->from->log_dir, q);
 }
 
-/* What was let through is no reason for a failure. */
+/* In audit mode nothing was refused, so single paths would explain no failure. */
 static void say_would(const struct refusals *rs)
 {
 	const char *q = strpbrk(rs->from->log_dir, " '\"$\\") ? "'" : "";

@@ -31,7 +31,7 @@
 #include "policy/base/path.h"
 #include "policy/base/rights.h"
 
-#define RECENT 64 /* system calls whose record may come yet */
+#define RECENT 64 /* refusals whose SYSCALL record may follow */
 
 struct refused {
 	const struct refused_from *from;
@@ -47,7 +47,7 @@ struct refused {
 	size_t n_recent;
 };
 
-/* Landlock names the directory for what is made or removed in it. */
+/* For a name that is made or removed Landlock names the directory. */
 static bool of_directory(const struct audit_record *a)
 {
 	static const char *const begins[] = {"fs.read_dir", "fs.make_", "fs.remove_", "fs.refer"};
@@ -58,7 +58,7 @@ static bool of_directory(const struct audit_record *a)
 	return false;
 }
 
-/* As long as there is one process only, it was that one. */
+/* Where the box has only one process, it was that one. */
 static void only_process(struct refused *r, struct refusal_entry *e)
 {
 	static struct box_process who;
@@ -106,7 +106,7 @@ static void system_call(struct refused *r, const struct audit_record *a)
 		}
 }
 
-/* Seen as they came, with who it was; Landlock tells only of those that no mount refused before. */
+/* Did the watch see it, too? It knows the process, and sees what mounts refuse first. */
 static bool watched_too(const struct refused *r, const struct audit_record *a)
 {
 	static const char *const others[] = {"fs.make_sock", "fs.ioctl_dev"};
@@ -125,10 +125,9 @@ static void on_record(void *arg, const struct audit_record *a)
 		access_refused(arg, a);
 }
 
-/* ---- what is watched ---------------------------------------------------------------------------
- */
+/* ---- what is watched ------------------------------------------------------------------------- */
 
-/* What lies in a directory that a box has for itself, since before the run, is not in that box. */
+/* Audit mode: is it a file from before the run in a directory that would be empty in the box? */
 static bool left_outside(const struct refused *r, const struct watch_event *ev)
 {
 	char dir[PATH_MAX + 1];
@@ -148,13 +147,13 @@ static bool is_library(const struct watch_event *ev)
 		(strlen(name) > 5 && strcmp(name + strlen(name) - 5, ".node") == 0));
 }
 
-/* A place that others trust is about to be made. */
+/* Is a protected place about to be made? */
 static bool makes_protected(const struct guard *g, const struct watch_event *ev)
 {
 	return ev->directory_changes && !ev->goes && guard_refuses(g, ev->path);
 }
 
-/* What the profile would refuse of it, in audit mode. */
+/* Audit mode: the rights that the profile would refuse. */
 static uint32_t would_refuse(const struct refused *r, const struct watch_event *ev)
 {
 	const struct plan *p = r->from->reference;
@@ -190,15 +189,15 @@ static bool wanted(void *arg, const struct watch_event *ev)
 	return refused_rights(arg, ev) != 0;
 }
 
-/* What is not there for us may be there in the box. */
+/* Errors other than of rights do not count: the file may be in the box though not here. */
 static bool may(const char *path, int mode)
 {
 	return faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0 ||
 	       (errno != EACCES && errno != EPERM && errno != EROFS);
 }
 
-/* Would the user's own rights let it pass? What fails anyway need not be in a profile, and looking
- * for a program in places that are closed to the user tries nothing. */
+/* Would the user's own rights let it pass? What fails anyway need not be in a profile, nor are
+ * programs that a shell looks for in directories that are closed to the user. */
 static bool user_may(const struct refused *r, const struct watch_event *ev, uint32_t rights)
 {
 	int mode = (rights & RIGHT_READ ? R_OK : 0) | (rights & RIGHT_WRITE ? W_OK : 0) |
@@ -261,8 +260,7 @@ static void on_readable(struct watched_fd *w)
 	audit_read(r->audit);
 }
 
-/* ---- begin and end -----------------------------------------------------------------------------
- */
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 static bool has_step(const struct plan *p, enum step_kind kind)
 {
@@ -272,7 +270,7 @@ static bool has_step(const struct plan *p, enum step_kind kind)
 	return false;
 }
 
-/* What cannot be had is done without. */
+/* Without the audit log the command runs all the same, but for the two errors that must end it. */
 static int without_audit(const struct refused *r, int error, struct err *e)
 {
 	if (error == -ENOTRECOVERABLE || error == -ENOMEM)
@@ -307,8 +305,8 @@ static int begin_audit(void *arg, struct err *e)
 	return 0;
 }
 
-/* The kernel tells of the box's Landlock domain when it is made: the records are listened to before
- * the process gets there. */
+/* The audit log must be open before the process makes its Landlock domain, whose record names the
+ * process. */
 static int open_both(struct refused *r, struct err *e)
 {
 	const struct watch_user user = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What to write into a profile so that the same thing passes. A person may paste it without a
- * second thought, so nothing is said of places from which others take orders or secrets. */
+/* The line of a profile that would let a refused thing pass. A person may paste it without a second
+ * thought, so there is none for protected places. */
 #include "agentctl/seen/suggest.h"
 
 #include <stdbool.h>
@@ -14,7 +14,7 @@
 #include "policy/base/rights.h"
 #include "policy/profile.h"
 
-/* Places of the box's own, and those that it was told to keep closed. */
+/* Places of the box's own, hidden and denied ones. */
 static bool closed(const struct plan *p, const char *path)
 {
 	if (path_below(path, "/proc") || path_below(path, "/dev"))

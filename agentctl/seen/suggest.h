@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What to write into a profile so that the same thing passes. */
+/* The line of a profile that would let a refused thing pass. */
 #ifndef AGENTFW_SUGGEST_H
 #define AGENTFW_SUGGEST_H
 
@@ -8,12 +8,13 @@
 
 struct plan;
 
-/* The line of a policy that would allow it, "tools: {NAME: {read: [/etc/x]}}", in buf; NULL: none
- * that may be written down, as for places that are protected, hidden or denied, for a directory
- * in which too much lies, and for what would be written and run. tool NULL: the agent. rights: of policy/base/rights.h. */
+/* The line, "tools: {NAME: {read: [/etc/x]}}", in buf; NULL: there is none, as for protected,
+ * hidden and denied places, for directories in which too much lies, and for files that would then
+ * be both written and run. tool NULL: the agent. rights: of policy/base/rights.h. */
 const char *suggest_path(const struct plan *p, const char *tool, uint32_t rights, const char *path,
 			 char *buf, size_t bytes);
-/* path as YAML writes it inside brackets; NULL: no entry of a profile names it, and nothing else. */
+/* path as YAML writes it inside brackets; NULL: no entry of a profile names it, and nothing
+ * else. */
 const char *suggest_yaml(const char *path, char *buf, size_t bytes);
 /* Why a directory is too much to be allowed as a whole; NULL: it is not. home: of who ran it, or
  * NULL. */

@@ -28,37 +28,35 @@
 #include "policy/base/err.h"
 #include "policy/base/rights.h"
 
-#define TURN        64     /* calls, then others want to be served */
-#define NEXT_NS     100000 /* one call is often followed by another */
+#define TURN        64     /* calls per turn, since others must be served, too */
+#define NEXT_NS     100000 /* a wait for the next call, which often follows at once */
 #define SCRIPTS_MAX 4      /* interpreters of interpreters: binfmt_script's own limit */
-#define SCRIPT_LINE 256
 
-#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS /* Linux 6.6: the other one runs on this processor, at once  \
-				       */
+/* Linux 6.6: who waits is woken on this processor, at once. */
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1ul
 #endif
 
 struct watch {
 	struct watch_user user;
-	int ends[2]; /* the listener comes over these */
+	int ends[2]; /* a socket pair over which the listener comes */
 	int listener;
-	int root; /* of all processes: none of them may change it */
-	bool all; /* every file that is opened: then it may take longer, and more is told */
+	int root; /* of the first process that was seen: the filter forbids to change it */
+	bool all; /* every open is watched, and files are looked at */
 };
 
 /* One call, while the kernel holds it. */
 struct held {
 	struct watch *w;
 	const struct seccomp_notif *n;
-	char path[2][PATH_MAX + 1]; /* what was found */
+	char path[2][PATH_MAX + 1]; /* of the call */
 	struct watch_event event[3 + SCRIPTS_MAX];
 	char script[1 + SCRIPTS_MAX][PATH_MAX + 1];
 	size_t n_events;
 };
 
-/* ---- what a call means -------------------------------------------------------------------------
- */
+/* ---- what a call means ----------------------------------------------------------------------- */
 
 static int open_flags(const struct seccomp_notif *n, const struct watched_call *c, uint64_t *ret)
 {
@@ -152,14 +150,14 @@ static int text_of(const struct seccomp_notif *n, const struct watched_call *c, 
 	return 0;
 }
 
-/* "#!interpreter": it is run, too. */
+/* The interpreter of a script ("#!"), which is run, too. */
 static bool interpreter(const struct held *h, const char *script, char *ret)
 {
-	char head[SCRIPT_LINE + 1], *p, *end;
+	char head[SHEBANG_MAX + 1], *p, *end;
 	_cleanup_close_ int fd = watch_open_file(h->w->root, script);
 	ssize_t n;
 
-	n = fd < 0 ? -1 : pread(fd, head, SCRIPT_LINE, 0);
+	n = fd < 0 ? -1 : pread(fd, head, SHEBANG_MAX, 0);
 	if (n < 3 || head[0] != '#' || head[1] != '!')
 		return false;
 	head[n] = '\0';
@@ -186,7 +184,7 @@ static bool add_program(struct held *h, const char *by, const char *text, char *
 	return true;
 }
 
-/* Programs that run a program: of scripts, and what loads its libraries. */
+/* The interpreters of a script; where all is watched, the loader of the program, too. */
 static void add_interpreters(struct held *h, const char *called)
 {
 	const char *program = called;
@@ -255,10 +253,9 @@ static void look_at_call(struct held *h)
 			look_at_path(h, &watched_calls[i], h->path[paths++]);
 }
 
-/* ---- the listener ------------------------------------------------------------------------------
- */
+/* ---- the listener ---------------------------------------------------------------------------- */
 
-/* What was read belongs to this call only if it is still the same one that waits. */
+/* If the call does not wait any more, its pid may be another process's, whose memory was read. */
 static void tell_events(struct held *h)
 {
 	bool valid = false;
@@ -311,9 +308,9 @@ static void on_call(struct watched_fd *lw)
 	for (int i = 0; i < TURN; i++) {
 		if (ppoll(&pfd, 1, i ? &next : &now, NULL) <= 0)
 			return;
-		/* without a call that waits, asking for one may wait for ever */
+		/* without a waiting call NOTIF_RECV may block for ever */
 		if (!(pfd.revents & POLLIN) || !serve_one(w)) {
-			lw->fd = -1; /* nobody is left who could call */
+			lw->fd = -1; /* no process is left under the filter */
 			return;
 		}
 	}

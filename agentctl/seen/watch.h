@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Watching what a command does with files and programs: the kernel holds a system call, tells it to
  * us (seccomp user notification), and lets it go on when we say so. The command can change its
- * arguments after we have looked: so this is for seeing, and for saying at once to those who mean
- * no harm what another mechanism (guard.h) sees to in any case. */
+ * arguments after we have looked. So this is for seeing, and for an early EPERM where another
+ * mechanism (guard.h) holds in any case. */
 #ifndef AGENTFW_WATCH_H
 #define AGENTFW_WATCH_H
 
@@ -20,17 +20,18 @@ struct watch_event {
 	uint32_t rights;  /* policy/base/rights.h: what it needs */
 	const char *path; /* absolute, no links in it, as the command's own root has it */
 	bool exists;
-	bool directory_changes; /* a name comes or goes: what counts is the directory */
+	bool directory_changes; /* a name is made or removed: the directory's rights count */
 	bool goes;
 	const char *call;
 	const char *by; /* EXEC: the script or program that it is run for; NULL: called itself */
-	/* of the file, or of the directory where there is no file; only where all is watched */
+	/* of the file, or of its directory where there is none; filled for programs and sockets,
+	 * and where all is watched */
 	mode_t mode;
 	uint64_t born_ns; /* 0: not known */
 };
 
 struct watch_user {
-	/* Is it worth telling? To be answered at once, many times a second. */
+	/* Shall tell be called? Asked many times a second. */
 	bool (*wanted)(void *arg, const struct watch_event *e);
 	void (*tell)(void *arg, const struct watch_event *e);
 	/* Shall the call fail with EPERM? */

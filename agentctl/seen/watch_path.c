@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Paths as another process means them: its root, its working directory, its memory. */
+/* Paths of another process: by its root, its working directory, its memory. */
 #include "agentctl/seen/watch_path.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ int watch_memory(pid_t pid, uint64_t at, void *ret, size_t bytes)
 	return n == (ssize_t)bytes ? 0 : n < 0 ? -errno : -EFAULT;
 }
 
-/* Page by page: the one behind the string need not be there. */
+/* Page by page: the next page need not be mapped. */
 int watch_string(pid_t pid, uint64_t at, char *ret, size_t bytes)
 {
 	size_t n = 0;
@@ -49,7 +49,7 @@ int watch_string(pid_t pid, uint64_t at, char *ret, size_t bytes)
 	return -ENAMETOOLONG;
 }
 
-/* The text of a link of /proc/PID; only such that lead into a file system. */
+/* The target of a link of /proc/PID; -ENOENT: it is no path (a pipe, a socket). */
 static int proc_link(pid_t pid, const char *name, char *ret, size_t bytes)
 {
 	char path[64];
@@ -78,8 +78,7 @@ static int absolute(pid_t pid, int dirfd, const char *text, char *ret, size_t by
 			 : path_join(dir, ".", ret, bytes);
 }
 
-/* /proc/self/root/etc/x and its like mean something else to us than to the process. true: text was
- * changed. */
+/* /proc/self is agentctl for us: replaces links like /proc/self/root. true: text was changed. */
 static bool through_self(pid_t pid, char *text, size_t bytes)
 {
 	static const char *const selves[] = {"/proc/self/", "/proc/thread-self/"};
@@ -164,7 +163,7 @@ static int look_at_file(int fd, struct watch_stat *ret)
 	return 0;
 }
 
-/* What is not there has a directory. */
+/* For a path that does not exist: its directory, with the last part behind it. */
 static int of_directory(int root, char *text, char *ret, size_t bytes, struct watch_stat *ret_stat)
 {
 	char dir[PATH_MAX + 1], *last;

@@ -168,7 +168,7 @@ bool prefix_contains(const struct prefix *p, const struct addr *a)
 	return !rest || ((p->addr.b[whole] ^ a->b[whole]) & (uint8_t)(0xff00 >> rest)) == 0;
 }
 
-/* Forms of which the IPv4 address is all that matters. */
+/* Forms whose packets go to the IPv4 address. */
 static const struct {
 	struct prefix prefix;
 	uint8_t at;
@@ -220,8 +220,7 @@ size_t addr_embedded_v4(const struct addr *a, struct addr ret[ADDR_EMBEDDED_MAX]
 	return 0;
 }
 
-/* Sources: RFC 6890 and the IANA special-purpose registries; the providers' documents for metadata.
- */
+/* RFC 6890, the IANA special-purpose registries; for metadata the providers' documents. */
 static const struct {
 	struct prefix prefix;
 	enum addr_kind kind;
@@ -278,7 +277,7 @@ static enum addr_kind kind_of_prefix(const struct addr *a)
 	return a->family == 4 || (a->b[0] & 0xe0) == 0x20 ? ADDR_GLOBAL : ADDR_RESERVED;
 }
 
-/* What it is in itself counts first: fe80::5efe:192.0.2.1 stays on its link. */
+/* The outer address counts first: fe80::5efe:192.0.2.1 stays on its link. */
 enum addr_kind addr_kind(const struct addr *a)
 {
 	bool whole = embeds_alone(a) != 0;

@@ -26,12 +26,11 @@ struct prefix {
 	uint8_t bits;     /* 0..32 or 0..128 */
 };
 
-/* What an address is good for. The first that fits, in this order; an address that embeds an IPv4
- * address is what the embedded one is: NAT64 64:ff9b::/96, IPv4-translated ::ffff:0:0:0/96, 6to4
- * 2002::/16, IPv4-compatible ::/96. Teredo 2001::/32 (server and client) and ISATAP
- * (::0:5efe:a.b.c.d behind any prefix) are as bad as the worst of what they embed. A NAT64 prefix
- * of a provider's own looks like any address; `64:ff9b:1::/48` is private, since it may lead
- * anywhere. */
+/* What an address is good for: the first kind that fits, in this order. An address that embeds an
+ * IPv4 address is what the embedded one is: NAT64 64:ff9b::/96, IPv4-translated ::ffff:0:0:0/96,
+ * 6to4 2002::/16, IPv4-compatible ::/96. Teredo 2001::/32 (server and client) and ISATAP
+ * (::0:5efe:a.b.c.d behind any prefix) are as bad as the worst of what they embed. A provider's own
+ * NAT64 prefix looks like any address; `64:ff9b:1::/48` is private, since it may lead anywhere. */
 enum addr_kind {
 	ADDR_GLOBAL = 0,
 	ADDR_UNSPECIFIED, /* 0.0.0.0/8, :: */
@@ -44,8 +43,7 @@ enum addr_kind {
 	ADDR_RESERVED,    /* documentation, benchmarking, 240/4, discard … (RFC 6890) */
 };
 
-/* Parses text that is exactly an address (no brackets, no zone, no leading zeros). false: is none.
- */
+/* Parses text that is exactly an address: no brackets, no zone, no leading zeros. */
 bool addr_parse(const char *text, size_t len, struct addr *ret);
 /* Parses "addr" or "addr/bits". 0; -EINVAL: no prefix; -ERANGE: host bits set (ret is masked). */
 int prefix_parse(const char *text, size_t len, struct prefix *ret);
@@ -66,7 +64,7 @@ bool prefix_contains(const struct prefix *p, const struct addr *a);
 /* The IPv4 addresses that *a embeds (see enum addr_kind). Returns how many. */
 size_t addr_embedded_v4(const struct addr *a, struct addr ret[ADDR_EMBEDDED_MAX]);
 enum addr_kind addr_kind(const struct addr *a);
-bool addr_is_loopback(const struct addr *a);     /* the same as the kind, for every packet */
+bool addr_is_loopback(const struct addr *a);     /* as addr_kind, but cheap: for every packet */
 const char *addr_kind_name(enum addr_kind kind); /* "loopback", "a cloud metadata address", … */
 
 #endif

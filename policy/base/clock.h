@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What time it is, and how long something takes. */
+/* Clocks: of the record, of waiting, of work. */
 #ifndef AGENTFW_CLOCK_H
 #define AGENTFW_CLOCK_H
 

@@ -8,7 +8,7 @@
 
 /* What the resolver does with a question for it. */
 enum dns_question {
-	DNS_ASKS_NOBODY = 0, /* says that there is none: what it would tell is no way to anybody */
+	DNS_ASKS_NOBODY = 0, /* says that there is none: the record would open no address */
 	DNS_ASKS_ADDRESS4,   /* asks upstream; addresses are guarded, and learned */
 	DNS_ASKS_ADDRESS6,
 	DNS_ASKS_SERVICE, /* asks upstream; the hints that lead elsewhere are left out (RFC 9460) */

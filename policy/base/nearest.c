@@ -12,7 +12,7 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
 	return a < c ? a : c;
 }
 
-/* How many letters are to be added, taken away, changed, or swapped with their neighbour. */
+/* How many letters must be added, removed, changed, or swapped with their neighbour. */
 static unsigned distance(const char *a, const char *b)
 {
 	unsigned rows[3][LETTERS_MAX + 1], *before = rows[0], *last = rows[1], *row = rows[2];

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* "did you mean": which of the words that there are somebody may have meant by one that there is
- * not. */
+/* "did you mean": which of the known words somebody may have meant by an unknown one. */
 #ifndef AGENTFW_BASE_NEAREST_H
 #define AGENTFW_BASE_NEAREST_H
 
@@ -10,8 +9,9 @@ struct nearest {
 	unsigned distance;
 };
 
-/* Looks whether word, which must live on, is what was meant. Near is a letter more, less, wrong, or
- * two in each other's place; in words over four letters two of these; and what begins like it. */
+/* Takes word, which must live as long as n, if it is nearer than n->found. Near: one letter more,
+ * less or wrong, or two swapped; two such differences where both words are over four letters; or
+ * word begins with what was written. */
 void nearest_try(struct nearest *n, const char *word);
 
 #endif

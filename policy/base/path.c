@@ -9,7 +9,7 @@ bool path_below(const char *path, const char *dir)
 {
 	size_t n = strlen(dir);
 
-	if (n && dir[n - 1] == '/') /* the root, whose slash is that of what is in it */
+	if (n && dir[n - 1] == '/') /* the root */
 		n--;
 	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }

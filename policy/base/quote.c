@@ -5,7 +5,7 @@
 
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-/* What no reader of YAML takes for more than text: neither a sign of its own nor the end of it. */
+/* Can s be plain in YAML, without a character that means something or ends it? */
 static bool is_plain(const char *s, bool flow)
 {
 	size_t n = strlen(s);

@@ -12,7 +12,7 @@ enum right {
 	RIGHT_READ = 1,
 	RIGHT_WRITE = 2,
 	RIGHT_EXEC = 4,
-	/* what else a box refuses; no profile gives these */
+	/* a box refuses these; no profile gives them */
 	RIGHT_SOCKET = 8,  /* an abstract unix socket outside */
 	RIGHT_SIGNAL = 16, /* to a process outside */
 	RIGHT_OTHER = 32,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who called sudo, where root was made so. */
+/* Who called sudo, where a process is root by it. */
 #ifndef AGENTFW_BASE_SUDO_H
 #define AGENTFW_BASE_SUDO_H
 
 #include <stdint.h>
 #include <stdlib.h>
+
+#define NOBODY 65534 /* the user and group without rights */
 
 /* The number in SUDO_UID or SUDO_GID; other where there is none, or root's. */
 static inline unsigned sudo_id(const char *variable, unsigned other)

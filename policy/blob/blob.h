@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A compiled policy's form: a header, arrays, and strings, all by offsets from the beginning, so
- * that it can be mapped anywhere. Written by policy/blob/compile.c, checked and read by
- * policy/blob/match.c.
- */
+ * that it can be mapped anywhere. compile.c writes it, open.c checks it, match.c reads it. */
 #ifndef AGENTFW_POLICY_BLOB_H
 #define AGENTFW_POLICY_BLOB_H
 
@@ -22,12 +20,12 @@ struct blob_section {
 	uint32_t offset, count;
 };
 
-/* entry is BLOB_NONE in a free one; the hash spares a look at the entry of another name. */
+/* entry is BLOB_NONE in a free slot; the hash spares a look at the entry of another name. */
 struct blob_slot {
 	uint32_t hash, entry;
 };
 
-/* Sixteen bytes each: a policy has one of these a name, and may have a million names. */
+/* Sixteen bytes each: a policy has one rule per name, and may have a million names. */
 struct blob_rule {
 	uint32_t line;
 	uint16_t col;
@@ -45,7 +43,7 @@ struct blob_extra {
 	uint32_t addresses, n_addresses; /* its `addresses:`, or `from:` */
 };
 
-/* One name at one port. Those of one name hang together; `next` is always a smaller index. */
+/* One name at one port. The entries of one name are a list; `next` is always a smaller index. */
 struct blob_entry {
 	uint32_t name; /* string, not terminated there */
 	uint32_t next;
@@ -90,7 +88,7 @@ struct blob_range {
 	uint32_t first, n;
 };
 
-/* The agent's is the first. */
+/* The first is the agent's. */
 struct blob_profile {
 	uint32_t name, user, cwd; /* strings; 0: none */
 	uint32_t line, col, flags;
@@ -157,7 +155,7 @@ static inline int blob_ingress_cmp(const struct blob_ingress *x, const struct bl
 	return d ? d : (x->rule > y->rule) - (x->rule < y->rule);
 }
 
-/* FNV-1a over the name; slots are probed one after the other. */
+/* FNV-1a over the name; slots are probed linearly. */
 static inline uint32_t blob_hash(const char *s, size_t n, unsigned wildcard)
 {
 	uint32_t h = 0x811c9dc5u ^ wildcard;

@@ -97,8 +97,7 @@ void compile_free(struct compile *c)
 	free(c);
 }
 
-/* ---- rules -------------------------------------------------------------------------------------
- */
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 static int add_prefix(struct compile *c, const struct endpoint *ep, const struct compile_rule *r,
 		      uint32_t rule, const struct prefix *p)
@@ -166,8 +165,8 @@ static int add_hosts(struct compile *c, const struct endpoint *ep, const struct 
 	case HOST_PREFIX:
 		return add_prefix(c, ep, r, rule, &ep->prefix);
 	case HOST_ANY:
-		/* Every name, still by both keys; a literal address is no name. A deny takes those
-		 * too. */
+		/* Every name, still by both keys; a literal address is no name. A deny rule takes
+		 * literal addresses too. */
 		if ((e = add_name(c, ep, r, rule, text)) < 0 || !r->deny)
 			return e;
 		break;
@@ -178,7 +177,7 @@ static int add_hosts(struct compile *c, const struct endpoint *ep, const struct 
 	return e < 0 ? e : add_prefix(c, ep, r, rule, &two[1]);
 }
 
-/* The entries of a group follow each other and share what they have. */
+/* The entries of a group follow each other and share one extra. */
 int compiling_extra(struct compile *c, const struct compile_rule *r, uint32_t *ret)
 {
 	struct blob_extra x = {.addresses = (uint32_t)c->addresses.n,
@@ -225,7 +224,7 @@ static int add_rule(struct compile *c, const struct endpoint *ep, const struct c
 	int e;
 
 	endpoint_format(ep, text);
-	/* a bare host in `deny` is all of it: what names https must not read like that */
+	/* a bare host in `deny` is denied whole: a rule for https alone must not read like one */
 	if (r->deny && !r->any && !strstr(text, "://")) {
 		memmove(text + 8, text, strlen(text) + 1);
 		memcpy(text, "https://", 8);
@@ -347,7 +346,7 @@ static bool same_name(const struct compile *c, const struct blob_entry *a,
 	       memcmp(s + a->name, s + b->name, a->name_len) == 0;
 }
 
-/* Twice as many slots as entries; every entry of a known name is put before the others of it. */
+/* Twice as many slots as entries. An entry of a known name goes to the head of that name's list. */
 static int make_slots(struct compile *c)
 {
 	struct blob_entry *entries = c->entries.p;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Building a blob: the parser adds what it reads, compile_finish puts it together. */
+/* Building a blob: the parser adds what it reads, compile_finish joins the parts. */
 #ifndef AGENTFW_POLICY_COMPILE_H
 #define AGENTFW_POLICY_COMPILE_H
 
@@ -41,7 +41,7 @@ int compile_command(struct compile *c, uint32_t profile, const char *word);
 int compile_unprotect(struct compile *c, uint32_t profile, const char *name);
 int compile_profile_strings(struct compile *c, uint32_t profile, const char *user, const char *cwd);
 int compile_workspace(struct compile *c, const char *path);
-/* What holds for a tool's own network as for the agent's: deny rules, pins, servers, mode. */
+/* What a tool's own network has from the file: deny rules, pins, servers, mode, snaplen. */
 int compile_inherit(struct compile *c, const struct compile *from, uint32_t profile);
 /* A finished blob, as the profile's own network. */
 int compile_net(struct compile *c, uint32_t profile, const void *blob, size_t bytes);

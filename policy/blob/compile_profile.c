@@ -39,7 +39,7 @@ struct blob_profile *compile_profile_at(struct compile *c, uint32_t index)
 	return (struct blob_profile *)c->profiles.p + index;
 }
 
-/* What belongs to one profile is added in a row. */
+/* A profile's elements of one array are added one after the other, so a range holds them. */
 static void extend(struct blob_range *r, size_t at)
 {
 	if (!r->n)
@@ -129,7 +129,7 @@ static const char *string_at(const struct compile *c, uint32_t at)
 	return at ? (const char *)c->strings.p + at : NULL;
 }
 
-/* The rule with everything that hangs on it. map[i]: where rule i of `from` has come to. */
+/* map[i]: the index in c of the deny rule i of `from`. */
 static int inherit_deny_rules(struct compile *c, const struct compile *from, uint32_t *map)
 {
 	const struct blob_rule *rules = from->rules.p;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files share that build a blob. */
+/* What the files that build a blob share. */
 #ifndef AGENTFW_POLICY_COMPILING_H
 #define AGENTFW_POLICY_COMPILING_H
 

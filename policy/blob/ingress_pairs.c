@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `ingress` as the kernel takes it. */
+/* `ingress` as the kernel's sets take it: pairs of prefixes that do not overlap. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 #include "policy/policy.h"
 
 struct pairs {
-	struct ingress_pair *list; /* port 0: another one holds it */
+	struct ingress_pair *list; /* port 0: another pair contains it */
 	size_t n;
 };
 
@@ -23,7 +23,7 @@ static bool touch(const struct ingress_pair *a, const struct ingress_pair *b)
 	       (within(&a->local, &b->local) || within(&b->local, &a->local));
 }
 
-/* The other half of the prefix of this many bits that holds p. */
+/* The prefix of this many bits that differs from p's in its last bit alone. */
 static struct prefix sibling(const struct prefix *p, unsigned bits)
 {
 	struct prefix s = {.addr = {.family = p->addr.family}, .bits = (uint8_t)bits};
@@ -36,7 +36,7 @@ static struct prefix sibling(const struct prefix *p, unsigned bits)
 
 static int add(struct pairs *to, size_t from, struct ingress_pair x);
 
-/* What lies in x but not in y, which is narrower in one direction and wider in the other. */
+/* What lies in x but not in y. Of peer and local, y is narrower in one and wider in the other. */
 static int add_rest(struct pairs *to, size_t from, const struct ingress_pair *x,
 		    const struct ingress_pair *y)
 {

@@ -4,11 +4,7 @@
 
 #include "policy/blob/opened.h"
 
-/* ---- matching ----------------------------------------------------------------------------------
- */
-
-/* Deny wins; of several allows the first, which is the most specific. true: nothing can change any
- * more. */
+/* Deny wins; of several allows the first, which is the most specific. true: it is final. */
 static bool take(struct match *m, bool deny, uint32_t rule)
 {
 	if (!deny && m->verdict == VERDICT_ALLOW)
@@ -47,7 +43,7 @@ static struct prefix cut(const struct addr *a, unsigned bits)
 }
 
 /* Looks up every prefix of a that is at most bits long, the longest first: a rule for this protocol
- * and port, and one for all of them. */
+ * and port, then one for all protocols and ports. */
 static struct match match_prefixes(const struct policy *p, const struct addr *a, int bits,
 				   uint8_t l4proto, uint16_t port)
 {
@@ -128,7 +124,7 @@ struct match policy_match_ingress(const struct policy *p, uint8_t l4proto, const
 	return m;
 }
 
-/* The first entry of a name, or BLOB_NONE. Some slot is free, so probing ends. */
+/* The first entry of a name, or BLOB_NONE. Probing ends: open.c checked that a slot is free. */
 static uint32_t find(const struct policy *p, const char *s, size_t n, unsigned wildcard)
 {
 	uint32_t mask = p->h->slots.count - 1, hash = blob_hash(s, n, wildcard);

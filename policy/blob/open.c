@@ -6,8 +6,7 @@
 #include "policy/blob/opened.h"
 #include "policy/profile.h"
 
-/* ---- opening: every offset is checked once, here -----------------------------------------------
- */
+/* ---- opening: every offset is checked once, here --------------------------------------------- */
 
 static const void *section(const void *blob, size_t bytes, const struct blob_section *s,
 			   size_t each)
@@ -141,7 +140,7 @@ static bool range_ok(const struct blob_range *r, uint32_t count)
 	return r->first <= count && r->n <= count - r->first;
 }
 
-/* A network of its own has none of its own again. */
+/* The policy of a tool's network has no such networks in it. */
 static bool net_ok(const struct policy *p, const struct blob_profile *f, bool nested)
 {
 	struct policy *net;
@@ -245,8 +244,7 @@ void policy_free(struct policy *p)
 	free(p);
 }
 
-/* ---- what it says ------------------------------------------------------------------------------
- */
+/* ---- what it says ---------------------------------------------------------------------------- */
 
 static const char *string(const struct policy *p, uint32_t at)
 {

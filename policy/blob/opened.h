@@ -31,8 +31,7 @@ struct policy {
 	bool denies;
 };
 
-/* Whether a deny rule holds for the whole of a prefix at this protocol and port; *ret_rule is it.
- */
+/* Does a deny rule cover all of r's prefix at r's protocol and port? *ret_rule is that rule. */
 bool opened_prefix_denied(const struct policy *p, const struct blob_addr_rule *r,
 			  uint32_t *ret_rule);
 

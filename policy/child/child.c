@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The side of who calls: starts the child, waits for it so long and no longer, looks at what it
- * made. */
+/* The caller's side: starts the child, waits for it within a limit, checks its answer. */
 #include "policy/child/child.h"
 
 #include <assert.h>
@@ -26,7 +25,6 @@
 #define CHILD_MS        10000
 #define CHILD_MS_PER_MB 1000
 
-/* At least REPLY_MAX. */
 #define PIPE_BYTES (128 << 10)
 
 static_assert(REPLY_MAX < PIPE_BYTES, "a reply must not wait for who reads it");
@@ -37,16 +35,15 @@ struct child {
 	const struct child_job *job;
 	pid_t pid;
 	int reply, bytes; /* our end of the pipe; the memfd */
-	bool piped; /* the bytes come behind the reply: no file, not even a memfd, may be written */
-	bool roomy; /* all that it says fits into the pipe */
+	bool piped;       /* the bytes stand behind the reply: RLIMIT_FSIZE holds for memfds */
+	bool roomy;       /* its whole answer fits into the pipe */
 	uint64_t limit_ms, until_ms;
 	struct sigaction before; /* of SIGCHLD */
 	char *said;
 	size_t n_said, room;
 };
 
-/* ---- the child ---------------------------------------------------------------------------------
- */
+/* ---- the child ------------------------------------------------------------------------------- */
 
 static bool write_bytes(int fd, const char *p, size_t n)
 {
@@ -63,8 +60,8 @@ static bool write_bytes(int fd, const char *p, size_t n)
 	return true;
 }
 
-/* Sealed by the child, whose processor has the pages at hand: from elsewhere the kernel would first
- * ask all processors for them, which takes longer than to compile a policy. */
+/* The child seals the memfd: its processor has the pages. From another one the kernel would first
+ * ask all processors for them, which takes longer than to compile a small policy. */
 static bool put_bytes(const struct child_answer *a)
 {
 	return write_bytes(CHILD_FD_BYTES, a->bytes, a->n_bytes) &&
@@ -80,7 +77,7 @@ static _Noreturn void child_main(const struct child *c, int reply, pid_t parent)
 	} else {
 		c->job->work(c->job->arg, &a);
 		if (a.result == 0 && !c->piped && !put_bytes(&a))
-			a.result = err_set(&a.err, ENOSPC, "there is no memory for the result");
+			a.result = err_set(&a.err, ENOSPC, "out of memory for the result");
 	}
 	if (a.result < 0)
 		a.n_bytes = 0;
@@ -90,8 +87,7 @@ static _Noreturn void child_main(const struct child *c, int reply, pid_t parent)
 	_exit(0);
 }
 
-/* ---- who calls ---------------------------------------------------------------------------------
- */
+/* ---- the caller ------------------------------------------------------------------------------ */
 
 static int start(struct child *c, struct err *e)
 {
@@ -106,7 +102,7 @@ static int start(struct child *c, struct err *e)
 			       strerror(errno));
 	c->piped = getrlimit(RLIMIT_FSIZE, &files) < 0 || files.rlim_cur < BLOB_MAX;
 	c->roomy = !c->piped && fcntl(pipe_fd[0], F_SETPIPE_SZ, PIPE_BYTES) >= 0;
-	/* Where it was ignored, the child's end could not be asked for. */
+	/* With SIGCHLD ignored the kernel reaps the child, and its status is lost. */
 	sigaction(SIGCHLD, &plain, &c->before);
 	c->pid = fork();
 	if (c->pid == 0)
@@ -143,7 +139,7 @@ static int make_room(struct child *c, struct err *e)
 	return 0;
 }
 
-/* 1: it said something; 0: it has closed its end, which it can only by ending. */
+/* 1: something came; 0: the pipe is closed, which is the child's end: its filter has no close. */
 static int hear_some(struct child *c, struct err *e)
 {
 	ssize_t n;
@@ -160,7 +156,7 @@ static int hear_some(struct child *c, struct err *e)
 	return n > 0;
 }
 
-/* As a rule it is waited for once, for its end: each time that we are woken costs. */
+/* Where all fits into the pipe only the child's end wakes us: each wake-up costs. */
 static int hear(struct child *c, struct err *e)
 {
 	int r;
@@ -180,7 +176,7 @@ static int hear(struct child *c, struct err *e)
 	return r;
 }
 
-/* One that ends by itself keeps its status, whatever is sent to it here. */
+/* A child that has ended keeps its status, whatever is sent to it here. */
 static int take_end(struct child *c, struct err *e)
 {
 	int status = 0;
@@ -208,7 +204,7 @@ static int take_end(struct child *c, struct err *e)
 	return err_hint(e, SUSPECT);
 }
 
-/* Nobody can write to what is looked at, or it is not looked at. */
+/* Only a sealed memfd is read: a child that was taken over could change it under the reader. */
 static int map(const struct child *c, struct child_answer *a, struct err *e)
 {
 	struct stat st;
@@ -227,7 +223,7 @@ static int map(const struct child *c, struct child_answer *a, struct err *e)
 	return 0;
 }
 
-/* The same of what came through the pipe: a copy that is ours alone. */
+/* The bytes that came through the pipe, as a copy of ours. */
 static int copy(const struct child *c, struct child_answer *a, struct err *e)
 {
 	void *p;

@@ -16,7 +16,7 @@ static void compile_text(void *arg, struct child_answer *a)
 
 	a->result = policy_compile(t->file, t->text, t->len, &a->diags, &a->bytes, &a->n_bytes);
 	if (a->result < 0 && !a->diags.n_errors)
-		err_set(&a->err, -a->result, "'%.300s' cannot be compiled: %s", t->file,
+		err_set(&a->err, -a->result, "cannot compile '%.300s': %s", t->file,
 			strerror(-a->result));
 }
 

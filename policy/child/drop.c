@@ -21,7 +21,6 @@
 
 #include "child_filter.h" /* child_filter, of filter_gen.c */
 
-#define NOBODY 65534
 /* The largest policy that compiles takes less. */
 #define MEMORY_MAX (2ull << 30)
 #define AS_ANOTHER                                                                                 \
@@ -33,7 +32,7 @@
 #define FIRST_FREE 2
 #endif
 
-/* It may hold secrets, and what the text makes of the parser could tell them. */
+/* It may hold secrets, which a parser that was taken over could put into its answer. */
 static void environment(void)
 {
 	for (char **p = environ; p && *p; p++)
@@ -65,7 +64,7 @@ static int limits(struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		struct rlimit l;
 
-		/* What is lower already stays. */
+		/* A lower limit stays. */
 		if (getrlimit((__rlimit_resource_t)all[i].what, &l) < 0)
 			return err_set(e, errno, "cannot read its limits: %s", strerror(errno));
 		l.rlim_max = l.rlim_max < all[i].max ? l.rlim_max : all[i].max;
@@ -76,7 +75,7 @@ static int limits(struct err *e)
 	return 0;
 }
 
-/* Of root alone: others may not, and no_new_privs keeps them from what the set could give. */
+/* Only root may do this; no_new_privs keeps an ordinary user from what the set could give. */
 static int bounding_set(struct err *e)
 {
 	int cap = 0;
@@ -105,13 +104,13 @@ static int capabilities(struct err *e)
 	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
 	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
 
-	/* takes the ambient ones along */
+	/* the ambient ones go, too */
 	if (syscall(SYS_capset, &h, none) < 0)
 		return err_set(e, errno, "cannot drop its capabilities: %s", strerror(errno));
 	return 0;
 }
 
-/* After the change of uid, which resets the last two. */
+/* After the change of uid, which resets the parent-death signal and dumpable. */
 static int process(pid_t parent, struct err *e)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||

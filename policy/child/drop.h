@@ -13,10 +13,10 @@
 /* Of the memfd, when it is done. */
 #define CHILD_SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
-/* In this order: the environment; every descriptor but these two; the right to make files,
- * processes, descriptors, cores and endless memory; groups, gid and uid (root becomes who called
- * sudo, or nobody); every capability; new privileges; outliving its parent; being traced or dumped;
- * and all system calls but those of filter_gen.c. */
+/* In this order: every descriptor but these two; the environment; the right to make cores, large
+ * files, processes, descriptors and endless memory; the bounding set; groups, gid and uid (root
+ * becomes who called sudo, or nobody); every capability; new privileges; outliving its parent;
+ * being traced or dumped; and all system calls but those of filter_gen.c. */
 int child_drop(int reply, int bytes, pid_t parent, struct err *e);
 
 #endif

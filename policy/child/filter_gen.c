@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The child's system call filter, made when agentfw is built, on stdout, for drop.c: a start of a
- * tool has no time to make it, and agentctl no need of libseccomp.
+/* The child's system call filter, written to stdout when agentfw is built, for drop.c: making it at
+ * every start of a tool would take too long, and agentctl would need libseccomp.
  *
- * What a parser of text in memory needs: memory that is not executable, its two descriptors, an
- * end. Whatever else it calls, it is not the parser any more: the process is killed. */
+ * A parser of text in memory needs memory that is not executable, its two descriptors, and an end.
+ * A process that calls anything else is not the parser any more and is killed. */
 #include <errno.h>
 #include <seccomp.h>
 #include <stdio.h>

@@ -69,7 +69,7 @@ static bool head_ok(const struct reply_head *h, size_t n)
 	    n != sizeof(*h) + h->n_diags * sizeof(struct reply_diag) ||
 	    !text(h->msg, sizeof(h->msg)) || !text(h->hint, sizeof(h->hint)))
 		return false;
-	/* Either it is done, and there is something, or one of the two says why not. */
+	/* Success has bytes; a failure has either diagnostics or an error, not both. */
 	if (h->result == 0)
 		return !h->err_code && !h->n_errors && h->n_bytes && h->n_bytes <= BLOB_MAX;
 	return !h->n_bytes && (h->n_errors ? h->result == -EINVAL && !h->err_code

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Places that other programs trust and run, obey or take secrets from. A process that writes there
- * is out of its box when those programs start next. One place for the whole list. */
+/* Places that other programs run, obey or take secrets from. A process that writes there is out of
+ * its box when those programs start next. */
 #include <string.h>
 
 #include "policy/base/cleanup.h"
@@ -10,7 +10,7 @@ const struct protected_place protected_places[] = {
     /* our own: the policy that is taken when none is named */
     {NULL, "agentfw.yaml", 0},
 
-    /* what makes a directory a repository; and what of it runs programs or leads elsewhere */
+    /* .git makes a directory a repository; the rest of it runs programs or leads elsewhere */
     {"git-data", ".git", PROTECTED_ANYWHERE},
     {"git", ".git/hooks", PROTECTED_ANYWHERE},
     {"git", ".git/config", PROTECTED_ANYWHERE},

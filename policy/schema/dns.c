@@ -43,7 +43,7 @@ static void on_servers(struct yaml *y, void *arg)
 	unsigned line = yaml_line(y), col = yaml_col(y);
 	bool list = yaml_is(y, YAML_SEQUENCE_START_EVENT);
 
-	/* that the host's servers are then asked is not what an empty list looks like */
+	/* it would mean the host's servers, and looks like none at all */
 	yaml_list(y, "'servers'", on_server, arg);
 	if (list && !l->n_servers && !y->diags->n_errors)
 		diags_add(y->diags, false, line, col,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `egress` and `deny`: entries and what they come to. */
+/* `egress` and `deny`: their entries, compiled into rules. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -64,7 +64,7 @@ bool schema_port_written(const char *text, const struct endpoint *ep)
 	return colon && !(ep->host == HOST_PREFIX && ep->prefix.addr.family == 6);
 }
 
-/* A word without a dot or a scheme, and no group to be had here. */
+/* The error for a word without a dot or a scheme that is no group, or stands in `deny`. */
 static void no_group(struct yaml *y, size_t quote, const char *text, bool deny)
 {
 	struct nearest nearest = {.written = text};
@@ -160,8 +160,9 @@ static void on_reason(struct yaml *y, void *arg)
 	struct item *it = arg;
 	const char *text = yaml_text(y, NULL);
 
-	if (!text || !*text || strlen(text) > 300 || !schema_printable(text))
-		yaml_error(y, 0, NULL, "a reason is a line of text, at most 300 bytes");
+	if (!text || !*text || strlen(text) > POLICY_REASON_MAX || !schema_printable(text))
+		yaml_error(y, 0, NULL, "a reason is a line of text, at most %d bytes",
+			   POLICY_REASON_MAX);
 	else if (!it->reason && !(it->reason = strdup(text)))
 		schema_keep(it->l, -ENOMEM);
 	yaml_skip(y);
@@ -230,8 +231,7 @@ static void on_quic(struct yaml *y, void *arg)
 	yaml_skip(y);
 }
 
-/* `to` comes first or last: what the other keys say must be known before the rule is made, so its
- * text and place are kept. */
+/* Other keys may follow, and the rule needs them: the text of `to` and its place are kept. */
 static void on_to(struct yaml *y, void *arg)
 {
 	struct item *it = arg;
@@ -248,7 +248,7 @@ static void on_to(struct yaml *y, void *arg)
 	yaml_skip(y);
 }
 
-/* An entry written as a mapping. The endpoint is taken at the end, as if it stood there alone. */
+/* An entry written as a mapping. At its end the endpoint is taken as if it were the whole entry. */
 static void mapping_item(struct yaml *y, struct item *it)
 {
 	static const struct yaml_key egress[] = {{"to", on_to},

@@ -30,7 +30,7 @@ static void wrong(struct yaml *y, const struct item *it, size_t at, const char *
 		  str_escape(shown, sizeof(shown), it->to, strlen(it->to)), what);
 }
 
-/* What programs bind to; no packet goes there. */
+/* Programs bind to it, but no packet has it as its destination. */
 static bool is_unspecified(const struct prefix *p)
 {
 	static const uint8_t zero[16];
@@ -74,7 +74,7 @@ static bool other_family(const struct item *it, const struct endpoint *ep)
 	return false;
 }
 
-/* Everybody's peers at any address: more than its writer may think. */
+/* Nearly every peer at nearly every address: more than its writer may think. */
 static bool too_broad(const struct item *it, const struct endpoint *ep)
 {
 	if (ep->host != HOST_PREFIX || !entry_prefix_broad(&ep->prefix))
@@ -165,7 +165,7 @@ static void on_peer(struct yaml *y, void *arg)
 	yaml_skip(y);
 }
 
-/* An empty list must not be taken for the one that is not there, which means everybody. */
+/* An error: without `from` everybody may connect, which an empty list does not look like. */
 static void on_from(struct yaml *y, void *arg)
 {
 	struct item *it = arg;

@@ -12,7 +12,7 @@ struct unit {
 	uint64_t factor;
 };
 
-/* 256M, 20s: a number over 0 and a unit; 0: the error is told. is: what it must be. */
+/* 256M, 20s: a number over 0 and a unit; 0: the error is told. is: what the value must be. */
 static uint64_t quantity(struct yaml *y, const char *what, const char *is, const struct unit *units,
 			 size_t n, uint64_t max, const char *example)
 {

@@ -10,11 +10,10 @@
 #include "policy/profile.h"
 #include "policy/schema/yaml.h"
 
-/* One name with very many ports must not cost the square of them. */
+/* Entries of one name that are compared: with very many ports all pairs would take too long. */
 #define CHAIN_MAX 64
 
-/* ---- pins --------------------------------------------------------------------------------------
- */
+/* ---- pins ------------------------------------------------------------------------------------ */
 
 int pins_add(struct pins *pins, const struct name *name, unsigned line, unsigned col)
 {
@@ -91,8 +90,7 @@ static int unused_pins(const struct policy *p, const struct pins *pins, struct d
 	return 0;
 }
 
-/* ---- endpoints ---------------------------------------------------------------------------------
- */
+/* ---- endpoints ------------------------------------------------------------------------------- */
 
 /* What has been seen of a rule. */
 #define LIVE      1u /* an allowed port that no deny entry covers */
@@ -106,7 +104,7 @@ struct lint {
 	uint32_t *denier; /* per rule; NULL when nothing is denied */
 };
 
-/* A group and an entry may well name the same host: that is no mistake. */
+/* A group and an entry may name the same host: that is no mistake. */
 static void duplicate(struct lint *l, uint32_t later, uint32_t earlier)
 {
 	struct rule x, y;
@@ -128,8 +126,8 @@ static void mark(struct lint *l, uint32_t rule, struct match m)
 		l->denier[rule] = m.rule;
 }
 
-/* The match of an allowed name. For a wildcard it is that of a name below it that nobody writes:
- * only deny entries that are wildcards themselves can cover it whole. */
+/* The match of an allowed name. For a wildcard, of a made-up name below it: only a deny entry that
+ * is a wildcard itself can cover it whole. */
 static struct match match_entry(const struct lint *l, const struct blob_entry *e)
 {
 	static const char below[] = "_any_.";
@@ -180,8 +178,7 @@ static void addresses(struct lint *l)
 	}
 }
 
-/* Two entries for one listener may name different peers; the same ones, or none, is twice the same.
- */
+/* Two entries for one listener may name different peers; with the same peers one is too many. */
 static bool same_peers(const struct policy *p, uint32_t a, uint32_t b)
 {
 	size_t n = policy_rule_peers(p, a);
@@ -223,8 +220,7 @@ static void shadowed(struct lint *l)
 	}
 }
 
-/* Endpoints for an agent that has no way to reach any. A tool's are refused beside `network: none`.
- */
+/* Endpoints of an agent with `network: none`. For a tool the two together are an error. */
 static void cut_off(struct lint *l)
 {
 	struct profile agent;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the file says twice, or in vain: checks over the whole of a policy. */
+/* Entries that are written twice or have no effect: checks over a whole policy. */
 #ifndef AGENTFW_POLICY_LINT_H
 #define AGENTFW_POLICY_LINT_H
 
@@ -20,8 +20,8 @@ int pins_add(struct pins *pins, const struct name *name, unsigned line, unsigned
 /* Sorts them; a name that is there twice is an error. */
 void pins_check(struct pins *pins, struct diags *d);
 
-/* Adds warnings: endpoints written twice, endpoints that a deny entry covers whole, pins of names
- * that nothing allows. 0 or -ENOMEM. */
+/* Adds warnings: endpoints and listeners written twice, endpoints that a deny entry covers whole or
+ * that `network: none` cuts off, pins of names that nothing allows. 0 or -ENOMEM. */
 int lint(const struct policy *p, const struct pins *pins, struct diags *d);
 
 #endif

@@ -15,7 +15,7 @@
 
 #define PATTERN "*?[" /* what a shell would expand */
 
-/* Each can run what no list of programs names. */
+/* Each of them can run what no list of programs names. */
 bool profile_is_interpreter(const char *path)
 {
 	static const char *const names[] = {

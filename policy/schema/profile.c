@@ -24,7 +24,7 @@ static bool env_name_ok(const char *s)
 		   strlen(s);
 }
 
-/* They make the loader map what the profile does not name. */
+/* With these the loader or the C library maps what the profile does not name. */
 static bool env_of_loader(const char *s)
 {
 	return strncmp(s, "LD_", 3) == 0 || strcmp(s, "GCONV_PATH") == 0 ||
@@ -211,7 +211,7 @@ static void agent_command(struct yaml *y, void *arg)
 
 /* ---- tools --------------------------------------------------------------- */
 
-/* The list goes into the tool's own network. */
+/* Reads the list into the policy of the tool's own network. */
 static void own_network(struct yaml *y, struct reading *r, void (*list)(struct yaml *y, void *arg))
 {
 	struct compile *outer = r->l->c;

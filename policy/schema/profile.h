@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files that read a profile share: profile.c, paths.c, limits.c. */
+/* What profile.c, paths.c and limits.c share: they read a profile. */
 #ifndef AGENTFW_SCHEMA_PROFILE_H
 #define AGENTFW_SCHEMA_PROFILE_H
 
@@ -16,7 +16,7 @@ struct reading {
 	struct compile *net; /* of a tool with `egress` or `ingress` */
 	bool network_none, broad, args;
 	bool interpreter;  /* the command is one */
-	bool command_told; /* why there is none */
+	bool command_told; /* its error is told already */
 	unsigned command_line, command_col;
 	char *user, *cwd, *command;
 	/* one entry */
@@ -30,8 +30,7 @@ static inline struct blob_profile *reading_profile(const struct reading *r)
 	return compile_profile_at(r->l->c, r->index);
 }
 
-/* ---- paths.c ----------------------------------------------------------------------------
- */
+/* ---- paths.c --------------------------------------------------------------------------------- */
 
 void profile_read(struct yaml *y, void *arg);
 void profile_write(struct yaml *y, void *arg);
@@ -42,8 +41,7 @@ char *schema_path(struct yaml *y, struct load *l);
 void profile_add_path(struct reading *r, enum right right, const char *path, bool optional,
 		      bool broad, unsigned line, unsigned col);
 
-/* ---- limits.c ---------------------------------------------------------------------------
- */
+/* ---- limits.c -------------------------------------------------------------------------------- */
 
 void profile_limits(struct yaml *y, void *arg);
 

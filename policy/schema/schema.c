@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The grammar of a policy file: which keys there are, and what each of them means. */
+/* The grammar of a policy file: its top-level keys, and how their values are compiled. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -7,9 +7,8 @@
 #include <string.h>
 
 #include "policy/base/cleanup.h"
+#include "policy/profile.h"
 #include "policy/schema/schema.h"
-
-#define DEFAULT_AUDIT_DIR "/var/log/agentfw"
 
 void schema_keep(struct load *l, int r)
 {
@@ -23,7 +22,6 @@ void schema_not_yet(struct yaml *y, const char *what, const char *hint)
 		   what);
 }
 
-/* Bytes over 0x7f are left to those who print. */
 bool schema_printable(const char *s)
 {
 	for (; *s; s++)
@@ -94,7 +92,7 @@ static void on_audit_dir(struct yaml *y, void *arg)
 	struct load *l = arg;
 	const char *text = yaml_text(y, NULL), *slash = strrchr(l->file, '/');
 
-	if (!text || !*text || strlen(text) > 2000 || !schema_printable(text))
+	if (!text || !*text || strlen(text) > PROFILE_PATH_MAX || !schema_printable(text))
 		yaml_error(y, 0, NULL, "'dir' is the path of a directory");
 	else if (text[0] == '~')
 		yaml_error(y, 0, "write the whole path", "'~' is not expanded in 'dir'");
@@ -190,12 +188,12 @@ static int by_place(const void *a, const void *b)
 				  : (x->col > y->col) - (x->col < y->col);
 }
 
-/* Where things are, for every blob. */
+/* The policy's file and its log directory: the agent's blob and each tool's name them. */
 static int places(struct load *l, struct compile *c)
 {
 	int r = compile_file(c, l->file);
 
-	return r < 0 ? r : compile_audit_dir(c, l->audit_dir ? l->audit_dir : DEFAULT_AUDIT_DIR);
+	return r < 0 ? r : compile_audit_dir(c, l->audit_dir ? l->audit_dir : POLICY_AUDIT_DIR);
 }
 
 static int workspace(struct load *l)
@@ -210,7 +208,7 @@ static int workspace(struct load *l)
 	return compile_workspace(l->c, dir[0] ? dir : "/");
 }
 
-/* That the kernel can hold them is said where they are written. */
+/* More pairs than the kernel's set takes are an error of the file, with its line. */
 static int check_ingress(const void *blob, size_t bytes, struct diags *d)
 {
 	struct policy *p;

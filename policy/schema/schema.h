@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files share that say what the keys of a policy mean. */
+/* What the files that read the keys of a policy share. */
 #ifndef AGENTFW_POLICY_SCHEMA_H
 #define AGENTFW_POLICY_SCHEMA_H
 
@@ -26,7 +26,7 @@ struct load {
 /* The first failure counts. */
 void schema_keep(struct load *l, int r);
 void schema_not_yet(struct yaml *y, const char *what, const char *hint);
-/* Bytes over 0x7f are left to those who print. */
+/* No control characters of ASCII. Bytes over 0x7f pass: whoever prints them escapes them. */
 bool schema_printable(const char *s);
 /* The current event is one of these words. */
 bool schema_choice(struct yaml *y, const char *const *words, size_t n, size_t *ret);

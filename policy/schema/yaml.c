@@ -56,7 +56,7 @@ void yaml_error(struct yaml *y, size_t col_offset, const char *hint, const char 
 {
 	va_list ap;
 
-	if (y->broken || y->refused) /* one error tells it; what follows from it does not help */
+	if (y->broken || y->refused) /* errors that follow from the first do not help */
 		return;
 	va_start(ap, fmt);
 	say(y->diags, false, yaml_line(y), yaml_col(y) + (unsigned)col_offset, hint, fmt, ap);
@@ -80,7 +80,7 @@ int yaml_open(struct yaml *y, const char *text, size_t len, struct diags *d)
 	*y = (struct yaml){.diags = d};
 	if (!yaml_parser_initialize(&y->parser))
 		return -ENOMEM;
-	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* libyaml wants none here */
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* libyaml takes no BOM here */
 		text += 3;
 		len -= 3;
 	}
@@ -111,7 +111,7 @@ unsigned yaml_col(const struct yaml *y)
 	return (unsigned)y->ev.start_mark.column + 1;
 }
 
-/* Marks count letters. */
+/* A mark's column counts characters, not bytes. */
 static bool at_tab(const yaml_parser_t *p)
 {
 	const unsigned char *at = p->input.string.start, *end = p->input.string.end;
@@ -127,7 +127,7 @@ static bool at_tab(const yaml_parser_t *p)
 	return at && at < end && *at == '\t';
 }
 
-/* What cannot be decoded has no mark, but an offset. */
+/* For text that cannot be decoded libyaml has no mark, but an offset. */
 static yaml_mark_t undecoded(const yaml_parser_t *p)
 {
 	const unsigned char *at = p->input.string.start, *end = p->input.string.end;
@@ -171,8 +171,7 @@ static void broken(struct yaml *y)
 			     : "check the indentation, and quote text with special characters");
 }
 
-/* One error for what YAML has and policies have not; what the handler then says of it is dropped.
- */
+/* Aliases, anchors and tags are errors. After an alias the handler's own error is dropped. */
 static void refuse_extras(struct yaml *y)
 {
 	const yaml_char_t *anchor = NULL, *tag = NULL;
@@ -210,8 +209,7 @@ void yaml_next(struct yaml *y)
 		broken(y);
 		return;
 	}
-	if (y->ev.type ==
-	    YAML_NO_EVENT) { /* nothing comes behind the end, however often it is asked for */
+	if (y->ev.type == YAML_NO_EVENT) { /* behind the end, however often it is asked for */
 		yaml_error(y, 0, NULL, "the policy ends in the middle of something");
 		y->broken = true;
 		return;

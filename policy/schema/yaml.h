@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* YAML as the policy's parser sees it: one event at a time, with its place, and a list of what is
- * wrong. Anchors, aliases, tags and several documents are refused. */
+/* YAML for the policy's parser: one event at a time, with its place, and a list of errors. Anchors,
+ * aliases and tags are refused. */
 #ifndef AGENTFW_POLICY_YAML_H
 #define AGENTFW_POLICY_YAML_H
 
@@ -12,7 +12,7 @@ struct yaml {
 	yaml_parser_t parser;
 	yaml_event_t ev; /* the current one */
 	bool have_ev;
-	bool broken;  /* the text is no YAML from here on: every event is an end */
+	bool broken;  /* the text is no YAML from here on: yaml_is() is false, loops end */
 	bool refused; /* the current event has its error already */
 	unsigned depth;
 	struct diags *diags;
