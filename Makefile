@@ -42,7 +42,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 POLICY_LIB := $(BUILD)/libpolicy.a
 WIRE_LIB   := $(BUILD)/libwire.a
 # One library a folder: the linker shows who needs whom (tools/includes looks).
-FW_FOLDERS := parent engine nft record bpf ipc
+FW_FOLDERS := parent engine gate asker nft record bpf ipc
 FW_LIB     := $(patsubst %,$(BUILD)/libfw-%.a,$(FW_FOLDERS))
 CTL_FOLDERS := learn check seen box guard launch confine daemon
 CTL_LIB    := $(BUILD)/libctl-commands.a $(patsubst %,$(BUILD)/libctl-%.a,$(CTL_FOLDERS))

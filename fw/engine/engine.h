@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine: the process that reads strangers' bytes. It receives packets, decides, gives verdicts
- * and answers DNS; it has CAP_NET_ADMIN and its descriptors (fw/ipc/engine_msg.h), and nothing
- * else. */
+/* The engine: the process that reads strangers' bytes. It receives packets, decides, says its
+ * verdicts to the gate and answers DNS; it has its descriptors (fw/ipc/engine_msg.h), and nothing
+ * else: no capability. */
 #ifndef AGENTFW_ENGINE_H
 #define AGENTFW_ENGINE_H
 
@@ -13,7 +13,7 @@
 struct fence;
 
 /* Runs until the parent goes. 0, or -errno with e; e->code 0: the parent has been told. */
-int engine_run(struct err *e);
+int engine_run(uint32_t uid, struct err *e);
 
 /* A refusal into the ring. A fence that fills half of it does not take the rest from the others.
  * false: lost, and counted. */

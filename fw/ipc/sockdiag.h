@@ -31,8 +31,11 @@ int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t spor
 int sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
 			  uint16_t dport);
 /* Is src:sport to dst:dport a connection of this machine's that is over, and only waits for late
- * packets (TIME_WAIT)? Then it is ended, and true. Needs CAP_NET_ADMIN. */
-bool sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+ * packets (TIME_WAIT)? */
+bool sockdiag_in_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+			   uint16_t dport);
+/* Then it is ended. Needs CAP_NET_ADMIN. */
+void sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
 			    uint16_t dport);
 /* Who gets a packet from dst:dport to src:sport of a TCP connection of this machine? */
 enum receiver {

@@ -150,9 +150,10 @@ void denials_read(struct parent *p)
 		n = read_some(p, TURN_RECORDS);
 	while (n == TURN_RECORDS && clock_mono_ms() < end);
 	write_down(p);
-	if (ring_broken(p->ring) && p->engine_pid > 0) {
+	if (ring_broken(p->ring) && p->processes[PROCESS_ENGINE].pid > 0) {
 		log_error("the engine wrote nonsense into its ring; it is started anew");
-		kill(p->engine_pid, SIGKILL); /* its end is noticed at its socket */
+		kill(p->processes[PROCESS_ENGINE].pid,
+		     SIGKILL); /* its end is noticed at its socket */
 		return;
 	}
 	if (n == TURN_RECORDS || !ring_sleep(p->ring))

@@ -1,31 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The engine as a process: started by fork and re-exec with its descriptors and nothing else,
- * watched, and started again when it dies. Meanwhile its queues have no listener and the kernel
- * drops. */
+/* What the parent and the engine say to each other, and its life: with gate and asker it is
+ * watched, and all three are started again when one of them dies. Meanwhile the queues have no
+ * listener and the kernel drops. */
 #include "fw/parent/engine_process.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/netlink.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fw/ipc/route.h"
 #include "fw/parent/attribute.h"
 #include "fw/parent/denials.h"
 #include "fw/parent/fence.h"
 #include "fw/parent/logs.h"
+#include "fw/parent/processes.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
 #include "policy/base/log.h"
 
-#define SOCKET_BYTES   (8 << 20)
-#define QUEUE_BYTES    (32 << 20)
 #define QUICK_DEATH_MS 1000 /* an engine that lived no longer is not started again at once */
 #define SLOWEST_MS     8000 /* and seldom, when that goes on */
 #define READY_MS       10000
@@ -37,15 +32,18 @@
 /* Its end is noticed at its socket; then a new one is started, and told of every fence. */
 static void engine_kill(struct parent *p, const char *why)
 {
-	if (p->engine_pid <= 0)
+	const struct process *engine = &p->processes[PROCESS_ENGINE];
+
+	if (engine->pid <= 0)
 		return;
 	log_error("%s; it is started anew", why);
-	kill(p->engine_pid, SIGKILL);
+	kill(engine->pid, SIGKILL);
 }
 
 void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds)
 {
-	int r = p->engine.active ? em_send(p->engine.fd, msg, bytes, fds, n_fds) : -EPIPE;
+	const struct watch *to = &p->processes[PROCESS_ENGINE].control;
+	int r = to->active ? em_send(to->fd, msg, bytes, fds, n_fds) : -EPIPE;
 	uint32_t type;
 
 	memcpy(&type, msg, sizeof(type));
@@ -56,6 +54,21 @@ void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds
 		engine_kill(p, "the engine does not take what it is told");
 	else if (type != EM_GO && type != EM_STATS_ASK)
 		log_warn("a message to the engine was lost: %s", strerror(-r));
+}
+
+void engine_gate(struct parent *p, uint32_t fence, uint16_t queue, int fd)
+{
+	const struct em_gate_queue add = {.type = EM_GATE_QUEUE, .fence = fence, .queue = queue};
+	const struct em_gate_forget forget = {.type = EM_GATE_FORGET, .fence = fence};
+	const struct watch *to = &p->processes[PROCESS_GATE].control;
+	int r = -EPIPE;
+
+	if (to->active && fd >= 0)
+		r = em_send(to->fd, &add, sizeof(add), &fd, 1);
+	else if (to->active)
+		r = em_send(to->fd, &forget, sizeof(forget), NULL, 0);
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		engine_kill(p, "the gate does not take what it is told");
 }
 
 static void fail_starting(struct pfence *f)
@@ -81,7 +94,8 @@ void engine_look(struct parent *p)
 {
 	struct pfence *next;
 
-	if (p->fences && p->engine.active && ++p->engine_silent > SILENT_TICKS) {
+	if (p->fences && p->processes[PROCESS_ENGINE].control.active &&
+	    ++p->engine_silent > SILENT_TICKS) {
 		p->engine_silent = 0;
 		engine_kill(p, "the engine has not answered for " SILENT_TEXT);
 	}
@@ -146,22 +160,25 @@ static void on_failed(struct parent *p, const struct em_failed *m)
 		 str_escape(hint, sizeof(hint), m->hint, strnlen(m->hint, sizeof(m->hint))));
 }
 
-static void on_ready(struct parent *p)
+static void on_ready(struct parent *p, enum process_role role)
 {
+	p->processes[role].ready = true;
+	if (!processes_ready(p))
+		return;
 	if (!p->engine_ready && p->engine_failures)
 		log_warn("the engine is back");
 	p->engine_ready = true;
 }
 
-static void on_message(struct parent *p, const union em *m)
+static void on_message(struct parent *p, enum process_role role, const union em *m)
 {
-	switch ((enum em_type)m->type) {
-	case EM_READY:
-		on_ready(p);
-		break;
-	case EM_FAILED:
+	if (m->type == EM_READY)
+		on_ready(p, role);
+	else if (m->type == EM_FAILED)
 		on_failed(p, &m->failed);
-		break;
+	if (role != PROCESS_ENGINE) /* the others say nothing else */
+		return;
+	switch ((enum em_type)m->type) {
 	case EM_FENCE_READY:
 		pfence_ready(p, &m->fence_ready);
 		break;
@@ -181,6 +198,10 @@ static void on_message(struct parent *p, const union em *m)
 	case EM_SOCKET:
 	case EM_GO:
 	case EM_STATS_ASK:
+	case EM_READY:
+	case EM_FAILED:
+	case EM_GATE_QUEUE:
+	case EM_GATE_FORGET:
 		break;
 	}
 }
@@ -191,18 +212,19 @@ void engine_close_queues(struct parent *p)
 		close(p->closing[--p->n_closing]);
 }
 
-/* The first close waits, some milliseconds, for what nf_tables has to clean up after our last
- * transaction; the others find it done. */
-static void close_later(struct parent *p, int fd)
+void engine_close_later(struct parent *p, int fd)
 {
 	if (p->n_closing == ARRAY_SIZE(p->closing))
 		engine_close_queues(p);
 	p->closing[p->n_closing++] = fd;
 }
 
-static void on_engine(struct watch *w, uint32_t events)
+static void process_died(struct parent *p, enum process_role role);
+
+static void on_process(struct watch *w, uint32_t events)
 {
 	struct parent *p = w->arg;
+	enum process_role role = process_of(p, w);
 
 	for (;;) {
 		int fds[EM_FDS_MAX];
@@ -211,155 +233,88 @@ static void on_engine(struct watch *w, uint32_t events)
 		int r = em_recv(w->fd, &m, fds, &n_fds);
 
 		for (size_t i = 0; i < n_fds; i++)
-			close_later(p, fds[i]);
+			close(fds[i]); /* nobody has any to give */
 		if (r > 0) {
-			p->engine_silent = 0;
-			on_message(p, &m);
+			if (role == PROCESS_ENGINE)
+				p->engine_silent = 0;
+			on_message(p, role, &m);
 			if (!w->active)
 				return;
 		} else if (r != -EINTR && r != -EBADMSG) {
 			if (r != -EAGAIN)
-				engine_died(p);
+				process_died(p, role);
 			return;
 		}
 	}
 }
 
-int engine_queue_socket(void)
-{
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-	int bytes = QUEUE_BYTES, on = 1;
-	struct sockaddr_nl a = {.nl_family = AF_NETLINK};
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
-		int r = -errno;
-
-		close(fd);
-		return r;
-	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	/* Losses are counted by the kernel per queue and told in the log; an error would not help.
-	 */
-	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
-	return fd;
-}
-
-/* fds[0] leads to the parent. */
-static _Noreturn void cannot_exec(int control, const char *what)
-{
-	struct err e;
-
-	err_set(&e, errno, "engine: cannot %s: %s", what, strerror(errno));
-	em_send_failed(control, &e);
-	_exit(1);
-}
-
-/* The child: descriptors to their places, everything else closed, our own program again. */
-static _Noreturn void exec_engine(const int *fds, size_t n)
-{
-	int up[8];
-	sigset_t none;
-
-	for (size_t i = 0; i < n; i++) {
-		up[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
-		if (up[i] < 0)
-			cannot_exec(fds[0], "have its descriptors");
-	}
-	for (size_t i = 0; i < n; i++)
-		if (dup2(up[i], ENGINE_FD_CONTROL + (int)i) < 0)
-			cannot_exec(up[0], "have its descriptors");
-	close_range(ENGINE_FD_FIRST_FREE, ~0U, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGHUP, SIG_IGN); /* see on_signal in parent.c */
-	execl("/proc/self/exe", "agentfwd", "--engine", (char *)NULL);
-	cannot_exec(ENGINE_FD_CONTROL, "execute itself");
-}
-
 static int engine_start(struct parent *p, struct err *e)
 {
-	_cleanup_close_ int theirs = -1, route = route_open(), diag = sockdiag_open();
-	int pair[2] = {-1, -1}, bytes = SOCKET_BYTES, r = 0;
-
-	if (route < 0 || diag < 0)
-		return err_set(e, EIO, "cannot open the engine's netlink sockets");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_set(e, errno, "cannot make a socket pair: %s", strerror(errno));
-	theirs = pair[1];
-	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
-	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
-	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	ring_reset(p->ring);
 	p->ring_lost = ring_lost(p->ring);
-	p->engine_pid = fork();
-	if (p->engine_pid < 0) {
-		close(pair[0]);
-		return err_set(e, errno, "cannot fork: %s", strerror(errno));
-	}
-	if (p->engine_pid == 0)
-		exec_engine((const int[]){theirs, p->ring_fd, p->ring_event_fd, route, diag}, 5);
-	p->engine = (struct watch){.fd = pair[0], .fn = on_engine, .arg = p};
 	p->engine_started_ms = clock_mono_ms();
 	p->engine_silent = 0;
 	p->engine_ready = false;
-	r = loop_add(p->loop, &p->engine, EPOLLIN);
-	return r < 0 ? err_set(e, -r, "cannot watch the engine: %s", strerror(-r)) : 0;
+	return processes_start(p, on_process, e);
 }
 
-/* Takes what is left of it; returns how it ended. */
-static int reap(struct parent *p)
+static int reap(struct parent *p, enum process_role first)
 {
-	int status = 0;
-
-	loop_del(p->loop, &p->engine);
-	close(p->engine.fd);
-	kill(p->engine_pid, SIGKILL);
-	waitpid(p->engine_pid, &status, 0);
-	p->engine_pid = -1;
 	p->engine_ready = false;
-	return status;
+	return processes_reap(p, first);
 }
 
 /* Why: in its own words, else by how it ended. */
-static void say_how(struct parent *p, int status)
+static void say_how(struct parent *p, enum process_role role, int status)
 {
 	p->engine_said = p->engine_heard;
 	p->engine_heard = (struct err){0};
 	if (p->engine_said.code)
 		return;
-	err_set(&p->engine_said, EIO, "the engine died (%s %d)",
+	err_set(&p->engine_said, EIO, "the %s died (%s %d)", process_name(role),
 		WIFSIGNALED(status) ? "signal" : "status",
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 /* ---- the first one ------------------------------------------------------- */
 
-static void hear_first(struct parent *p, uint64_t until_ms)
+/* One message; false: it has ended. */
+static bool hear_one(struct parent *p, enum process_role role)
+{
+	int fds[EM_FDS_MAX], r;
+	size_t n_fds;
+	union em m;
+
+	r = em_recv(p->processes[role].control.fd, &m, fds, &n_fds);
+	for (size_t i = 0; i < n_fds; i++)
+		close(fds[i]);
+	if (r > 0)
+		on_message(p, role, &m);
+	return r > 0 || r == -EAGAIN || r == -EINTR || r == -EBADMSG;
+}
+
+/* Returns the one that ended, or PROCESS_ROLES. */
+static enum process_role hear_first(struct parent *p, uint64_t until_ms)
 {
 	while (!p->engine_ready && !p->engine_heard.code) {
 		uint64_t now = clock_mono_ms();
-		struct pollfd pfd = {.fd = p->engine.fd, .events = POLLIN};
-		int fds[EM_FDS_MAX], r;
-		size_t n_fds;
-		union em m;
+		struct pollfd pfd[PROCESS_ROLES];
 
 		if (now >= until_ms) {
 			err_set(&p->engine_heard, ETIMEDOUT,
 				"the engine was not ready within %d seconds", READY_MS / 1000);
-			return;
+			break;
 		}
-		if (poll(&pfd, 1, (int)(until_ms - now)) <= 0)
+		for (size_t i = 0; i < PROCESS_ROLES; i++) /* who is ready says no more */
+			pfd[i] =
+			    (struct pollfd){.fd = p->processes[i].control.fd, .events = POLLIN};
+		if (poll(pfd, PROCESS_ROLES, (int)(until_ms - now)) <= 0)
 			continue;
-		r = em_recv(p->engine.fd, &m, fds, &n_fds);
-		for (size_t i = 0; i < n_fds; i++)
-			close(fds[i]);
-		if (r > 0)
-			on_message(p, &m);
-		else if (r != -EAGAIN && r != -EINTR && r != -EBADMSG)
-			return;
+		for (enum process_role role = 0; role < PROCESS_ROLES; role++)
+			if (pfd[role].revents && !hear_one(p, role))
+				return role;
 	}
+	return PROCESS_ROLES;
 }
 
 /* One that cannot start says so at once; a death of another kind may have been an accident. */
@@ -368,15 +323,17 @@ int engine_begin(struct parent *p, struct err *e)
 	uint64_t until = clock_mono_ms() + READY_MS;
 
 	for (unsigned i = 0; i < START_TRIES; i++) {
+		enum process_role first;
 		int r;
 
 		p->engine_heard = (struct err){0};
 		if ((r = engine_start(p, e)) < 0)
 			return r;
-		hear_first(p, until);
+		first = hear_first(p, until);
 		if (p->engine_ready)
 			return 0;
-		say_how(p, reap(p));
+		first %= PROCESS_ROLES;
+		say_how(p, first, reap(p, first));
 	}
 	*e = p->engine_said;
 	return -e->code;
@@ -442,13 +399,15 @@ static void tell_fences(struct parent *p, bool was_ready)
 	}
 }
 
-void engine_died(struct parent *p)
+static void process_died(struct parent *p, enum process_role role)
 {
 	bool was_ready = p->engine_ready;
 	bool quick = !was_ready || clock_mono_ms() < p->engine_started_ms + QUICK_DEATH_MS;
 	struct err before = p->engine_said;
 
-	say_how(p, reap(p));
+	say_how(p, role, reap(p, role));
+	for (struct pfence *f = p->fences; f; f = f->next)
+		pfence_close_queue(f);
 	denials_drain(p);
 	denials_lost(p);
 	if (p->stopping)

@@ -18,6 +18,7 @@
 #include "fw/parent/epoch.h"
 #include "fw/parent/logs.h"
 #include "fw/parent/parent.h"
+#include "fw/parent/queue.h"
 #include "fw/parent/wall_events.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
@@ -27,6 +28,7 @@
 #define QUEUE_FIRST     20000
 #define QUEUE_LAST      59999
 #define QUEUE_TRIES     256
+#define QUEUE_AGAIN_MS  10
 #define KILL_LOOK_MS    2
 #define KILL_GIVE_UP_MS 5000
 #define POLICY_SEALS    (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -52,6 +54,7 @@ static void pfence_free(struct pfence *f)
 	if (*at)
 		*at = f->next;
 	timer_cancel(p->loop, &f->timer);
+	pfence_close_queue(f);
 	host_dns_sockets_close(&f->dns);
 	if (f->log)
 		log_close(p, f->log);
@@ -158,7 +161,7 @@ static void kill_timer(struct timer *t)
 	destroy_sockets(f);
 	look_at_queue(f); /* its losses are known as long as it is bound */
 	f->state = PFENCE_ENDING;
-	if (p->engine_pid > 0)
+	if (p->processes[PROCESS_ENGINE].pid > 0)
 		engine_send(p, &del, sizeof(del), NULL, 0);
 	else
 		finish(f);
@@ -262,13 +265,42 @@ static void next_queue(struct pfence *f)
 	f->queue = p->last_queue;
 }
 
-void pfence_announce(struct pfence *f)
+/* Not bound: nothing of the fence passes. The socket may be the last one that leads there. */
+void pfence_close_queue(struct pfence *f)
+{
+	if (f->queue_fd < 0)
+		return;
+	queue_unbind(f->queue_fd, f->queue);
+	engine_gate(f->parent, f->id, f->queue, -1);
+	engine_close_later(f->parent, steal_fd(&f->queue_fd));
+}
+
+/* Rules point to the number of a fence that lives; another tries the next one. */
+static int bind_queue(struct pfence *f)
+{
+	int r = -EBUSY;
+
+	pfence_close_queue(f);
+	for (unsigned i = 0; i < QUEUE_TRIES && r == -EBUSY; i++) {
+		if (f->state == PFENCE_STARTING)
+			next_queue(f);
+		r = queue_open(f->queue);
+		if (f->state != PFENCE_STARTING)
+			break;
+	}
+	if (r < 0)
+		return r;
+	f->queue_fd = r;
+	engine_gate(f->parent, f->id, f->queue, f->queue_fd);
+	return 0;
+}
+
+static void announce(struct pfence *f)
 {
 	struct em_fence_add m = {.type = EM_FENCE_ADD,
 				 .fence = f->id,
 				 .scope = f->place.scope,
 				 .policy_bytes = f->blob_bytes,
-				 .queue = f->queue,
 				 .has_udp4 = f->dns.udp4 >= 0,
 				 .has_tcp4 = f->dns.tcp4 >= 0,
 				 .has_udp6 = f->dns.udp6 >= 0,
@@ -277,20 +309,35 @@ void pfence_announce(struct pfence *f)
 				 .n_servers = (uint8_t)f->n_servers,
 				 .dns_port = f->dns.port};
 	const int sockets[] = {f->dns.udp4, f->dns.tcp4, f->dns.udp6, f->dns.tcp6};
-	_cleanup_close_ int queue =
-	    engine_queue_socket(); /* the engine's alone: its end is the queue's */
-	int fds[EM_FDS_MAX] = {f->policy_fd, queue};
+	int fds[EM_FDS_MAX] = {f->policy_fd, f->queue_fd};
 	size_t n = 2;
 
-	if (queue < 0) { /* the engine says that it has none */
-		log_error("fence %s: no netlink socket: %s", f->name, strerror(-queue));
-		n = 1;
-	}
-
 	for (size_t i = 0; i < 4; i++)
-		if (queue >= 0 && sockets[i] >= 0)
+		if (sockets[i] >= 0)
 			fds[n++] = sockets[i];
 	engine_send(f->parent, &m, sizeof(m), fds, n);
+}
+
+static void announce_again(struct timer *t)
+{
+	pfence_announce(t->arg);
+}
+
+void pfence_announce(struct pfence *f)
+{
+	struct err e;
+	int r = bind_queue(f);
+
+	if (r == 0) {
+		announce(f);
+	} else if (f->state == PFENCE_LIVE && ++f->queue_tries < QUEUE_TRIES) {
+		f->timer.fn = announce_again;
+		timer_set(f->parent->loop, &f->timer,
+			  loop_now_ms(f->parent->loop) + QUEUE_AGAIN_MS);
+	} else {
+		err_set(&e, -r, "cannot bind a queue of the kernel's: %s", strerror(-r));
+		pfence_fail(f, &e);
+	}
 }
 
 static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, struct err *e)
@@ -332,7 +379,7 @@ int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m
 	}
 	f->parent = p;
 	f->client = c;
-	f->place.fd = f->policy_fd = -1;
+	f->place.fd = f->policy_fd = f->queue_fd = -1;
 	f->dns = (struct dns_sockets){-1, -1, -1, -1, 0};
 	f->timer.arg = f;
 	r = prepare(f, m, policy_fd, e);
@@ -346,14 +393,14 @@ int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m
 	f->asked_ms = loop_now_ms(p->loop);
 	f->next = p->fences;
 	p->fences = f;
-	next_queue(f);
-	pfence_announce(f);
+	r = bind_queue(f);
+	if (r < 0) {
+		f->client = NULL;
+		pfence_free(f);
+		return err_set(e, -r, "cannot bind a queue of the kernel's: %s", strerror(-r));
+	}
+	announce(f);
 	return 0;
-}
-
-static void ask_again(struct timer *t)
-{
-	pfence_announce(t->arg);
 }
 
 void pfence_fail(struct pfence *f, const struct err *e)
@@ -375,14 +422,6 @@ void pfence_ready(struct parent *p, const struct em_fence_ready *m)
 
 	if (!f || f->state == PFENCE_KILLING || f->state == PFENCE_ENDING)
 		return;
-	if (m->error && ++f->queue_tries < QUEUE_TRIES) {
-		if (f->state == PFENCE_STARTING)
-			next_queue(f); /* somebody else has that number */
-		f->timer.fn = ask_again;
-		timer_set(p->loop, &f->timer,
-			  loop_now_ms(p->loop) + (f->state == PFENCE_LIVE) * 10);
-		return;
-	}
 	if (m->error) {
 		err_set(&e, -m->error, "the engine could not take the fence: %s",
 			strerror(-m->error));

@@ -14,6 +14,7 @@
 #include "fw/ipc/ring.h"
 #include "fw/ipc/sockdiag.h"
 #include "fw/nft/nft.h"
+#include "fw/parent/processes.h"
 #include "policy/base/err.h"
 
 struct parent_options {
@@ -41,7 +42,7 @@ struct parent {
 	char socket_path[108];
 	char cgroup_root[3000]; /* …/agentfw */
 	int lock_fd, listen_fd, sockdiag_fd;
-	struct watch listen, signals, engine, ring_event, wall_ready;
+	struct watch listen, signals, ring_event, wall_ready;
 	struct timer tick, clean, idle, going_on, engine_restart, ring_more;
 	struct client *clients;
 	struct pfence *fences;
@@ -49,15 +50,15 @@ struct parent {
 	uint32_t last_fence, epoch;
 	uint16_t last_queue;
 	/* engine process */
-	pid_t engine_pid;
+	struct process processes[PROCESS_ROLES];
 	int ring_fd, ring_event_fd;
 	struct ring *ring;
 	uint64_t ring_lost; /* of the ring's losses: told already */
 	uint64_t stray;     /* of nft_stray: told already */
 	uint64_t engine_started_ms;
 	unsigned engine_restarts;
-	unsigned engine_silent; /* ticks since it said something */
-	bool engine_ready;
+	unsigned engine_silent;   /* ticks since it said something */
+	bool engine_ready;        /* all of them are */
 	unsigned engine_failures; /* deaths without a life between them */
 	struct err engine_heard;  /* from the one there is: why it cannot start, or go on */
 	struct err engine_said;   /* why the last one ended */

@@ -310,7 +310,7 @@ def test_status_of_odd_commands(lab):
 
 
 def test_descriptors_under_way(lab):
-    """They are counted by user, and the engine's is not its own: others of his may have used them all up."""
+    """They are counted by user: another's, nobody's too, may have used all of theirs up."""
     code = """
 import os, resource, socket, sys
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
