@@ -118,6 +118,9 @@ _Static_assert(MARK_IN(PKT_ALLOW_FLOW, PKT_VERDICT_MASK) &&
 #define CT_OWN         0x40000000u /* each packet, if whoever gets it is of this fence */
 /* The same, and a listener had a packet of it that was no SYN (SYN cookies). */
 #define CT_DOUBT 0x70000000u
+/* With CT_LOCAL: as CT_DOUBT, and it stays so. It began against the direction of an entry that was
+ * there, whose replies are no answers then. */
+#define CT_TURNED CT_ASKED
 
 _Static_assert((CT_EPOCH_MASK ^ CT_STATE_MASK) == CT_MARK_MASK &&
 		   (CT_EPOCH_MASK & CT_STATE_MASK) == 0,

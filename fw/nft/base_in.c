@@ -4,7 +4,7 @@
  *     chain in {
  *         iif "lo" meta mark & ($PKT_MARK_MASK & ~$PKT_ALLOW_OWN) == $PKT_ASK_OWN | $PKT_STAYS \
  *             goto in_own
- *         iif "lo" meta mark & $CT_MARK_MASK vmap @fence_own
+ *         iif "lo" meta mark & $CT_MARK_MASK vmap @fence_own_copied
  *         ct direction reply accept
  *         ct direction original socket cgroupv2 level 2 vmap @fence_in
  *         ct state untracked socket cgroupv2 level 2 vmap @fence_in
@@ -22,7 +22,8 @@
  *         meta mark & $PKT_VERDICT_MASK == 0x00000000 accept
  *         meta mark & $PKT_JUDGED_MASK == $PKT_ASK_OWN | $PKT_DENY \
  *             goto reject_all
- *         ct mark & $CT_MARK_MASK vmap @fence_own_answered
+ *         meta mark & $PKT_ASK_MASK == $PKT_ASK_OWN \
+ *             ct mark & $CT_MARK_MASK vmap @fence_own_answered
  *         ct direction reply accept
  *         socket cgroupv2 level 2 vmap @fence_in_answered
  *     }
@@ -40,7 +41,8 @@
 
 /* What a fence sent that only itself may get. The packet says so, by a mark that `leave` put there:
  * others may have the same ports, and so the same entry. Rules of the host's may have put the
- * entry's mark in its place. PKT_ALLOW_OWN: the engine has it looked at once more. */
+ * entry's mark in its place: then one that was verified may be of a flow to somebody else, who is asked.
+ * PKT_ALLOW_OWN: the engine has it looked at once more. */
 static void own_rules(struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, CHAIN_IN);
@@ -53,7 +55,7 @@ static void own_rules(struct batch *b)
 	r = batch_rule_new(b, CHAIN_IN);
 	batch_comment(b, r, "the same, where rules of the host have copied the connection's mark");
 	nft_match_iif_lo(r, true);
-	nft_find_mark(r, MAP_OWN);
+	nft_find_mark(r, MAP_OWN_COPIED);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN_OWN);
 	nft_find_ct_mark(r, MAP_OWN);
@@ -112,6 +114,7 @@ static void verdict_rules(struct batch *b)
 	x_verdict(r, NFT_GOTO, CHAIN_REJECT_ALL);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN_MARKED);
+	nft_match_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
 	nft_find_ct_mark(r, MAP_OWN_ANSWERED);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN_MARKED);

@@ -9,8 +9,13 @@
  *     map fence_dns_zone { $CGROUP : goto dns_zone_N }
  *     map fence_own { $EPOCH | $CT_OWN | $CT_LOCAL : goto own_N }
  *     map fence_own_answered { $EPOCH | $CT_OWN | $CT_LOCAL : goto own_answered_N }
+ *     map fence_own_copied { $EPOCH | $CT_OWN | $CT_LOCAL : goto own_N }
  *     map fence_own { $EPOCH | $CT_DOUBT | $CT_LOCAL : goto own_N }
  *     map fence_own_answered { $EPOCH | $CT_DOUBT | $CT_LOCAL : goto own_answered_N }
+ *     map fence_own_copied { $EPOCH | $CT_DOUBT | $CT_LOCAL : goto own_N }
+ *     map fence_own { $EPOCH | $CT_TURNED | $CT_LOCAL : goto own_N }
+ *     map fence_own_answered { $EPOCH | $CT_TURNED | $CT_LOCAL : goto own_answered_N }
+ *     map fence_own_copied { $EPOCH | $CT_TURNED | $CT_LOCAL : goto own_N }
  *     map fence_own { $EPOCH | $CT_VERIFIED | $CT_LOCAL : goto own_N }
  *     map fence_own_answered { $EPOCH | $CT_VERIFIED | $CT_LOCAL : goto own_answered_N }
  *     chain dns_N {
@@ -90,10 +95,15 @@ static const struct place by_cgroup[] = {
     {MAP_DNS, FENCE_DNS}, {MAP_DNS_ZONE, FENCE_DNS_ZONE},
 };
 /* By the connection mark of flows whose packets go to the fence itself or nowhere. */
-static const struct place by_mark[] = {
-    {MAP_OWN, FENCE_OWN},
-    {MAP_OWN_ANSWERED, FENCE_OWN_ANSWERED},
+static const struct {
+	struct place place;
+	bool verified; /* only where the packet itself says that it is one of these */
+} by_mark[] = {
+    {{MAP_OWN, FENCE_OWN}, true},
+    {{MAP_OWN_ANSWERED, FENCE_OWN_ANSWERED}, true},
+    {{MAP_OWN_COPIED, FENCE_OWN}, false},
 };
+static const uint32_t own_states[] = {CT_OWN, CT_DOUBT, CT_TURNED, CT_VERIFIED};
 
 static void map_elem(struct batch *b, const struct nft_fence *f, uint16_t type,
 		     const struct place *p, const struct set_key *key)
@@ -107,15 +117,17 @@ static void map_elem(struct batch *b, const struct nft_fence *f, uint16_t type,
 
 static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 {
-	const struct set_key cgroup = nft_scope_key(&f->scope),
-			     mark[] = {set_key_mark(nft_state(f, CT_OWN, true)),
-				       set_key_mark(nft_state(f, CT_DOUBT, true)),
-				       set_key_mark(nft_state(f, CT_VERIFIED, true))};
+	const struct set_key cgroup = nft_scope_key(&f->scope);
 
 	for (size_t i = 0; i < ARRAY_SIZE(by_cgroup); i++)
 		map_elem(b, f, type, &by_cgroup[i], &cgroup);
-	for (size_t i = 0; i < ARRAY_SIZE(by_mark) * ARRAY_SIZE(mark); i++)
-		map_elem(b, f, type, &by_mark[i / ARRAY_SIZE(mark)], &mark[i % ARRAY_SIZE(mark)]);
+	for (size_t i = 0; i < ARRAY_SIZE(own_states); i++) {
+		const struct set_key mark = set_key_mark(nft_state(f, own_states[i], true));
+
+		for (size_t k = 0; k < ARRAY_SIZE(by_mark); k++)
+			if (own_states[i] != CT_VERIFIED || by_mark[k].verified)
+				map_elem(b, f, type, &by_mark[k].place, &mark);
+	}
 }
 
 /* ---- address rules --------------------------------------------------------------------------- */

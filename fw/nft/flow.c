@@ -33,6 +33,9 @@
  *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_DOUBT | $CT_LOCAL \
  *             meta mark & $PKT_STAYS == $PKT_STAYS \
  *             meta mark set meta mark & ~$PKT_ASK_MASK | $PKT_ASK_OWN accept
+ *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_TURNED | $CT_LOCAL \
+ *             meta mark & $PKT_STAYS == $PKT_STAYS \
+ *             meta mark set meta mark & ~$PKT_ASK_MASK | $PKT_ASK_OWN accept
  *     }
  *     chain unmarked4_N {
  *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_INBOUND ct direction reply \
@@ -154,16 +157,19 @@ static void begins_anew(struct batch *b, const struct nft_fence *f, const char *
  * of the fence's. */
 static void own_flow(struct batch *b, const struct nft_fence *f, const char *chain, uint32_t state)
 {
-	struct nftnl_rule *r = batch_rule_new(b, chain);
+	struct nftnl_rule *r;
 
-	batch_comment(b, r, "a connection of the fence's has it, and answers");
-	nft_match_flow(r, f, state, true);
-	nft_match_l4(r, IPPROTO_TCP);
-	nft_match_reply(r, true);
-	nft_match_goes_on(r);
-	nft_set_state(r, f, CT_VERIFIED, true);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
+	if (state != CT_TURNED) {
+		r = batch_rule_new(b, chain);
+		batch_comment(b, r, "a connection of the fence's has it, and answers");
+		nft_match_flow(r, f, state, true);
+		nft_match_l4(r, IPPROTO_TCP);
+		nft_match_reply(r, true);
+		nft_match_goes_on(r);
+		nft_set_state(r, f, CT_VERIFIED, true);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
 	r = batch_rule_new(b, chain);
 	batch_comment(b, r, "only the fence itself may get it: looked at when it comes in");
 	nft_match_flow(r, f, state, true);
@@ -202,6 +208,7 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	nft_ask(b, r, f, PKT_ASK_AGAIN);
 	own_flow(b, f, chain.s, CT_OWN);
 	own_flow(b, f, chain.s, CT_DOUBT);
+	own_flow(b, f, chain.s, CT_TURNED);
 }
 
 static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)

@@ -78,6 +78,13 @@ void nft_match_state(struct nftnl_rule *r, const struct nft_fence *f, uint32_t s
 	nft_match_ct_mark(r, CT_MARK_MASK, nft_state(f, state, local));
 }
 
+void nft_match_state_not(struct nftnl_rule *r, const struct nft_fence *f, uint32_t state,
+			 bool local)
+{
+	load_ct_mark(r, CT_MARK_MASK);
+	x_cmp_ne32(r, NFT_REG_1, nft_state(f, state, local));
+}
+
 void nft_match_flow(struct nftnl_rule *r, const struct nft_fence *f, uint32_t state, bool local)
 {
 	nft_match_state(r, f, state, local);

@@ -46,6 +46,8 @@ void nft_match_ct_unmarked(struct nftnl_rule *r);
 uint32_t nft_state(const struct nft_fence *f, uint32_t state, bool local);
 /* ct mark & $CT_MARK_MASK == $EPOCH | STATE | $CT_LOCAL */
 void nft_match_state(struct nftnl_rule *r, const struct nft_fence *f, uint32_t state, bool local);
+void nft_match_state_not(struct nftnl_rule *r, const struct nft_fence *f, uint32_t state,
+			 bool local);
 /* The same, of a packet that goes the way that was judged. */
 void nft_match_flow(struct nftnl_rule *r, const struct nft_fence *f, uint32_t state, bool local);
 /* ct label 117 */

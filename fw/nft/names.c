@@ -75,6 +75,7 @@ const struct set_spec nft_table_sets[] = {
     {MAP_DNS, KEY_CGROUP, .comment = "its questions, to its resolver"},
     {MAP_DNS_ZONE, KEY_CGROUP, .comment = "its questions, to its zone of connections"},
     {MAP_OWN, KEY_MARK, .comment = "connection marks of flows inside one fence"},
+    {MAP_OWN_COPIED, KEY_MARK, .comment = "the same, where a packet has its connection's mark"},
     {MAP_OWN_ANSWERED, KEY_MARK, .comment = "a verdict on a flow inside one fence"},
     {SET_RESOLVERS4, KEY_V4, .comment = "the fences' resolvers: for fences only"},
     {SET_RESOLVERS6, KEY_V6, .comment = "the fences' resolvers: for fences only"},

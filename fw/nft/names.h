@@ -43,6 +43,7 @@
 #define MAP_IN           "fence_in"
 #define MAP_IN_ANSWERED  "fence_in_answered"
 #define MAP_OWN          "fence_own"
+#define MAP_OWN_COPIED   "fence_own_copied"
 #define MAP_OWN_ANSWERED "fence_own_answered"
 #define MAP_DNS          "fence_dns"
 #define MAP_DNS_ZONE     "fence_dns_zone"

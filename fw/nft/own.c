@@ -4,9 +4,10 @@
  *     chain own_N {
  *         meta l4proto icmp return
  *         meta l4proto ipv6-icmp return
- *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_VERIFIED | $CT_LOCAL \
+ *         tcp flags & syn == 0x0 ct mark & $CT_MARK_MASK == $EPOCH | $CT_VERIFIED | $CT_LOCAL \
  *             meta mark set meta mark & ~$PKT_MARK_MASK accept
- *         tcp flags & syn == 0x0 socket cgroupv2 level 2 $CGROUP ct direction reply \
+ *         tcp flags & syn == 0x0 ct mark & $CT_MARK_MASK != $EPOCH | $CT_TURNED | $CT_LOCAL \
+ *             socket cgroupv2 level 2 $CGROUP ct direction reply \
  *             meta mark set meta mark & ~$PKT_MARK_MASK accept
  *         tcp flags & syn == 0x0 meta mark & $PKT_ALLOW_OWN == $PKT_ALLOW_OWN \
  *             socket cgroupv2 level 2 $CGROUP meta mark set meta mark & ~$PKT_MARK_MASK accept
@@ -35,7 +36,8 @@
  * The end of a handshake finds no socket with a cgroup, and behind it there is a connection's:
  * unless the listener itself took it (SYN cookies), and perhaps dropped it. Then the next packet may
  * find a listener, too, that is about to be somebody else's. So the engine looks whether there is a
- * connection (CT_DOUBT), until it has answered (CT_VERIFIED, by marked4_N and marked6_N). A listener
+ * connection (CT_DOUBT), until it has answered (CT_VERIFIED, by marked4_N and marked6_N). Where the
+ * entry was made by a packet the other way, it looks to the end (CT_TURNED). A listener
  * of somebody else's could take even a packet that carries nothing for the end of a handshake: the
  * first `goto queue_N` has a condition that nft does not show, that there is a socket. */
 #include "fw/nft/own.h"
@@ -92,11 +94,13 @@ static void own_streams(struct batch *b, const struct nft_fence *f, const char *
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
 	batch_comment(b, r, "the other end has answered since this packet left");
+	nft_match_syn(r, false);
 	nft_match_state(r, f, CT_VERIFIED, true);
 	own_accept(b, r);
 	r = batch_rule_new(b, chain);
 	batch_comment(b, r, "to who began the connection");
 	nft_match_syn(r, false);
+	nft_match_state_not(r, f, CT_TURNED, true);
 	match_own(r, f);
 	nft_match_reply(r, true);
 	own_accept(b, r);

@@ -21,6 +21,9 @@
  *         meta mark & $PKT_ASK_MASK != $PKT_PASS \
  *             ct mark & $CT_STATE_MASK == $CT_DOUBT | $CT_LOCAL oif "lo" \
  *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_ASK_OWN | $PKT_STAYS accept
+ *         meta mark & $PKT_ASK_MASK != $PKT_PASS \
+ *             ct mark & $CT_STATE_MASK == $CT_TURNED | $CT_LOCAL oif "lo" \
+ *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_ASK_OWN | $PKT_STAYS accept
  *         meta mark & $PKT_STAYS == $PKT_STAYS oif "lo" \
  *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_PASS | $PKT_STAYS accept
  *         meta mark & ~$PKT_MARK_MASK == 0x00000000 \
@@ -80,17 +83,18 @@ static void stray_rules(struct batch *b)
 /* What only the fence itself may get, and what else stays on this machine. */
 static void staying_rules(struct batch *b)
 {
+	static const uint32_t own[] = {CT_OWN, CT_DOUBT, CT_TURNED};
 	struct nftnl_rule *r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
 
 	batch_comment(b, r, "to the fence itself only: marked4 and marked6 said so");
 	nft_match_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
-	for (unsigned doubt = 0; doubt < 2; doubt++) {
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
 		r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
 		batch_comment(b, r, "the same by a verdict; somebody's answer has PKT_PASS");
 		nft_match_mark_not(r, PKT_ASK_MASK, PKT_PASS);
-		nft_match_ct_mark(r, CT_STATE_MASK, (doubt ? CT_DOUBT : CT_OWN) | CT_LOCAL);
+		nft_match_ct_mark(r, CT_STATE_MASK, own[i] | CT_LOCAL);
 		nft_match_oif_lo(r, true);
 		nft_set_mark(r, PKT_MARK_MASK, PKT_ASK_OWN | PKT_STAYS);
 		x_verdict(r, NF_ACCEPT, NULL);

@@ -31,6 +31,13 @@
  *             meta mark set meta mark & ~$PKT_VERDICT_MASK accept
  *         meta mark & $PKT_VERDICT_MASK == $PKT_ALLOW_ONCE \
  *             meta mark set meta mark & ~$PKT_VERDICT_MASK accept
+ *         meta mark & $PKT_VERDICT_MASK == $PKT_ALLOW_OWN meta l4proto tcp ct direction reply \
+ *             meta mark & $PKT_STAYS == $PKT_STAYS \
+ *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_TURNED | $CT_LOCAL \
+ *             meta mark set meta mark & ~$PKT_VERDICT_MASK accept
+ *         meta mark & $PKT_VERDICT_MASK == $PKT_ALLOW_OWN meta mark & $PKT_STAYS == $PKT_STAYS \
+ *             ct mark & $CT_MARK_MASK == $EPOCH | $CT_TURNED | $CT_LOCAL \
+ *             meta mark set meta mark & ~$PKT_VERDICT_MASK accept
  *         meta mark & $PKT_VERDICT_MASK == $PKT_ALLOW_OWN tcp flags & syn == 0x0 \
  *             meta mark & $PKT_STAYS == $PKT_STAYS \
  *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_DOUBT | $CT_LOCAL \
@@ -123,6 +130,37 @@ static struct nftnl_rule *on_verdict(struct batch *b, const char *chain, uint32_
 	return r;
 }
 
+/* What goes to the fence itself, if it does. An entry keeps the direction of the packet that made
+ * it, whoever begins a connection on it later; so one that saw beginnings both ways says no more
+ * who answers. */
+static void own_rules(struct batch *b, const struct nft_fence *f, const char *chain)
+{
+	struct nftnl_rule *r = on_verdict(b, chain, PKT_ALLOW_OWN);
+
+	batch_comment(b, r, "against the direction of its entry: replies are no answers");
+	nft_match_l4(r, IPPROTO_TCP);
+	nft_match_reply(r, true);
+	nft_match_way(r, true);
+	nft_set_state(r, f, CT_TURNED, true);
+	pass_on(b, r);
+	r = on_verdict(b, chain, PKT_ALLOW_OWN);
+	batch_comment(b, r, "and never again");
+	nft_match_way(r, true);
+	nft_match_state(r, f, CT_TURNED, true);
+	pass_on(b, r);
+	r = on_verdict(b, chain, PKT_ALLOW_OWN);
+	batch_comment(b, r, "in the middle of a connection: who took it was not seen");
+	nft_match_syn(r, false);
+	nft_match_way(r, true);
+	nft_set_state(r, f, CT_DOUBT, true);
+	pass_on(b, r);
+	r = on_verdict(b, chain, PKT_ALLOW_OWN);
+	batch_comment(b, r, "allowed if the fence itself gets it: that is seen where it comes in");
+	nft_match_way(r, true);
+	nft_set_state(r, f, CT_OWN, true);
+	pass_on(b, r);
+}
+
 static void allow_rules(struct batch *b, const struct nft_fence *f, const char *chain)
 {
 	static const struct {
@@ -152,17 +190,7 @@ static void allow_rules(struct batch *b, const struct nft_fence *f, const char *
 	r = on_verdict(b, chain, PKT_ALLOW_ONCE);
 	batch_comment(b, r, "allowed, this packet only");
 	pass_on(b, r);
-	r = on_verdict(b, chain, PKT_ALLOW_OWN);
-	batch_comment(b, r, "the same in the middle of a connection: who took it was not seen");
-	nft_match_syn(r, false);
-	nft_match_way(r, true);
-	nft_set_state(r, f, CT_DOUBT, true);
-	pass_on(b, r);
-	r = on_verdict(b, chain, PKT_ALLOW_OWN);
-	batch_comment(b, r, "allowed if the fence itself gets it: that is seen where it comes in");
-	nft_match_way(r, true);
-	nft_set_state(r, f, CT_OWN, true);
-	pass_on(b, r);
+	own_rules(b, f, chain);
 }
 
 static void verdict_out(const struct nft *n, struct batch *b, const struct nft_fence *f)

@@ -323,14 +323,38 @@ def test_row37_race_by_client_sockets(lab):
 
 COOKIES = """
 import os, select, signal, socket, sys, time
-to, port, token = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+to, port, token, first, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
 family = socket.AF_INET6 if ":" in to else socket.AF_INET
+
+
+def turned(q):
+    # an entry for port -> q stays: a listener that is full drops the beginning of a connection
+    full = socket.socket(family, socket.SOCK_STREAM)
+    full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    full.bind((to, q))
+    full.listen(0)
+    filler = socket.create_connection((to, q))
+    s = socket.socket(family, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((to, port))
+    s.setblocking(False)
+    s.connect_ex((to, q))
+    time.sleep(0.003)
+    for x in (s, full, filler):
+        x.close()
+
+
+for q in range(first, first + count):
+    turned(q)
 own = socket.create_server((to, port), family=family, backlog=100)
 own.setblocking(False)
 
 
-def client(wait):
+def client(wait, source=0):
     s = socket.socket(family, socket.SOCK_STREAM)
+    if source:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((to, source))
     s.setblocking(False)
     s.connect_ex((to, port))
     return s if select.select([], [s], [], wait)[1] and not s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) else None
@@ -345,7 +369,8 @@ for _ in range(2):
             own.listen(60)
             own.listen(3)
     togglers.append(pid)
-clients = [c for c in (client(0.005) for _ in range(250)) if c]
+sources = range(first, first + count) if count else [0] * 250
+clients = [c for c in (client(0.005, q) for q in sources) if c]
 for pid in togglers:
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -372,7 +397,8 @@ print("WITHOUT", len(without))
 
 
 def test_row37_syn_cookies(lab):
-    """A listener that takes the end of a handshake and drops it is no proof who gets what follows."""
+    """A listener that takes the end of a handshake and drops it is no proof who gets what follows. Nor are packets that
+    are replies only because the entry was made by one that went the other way."""
     def net(value):
         def write():
             with open("/proc/sys/net/ipv4/tcp_syncookies", "w") as f:
@@ -380,9 +406,9 @@ def test_row37_syn_cookies(lab):
         topo.in_ns(lab.net.path(lab.net.agent), write)
     net("2")
     try:
-        for to in LOOPBACK * 2:
+        for to, first in zip(LOOPBACK * 4, [0] * 4 + [26000, 26200, 26400, 26600]):
             tok = L.token()
-            h = lab.start(L.policy(), [L.PYTHON, "-c", COOKIES, to, "7001", tok])
+            h = lab.start(L.policy(), [L.PYTHON, "-c", COOKIES, to, "7001", tok, str(first), "150" if first else "0"])
             with outsider(lab, to, 7001, socket.SOCK_STREAM) as got:
                 c = lab.net.socket(lab.net.agent, family(to), socket.SOCK_STREAM)
                 c.connect((to, 7001))
@@ -425,14 +451,75 @@ RECIPES = {
 }
 
 
+# Where a packet comes in, it gets its connection's mark: wg-quick's rule, and that of several providers.
+RESTORED = ("", "meta l4proto udp meta mark set ct mark", "meta mark set ct mark")
+
+
+RESTORE = """table inet host {
+  chain p { type filter hook %s priority mangle; %s
+  }
+}"""
+
+
 @contextlib.contextmanager
-def host_rules(lab, name):
-    r = lab.bare(["nft", "-f", "-"], stdin=HOST % RECIPES[name])
+def host_rules(lab, text):
+    r = lab.bare(["nft", "-f", "-"], stdin=text)
     check(r.rc == 0, r.tell())
     try:
         yield
     finally:
         lab.bare(["nft", "delete", "table", "inet", "host"])
+
+
+LISTENS = """
+import socket, sys, threading
+got = []
+def tcp(s):
+    while True:
+        c, _ = s.accept()
+        got.append(c.recv(100))
+        c.close()
+def udp(s):
+    while True:
+        got.append(s.recv(100))
+for family, to in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+    for kind, serve in ((socket.SOCK_STREAM, tcp), (socket.SOCK_DGRAM, udp)):
+        s = socket.socket(family, kind)
+        s.bind((to, 7001))
+        if serve == tcp:
+            s.listen(50)
+        threading.Thread(target=serve, args=(s,), daemon=True).start()
+print("READY", flush=True)
+sys.stdin.readline()
+print("GOT", len(got))
+"""
+SENDS = """
+import socket
+for family, to in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        for _ in range(10):
+            s = socket.socket(family, kind)
+            s.settimeout(0.5)
+            try:
+                s.connect((to, 7001))
+                s.send(b"payload")
+            except OSError:
+                pass
+            s.close()
+"""
+
+
+def test_row42_restored_marks_between_fences(lab):
+    """One fence may send there by its rules, the other lets nobody in: whatever marks the host's rules restore."""
+    rules = [p + to + ":7001" for p in ("tcp://", "udp://") for to in ("127.0.0.1", "[::1]")]
+    for hook in ("prerouting", "input"):
+        for rule in RESTORED:
+            with host_rules(lab, RESTORE % (hook, rule)):
+                server = lab.start(L.policy("api.allowed.test"), [L.PYTHON, "-c", LISTENS])
+                r = lab.run(L.policy(*rules), [L.PYTHON, "-c", SENDS])
+                server.send("end")
+                s = server.result()
+                check(r.rc == 0 and "GOT 0" in s.out and s.events(code="inbound"), hook, rule, r.tell(), s.tell())
 
 
 def curls(*commands):
@@ -448,7 +535,7 @@ def test_row42_recipes_of_the_host(lab):
         evil = ["-H 'Host: evil.test' http://%s/%s" % (NAME, tok),
                 "--resolve evil.test:443:%s https://evil.test/%s" % (topo.ALLOWED4, tok),
                 "http://evil.test/" + tok, "http://%s/%s" % (topo.EVIL4, tok), "http://[%s]/%s" % (topo.EVIL6, tok)]
-        with host_rules(lab, name):
+        with host_rules(lab, HOST % RECIPES[name]):
             r = lab.run(POLICY, curls(*good, *evil), timeout=40)
         status = [int(l.split()[1]) for l in r.out.splitlines() if l.startswith("status")]
         check(status[:4] == [0] * 4, name, status, r.tell())
@@ -464,7 +551,7 @@ def test_row42_download_under_marks(lab):
         f.truncate(30 << 20)
     try:
         for name in RECIPES:
-            with host_rules(lab, name):
+            with host_rules(lab, HOST % RECIPES[name]):
                 for v in ("-4", "-6"):
                     r = lab.run(POLICY, ["curl", "-sS", v, "-m", "8", "-o", "/dev/null", "-w", "%{size_download}",
                                          "http://%s/found30" % NAME])
@@ -477,7 +564,7 @@ def test_row42_port_again_under_marks(lab):
     """The host's rules overwrite what we know of a connection, and its port is used again: another name is refused."""
     for name in list(RECIPES)[1:3]:
         text, toks = targets((443,))
-        with host_rules(lab, name):
+        with host_rules(lab, HOST % RECIPES[name]):
             r = lab.run(POLICY, lab.attack("same_port_again", name=NAME, targets=text), timeout=40)
         check(r.rc == 0, r.tell())
         check(NAME in lab.far.snis, name, "not even what is allowed arrived", r.tell())
