@@ -376,7 +376,7 @@ static void on_control(struct watch *w, uint32_t events)
 	}
 }
 
-/* The gate says nothing: it has ended. */
+/* Nobody reads at the other end of the pipe: the gate has ended. */
 static void on_gone(struct watch *w, uint32_t events)
 {
 	loop_stop(((struct engine *)w->arg)->loop);
@@ -399,7 +399,7 @@ static int engine_init(struct engine *e)
 	e->gate = (struct watch){.fd = ENGINE_FD_GATE, .fn = on_gone, .arg = e};
 	e->sweep_timer = (struct timer){.fn = sweep_timer, .arg = e};
 	if ((r = loop_add(e->loop, &e->control, EPOLLIN)) < 0 ||
-	    (r = loop_add(e->loop, &e->gate, EPOLLIN)) < 0)
+	    (r = loop_add(e->loop, &e->gate, 0)) < 0)
 		return r;
 	return timer_set(e->loop, &e->sweep_timer, loop_now_ms(e->loop) + SWEEP_MS);
 }

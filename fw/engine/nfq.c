@@ -145,7 +145,7 @@ int nfq_descriptor(const struct nfq *q)
 /* Without a gate there is no verdict, and no use for an engine: the parent starts all anew. */
 static void to_gate(const void *msg, size_t bytes)
 {
-	if (send(ENGINE_FD_GATE, msg, bytes, MSG_NOSIGNAL) < 0 && errno != EINTR)
+	if (write(ENGINE_FD_GATE, msg, bytes) < 0)
 		exit(EXIT_FAILURE);
 }
 

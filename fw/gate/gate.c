@@ -7,7 +7,6 @@
 #include <libnetfilter_queue/libnetfilter_queue.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink_queue.h>
-#include <poll.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -24,8 +23,7 @@
 #define VERDICT_BYTES 64 /* one verdict message takes 48 */
 
 static const int calls[] = {
-    SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(recvmsg),
-    SCMP_SYS(sendmsg),  SCMP_SYS(poll),   SCMP_SYS(ppoll),
+    SCMP_SYS(read), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
 };
 
 struct queue {
@@ -169,37 +167,21 @@ static void obey(struct gate *g, const union gate_msg *m, size_t n)
 		sockdiag_end_time_wait(GATE_FD_SOCKDIAG, &w->src, w->sport, &w->dst, w->dport);
 }
 
-/* All that the engine has said; false: it is gone. A word of the parent's goes between. */
-static bool hear_engine(struct gate *g)
+static void serve(struct gate *g)
 {
 	static union gate_msg m;
 
-	for (unsigned i = 0; i < GATE_VERDICTS_MAX; i++) {
-		ssize_t n = recv(GATE_FD_ENGINE, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
-
-		if (n > 0 && (size_t)n <= sizeof(m))
-			obey(g, &m, (size_t)n);
-		else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-			return false;
-		else if (n < 0)
-			break;
-	}
-	return true;
-}
-
-static void serve(struct gate *g)
-{
-	struct pollfd p[] = {{.fd = GATE_FD_CONTROL, .events = POLLIN},
-			     {.fd = GATE_FD_ENGINE, .events = POLLIN}};
-
 	for (;;) {
-		if (poll(p, 2, -1) < 0) {
-			if (errno == EINTR)
-				continue;
+		ssize_t n = read(GATE_FD_ENGINE, &m, sizeof(m));
+
+		if (n > 0 && m.type == GATE_HEAR) {
+			if (!hear_parent(g))
+				return;
+		} else if (n > 0) {
+			obey(g, &m, (size_t)n);
+		} else if (n == 0 || errno != EINTR) {
 			return;
 		}
-		if ((p[0].revents && !hear_parent(g)) || (p[1].revents && !hear_engine(g)))
-			return;
 	}
 }
 

@@ -53,9 +53,7 @@
 
 #define NAME_SERVERS_MAX 8 /* of a fence */
 
-#define QUEUE_PACKETS      8192 /* waiting in the kernel per fence; the rest is dropped and counted */
-#define GATE_WAY_BYTES     49152 /* from the engine to the gate: its socket's buffer, */
-#define GATE_UNDER_WAY_MAX 4096  /* and so many verdicts fit in there at most: 1,280 bytes for 64 */
+#define QUEUE_PACKETS 8192 /* waiting in the kernel per fence; the rest is dropped and counted */
 
 /* Packet mark. Three fields of it are ours while a packet of a fence's is on its way out, and none
  * before and after. What is asked, or that it was answered; the verdict; and whether it was judged

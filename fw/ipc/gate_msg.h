@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the engine asks of the gate, over a SOCK_SEQPACKET socketpair; there is no answer. Fixed
- * sizes, no pointers; the gate checks the exact length of what it receives. */
+/* What the engine tells the gate, over a pipe in packet mode (O_DIRECT), which costs half of what a
+ * socket does; there is no answer. Fixed sizes, no pointers; the gate checks the exact length of what
+ * it reads. The pipe is all that the gate waits for: so the parent says there that it has written
+ * to the gate's control socket. */
 #ifndef AGENTFW_GATE_MSG_H
 #define AGENTFW_GATE_MSG_H
 
@@ -9,10 +11,13 @@
 #include "policy/base/addr.h"
 
 #define GATE_VERDICTS_MAX 64
+/* A pipe holds so many messages (PIPE_DEF_BUFFERS), and the gate one. */
+#define GATE_UNDER_WAY_MAX (17 * GATE_VERDICTS_MAX)
 
 enum gate_type {
 	GATE_VERDICTS = 1,
 	GATE_END_TIME_WAIT,
+	GATE_HEAR, /* the type alone: look at what the parent has said */
 };
 
 enum gate_how {

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fw/ipc/gate_msg.h"
 #include "fw/parent/attribute.h"
 #include "fw/parent/denials.h"
 #include "fw/parent/fence.h"
@@ -61,12 +62,16 @@ void engine_gate(struct parent *p, uint32_t fence, uint16_t queue, int fd)
 	const struct em_gate_queue add = {.type = EM_GATE_QUEUE, .fence = fence, .queue = queue};
 	const struct em_gate_forget forget = {.type = EM_GATE_FORGET, .fence = fence};
 	const struct watch *to = &p->processes[PROCESS_GATE].control;
+	const uint32_t hear = GATE_HEAR;
 	int r = -EPIPE;
 
 	if (to->active && fd >= 0)
 		r = em_send(to->fd, &add, sizeof(add), &fd, 1);
 	else if (to->active)
 		r = em_send(to->fd, &forget, sizeof(forget), NULL, 0);
+	if (r ==
+	    0) /* a pipe that is full is being read, and a fence that it does not know has it look */
+		(void)!write(p->gate_pipe, &hear, sizeof(hear));
 	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
 		engine_kill(p, "the gate does not take what it is told");
 }

@@ -373,6 +373,7 @@ int parent_run(const struct parent_options *o, struct err *e)
 	p->options = *o;
 	for (size_t i = 0; i < PROCESS_ROLES; i++)
 		p->processes[i].pid = -1;
+	p->gate_pipe = -1;
 	r = setup(p, e);
 	if (r == 0) {
 		if (o->ready_fd >= 0) {

@@ -116,7 +116,8 @@ static int start_one(struct parent *p, enum process_role role, const int *more, 
 /* ---- all of them --------------------------------------------------------- */
 
 struct ways {
-	int gate[2], asker[2]; /* the engine's end, the other's */
+	int gate[2];           /* a pipe: the gate's end, the engine's */
+	int asker[2];          /* the engine's end, the asker's */
 	int route, asks, ends; /* netlink */
 };
 
@@ -130,19 +131,23 @@ static void ways_close(struct ways *w)
 			close(fds[i]);
 }
 
-static int ways_open(struct ways *w, struct err *e)
+static int ways_open(struct parent *p, struct ways *w, struct err *e)
 {
 	const struct timeval answer = {.tv_usec = ANSWER_MS * 1000};
-	int bytes = GATE_WAY_BYTES / 2; /* the kernel doubles it */
+	char path[64];
 
 	*w = (struct ways){{-1, -1}, {-1, -1}, route_open(), sockdiag_open(), sockdiag_open()};
 	if (w->route < 0 || w->asks < 0 || w->ends < 0)
 		return err_set(e, EIO, "cannot open the engine's netlink sockets");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, w->gate) < 0 ||
+	if (pipe2(w->gate, O_CLOEXEC | O_DIRECT) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, w->asker) < 0 ||
-	    setsockopt(w->gate[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0 ||
 	    setsockopt(w->asker[0], SOL_SOCKET, SO_RCVTIMEO, &answer, sizeof(answer)) < 0)
 		return err_set(e, errno, "cannot make the engine's sockets: %s", strerror(errno));
+	/* Anew, since we do not wait there, and the engine does. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", w->gate[1]);
+	p->gate_pipe = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (p->gate_pipe < 0 || fcntl(p->gate_pipe, F_SETFL, O_NONBLOCK | O_DIRECT) < 0)
+		return err_set(e, errno, "cannot open the gate's pipe: %s", strerror(errno));
 	return 0;
 }
 
@@ -150,16 +155,16 @@ int processes_start(struct parent *p, void (*heard)(struct watch *w, uint32_t ev
 		    struct err *e)
 {
 	struct ways w;
-	int r = ways_open(&w, e);
+	int r = ways_open(p, &w, e);
 
 	if (r == 0)
-		r = start_one(p, PROCESS_GATE, (const int[]){w.gate[1], w.ends}, 2, heard, e);
+		r = start_one(p, PROCESS_GATE, (const int[]){w.gate[0], w.ends}, 2, heard, e);
 	if (r == 0)
 		r = start_one(p, PROCESS_ASKER, (const int[]){w.asker[1], w.route, w.asks}, 3,
 			      heard, e);
 	if (r == 0)
 		r = start_one(p, PROCESS_ENGINE,
-			      (const int[]){p->ring_fd, p->ring_event_fd, w.gate[0], w.asker[0]}, 4,
+			      (const int[]){p->ring_fd, p->ring_event_fd, w.gate[1], w.asker[0]}, 4,
 			      heard, e);
 	ways_close(&w);
 	if (r < 0)
@@ -171,6 +176,9 @@ int processes_reap(struct parent *p, enum process_role first)
 {
 	int status[PROCESS_ROLES] = {0};
 
+	if (p->gate_pipe >= 0)
+		close(p->gate_pipe);
+	p->gate_pipe = -1;
 	for (size_t i = 0; i < PROCESS_ROLES; i++) {
 		/* the first one that has ended by itself says how */
 		struct process *pr = &p->processes[(first + i) % PROCESS_ROLES];
