@@ -122,7 +122,8 @@ static void on_want_socket(struct parent *p, const struct em_socket *m)
 
 	if (f && m->server < f->n_servers &&
 	    (m->socket_type == SOCK_DGRAM || m->socket_type == SOCK_STREAM))
-		fd = host_connect(&f->servers[m->server], m->socket_type);
+		fd = host_connect(p->processes[PROCESS_ENGINE].uid, &f->servers[m->server],
+				  m->socket_type);
 	reply.type = EM_SOCKET;
 	reply.error = fd < 0 ? fd : 0;
 	engine_send(p, &reply, sizeof(reply), &fd, fd >= 0);

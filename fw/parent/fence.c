@@ -68,6 +68,32 @@ static void pfence_free(struct pfence *f)
 	parent_check_idle(p);
 }
 
+static bool asks(const struct pfence *f, const struct name_server *s)
+{
+	for (size_t i = 0; i < f->n_servers; i++)
+		if (f->servers[i].port == s->port && addr_equal(&f->servers[i].addr, &s->addr))
+			return true;
+	return false;
+}
+
+/* Those that no other fence asks. */
+static void forget_name_servers(const struct pfence *f)
+{
+	struct name_server list[NAME_SERVERS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_servers; i++) {
+		const struct pfence *o = f->parent->fences;
+
+		while (o && (o == f || !asks(o, &f->servers[i])))
+			o = o->next;
+		if (!o)
+			list[n++] = f->servers[i];
+	}
+	if (n)
+		nft_name_servers(f->parent->nft, list, n, false);
+}
+
 static void nft_view(const struct pfence *f, struct nft_fence *ret)
 {
 	*ret = (struct nft_fence){.id = f->id,
@@ -119,6 +145,7 @@ static void finish(struct pfence *f)
 	int r;
 
 	pfence_wall_end(f);
+	forget_name_servers(f);
 	nft_view(f, &nf);
 	r = nft_fence_del(p->nft, &nf);
 	if (r < 0)
@@ -353,7 +380,8 @@ static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, 
 	dir = m->log_dir[0] ? m->log_dir : policy_audit_dir(f->policy);
 	name_servers(f);
 	if ((r = log_open(f->parent, dir, policy_snaplen(f->policy), &f->log, e)) < 0 ||
-	    (r = next_epoch(f, e)) < 0 || (r = host_dns_sockets(&f->dns, e)) < 0 ||
+	    (r = next_epoch(f, e)) < 0 ||
+	    (r = host_dns_sockets(f->parent->processes[PROCESS_ENGINE].uid, &f->dns, e)) < 0 ||
 	    (r = place_make(&f->place, f->parent->cgroup_root, f->parent->run_dir, m->name, f->name,
 			    e)) < 0 ||
 	    (r = pfence_wall(f, e)) < 0)
@@ -435,6 +463,8 @@ void pfence_ready(struct parent *p, const struct em_fence_ready *m)
 		pfence_fail(f, &e);
 		return;
 	}
+	if (f->n_servers && nft_name_servers(p->nft, f->servers, f->n_servers, true) < 0)
+		log_error("fence %s: its name servers could not be put into the rules", f->name);
 	f->state = PFENCE_LIVE;
 	record_state(f->log->record, &f->rf, "fence_started", NULL, NULL);
 	record_flush(f->log->record);

@@ -212,6 +212,7 @@ static int setup_rules(struct parent *p, struct err *e)
 	if (r < 0)
 		return r;
 	nft_last_look(p->nft, p->wall);
+	nft_engine_uid(p->nft, p->processes[PROCESS_ENGINE].uid);
 	r = make_cgroup_root(p, &st, e);
 	if (r < 0 || (r = nft_install(p->nft, st.st_ino, e)) < 0)
 		return r;
@@ -315,10 +316,10 @@ static int setup(struct parent *p, struct err *e)
 	p->tick = (struct timer){.fn = on_tick, .arg = p};
 	p->idle = (struct timer){.fn = on_idle, .arg = p};
 	if ((r = control_listen(p, e)) < 0 || (r = setup_cgroup(p, e)) < 0 ||
-	    (r = wall_setup(p)) < 0 || (r = setup_rules(p, e)) < 0)
+	    (r = wall_setup(p)) < 0 || (r = setup_uids(p, e)) < 0 || (r = setup_rules(p, e)) < 0)
 		return r;
 	end_what_was_left(p);
-	if ((r = setup_uids(p, e)) < 0 || (r = engine_begin(p, e)) < 0)
+	if ((r = engine_begin(p, e)) < 0)
 		return r;
 	ring_sleep(p->ring);
 	timer_set(p->loop, &p->tick, loop_now_ms(p->loop) + TICK_MS);
