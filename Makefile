@@ -228,8 +228,13 @@ $(RACE): $(call obj,tests/lab/race_own.c)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -pthread
 # A daemon that has a hole where AGENTFW_HOLE names one: does the fuzzer see it?
+# Or an engine that somebody has taken over: tests/net/test_hostile.py.
 holes:
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-holes CFLAGS='$(CFLAGS) -DAGENTFW_HOLES' all
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-holes CFLAGS='$(CFLAGS) -DAGENTFW_HOLES' all $(BUILD)-holes/tests/lab/hostile_engine
+$(BUILD)/tests/lab/hostile_engine: $(BUILD)/obj/tests/lab/hostile_engine.o $(FW_LIB) $(POLICY_LIB)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor
 	$(Q)BUILD=$(BUILD) tests/bench/run

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fw/ipc/engine_msg.h"
+#include "fw/ipc/holes.h"
 #include "fw/ipc/route.h"
 #include "fw/ipc/sockdiag.h"
 #include "fw/parent/parent.h"
@@ -80,6 +81,8 @@ static _Noreturn void exec_process(const struct parent *p, enum process_role rol
 	signal(SIGHUP, SIG_IGN); /* see on_signal in parent.c */
 	snprintf(option, sizeof(option), "--%s", who);
 	snprintf(uid, sizeof(uid), "%u", p->processes[role].uid);
+	if (role == PROCESS_ENGINE && hole_engine())
+		execl(hole_engine(), "agentfwd", option, uid, (char *)NULL);
 	execl("/proc/self/exe", "agentfwd", option, uid, (char *)NULL);
 	cannot_exec(ENGINE_FD_CONTROL, who, "execute itself");
 }
