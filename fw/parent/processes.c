@@ -62,7 +62,7 @@ static _Noreturn void cannot_exec(int control, const char *who, const char *what
 static _Noreturn void exec_process(const struct parent *p, enum process_role role, const int *fds,
 				   size_t n)
 {
-	const char *who = names[role];
+	const char *who = names[role], *other = role == PROCESS_ENGINE ? hole_engine() : NULL;
 	char option[32], uid[16];
 	int up[FDS_MAX];
 	sigset_t none;
@@ -81,9 +81,7 @@ static _Noreturn void exec_process(const struct parent *p, enum process_role rol
 	signal(SIGHUP, SIG_IGN); /* see on_signal in parent.c */
 	snprintf(option, sizeof(option), "--%s", who);
 	snprintf(uid, sizeof(uid), "%u", p->processes[role].uid);
-	if (role == PROCESS_ENGINE && hole_engine())
-		execl(hole_engine(), "agentfwd", option, uid, (char *)NULL);
-	execl("/proc/self/exe", "agentfwd", option, uid, (char *)NULL);
+	execl(other ? other : "/proc/self/exe", "agentfwd", option, uid, (char *)NULL);
 	cannot_exec(ENGINE_FD_CONTROL, who, "execute itself");
 }
 
