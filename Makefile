@@ -23,14 +23,19 @@ PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 CTL_DIRECT := yaml jansson cap-ng
 CTL_LIBS   := $(if $(SANITIZE)$(filter-out /%,$(foreach l,$(CTL_DIRECT),$(shell $(CC) -print-file-name=lib$(l).a))),\
                 $(PKG_LIBS),-Wl,-Bstatic $(addprefix -l,$(CTL_DIRECT)) -Wl,-Bdynamic)
-ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -I. $(WARN) $(WERROR) $(HARDEN) $(CFLAGS) $(PKG_CFLAGS) $(EXTRA_CFLAGS)
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+# The same bytes, wherever the tree lies (tools/reproducible).
+HERE      = -ffile-prefix-map='$(CURDIR)=.'
+# SHSTK is said here: the C library's start files, which have no property of their own on some systems, would take it
+# away from the whole program (tools/hardening).
+SHSTK     := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(comma)-z$(comma)shstk)
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -I. $(WARN) $(WERROR) $(HARDEN) $(HERE) $(CFLAGS) $(PKG_CFLAGS) $(EXTRA_CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack$(SHSTK) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 
 Q = $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-4s %s\n' '$(1)' '$@')
 
-POLICY_SRC := $(filter-out policy/child/filter_gen.c,$(wildcard policy/*.c policy/*/*.c))
-WIRE_SRC   := $(wildcard fw/wire/*.c)
+POLICY_SRC := $(filter-out policy/child/filter_gen.c,$(sort $(wildcard policy/*.c policy/*/*.c)))
+WIRE_SRC   := $(sort $(wildcard fw/wire/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
@@ -52,7 +57,7 @@ RACE       := $(BUILD)/tests/lab/race_own
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
 .PHONY: all clean help demo check deps-build deps-check unit fuzz-replay fuzz bench format \
-        check-format check-includes check-man check-net check-sandbox check-vm escape holes install uninstall
+        check-format check-includes check-man check-hardening check-reproducible check-net check-sandbox check-vm escape holes install uninstall
 all: $(BUILD)/agentfwd $(BUILD)/agentctl $(BUILD)/arrows
 # No build whose folders reach where they must not.
 $(BUILD)/arrows: $(BUILD)/agentfwd $(BUILD)/agentctl tools/includes
@@ -105,7 +110,7 @@ $(GEN)/seccomp_gen: $(BUILD)/obj/agentctl/confine/seccomp_gen.o
 # Programs of BPF, the socket wall's and another: compiled for the kernel, and from there a header that holds them.
 BPF_CC     ?= clang
 BPFTOOL    ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool) bpftool)
-BPF_CFLAGS  = -target bpf -O2 -g -Wall -Wextra -Wno-unused-parameter -I. -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+BPF_CFLAGS  = -target bpf -O2 -g $(HERE) -fdebug-compilation-dir=. -Wall -Wextra -Wno-unused-parameter -I. -idirafter /usr/include/$(shell $(CC) -print-multiarch)
 $(BUILD)/obj/fw/bpf/wall.o: EXTRA_CFLAGS += -isystem $(GEN)
 $(BUILD)/obj/fw/bpf/wall.o: $(GEN)/wall.skel.h
 .SECONDARY: $(BUILD)/obj/fw/bpf/wall.bpf.o $(BUILD)/obj/fw/bpf/flight.bpf.o
@@ -124,9 +129,9 @@ $(BUILD)/obj/fw/bpf/%.bpf.o: fw/bpf/%.bpf.c
 
 $(POLICY_LIB): $(call obj,$(POLICY_SRC))
 $(WIRE_LIB): $(call obj,$(WIRE_SRC))
-$(foreach f,$(FW_FOLDERS),$(eval $(BUILD)/libfw-$f.a: $(call obj,$(filter-out %.bpf.c,$(wildcard fw/$f/*.c fw/$f/*/*.c)))))
-$(BUILD)/libctl-commands.a: $(call obj,$(filter-out agentctl/agentctl.c,$(wildcard agentctl/*.c)))
-$(foreach f,$(CTL_FOLDERS),$(eval $(BUILD)/libctl-$f.a: $(call obj,$(filter-out %/seccomp_gen.c,$(wildcard agentctl/$f/*.c)))))
+$(foreach f,$(FW_FOLDERS),$(eval $(BUILD)/libfw-$f.a: $(call obj,$(filter-out %.bpf.c,$(sort $(wildcard fw/$f/*.c fw/$f/*/*.c))))))
+$(BUILD)/libctl-commands.a: $(call obj,$(filter-out agentctl/agentctl.c,$(sort $(wildcard agentctl/*.c))))
+$(foreach f,$(CTL_FOLDERS),$(eval $(BUILD)/libctl-$f.a: $(call obj,$(filter-out %/seccomp_gen.c,$(sort $(wildcard agentctl/$f/*.c))))))
 $(BUILD)/lib%.a:
 	$(call say,AR)
 	@mkdir -p $(@D)
@@ -185,6 +190,7 @@ demo: deps-build
 check: deps-check
 	$(Q)$(MAKE) --no-print-directory check-includes check-format check-man
 	$(Q)$(MAKE) --no-print-directory -j2 WERROR=-Werror all $(BUILD)/tests/bench/load
+	$(Q)$(MAKE) --no-print-directory check-hardening check-reproducible
 	$(Q)$(MAKE) --no-print-directory -j2 WERROR=-Werror CC=clang BUILD=$(BUILD)-clang all
 	$(Q)$(MAKE) --no-print-directory -j2 SANITIZE=address,undefined BUILD=$(BUILD)-asan unit fuzz-replay
 	$(Q)$(MAKE) --no-print-directory check-vm
@@ -197,6 +203,11 @@ check-includes:
 	$(Q)tools/includes $(BUILD)
 check-man:
 	$(Q)mandoc -T lint -W warning docs/*.[158]
+check-hardening: all
+	$(Q)CC='$(CC)' tools/hardening --self
+	$(Q)CC='$(CC)' tools/hardening $(BUILD)
+check-reproducible:
+	$(Q)tools/reproducible CC='$(CC)'
 check-sandbox: all
 	$(Q)BUILD=$(BUILD) tools/reachable tests/sandbox/run
 check-net: all $(BUILD)/tests/bench/load $(ESCAPE) $(RACE) holes

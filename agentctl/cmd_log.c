@@ -92,7 +92,7 @@ static void show_denial(const struct view *v, const json_t *o, const char *when,
 			 clean(process, sizeof(process), name), event_num(o, "process", "pid"));
 	else
 		strcat(who, "?");
-	clean(endpoint, sizeof(endpoint), shown);
+	clean(endpoint, sizeof(endpoint), shown ? shown : event_str(o, "agentfw", "name"));
 	if (question)
 		snprintf(address, sizeof(address), " (%.30s)",
 			 clean(type, sizeof(type),

@@ -13,6 +13,7 @@
 #include "agentctl/launch/exit_status.h"
 #include "policy/base/addr.h"
 #include "policy/base/err.h"
+#include "policy/base/quote.h"
 #include "policy/policy.h"
 #include "policy/profile.h"
 
@@ -109,6 +110,15 @@ static void rule_line(const struct question *f, const struct match *m)
 	       r.reason ? str_clean(reason, sizeof(reason), r.reason) : "");
 }
 
+static void remedy(const struct question *f, const struct endpoint *ep)
+{
+	char text[ENDPOINT_STRLEN], shown[2 * ENDPOINT_STRLEN + 3];
+
+	if (endpoint_entry(ep, text) && quote_scalar(text, false, shown, sizeof(shown)))
+		printf("    to allow it, add to %s%segress:\n      - %s\n", f->tool ? f->tool : "",
+		       f->tool ? "'s " : "", shown);
+}
+
 static bool one_port(const struct question *f, const struct endpoint *ep, uint16_t port)
 {
 	struct match m = match(f->policy, ep, port);
@@ -127,9 +137,7 @@ static bool one_port(const struct question *f, const struct endpoint *ep, uint16
 	rule_line(f, &m);
 	explain(ep, m.verdict);
 	if (m.verdict == VERDICT_NONE)
-		printf(text[0] == '[' ? "    to allow it, add to %s%segress:\n      - \"%s\"\n"
-				      : "    to allow it, add to %s%segress:\n      - %s\n",
-		       f->tool ? f->tool : "", f->tool ? "'s " : "", text);
+		remedy(f, &one);
 	if (m.verdict != VERDICT_ALLOW && policy_mode(f->policy) == MODE_AUDIT)
 		puts("    in audit mode it passes all the same, and is logged");
 	return m.verdict == VERDICT_ALLOW;

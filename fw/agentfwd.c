@@ -30,7 +30,7 @@ static void usage(FILE *to)
 	      "\n"
 	      "The firewall daemon of agentfw; agentctl(1) starts one when it needs it.\n"
 	      "  -n           check policies and exit\n"
-	      "  --idle-exit  go when there is no fence any more\n"
+	      "  --idle-exit  end when there is no fence left\n"
 	      "  --probe      say what the kernel can do for fences, and exit\n"
 	      "  --ready-fd N write \"1\" to descriptor N when fences can be made\n"
 	      "  -v           say more\n",
@@ -98,7 +98,7 @@ static bool check(const char *path)
 		r = errno;
 		log_error("cannot read '%s': %s", path, strerror(r));
 		if (r == ENOENT || r == ENOTDIR)
-			log_error("hint: is the name right? name the policy files behind -n");
+			log_error("hint: is the name right? name the policy files after -n");
 		return false;
 	}
 	r = policy_compile_apart(path, text, n, &d, &blob, &bytes, &e);

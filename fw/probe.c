@@ -26,12 +26,12 @@
 #define TABLE_F_PERSIST 0x4u /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name */
 #define PATIENCE_S      5
 
-/* What is built for it in a chain of its own. */
+/* A kernel feature, and the rule that tries it in a table of its own. */
 struct feature {
 	const char *name;
-	void (*rule)(struct nftnl_rule *r); /* NULL: the table or chain alone */
+	void (*rule)(struct nftnl_rule *r); /* NULL: only the table and chain */
 	uint32_t table_flags;
-	const char *type; /* of the chain */
+	const char *type; /* the chain's type */
 	int priority;
 };
 
@@ -115,7 +115,7 @@ static int try_nfqueue(struct mnl_socket *nl)
 	return 0;
 }
 
-/* On a cgroup of its own: loading alone says nothing about attaching. */
+/* On a new cgroup: attaching may fail where loading succeeds. */
 static int attach_wall(struct wall *w, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
@@ -157,7 +157,7 @@ static void try_flight(FILE *to)
 	fprintf(to, "slow_payloads %s\n", r == 0 ? "yes" : strerror(-r));
 }
 
-/* Without root, in a user namespace where the host lets ordinary users make one. */
+/* Without root, in a user namespace, if the host lets ordinary users make one. */
 static int leave(struct err *e)
 {
 	if (unshare(CLONE_NEWNET) == 0 ||
@@ -194,7 +194,7 @@ int probe_print(FILE *to, struct err *e)
 	for (size_t i = 0; i <= sizeof(features) / sizeof(features[0]); i++) {
 		bool last = i == sizeof(features) / sizeof(features[0]);
 
-		/* each its own socket: a table with an owner ends with it */
+		/* a socket per feature: a table with an owner ends with its socket */
 		nl = open_socket();
 		if (!nl)
 			return err_set(e, errno, "cannot open a netlink socket to netfilter: %s",

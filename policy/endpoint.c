@@ -261,7 +261,9 @@ const char *endpoint_format(const struct endpoint *ep, char *buf)
 		strcpy(host, "*");
 		break;
 	}
-	if (ep->scheme != SCHEME_HTTPS)
+	/* a word alone is the name of a group */
+	if (ep->scheme != SCHEME_HTTPS ||
+	    (ep->host == HOST_NAME && !port_written && !strchr(host, '.')))
 		n += (size_t)snprintf(buf, ENDPOINT_STRLEN, "%s://", scheme_name(ep->scheme));
 	n += (size_t)snprintf(buf + n, ENDPOINT_STRLEN - n, "%s", host);
 	for (size_t i = 0; port_written && i < ep->n_ports; i++)

@@ -56,8 +56,15 @@ struct endpoint {
  * where it went wrong. */
 int endpoint_parse(const char *text, size_t len, struct endpoint *ret, size_t *ret_offset,
 		   struct err *e);
-/* The canonical text: default scheme and default port are left out. buf holds ENDPOINT_STRLEN. */
+/* The canonical text: default scheme and default port are left out, but for a name of one label,
+ * which alone would be a group's. buf holds ENDPOINT_STRLEN. */
 const char *endpoint_format(const struct endpoint *ep, char *buf);
+/* Whether the text named the scheme does not count. */
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+/* The text of an entry of `egress` that allows exactly ep, in buf (ENDPOINT_STRLEN): it was read
+ * again, and no reader of policies takes it for anything else, or has anything against it. NULL:
+ * there is none. */
+const char *endpoint_entry(const struct endpoint *ep, char *buf);
 const char *scheme_name(enum scheme s);
 #define PORT_DNS 53                    /* no rule allows it: the fence's resolver answers there */
 uint8_t scheme_l4proto(enum scheme s); /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP */

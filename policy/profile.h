@@ -68,6 +68,10 @@ void profile_env(const struct policy *p, size_t profile, size_t i, struct profil
 const char *profile_command(const struct policy *p, size_t profile, size_t i);
 /* A name of the list of protected paths that this profile may write. */
 const char *profile_unprotect(const struct policy *p, size_t profile, size_t i);
+#define PROFILE_PATH_MAX  2000 /* bytes of a path as it is written */
+#define PROFILE_PATHS_MAX 512  /* of one profile, in all its lists */
+/* Does an entry of a profile whose text is this absolute path name it, and nothing else? */
+bool profile_path_exact(const char *path);
 /* By its name, a shell, an interpreter, the loader: what runs whatever it is given. In a list of
  * programs it needs broad: true. */
 bool profile_is_interpreter(const char *path);

@@ -236,7 +236,8 @@ static int settle(struct build *b, size_t from)
 {
 	struct plan *p = b->p;
 
-	qsort(p->step + from, p->n - from, sizeof(*p->step), steps_by_path);
+	if (p->n > from)
+		qsort(p->step + from, p->n - from, sizeof(*p->step), steps_by_path);
 	for (size_t i = from; i + 1 < p->n;) {
 		const struct step *x = &p->step[i], *y = &p->step[i + 1];
 

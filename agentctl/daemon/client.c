@@ -385,6 +385,28 @@ int client_connect(bool start, struct patience *p, struct err *e)
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
+/* The daemon's own words for why not; 0: the message is another one. */
+static int refusal(void *buf, size_t n, struct err *e)
+{
+	struct ctl_error *m = buf;
+
+	if (n != sizeof(*m) || m->head.type != CTL_ERROR)
+		return 0;
+	m->msg[sizeof(m->msg) - 1] = m->hint[sizeof(m->hint) - 1] = '\0';
+	err_set(e, m->code > 0 ? m->code : EIO, "%s", m->msg);
+	return err_hint(e, "%s", m->hint);
+}
+
+/* Who is turned away is told so before the socket is closed. */
+static int broken(int fd, struct err *e)
+{
+	struct ctl_error m;
+	ssize_t n = recv(fd, &m, sizeof(m), MSG_DONTWAIT);
+	int r = n > 0 ? refusal(&m, (size_t)n, e) : 0;
+
+	return r ? r : err_set(e, EPIPE, "cannot speak to agentfwd: %s", strerror(EPIPE));
+}
+
 int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd, struct err *e)
 {
 	union {
@@ -416,7 +438,8 @@ int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd
 		getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &len);
 		return no_answer(peer(fd), (unsigned)limit.tv_sec * 1000, e);
 	}
-	return err_set(e, errno, "cannot speak to agentfwd: %s", strerror(errno));
+	return errno == EPIPE ? broken(fd, e)
+			      : err_set(e, errno, "cannot speak to agentfwd: %s", strerror(errno));
 }
 
 int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct patience *p,
@@ -436,15 +459,8 @@ int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct p
 		return err_set(e, errno, "cannot hear agentfwd: %s", strerror(errno));
 	if (n == 0)
 		return err_set(e, ECONNRESET, "agentfwd has gone");
-	if ((size_t)n >= sizeof(*h) && h->type == CTL_ERROR &&
-	    (size_t)n == sizeof(struct ctl_error)) {
-		struct ctl_error *m = (void *)buf;
-
-		m->msg[sizeof(m->msg) - 1] = m->hint[sizeof(m->hint) - 1] = '\0';
-		err_set(e, m->code > 0 ? m->code : EIO, "%s", m->msg);
-		err_hint(e, "%s", m->hint);
-		return -(m->code > 0 ? m->code : EIO);
-	}
+	if ((r = refusal(buf, (size_t)n, e)) < 0)
+		return r;
 	if ((size_t)n < sizeof(*h) || h->version != CTL_VERSION || h->type != type ||
 	    h->bytes != (size_t)n || (size_t)n != bytes)
 		return err_set(e, EPROTO,

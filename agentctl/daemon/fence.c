@@ -178,9 +178,13 @@ static void tell_last(const struct ctl_summary *s)
 
 		str_escape(what, sizeof(what), l->what, strnlen(l->what, sizeof(l->what)));
 		str_escape(fix, sizeof(fix), l->suggest, strnlen(l->suggest, sizeof(l->suggest)));
-		fprintf(stderr, "agentctl: %s: %s%s%s\n",
+		fprintf(stderr, "agentctl: %s: %s%s%s%s\n",
 			s->would_deny ? "would be refused" : "refused", what,
-			fix[0] ? "; to allow it, under egress: " : "", fix + strspn(fix, " "));
+			fix[0] ? "; to allow it" : "",
+			fix[0] == ' ' ? ", under egress: "
+			: fix[0]      ? ": "
+				      : "",
+			fix + strspn(fix, " "));
 	}
 }
 

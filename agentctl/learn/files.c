@@ -16,9 +16,8 @@
 #include "policy/base/rights.h"
 #include "policy/profile.h"
 
-#define SEVERAL    3 /* files of one directory: then the directory */
-#define DEEP       3 /* /usr/lib/python3: what lies higher is only merged for its own files */
-#define PATH_BYTES 2000
+#define SEVERAL 3 /* files of one directory: then the directory */
+#define DEEP    3 /* /usr/lib/python3: what lies higher is only merged for its own files */
 
 struct item {
 	const char *path;
@@ -43,29 +42,6 @@ static unsigned depth(const char *path)
 	for (const char *p = path; *p; p++)
 		n += *p == '/' && p[1];
 	return n;
-}
-
-static bool is_home(const struct learn_host *h, const char *dir)
-{
-	return strcmp(dir, h->home) == 0 || strcmp(dir, "/root") == 0 ||
-	       strcmp(dir, "/home") == 0 || (strncmp(dir, "/home/", 6) == 0 && depth(dir) == 2);
-}
-
-/* Why a directory is too much to be allowed as a whole; NULL: it is not. */
-static const char *too_much(const struct learn_host *h, const char *dir)
-{
-	static const char *const everything[] = {"/usr",  "/etc",   "/var", "/boot",   "/dev",
-						 "/proc", "/sys",   "/run", "/bin",    "/sbin",
-						 "/lib",  "/lib64", "/tmp", "/var/tmp"};
-
-	if (strcmp(dir, "/") == 0)
-		return "every file there is";
-	if (is_home(h, dir))
-		return "a home as a whole";
-	for (size_t i = 0; i < ARRAY_SIZE(everything); i++)
-		if (strcmp(dir, everything[i]) == 0)
-			return "too much lies in it";
-	return NULL;
 }
 
 /* ---- proposals --------------------------------------------------------------------------------
@@ -118,13 +94,13 @@ static void add_proposal(struct learning *l, enum right right, const char *path,
 static const char *unfit(enum right right, const char *path)
 {
 	const struct protected_place *place = protected_place_of(path);
-	char buf[2 * PATH_BYTES + 3];
+	char buf[2 * PROFILE_PATH_MAX + 3];
 
 	if (place && (right != RIGHT_READ || place->flags & PROTECTED_SECRET))
 		return "others trust what is there: add it yourself, if it is meant";
 	return suggest_yaml(path, buf, sizeof(buf)) || strcmp(path, "/") == 0
 		   ? NULL
-		   : "a policy cannot write this name";
+		   : "left out: a policy cannot write this name";
 }
 
 static bool proposed(const struct learning *l, enum right right, const char *path)
@@ -180,9 +156,10 @@ static bool merge(struct learning *l, enum right right, const char *dir, const s
 			merged += merge(l, right, sub, it + i, k - i);
 		}
 	}
-	if (too_much(l->h, dir)) {
+	if (suggest_too_much(l->h->home, dir)) {
 		if (listed)
-			add_proposal(l, right, dir, it[0].count, 1, too_much(l->h, dir));
+			add_proposal(l, right, dir, it[0].count, 1,
+				     suggest_too_much(l->h->home, dir));
 		return false;
 	}
 	if (!listed && (direct + merged < SEVERAL || (depth(dir) < DEEP && direct < SEVERAL)))
@@ -247,7 +224,7 @@ static const char *place(const struct learning *l, const struct seen_path *p,
 		return p->path;
 	path_parent(p->path, buf, PATH_MAX + 1);
 	/* only this name, where the whole would be too much */
-	return too_much(l->h, buf) && l->h->exists(p->path) ? p->path : buf;
+	return suggest_too_much(l->h->home, buf) && l->h->exists(p->path) ? p->path : buf;
 }
 
 static void changes(struct learning *l, struct item *it)
@@ -265,7 +242,7 @@ static void changes(struct learning *l, struct item *it)
 		why = unfit(RIGHT_WRITE, at);
 		why = why ? why : unfit(RIGHT_WRITE, p->path);
 		if (!why && (l->h->is_directory(at) || p->name))
-			why = too_much(l->h, at);
+			why = suggest_too_much(l->h->home, at);
 		if (why)
 			add_proposal(l, RIGHT_WRITE, p->path, p->count, 1, why);
 		else if (at == buf || l->h->is_directory(at))

@@ -70,21 +70,29 @@ static int propose(struct learning *l, struct err *e)
 	return 0;
 }
 
+/* Comments: whatever was called so by others stays within its line. */
 static void head(const struct learning *l, const char *file, char *ret, size_t bytes)
 {
-	size_t n = (size_t)snprintf(ret, bytes,
-				    "# Proposed by agentctl policy learn, from %s\n"
-				    "# (%s%s%zu run%s). It allows what was done there in audit "
-				    "mode, wanted or not: read it\n"
-				    "# before you use it. Behind each entry: how often.\n",
-				    file, l->w->fence ? l->w->fence : "", l->w->fence ? ", " : "",
-				    l->seen.fences, l->seen.fences == 1 ? "" : "s");
+	char shown[2 * PATH_MAX], fence[200] = "";
+	size_t n;
 
+	if (l->w->fence)
+		str_escape(fence, sizeof(fence), l->w->fence, strlen(l->w->fence));
+	str_escape(shown, sizeof(shown), file, strlen(file));
+	n = (size_t)snprintf(ret, bytes,
+			     "# Proposed by agentctl policy learn, from %s\n"
+			     "# (%s%s%zu run%s). It allows what was done there in audit "
+			     "mode, wanted or not: read it\n"
+			     "# before you use it. Behind each entry: how often.\n",
+			     shown, fence, fence[0] ? ", " : "", l->seen.fences,
+			     l->seen.fences == 1 ? "" : "s");
+	if (l->base.path)
+		str_escape(shown, sizeof(shown), l->base.path, strlen(l->base.path));
 	if (l->base.path && n < bytes)
 		n += (size_t)snprintf(ret + n, bytes - n,
 				      "# What held then is kept, without its comments: %s\n"
 				      "# Relative paths count from the directory of the file.\n",
-				      l->base.path);
+				      shown);
 	if (l->seen.lost && n < bytes)
 		snprintf(ret + n, bytes - n,
 			 "# The log lacks %llu refusals: what they were is not in here.\n",
@@ -139,14 +147,19 @@ struct writing_of {
 	const char *top;
 };
 
+static const char *file_of(const struct learning *l)
+{
+	return l->base.path ? l->base.path : "/policy.yaml";
+}
+
 static void write_policy(void *arg, struct child_answer *a)
 {
 	const struct writing_of *w = arg;
 	const struct policy_file *base = &w->l->base;
 	char *text;
 
-	a->result = learn_policy(base->text ? base->text : "", base->text_bytes, &w->l->seen,
-				 w->l->files, w->top, &text, &a->err);
+	a->result = learn_policy(base->text ? base->text : "", base->text_bytes, file_of(w->l),
+				 &w->l->seen, w->l->files, w->top, &text, &a->err);
 	if (a->result == 0) {
 		a->bytes = text;
 		a->n_bytes = strlen(text);
@@ -166,7 +179,7 @@ static int print_policy(const struct learning *l, const char *top, struct err *e
 	if (r == 0 && (r = a.result) < 0)
 		*e = a.err;
 	if (r == 0)
-		r = check(a.bytes, a.n_bytes, l->base.path ? l->base.path : "/policy.yaml", e);
+		r = check(a.bytes, a.n_bytes, file_of(l), e);
 	if (r == 0)
 		fwrite(a.bytes, 1, a.n_bytes, stdout);
 	child_answer_done(&a);
@@ -175,7 +188,7 @@ static int print_policy(const struct learning *l, const char *top, struct err *e
 
 static int learn_from(struct learning *l, struct err *e)
 {
-	char file[PATH_MAX + 32], top[3 * PATH_MAX];
+	char file[PATH_MAX + 32], top[5 * PATH_MAX];
 	int r = l->w->policy ? policy_file_load(l->w->policy, &l->base, e) : 0;
 	const char *dir = l->w->log_dir    ? l->w->log_dir
 			  : l->base.policy ? policy_audit_dir(l->base.policy)

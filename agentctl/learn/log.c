@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,12 @@ static void unite(struct seen *s)
 		}
 		last->count += p->count;
 		last->dns &= p->dns;
+		if (last->question && !p->question) { /* the packet says more */
+			last->question = false;
+			last->l4proto = p->l4proto;
+			last->dst = p->dst;
+			last->port = p->port;
+		}
 		free(p->suggest);
 		free(p->name);
 		free(p->text);
@@ -193,14 +200,33 @@ static int add_file(struct seen *s, const json_t *o)
 	return r;
 }
 
+static uint8_t transport_of(const json_t *o)
+{
+	const char *word = event_str(o, "network", "transport");
+
+	return is(word, "tcp")                             ? IPPROTO_TCP
+	       : is(word, "udp")                           ? IPPROTO_UDP
+	       : is(word, "icmp") || is(word, "ipv6-icmp") ? IPPROTO_ICMP
+							   : 0;
+}
+
 static int add_network(struct seen *s, const json_t *o)
 {
-	const char *suggest = event_str(o, "agentfw", "suggest");
-	struct seen_endpoint e = {.name = (char *)event_str(o, "agentfw", "name"),
-				  .text = (char *)event_str(o, "agentfw", "endpoint"),
+	const char *suggest = event_str(o, "agentfw", "suggest"),
+		   *text = event_str(o, "agentfw", "endpoint"),
+		   *name = event_str(o, "agentfw", "name"), *ip = event_str(o, "destination", "ip");
+	const json_t *to = json_object_get(o, "destination");
+	struct seen_endpoint e = {.name = (char *)name,
+				  .text = (char *)(text ? text : name),
 				  .dns = is(event_str(o, "agentfw", "code"), "dns-name"),
+				  .inbound = is(event_str(o, "network", "direction"), "ingress"),
+				  .question = json_object_get(o, "dns") != NULL,
+				  .l4proto = transport_of(o),
 				  .count = count_of(o)};
 
+	if (ip && !addr_parse(ip, strlen(ip), &e.dst))
+		e.dst = (struct addr){0};
+	e.port = (uint16_t)json_integer_value(json_object_get(to, "port"));
 	if (suggest)
 		suggest += strspn(suggest, " ");
 	if (suggest && suggest[0] == '-' && suggest[1] == ' ')

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/base/addr.h"
 #include "policy/base/rights.h"
 
 struct err;
@@ -24,9 +25,14 @@ struct seen_path {
 struct seen_endpoint {
 	char *suggest; /* an item of an egress list, as YAML; NULL: none can be made of it */
 	char *name;    /* what was asked for; may be empty */
-	char *text;    /* the endpoint, for people */
-	bool dns;      /* only its name was asked for */
+	char *text;    /* the endpoint, or the name, for people */
+	bool inbound;  /* somebody outside asked for a listener inside */
+	bool question; /* a DNS question and no packet; */
+	bool dns;      /* and only its name was asked for */
 	uint64_t count;
+	uint8_t l4proto; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP; 0: another */
+	struct addr dst; /* family 0: none */
+	uint16_t port;
 };
 
 struct seen {

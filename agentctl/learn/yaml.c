@@ -1,337 +1,286 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The policy that held, with what was learned put into its lists. Libyaml writes it anew, so that
- * every value is quoted as it must be; comments are put behind the lines afterwards. */
+/* The policy that held, with what was learned put into its lists. */
 #include "agentctl/learn/yaml.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
+#include "agentctl/learn/document.h"
 #include "agentctl/learn/files.h"
 #include "agentctl/learn/log.h"
+#include "agentctl/learn/print.h"
+#include "agentctl/learn/trip.h"
+#include "agentctl/seen/suggest.h"
 #include "policy/base/cleanup.h"
-#include "policy/base/err.h"
 #include "policy/base/rights.h"
 #include "policy/profile.h"
 
-#define MARK     "_agentfw_comment_" /* and a number: where a comment belongs */
-#define MARK_END "_"
+/* Each leaves out what the reader of policies will not have, 100 things at most. */
+#define ROUNDS_MAX 16
 
-struct text {
-	char *p;
-	size_t n, room;
-	bool failed;
+/* An item of an egress list: what there is for an endpoint already. */
+struct item {
+	int list;
+	char text[ENDPOINT_STRLEN];
+	int node;
+	struct learned *learned; /* that made it, or changed it, first; NULL: none */
 };
 
 struct writing {
 	yaml_document_t doc;
-	char **comment;
-	size_t n_comments, room;
-	struct text not_proposed;
+	void *items; /* of tsearch */
 	bool failed;
 };
-
-/* ---- text --------------------------------------------------------------------------------------
- */
-
-static int text_put(void *arg, unsigned char *bytes, size_t n)
-{
-	struct text *t = arg;
-
-	if (t->n + n + 1 > t->room) {
-		size_t room = (t->n + n + 1) * 2;
-		char *more = realloc(t->p, room);
-
-		if (!more) {
-			t->failed = true;
-			return 0;
-		}
-		t->p = more;
-		t->room = room;
-	}
-	memcpy(t->p + t->n, bytes, n);
-	t->n += n;
-	t->p[t->n] = '\0';
-	return 1;
-}
-
-static void text_say(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void text_say(struct text *t, const char *fmt, ...)
-{
-	char line[4096 + 200];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	text_put(t, (unsigned char *)line, strlen(line));
-}
-
-/* ---- nodes -------------------------------------------------------------------------------------
- */
-
-static yaml_node_t *node(struct writing *w, int id)
-{
-	return yaml_document_get_node(&w->doc, id);
-}
-
-static int ok(struct writing *w, int id)
-{
-	w->failed |= id == 0;
-	return id;
-}
-
-static int scalar(struct writing *w, const char *text)
-{
-	return ok(w, yaml_document_add_scalar(&w->doc, NULL, (const yaml_char_t *)text,
-					      (int)strlen(text), YAML_ANY_SCALAR_STYLE));
-}
-
-static bool is_scalar(const yaml_node_t *n, const char *text)
-{
-	return n && n->type == YAML_SCALAR_NODE && n->data.scalar.length == strlen(text) &&
-	       memcmp(n->data.scalar.value, text, strlen(text)) == 0;
-}
-
-/* The pair of a key in a mapping, or NULL. */
-static yaml_node_pair_t *pair(struct writing *w, int mapping, const char *key)
-{
-	yaml_node_t *m = node(w, mapping);
-
-	if (!m || m->type != YAML_MAPPING_NODE)
-		return NULL;
-	for (yaml_node_pair_t *p = m->data.mapping.pairs.start; p < m->data.mapping.pairs.top; p++)
-		if (is_scalar(node(w, p->key), key))
-			return p;
-	return NULL;
-}
-
-/* The value of a key, made as an empty one of that type where it is not there. */
-static int value(struct writing *w, int mapping, const char *key, yaml_node_type_t type)
-{
-	yaml_node_pair_t *p = pair(w, mapping, key);
-	yaml_node_t *n = p ? node(w, p->value) : NULL;
-	int id;
-
-	if (n && n->type == type) {
-		if (type == YAML_SEQUENCE_NODE)
-			n->data.sequence.style = YAML_BLOCK_SEQUENCE_STYLE;
-		else
-			n->data.mapping.style = YAML_BLOCK_MAPPING_STYLE;
-		return p->value;
-	}
-	id = type == YAML_SEQUENCE_NODE
-		 ? yaml_document_add_sequence(&w->doc, NULL, YAML_BLOCK_SEQUENCE_STYLE)
-		 : yaml_document_add_mapping(&w->doc, NULL, YAML_BLOCK_MAPPING_STYLE);
-	ok(w, id);
-	if (p) /* nothing at all behind the key */
-		p->value = id;
-	else if (!yaml_document_append_mapping_pair(&w->doc, mapping, scalar(w, key), id))
-		w->failed = true;
-	return id;
-}
-
-/* Takes a comment and returns text with the mark that stands for it, to be freed. */
-static char *marked(struct writing *w, const char *text, char *comment)
-{
-	char *ret = NULL;
-
-	if (w->n_comments == w->room) {
-		size_t room = w->room ? w->room * 2 : 64;
-		char **more = comment ? reallocarray(w->comment, room, sizeof(*more)) : NULL;
-
-		if (!more) {
-			w->failed = true;
-			free(comment);
-			return NULL;
-		}
-		w->comment = more;
-		w->room = room;
-	}
-	w->comment[w->n_comments] = comment;
-	if (!comment || asprintf(&ret, "%s" MARK "%zu" MARK_END, text, w->n_comments) < 0) {
-		w->failed = true;
-		free(comment);
-		return NULL;
-	}
-	w->n_comments++;
-	return ret;
-}
-
-static char *times(uint64_t count, size_t files, const char *what)
-{
-	char *ret = NULL;
-
-	if (files > 1)
-		return asprintf(&ret, "%zu %s, %llu times", files, what,
-				(unsigned long long)count) < 0
-			   ? NULL
-			   : ret;
-	return asprintf(&ret, "%s%llu time%s", "", (unsigned long long)count,
-			count == 1 ? "" : "s") < 0
-		   ? NULL
-		   : ret;
-}
 
 /* ---- endpoints ---------------------------------------------------------------------------------
  */
 
-/* A node of another document, as a new one of ours. */
-static int copy(struct writing *w, yaml_document_t *from, int id, const char *mark_on)
+static int by_list_and_text(const void *x, const void *y)
 {
-	yaml_node_t *n = yaml_document_get_node(from, id);
-	int to;
+	const struct item *a = x, *b = y;
 
-	if (!n)
-		return 0;
-	if (n->type == YAML_SCALAR_NODE)
-		return scalar(w, mark_on ? mark_on : (const char *)n->data.scalar.value);
-	if (n->type == YAML_SEQUENCE_NODE) {
-		to = ok(w, yaml_document_add_sequence(&w->doc, NULL, YAML_FLOW_SEQUENCE_STYLE));
-		for (yaml_node_item_t *i = n->data.sequence.items.start;
-		     i < n->data.sequence.items.top; i++)
-			w->failed |= !yaml_document_append_sequence_item(&w->doc, to,
-									 copy(w, from, *i, NULL));
-		return to;
-	}
-	to = ok(w, yaml_document_add_mapping(&w->doc, NULL, YAML_FLOW_MAPPING_STYLE));
-	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top;
-	     p++) {
-		bool first = p == n->data.mapping.pairs.start;
+	return a->list != b->list ? (a->list > b->list) - (a->list < b->list)
+				  : strcmp(a->text, b->text);
+}
 
-		w->failed |= !yaml_document_append_mapping_pair(
-		    &w->doc, to, copy(w, from, p->key, NULL),
-		    copy(w, from, p->value, first ? mark_on : NULL));
-	}
-	return to;
+/* The item of this endpoint, made with node where there is none. NULL: no memory. */
+static struct item *item_of(struct writing *w, int list, const struct endpoint *ep, int node)
+{
+	struct item *new = calloc(1, sizeof(*new));
+	struct item **at;
+
+	if (!new)
+		return NULL;
+	new->list = list;
+	new->node = node;
+	endpoint_format(ep, new->text);
+	at = tsearch(new, &w->items, by_list_and_text);
+	if (!at || *at != new)
+		free(new);
+	return at ? *at : NULL;
 }
 
 /* What an entry of an egress list is for: itself, or its `to`. */
 static const char *target(yaml_document_t *doc, int id)
 {
-	yaml_node_t *n = yaml_document_get_node(doc, id);
+	const yaml_node_pair_t *to = doc_pair(doc, id, "to");
 
-	if (n && n->type == YAML_MAPPING_NODE)
-		for (yaml_node_pair_t *p = n->data.mapping.pairs.start;
-		     p < n->data.mapping.pairs.top; p++)
-			if (is_scalar(yaml_document_get_node(doc, p->key), "to"))
-				return target(doc, p->value);
-	return n && n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
+	return doc_text(yaml_document_get_node(doc, to ? to->value : id));
 }
 
-/* A mapping says more than the bare endpoint that is there: it takes its place. */
-static void put_entry(struct writing *w, int list, yaml_document_t *from, char *comment)
+static bool is_group(const char *text)
 {
-	int root = (int)(yaml_document_get_root_node(from) ? 1 : 0);
-	const char *to = target(from, root);
-	yaml_node_t *l = node(w, list);
-	yaml_node_item_t *there = NULL;
-	_cleanup_free_ char *mark = NULL;
-	int id;
-
-	for (yaml_node_item_t *i = l->data.sequence.items.start;
-	     to && i < l->data.sequence.items.top; i++)
-		if (target(&w->doc, *i) && strcmp(target(&w->doc, *i), to) == 0)
-			there = i;
-	if (!to || (there && yaml_document_get_root_node(from)->type == YAML_SCALAR_NODE)) {
-		free(comment);
-		return;
-	}
-	mark = marked(w, to, comment);
-	if (!mark)
-		return;
-	id = copy(w, from, root, mark);
-	l = node(w, list); /* nodes may have moved */
-	if (there)
-		l->data.sequence.items.start[there - l->data.sequence.items.start] = id;
-	else
-		w->failed |= !yaml_document_append_sequence_item(&w->doc, list, id);
-}
-
-static bool load(const char *text, size_t n, yaml_document_t *ret)
-{
-	yaml_parser_t parser;
-	bool good;
-
-	if (!yaml_parser_initialize(&parser))
-		return false;
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
-	good = yaml_parser_load(&parser, ret);
-	yaml_parser_delete(&parser);
-	return good;
-}
-
-/* Was it reached, too, and not only looked up? Then that says more. */
-static bool only_a_step(const struct seen *s, const struct seen_endpoint *dns)
-{
-	for (size_t i = 0; dns->dns && dns->name[0] && i < s->n_endpoints; i++)
-		if (!s->endpoint[i].dns && s->endpoint[i].suggest &&
-		    strcmp(s->endpoint[i].name, dns->name) == 0)
+	for (size_t i = 0; i < policy_groups_n; i++)
+		if (strcmp(policy_groups[i].name, text) == 0)
 			return true;
 	return false;
 }
 
-static void endpoints(struct writing *w, int list, const struct seen *s)
+/* The items of a list that held. */
+static void know_list(struct writing *w, int list)
 {
-	for (size_t i = 0; i < s->n_endpoints; i++) {
-		const struct seen_endpoint *e = &s->endpoint[i];
-		yaml_document_t item;
+	const yaml_node_t *l = yaml_document_get_node(&w->doc, list);
 
-		if (only_a_step(s, e))
-			continue;
-		if (!e->suggest || !load(e->suggest, strlen(e->suggest), &item)) {
-			text_say(&w->not_proposed, "#   egress %s: nothing that a rule allows\n",
-				 e->text);
-			continue;
-		}
-		put_entry(w, list, &item, times(e->count, 1, ""));
-		yaml_document_delete(&item);
+	for (const yaml_node_item_t *i = l->data.sequence.items.start;
+	     i < l->data.sequence.items.top; i++) {
+		const char *text = target(&w->doc, *i);
+		struct endpoint ep;
+
+		if (text && !is_group(text) &&
+		    endpoint_parse(text, strlen(text), &ep, NULL, NULL) == 0)
+			w->failed |= !item_of(w, list, &ep, *i);
 	}
+}
+
+/* The item as a mapping, in one line. */
+static int as_mapping(struct writing *w, struct item *item)
+{
+	yaml_node_t *n = yaml_document_get_node(&w->doc, item->node), *l;
+	int m;
+
+	if (n->type == YAML_MAPPING_NODE) {
+		n->data.mapping.style = YAML_FLOW_MAPPING_STYLE;
+		return item->node;
+	}
+	m = yaml_document_add_mapping(&w->doc, NULL, YAML_FLOW_MAPPING_STYLE);
+	if (!m || !doc_put(&w->doc, m, "to", item->node))
+		return 0;
+	l = yaml_document_get_node(&w->doc, item->list);
+	for (yaml_node_item_t *i = l->data.sequence.items.start; i < l->data.sequence.items.top;
+	     i++)
+		if (*i == item->node)
+			*i = m;
+	item->node = m;
+	return m;
+}
+
+static bool put_address(struct writing *w, int mapping, const struct prefix *p)
+{
+	char text[PREFIX_STRLEN];
+	int list = doc_value(&w->doc, mapping, "addresses", YAML_SEQUENCE_NODE);
+	const yaml_node_t *l = yaml_document_get_node(&w->doc, list);
+	int node;
+
+	prefix_format(p, text);
+	for (const yaml_node_item_t *i = list ? l->data.sequence.items.start : NULL;
+	     list && i < l->data.sequence.items.top; i++)
+		if (doc_is(yaml_document_get_node(&w->doc, *i), text))
+			return true;
+	node = list ? doc_scalar(&w->doc, text) : 0;
+	return node && yaml_document_append_sequence_item(&w->doc, list, node);
+}
+
+static bool put_ech(struct writing *w, int mapping)
+{
+	int tls = doc_value(&w->doc, mapping, "tls", YAML_MAPPING_NODE);
+	yaml_node_pair_t *ech = tls ? doc_pair(&w->doc, tls, "ech") : NULL;
+	int allow = tls ? doc_scalar(&w->doc, "allow") : 0;
+
+	if (ech && allow)
+		ech->value = allow;
+	return allow && (ech || doc_put(&w->doc, tls, "ech", allow));
+}
+
+/* Beside what the entry says already. */
+static bool put_words(struct writing *w, struct item *item, const struct learn_entry *e)
+{
+	int m = e->at || e->ech ? as_mapping(w, item) : item->node;
+
+	return m && (!e->at || put_address(w, m, &e->address)) && (!e->ech || put_ech(w, m));
+}
+
+static void put_entry(struct writing *w, int list, struct learned *x)
+{
+	char text[ENDPOINT_STRLEN];
+	struct item *item;
+	int node = 0;
+	bool fresh;
+
+	if (!endpoint_entry(&x->entry.ep, text)) { /* it had one when it was read */
+		w->failed = true;
+		return;
+	}
+	item = item_of(w, list, &x->entry.ep, 0);
+	fresh = item && !item->node;
+	if (fresh)
+		item->node = node = doc_scalar(&w->doc, text);
+	if (!item ||
+	    (fresh && (!node || !yaml_document_append_sequence_item(&w->doc, list, node)))) {
+		w->failed = true;
+		return;
+	}
+	if (!fresh && !item->learned && !x->entry.at && !x->entry.ech)
+		return; /* what held says it */
+	w->failed |= !put_words(w, item, &x->entry);
+	if (item->learned)
+		item->learned->count += x->count;
+	else
+		item->learned = x;
+	x->node = item->node;
 }
 
 /* ---- files -------------------------------------------------------------------------------------
  */
 
-static void put_path(struct writing *w, int list, const struct proposal *p)
+static void put_path(struct writing *w, int list, struct learned *x)
 {
-	const char *what = p->right == RIGHT_EXEC ? "libraries" : "files";
-	_cleanup_free_ char *mark = marked(w, p->path, times(p->count, p->files, what));
-	int id = mark ? scalar(w, mark) : 0;
+	const struct proposal *p = x->path;
+	int id = doc_scalar(&w->doc, p->path), m;
 
-	if (mark && (p->broad || p->optional)) {
-		int m = ok(w, yaml_document_add_mapping(&w->doc, NULL, YAML_FLOW_MAPPING_STYLE));
-
-		w->failed |= !yaml_document_append_mapping_pair(&w->doc, m, scalar(w, "path"), id);
-		if (p->broad)
-			w->failed |= !yaml_document_append_mapping_pair(
-			    &w->doc, m, scalar(w, "broad"), scalar(w, "true"));
-		if (p->optional)
-			w->failed |= !yaml_document_append_mapping_pair(
-			    &w->doc, m, scalar(w, "optional"), scalar(w, "true"));
+	if (id && (p->broad || p->optional)) {
+		m = yaml_document_add_mapping(&w->doc, NULL, YAML_FLOW_MAPPING_STYLE);
+		if (!m || !doc_put(&w->doc, m, "path", id) ||
+		    (p->broad && !doc_put(&w->doc, m, "broad", doc_scalar(&w->doc, "true"))) ||
+		    (p->optional && !doc_put(&w->doc, m, "optional", doc_scalar(&w->doc, "true"))))
+			m = 0;
 		id = m;
 	}
-	w->failed |= !mark || !yaml_document_append_sequence_item(&w->doc, list, id);
+	x->node = id;
+	w->failed |= !id || !yaml_document_append_sequence_item(&w->doc, list, id);
 }
 
-static void files(struct writing *w, int profile, const struct proposals *ps)
+/* How many paths a profile has; its command is one. */
+static size_t paths_of(struct writing *w, int profile)
 {
-	for (size_t i = 0; i < ps->n; i++) {
-		const struct proposal *p = &ps->list[i];
-		char shown[4096];
+	static const char *const lists[] = {"read", "write", "exec", "deny"};
+	size_t n = 1;
 
-		if (p->why_not) {
-			str_escape(shown, sizeof(shown), p->path, strlen(p->path));
-			text_say(&w->not_proposed, "#   %s %s: %s\n", profile_list(p->right), shown,
-				 p->why_not);
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		const yaml_node_pair_t *p = doc_pair(&w->doc, profile, lists[i]);
+		const yaml_node_t *l = p ? yaml_document_get_node(&w->doc, p->value) : NULL;
+
+		if (l && l->type == YAML_SEQUENCE_NODE)
+			n += (size_t)(l->data.sequence.items.top - l->data.sequence.items.start);
+	}
+	return n;
+}
+
+/* ---- one program -------------------------------------------------------------------------------
+ */
+
+static void leave_out(struct learned *x, const char *why)
+{
+	snprintf(x->why_not, sizeof(x->why_not), "%s", why);
+}
+
+/* The mapping that has its lists; 0: there is none. */
+static int lists_of(struct writing *w, const char *tool, bool egress)
+{
+	yaml_node_pair_t *p;
+
+	if (!tool)
+		return egress ? 1 : doc_value(&w->doc, 1, "agent", YAML_MAPPING_NODE);
+	p = doc_pair(&w->doc, 1, "tools");
+	p = p ? doc_pair(&w->doc, p->value, tool) : NULL;
+	return p && yaml_document_get_node(&w->doc, p->value)->type == YAML_MAPPING_NODE ? p->value
+											 : 0;
+}
+
+static void put_endpoints(struct writing *w, struct learned *x, size_t n)
+{
+	int at, list = 0;
+
+	for (size_t i = 0; i < n && !w->failed; i++) {
+		if (!x[i].endpoint || x[i].why_not[0])
+			continue;
+		if (!(at = lists_of(w, x[i].tool, true))) {
+			leave_out(&x[i], "left out: the policy has no such tool");
 			continue;
 		}
-		put_path(w, value(w, profile, profile_list(p->right), YAML_SEQUENCE_NODE), p);
+		if (!list && (list = doc_value(&w->doc, at, "egress", YAML_SEQUENCE_NODE)))
+			know_list(w, list);
+		if (list)
+			put_entry(w, list, &x[i]);
+		else
+			w->failed = true;
+	}
+}
+
+static void put_paths(struct writing *w, struct learned *x, size_t n)
+{
+	size_t room = 0;
+	int at = 0, list;
+
+	for (size_t i = 0; i < n && !w->failed; i++) {
+		if (!x[i].path || x[i].why_not[0])
+			continue;
+		if (!at && (at = lists_of(w, x[i].tool, false)))
+			room = paths_of(w, at) < PROFILE_PATHS_MAX
+				   ? PROFILE_PATHS_MAX - paths_of(w, at)
+				   : 0;
+		if (!at || !room) {
+			leave_out(&x[i], at ? "left out: a profile takes no more paths"
+					    : "left out: the policy has no such tool");
+			continue;
+		}
+		list = doc_value(&w->doc, at, profile_list(x[i].path->right), YAML_SEQUENCE_NODE);
+		if (list)
+			put_path(w, list, &x[i]);
+		w->failed |= !list;
+		room--;
 	}
 }
 
@@ -339,118 +288,194 @@ static void files(struct writing *w, int profile, const struct proposals *ps)
  */
 
 /* A proposal is for enforcing. */
-static void enforce(struct writing *w, int root)
+static void enforce(struct writing *w)
 {
-	yaml_node_pair_t *p = pair(w, root, "mode");
+	yaml_node_pair_t *p = doc_pair(&w->doc, 1, "mode");
+	int id = p ? doc_scalar(&w->doc, "enforce") : 0;
 
-	if (p)
-		p->value = scalar(w, "enforce");
+	if (id)
+		p->value = id;
+	w->failed |= p && !id;
 }
 
-static void fill(struct writing *w, int root, const struct seen_all *s,
-		 const struct proposals *proposals)
+/* The document, with all that is not left out. */
+static void fill(struct writing *w, struct learned_all *all)
 {
-	enforce(w, root);
-	for (size_t i = 0; i < s->n; i++) {
-		const struct seen *by = &s->by[i];
-		int at = root;
+	size_t n;
 
-		if (by->tool)
-			at = value(w, value(w, root, "tools", YAML_MAPPING_NODE), by->tool,
-				   YAML_MAPPING_NODE);
-		if (by->n_endpoints)
-			endpoints(w, value(w, at, "egress", YAML_SEQUENCE_NODE), by);
-		if (proposals[i].n)
-			files(w, by->tool ? at : value(w, root, "agent", YAML_MAPPING_NODE),
-			      &proposals[i]);
+	enforce(w);
+	for (size_t i = 0; i < all->n; i++) {
+		struct learned *x = &all->list[i];
+
+		x->node = 0;
+		x->line = 0;
+		x->count = x->endpoint ? x->endpoint->count : x->path->count;
+		x->files = x->path ? x->path->files : 1;
+	}
+	for (struct learned *x = all->list; x < all->list + all->n; x += n) {
+		n = 1; /* of one program */
+		while (x + n < all->list + all->n && x[n].tool == x->tool)
+			n++;
+		put_endpoints(w, x, n);
+		put_paths(w, x, n);
 	}
 }
 
-/* The emitter takes the document over. */
-static bool dump(struct writing *w, struct text *ret)
+/* The log's own texts are escaped already. */
+static const char *shown(const char *s, char *buf, size_t bytes)
 {
-	yaml_emitter_t emitter;
-	bool good = yaml_emitter_initialize(&emitter);
-
-	yaml_emitter_set_output(&emitter, text_put, ret);
-	yaml_emitter_set_unicode(&emitter, 1);
-	yaml_emitter_set_width(&emitter, -1);
-	good = good && yaml_emitter_open(&emitter) && yaml_emitter_dump(&emitter, &w->doc) &&
-	       yaml_emitter_close(&emitter) && !ret->failed;
-	yaml_emitter_delete(&emitter);
-	return good;
+	for (const char *p = s; *p; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			return str_escape(buf, bytes, s, strlen(s));
+	return s;
 }
 
-/* Line by line: the mark goes, its comment goes to the end of the line. */
-static void add_comments(const struct writing *w, const char *text, struct text *ret)
+static void say_left_out(struct text *t, const struct learned_all *all)
 {
-	while (*text) {
-		size_t n = strcspn(text, "\n");
-		const char *mark = memmem(text, n, MARK, strlen(MARK));
-		const char *comment = NULL;
+	bool said = false;
 
-		if (mark) {
-			char *end;
-			size_t k = strtoul(mark + strlen(MARK), &end, 10);
+	for (size_t i = 0; i < all->n; i++) {
+		const struct learned *x = &all->list[i];
+		const char *what = x->path ? x->path->path : x->endpoint->text;
+		char buf[4096], why[4 * sizeof(x->why_not)];
 
-			comment = k < w->n_comments ? w->comment[k] : NULL;
-			text_put(ret, (unsigned char *)text, (size_t)(mark - text));
-			end += strlen(MARK_END);
-			text_put(ret, (unsigned char *)end, n - (size_t)(end - text));
-		} else {
-			text_put(ret, (unsigned char *)text, n);
-		}
-		if (comment)
-			text_say(ret, "  # %s", comment);
-		text_put(ret, (unsigned char *)"\n", 1);
-		text += n + (text[n] == '\n');
+		if (!x->why_not[0])
+			continue;
+		text_say(t, "%s#   %s %s: %s\n", said ? "" : "# Seen, and not proposed:\n",
+			 x->path                ? profile_list(x->path->right)
+			 : x->endpoint->inbound ? "ingress"
+						: "egress",
+			 x->path ? str_escape(buf, sizeof(buf), what, strlen(what))
+				 : shown(what, buf, sizeof(buf)),
+			 shown(x->why_not, why, sizeof(why)));
+		said = true;
 	}
 }
 
-static int finish(struct writing *w, const char *head, char **ret, struct err *e)
-{
-	struct text plain = {0}, out = {0};
+struct base {
+	const char *text, *file, *head;
+	size_t bytes;
+};
 
-	if (w->failed || !dump(w, &plain)) {
-		free(plain.p);
-		return err_set(e, ENOMEM, "the policy cannot be written: out of memory");
-	}
-	text_say(&out, "%s", head);
-	if (w->not_proposed.n)
-		text_say(&out, "# Seen, and not proposed:\n");
-	text_put(&out, (unsigned char *)(w->not_proposed.p ? w->not_proposed.p : ""),
-		 w->not_proposed.n);
-	add_comments(w, plain.p, &out);
-	free(plain.p);
-	*ret = out.p;
-	return out.failed ? err_set(e, ENOMEM, "out of memory") : 0;
-}
-
-int learn_policy(const char *base, size_t base_bytes, const struct seen_all *s,
-		 const struct proposals *proposals, const char *head, char **ret, struct err *e)
+static int round_of(const struct base *base, struct learned_all *all, struct text *out,
+		    bool *ret_left_out, struct err *e)
 {
-	static const char least[] = "version: 1\n";
 	struct writing w = {0};
-	yaml_node_t *root;
+	const yaml_node_t *root;
 	int r;
 
-	if (!base_bytes) {
-		base = least;
-		base_bytes = sizeof(least) - 1;
-	}
-	if (!load(base, base_bytes, &w.doc))
+	if (!doc_load(base->text, base->bytes, &w.doc))
 		return err_set(e, EINVAL, "the policy cannot be read again");
 	root = yaml_document_get_root_node(&w.doc);
 	if (!root || root->type != YAML_MAPPING_NODE) {
 		yaml_document_delete(&w.doc);
 		return err_set(e, EINVAL, "the policy is no mapping");
 	}
-	root->data.mapping.style = YAML_BLOCK_MAPPING_STYLE;
-	fill(&w, 1, s, proposals);
-	r = finish(&w, head, ret, e);
-	for (size_t i = 0; i < w.n_comments; i++)
-		free(w.comment[i]);
-	free(w.comment);
-	free(w.not_proposed.p);
-	return r;
+	yaml_document_get_node(&w.doc, 1)->data.mapping.style = YAML_BLOCK_MAPPING_STYLE;
+	fill(&w, all);
+	text_say(out, "%s", base->head);
+	say_left_out(out, all);
+	r = w.failed ? -ENOMEM : print_document(&w.doc, all, out);
+	tdestroy(w.items, free);
+	yaml_document_delete(&w.doc);
+	if (r < 0)
+		return err_set(e, -r, "the policy cannot be written: %s", strerror(-r));
+	return trip(out->p, out->n, base->file, all, ret_left_out, e);
+}
+
+/* ---- what there is to say ----------------------------------------------------------------------
+ */
+
+static int by_name(const void *x, const void *y)
+{
+	return strcmp(((const struct seen_endpoint *)x)->name,
+		      ((const struct seen_endpoint *)y)->name);
+}
+
+static void keep(void *p)
+{
+}
+
+static void gather_endpoints(const struct seen *by, struct learned_all *ret)
+{
+	void *reached = NULL; /* names that were not only looked up: that says more */
+
+	for (size_t k = 0; k < by->n_endpoints; k++)
+		if (!by->endpoint[k].dns && by->endpoint[k].suggest && by->endpoint[k].name[0])
+			(void)tsearch(&by->endpoint[k], &reached, by_name);
+	for (size_t k = 0; k < by->n_endpoints; k++) {
+		struct learned *x = &ret->list[ret->n];
+		const char *why;
+
+		if (by->endpoint[k].dns && tfind(&by->endpoint[k], &reached, by_name))
+			continue;
+		x->tool = by->tool;
+		x->endpoint = &by->endpoint[k];
+		why = learn_entry_of(x->endpoint, &x->entry);
+		leave_out(x, why ? why : "");
+		ret->n++;
+	}
+	tdestroy(reached, keep);
+}
+
+static const char *why_not(const struct proposal *p)
+{
+	char buf[2 * PROFILE_PATH_MAX + 3];
+
+	if (p->why_not)
+		return p->why_not;
+	return suggest_yaml(p->path, buf, sizeof(buf))
+		   ? ""
+		   : "left out: a policy cannot write this name";
+}
+
+static int gather(const struct seen_all *s, const struct proposals *files, struct learned_all *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		n += s->by[i].n_endpoints + files[i].n;
+	ret->list = calloc(n + 1, sizeof(*ret->list));
+	if (!ret->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n; i++) {
+		gather_endpoints(&s->by[i], ret);
+		for (size_t k = 0; k < files[i].n; k++) {
+			struct learned *x = &ret->list[ret->n++];
+
+			x->tool = s->by[i].tool;
+			x->path = &files[i].list[k];
+			leave_out(x, why_not(x->path));
+		}
+	}
+	return 0;
+}
+
+int learn_policy(const char *text, size_t bytes, const char *file, const struct seen_all *s,
+		 const struct proposals *files, const char *head, char **ret, struct err *e)
+{
+	static const char least[] = "version: 1\n";
+	const struct base base = {bytes ? text : least, file, head,
+				  bytes ? bytes : sizeof(least) - 1};
+	struct learned_all all = {0};
+	struct text out = {0};
+	bool left_out = true;
+	int r = gather(s, files, &all);
+
+	if (r < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	for (size_t i = 0; r == 0 && left_out && i < ROUNDS_MAX; i++) {
+		free(out.p);
+		out = (struct text){0};
+		r = round_of(&base, &all, &out, &left_out, e);
+	}
+	if (r == 0 && left_out)
+		r = err_set(e, EINVAL, "what was learned makes no policy");
+	free(all.list);
+	if (r < 0) {
+		free(out.p);
+		return r;
+	}
+	*ret = out.p;
+	return 0;
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What TCP sends at first in a connection of a fence goes on while the firewall waits for the rest
- * of it.
+/* Lets TCP send the whole of a first payload while the firewall holds its beginning.
  *
- * A first payload in pieces is not acknowledged before it is whole and judged. To TCP that looks
- * like loss: when its timer runs out it lets one segment alone be on its way, sends that again, and
- * the rest never. So at that moment the window is opened again to what a connection begins with,
- * and what waits is pushed; until something is acknowledged, and never later.
+ * A first payload in pieces is not acknowledged before it is complete and judged. To TCP that looks
+ * like loss: when its timer expires it shrinks the window to one segment, sends that again, and
+ * never the rest. So at that moment these programs reset the window to its initial size and push
+ * what waits, until the first payload is acknowledged.
  *
- * Only a congestion control may write the window. There is one of our own for it, which a socket
- * has while TCP handles the timer, and then its own again.
+ * Only a congestion control may write the window. So a socket gets one of ours while TCP handles
+ * the timer, and then its own again.
  *
- * Types of the kernel's are those that are written down here, found by name when it is loaded. */
+ * The kernel's types are declared here with the members that are used; the loader finds those by
+ * name. */
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <stdbool.h>
@@ -24,7 +24,7 @@
 #define TCP_CONGESTION_ 13
 #define TCP_CA_LOSS     4
 #define INITIAL_WINDOW  10 /* segments: RFC 6928 */
-#define SYN_ALONE       1  /* bytes that are acknowledged when the connection is there */
+#define SYN_ALONE       1  /* acknowledged bytes of a new connection */
 
 struct sock {
 } __attribute__((preserve_access_index));
@@ -47,8 +47,7 @@ extern __u32 tcp_reno_undo_cwnd(struct sock *sk) __ksym;
 
 char _license[] SEC("license") = "GPL";
 
-/* ---- the congestion control: Reno, but for the window after a timer ---------------------------
- */
+/* ---- the congestion control: Reno, but for the window after a timer -------------------------- */
 
 SEC("struct_ops/flight_ssthresh")
 __u32 BPF_PROG(flight_ssthresh, struct sock *sk)
@@ -68,7 +67,7 @@ __u32 BPF_PROG(flight_undo_cwnd, struct sock *sk)
 	return tcp_reno_undo_cwnd(sk);
 }
 
-/* Comes when TCP has set the window for loss. */
+/* Called after TCP has set the window for loss. */
 SEC("struct_ops/flight_set_state")
 void BPF_PROG(flight_set_state, struct sock *sk, __u8 state)
 {
@@ -85,13 +84,12 @@ struct tcp_congestion_ops flight_control = {
     .name = FLIGHT_NAME,
 };
 
-/* ---- when a socket has it ---------------------------------------------------------------------
- */
+/* ---- when a socket has it -------------------------------------------------------------------- */
 
 const volatile char ours[FLIGHT_NAME_BYTES] = FLIGHT_NAME;
 
 struct control {
-	char name[FLIGHT_NAME_BYTES]; /* of the socket's own; empty: it has that */
+	char name[FLIGHT_NAME_BYTES]; /* the socket's own control, while it has ours; else empty */
 };
 
 struct {
@@ -129,7 +127,7 @@ static __always_inline void take_ours(struct bpf_sock_ops *ctx, struct bpf_sock 
 						   BPF_SOCK_OPS_RTT_CB_FLAG);
 }
 
-/* true: it had ours. The program may have chosen another meanwhile. */
+/* true: the socket had ours. If the program has set another meanwhile, that one stays. */
 static __always_inline bool give_back(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct control *c = bpf_sk_storage_get(&own, sk, 0, 0);
@@ -159,14 +157,14 @@ int flight_events(struct bpf_sock_ops *ctx)
 		break;
 	case BPF_SOCK_OPS_RTO_CB: /* before TCP sets the window */
 		if (ctx->bytes_acked <= SYN_ALONE &&
-		    !ctx->args[2]) /* it gives up: nothing follows */
+		    !ctx->args[2]) /* args[2]: TCP gives up, and nothing follows */
 			take_ours(ctx, sk);
 		break;
-	case BPF_SOCK_OPS_RETRANS_CB: /* and after, when it has sent again */
+	case BPF_SOCK_OPS_RETRANS_CB: /* after that, when it has sent again */
 		if (give_back(ctx, sk))
 			bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NODELAY_, &yes, sizeof(yes));
 		break;
-	case BPF_SOCK_OPS_RTT_CB: /* acknowledged before it was sent again */
+	case BPF_SOCK_OPS_RTT_CB: /* acknowledged before TCP has sent again */
 		give_back(ctx, sk);
 		bpf_sock_ops_cb_flags_set(ctx, 0);
 		break;

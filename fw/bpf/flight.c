@@ -20,7 +20,7 @@
 
 struct flight {
 	struct bpf_object *object;
-	struct bpf_link *control; /* without link_fd, the name stays until it is taken away */
+	struct bpf_link *control; /* without link_fd, the name stays until unload() removes it */
 	int events_fd, map_fd, link_fd;
 };
 
@@ -31,7 +31,7 @@ static int lacks(struct err *e, int error, const char *what)
 		       strerror(error));
 }
 
-/* A copy of the programs in which the name is nobody else's. The caller frees it. */
+/* A copy of the programs with a random name, which no other daemon has. The caller frees it. */
 static char *named(size_t *ret_bytes)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
@@ -51,7 +51,7 @@ static char *named(size_t *ret_bytes)
 	return copy;
 }
 
-/* link: its end with this process is the kernel's work (Linux 6.4). */
+/* link: the kernel removes the control when this process ends (Linux 6.4). */
 static int load(struct flight *f, const char *elf, size_t bytes, bool link)
 {
 	struct bpf_map *m;
@@ -70,7 +70,7 @@ static int load(struct flight *f, const char *elf, size_t bytes, bool link)
 	f->control = bpf_map__attach_struct_ops(m);
 	if (!f->control)
 		return -errno;
-	/* a libbpf that knows links made one */
+	/* a libbpf that knows such links has made one itself */
 	f->link_fd = link && bpf_link__fd(f->control) == f->map_fd
 			 ? bpf_link_create(f->map_fd, 0, STRUCT_OPS, NULL)
 			 : -1;
@@ -85,7 +85,7 @@ static void unload(struct flight *f)
 {
 	if (f->link_fd >= 0)
 		close(f->link_fd);
-	bpf_link__destroy(f->control); /* where there is no link, this takes the name away */
+	bpf_link__destroy(f->control); /* without a link this removes the name */
 	bpf_object__close(f->object);
 	*f = (struct flight){.link_fd = -1};
 }

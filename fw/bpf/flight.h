@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The loader of fw/bpf/flight.bpf.c, by which TCP sends the whole of a first payload that is held:
- * also one in pieces that come late, or more of them than it sends before an answer.
+/* The loader of fw/bpf/flight.bpf.c, which lets TCP send the whole of a first payload that is held,
+ * even if its pieces come late or exceed the initial window.
  *
- * Where the kernel or the rights lack it, such a payload may never become whole and is refused
- * after a while, and all else is the same. Attached to a cgroup it is for sockets in it and below;
- * the daemon's end ends what it does, and leaves the sockets as they are. */
+ * Without it (the kernel or the rights may lack it) such a payload may stay incomplete, and is then
+ * refused; all else is the same. Attached to a cgroup it applies to sockets in it and below. It
+ * ends with the daemon, and leaves the sockets as they are. */
 #ifndef AGENTFW_FLIGHT_H
 #define AGENTFW_FLIGHT_H
 

@@ -3,8 +3,8 @@
 #ifndef AGENTFW_BPF_FLIGHT_H
 #define AGENTFW_BPF_FLIGHT_H
 
-/* Of the congestion control. There is one of a name on a machine, so the loader writes random
- * letters in the place of the digits. The kernel takes letters, digits, _ and . alone. */
+/* The congestion control's name. Names are unique per machine, so the loader replaces the digits by
+ * random letters. The kernel takes letters, digits, _ and . only. */
 #define FLIGHT_NAME       "agentfw_0000000"
 #define FLIGHT_NAME_BYTES 16 /* TCP_CA_NAME_MAX */
 

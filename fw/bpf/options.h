@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The socket options that a program inside a fence may set: nothing else is (wall.bpf.c). One table
- * for the program in the kernel, for messages, and for the test that walks over all numbers.
+/* The socket options that a program in a fence may set; wall.bpf.c refuses any other. One table for
+ * that program, and for the test that tries all numbers.
  *
- * Not here, and so refused: what names a device or an address of somebody else, what changes the
- * way a packet takes (multicast interface and membership, source routes, extension headers, marks,
- * policies), what puts packets into other packets, what rewrites a connection's state, what hands
- * work on packets to programs or to pages that can still change, and whatever Linux will have
- * tomorrow. Numbers instead of names of headers: those of an older system lack some.
+ * Not here, and so refused: options that name a device or a foreign address, change a packet's way
+ * (multicast interface and membership, source routes, extension headers, marks, policies), put
+ * packets into other packets, rewrite a connection's state, or hand packets to programs or to pages
+ * that can still change; and options that Linux does not have yet. Numbers, because the headers of
+ * an older system lack some names.
  *
  *     X(level, number, name, why it is needed) */
 #ifndef AGENTFW_BPF_OPTIONS_H
@@ -19,7 +19,7 @@
 #define WALL_LEVEL_IPV6    41
 #define WALL_LEVEL_NETLINK 270
 
-#define WALL_OPTIONS_MAX 128 /* of a level: greater numbers are refused */
+#define WALL_OPTIONS_MAX 128 /* per level: greater numbers are refused */
 
 /* clang-format off */
 #define WALL_OPTIONS(X) \
@@ -122,12 +122,12 @@
 	X(NETLINK, 11, NETLINK_EXT_ACK, "better errors") \
 	X(NETLINK, 12, NETLINK_GET_STRICT_CHK, "dumps of one thing")
 
-/* Of what is refused: those that a person may look for, with the reason. For messages alone. */
+/* Refused options that people may ask about, with the reason. For messages only. */
 #define WALL_REFUSED_OPTIONS(X) \
-	X(SOCKET, 5, SO_DONTROUTE, "passes over the routes") \
+	X(SOCKET, 5, SO_DONTROUTE, "ignores the routes") \
 	X(SOCKET, 11, SO_NO_CHECK, "leaves checksums out") \
 	X(SOCKET, 25, SO_BINDTODEVICE, "names a device") \
-	X(SOCKET, 26, SO_ATTACH_FILTER, "a reset would not be heard") \
+	X(SOCKET, 26, SO_ATTACH_FILTER, "resets would be ignored") \
 	X(SOCKET, 36, SO_MARK, "marks belong to the firewall") \
 	X(SOCKET, 51, SO_ATTACH_REUSEPORT_CBPF, "a program chooses who gets a packet") \
 	X(SOCKET, 52, SO_ATTACH_REUSEPORT_EBPF, "a program chooses who gets a packet") \
@@ -139,21 +139,21 @@
 	X(TCP, 31, TCP_ULP, "another protocol in the kernel") \
 	X(UDP, 1, UDP_CORK, "a datagram that is begun now and ended later") \
 	X(UDP, 100, UDP_ENCAP, "packets in packets") \
-	X(IP, 3, IP_HDRINCL, "a header of one's own") \
+	X(IP, 3, IP_HDRINCL, "a self-made header") \
 	X(IP, 4, IP_OPTIONS, "source routes") \
-	X(IP, 15, IP_FREEBIND, "an address of somebody else") \
+	X(IP, 15, IP_FREEBIND, "a foreign address") \
 	X(IP, 16, IP_IPSEC_POLICY, "packets in packets") \
 	X(IP, 17, IP_XFRM_POLICY, "packets in packets") \
-	X(IP, 19, IP_TRANSPARENT, "an address of somebody else") \
-	X(IP, 21, IP_MINTTL, "a reset would not be heard") \
+	X(IP, 19, IP_TRANSPARENT, "a foreign address") \
+	X(IP, 21, IP_MINTTL, "resets would be ignored") \
 	X(IP, 32, IP_MULTICAST_IF, "names a device") \
 	X(IP, 35, IP_ADD_MEMBERSHIP, "the kernel tells the neighbours which groups are joined") \
 	X(IP, 39, IP_ADD_SOURCE_MEMBERSHIP, "the kernel tells the neighbours which groups are joined") \
 	X(IP, 42, MCAST_JOIN_GROUP, "the kernel tells the neighbours which groups are joined") \
 	X(IP, 50, IP_UNICAST_IF, "names a device") \
-	X(IPV6, 1, IPV6_ADDRFORM, "makes it a socket of IPv4") \
+	X(IPV6, 1, IPV6_ADDRFORM, "turns it into an IPv4 socket") \
 	X(IPV6, 6, IPV6_2292PKTOPTIONS, "names a device, routes, headers") \
-	X(IPV6, 9, IPV6_NEXTHOP, "passes over the routes") \
+	X(IPV6, 9, IPV6_NEXTHOP, "ignores the routes") \
 	X(IPV6, 17, IPV6_MULTICAST_IF, "names a device") \
 	X(IPV6, 20, IPV6_JOIN_GROUP, "the kernel tells the neighbours which groups are joined") \
 	X(IPV6, 27, IPV6_JOIN_ANYCAST, "the kernel tells the neighbours which groups are joined") \
@@ -163,9 +163,9 @@
 	X(IPV6, 54, IPV6_HOPOPTS, "extension headers") \
 	X(IPV6, 57, IPV6_RTHDR, "source routes") \
 	X(IPV6, 59, IPV6_DSTOPTS, "extension headers") \
-	X(IPV6, 75, IPV6_TRANSPARENT, "an address of somebody else") \
+	X(IPV6, 75, IPV6_TRANSPARENT, "a foreign address") \
 	X(IPV6, 76, IPV6_UNICAST_IF, "names a device") \
-	X(IPV6, 78, IPV6_FREEBIND, "an address of somebody else")
+	X(IPV6, 78, IPV6_FREEBIND, "a foreign address")
 /* clang-format on */
 
 #endif

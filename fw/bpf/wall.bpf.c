@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The socket wall: programs on a fence's cgroup, which the kernel runs at each call that makes or
- * changes a socket of the fence's, and at each packet that such a socket sends. They stay attached
- * whatever dies, as long as the cgroup lives.
+/* The socket wall: programs on a fence's cgroup, which the kernel runs for each call that makes or
+ * changes a socket of the fence, and for each packet that such a socket sends. They stay attached
+ * as long as the cgroup exists, whatever process dies.
  *
- * The firewall's rules judge packets. A socket can say things of which a packet shows nothing: the
- * device that it is bound to, the address that it took, how the kernel is to wrap it. Each of these
- * is refused here, by lists of what programs need; and no packet goes that the rules have not
- * judged, whether they are there or not.
+ * The firewall's rules judge packets. But a socket has settings that its packets do not show: the
+ * device that it is bound to, the address that it took, how the kernel wraps its packets. The wall
+ * refuses such settings, by lists of what programs need. It also drops every packet that the rules
+ * have not judged, even if the rules are gone.
  *
- * No type of the kernel's own is used: the program is the same for every kernel from 5.15 on. */
+ * No internal type of the kernel is used: the program is the same for every kernel from 5.15 on. */
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <stdbool.h>
@@ -28,9 +28,9 @@
 #define TCP_NODELAY_    1
 #define TCP_MAXSEG_     2
 #define TCP_DEFER_ACC_  9
-#define SEGMENT_BYTES   32000 /* the kernel puts some together, to 64 kB */
-/* As many as TCP sends at first, and together less than the kernel shows of a packet: over loopback
- * it puts more than 64 kB together. */
+#define SEGMENT_BYTES   32000 /* the kernel joins segments, up to 64 kB */
+/* The initial window's segments, and together less than the kernel shows of a packet: over loopback
+ * it joins more than 64 kB. */
 #define LO_SEGMENT_BYTES 6000
 #define LO_SEGMENTS      10
 #define SO_REUSEADDR_    2
@@ -46,8 +46,8 @@
 
 enum { REFUSE = 0, PASS = 1 };
 
-/* Linux 6.1 and later tell in setsockopt who calls. Known when it is loaded: the other way is never
- * looked at by the verifier. */
+/* Linux 6.1 and later tell the caller of setsockopt. Set by the loader, so that an older verifier
+ * never sees the code that asks. */
 const volatile bool knows_caller = true;
 
 struct {
@@ -55,7 +55,7 @@ struct {
 	__uint(max_entries, WALL_RING_BYTES);
 } events SEC(".maps");
 
-struct { /* of the cgroup that the program is attached to, not of the caller's */
+struct { /* by the cgroup that the program is attached to, not the caller's */
 	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
 	__type(key, __u64);
 	__type(value, struct wall_fence);
@@ -63,10 +63,10 @@ struct { /* of the cgroup that the program is attached to, not of the caller's *
 
 char _license[] SEC("license") = "GPL";
 
-/* ---- telling ----------------------------------------------------------------------------------
- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
-/* NULL: counted only. A fence that floods leaves the ring to the others. */
+/* NULL: the event is only counted. The limit per second keeps a flooding fence from filling the
+ * ring. */
 static __always_inline struct wall_event *event(enum wall_kind kind)
 {
 	struct wall_fence *f = bpf_get_local_storage(&fences, 0);
@@ -96,8 +96,7 @@ static __always_inline void caller(struct wall_event *ev)
 	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
 }
 
-/* ---- sockets ----------------------------------------------------------------------------------
- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 SEC("cgroup/sock_create")
 int wall_socket(struct bpf_sock *ctx)
@@ -124,11 +123,10 @@ int wall_socket(struct bpf_sock *ctx)
 	return REFUSE;
 }
 
-/* ---- addresses --------------------------------------------------------------------------------
- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
-/* Multicast and broadcast, of loopback too: nobody is behind such an address who could be allowed.
- * Those of the machine's networks are not known here. */
+/* Multicast and broadcast, loopback's broadcast too: no single receiver could be allowed. The
+ * broadcast addresses of the machine's networks are not known here. */
 static __always_inline bool bad4(__u32 be)
 {
 	__u32 a = bpf_ntohl(be);
@@ -136,14 +134,13 @@ static __always_inline bool bad4(__u32 be)
 	return a >> 28 == 0xe || a == 0xffffffff || a == 0x7fffffff;
 }
 
-/* The address of IPv4 that it is for the kernel, or for a translator on the way. */
+/* Does it hold an IPv4 address, for the kernel or for a translator on the way? */
 static __always_inline bool embeds(const __u32 a[4])
 {
 	return !a[0] && !a[1] && (a[2] == bpf_htonl(0xffff) || a[2] == bpf_htonl(0xffff0000));
 }
 
-/* With a link-local address comes a device: even a call that fails leaves the socket bound to it.
- */
+/* A link-local address names a device, too: even a failed call leaves the socket bound to that. */
 static __always_inline bool bad6(const __u32 a[4])
 {
 	__u32 first = bpf_ntohl(a[0]);
@@ -206,9 +203,10 @@ int wall_bind6(struct bpf_sock_addr *ctx)
 	return check6(ctx, WALL_BIND);
 }
 
-/* What the firewall holds is not acknowledged. So a write must not wait for the acknowledgement of
- * the one before (Nagle), nor a packet be longer than what the kernel shows of one: over loopback
- * there are segments of that length. Kernels before 6.0 do not take these here, and do without. */
+/* Packets that the firewall holds are not acknowledged. So a write must not wait for the
+ * acknowledgement of an earlier one (Nagle). Nor may a packet be longer than the kernel shows, as
+ * segments over loopback may be. Kernels before 6.0 refuse these options here, and work without
+ * them. */
 static __always_inline void can_be_held(struct bpf_sock_addr *ctx, bool loopback)
 {
 	int yes = 1, segment = loopback ? LO_SEGMENT_BYTES : SEGMENT_BYTES, window = LO_SEGMENTS;
@@ -248,7 +246,7 @@ int wall_sendmsg4(struct bpf_sock_addr *ctx)
 	return check4(ctx, WALL_SENDMSG);
 }
 
-/* The source is that of a control message. */
+/* The source address comes from a control message. */
 SEC("cgroup/sendmsg6")
 int wall_sendmsg6(struct bpf_sock_addr *ctx)
 {
@@ -260,10 +258,9 @@ int wall_sendmsg6(struct bpf_sock_addr *ctx)
 	return check6(ctx, WALL_SENDMSG);
 }
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------- */
 
-/* The table of options.h as a bit for each number, made by the compiler. */
+/* The table of options.h as a bit per number, made by the compiler. */
 #define BIT_IN(lv, word, level, number)                                                            \
 	((lv) == WALL_LEVEL_##level && (word) == (number) / 64 ? 1ull << (number) % 64 : 0)
 #define BITS_OF(lv, word)          (0 WALL_OPTIONS(X_##lv##_##word))
@@ -321,24 +318,23 @@ int wall_setsockopt(struct bpf_sockopt *ctx)
 	struct bpf_sock *sk = ctx->sk;
 	struct wall_event *ev;
 
-	/* Options that servers and libraries set on principle and do as well without, and so hear
-	 * no error. A port of UDP is one's own: who shares one could have what goes to it taken by
-	 * another, by being the better match or not from one datagram to the next. bind(2) tells
-	 * who is refused. Nor does anybody broadcast: the kernel hands a copy of such a packet to
-	 * this machine's listeners that no program here is asked about. sendto(2) says EACCES
-	 * before there is a packet. And a listener takes a connection before its first payload has
-	 * come: whose a socket is that waits for that cannot be seen, and the payload must find one
-	 * that is the fence's. */
+	/* These options get no error and have no effect: servers and libraries set them by habit,
+	 * and work without them. A UDP port is not shared: which of its sockets gets a datagram
+	 * could change between the judgement and the delivery. bind(2) fails instead. There is no
+	 * broadcast: the kernel gives this machine's listeners a copy of such a packet, and runs no
+	 * program of the wall for it. sendto(2) fails with EACCES. No listener defers accepting:
+	 * until the first payload comes such a connection has no socket with a cgroup, and the
+	 * payload must find one that is the fence's. */
 	if ((ctx->level == SOL_SOCKET_ &&
 	     (ctx->optname == SO_BROADCAST_ ||
 	      (sk && sk->protocol == IPPROTO_UDP &&
 	       (ctx->optname == SO_REUSEADDR_ || ctx->optname == SO_REUSEPORT_)))) ||
 	    (ctx->level == IPPROTO_TCP && ctx->optname == TCP_DEFER_ACC_)) {
-		ctx->optlen = -1; /* done, says the kernel, and does nothing */
+		ctx->optlen = -1; /* the kernel reports success and does nothing */
 		return PASS;
 	}
 	if (ctx->optlen > OPTION_BYTES)
-		ctx->optlen = 0; /* the kernel then takes the caller's bytes, not its own copy */
+		ctx->optlen = 0; /* makes the kernel use the caller's bytes, not its cut copy */
 	if (listed(ctx->level, ctx->optname))
 		return PASS;
 	ev = event(WALL_SETSOCKOPT);
@@ -355,12 +351,11 @@ int wall_setsockopt(struct bpf_sockopt *ctx)
 	return REFUSE;
 }
 
-/* ---- packets ----------------------------------------------------------------------------------
- */
+/* ---- packets --------------------------------------------------------------------------------- */
 
 struct packet {
 	__u32 dst[4]; /* IPv4: as ::ffff:a.b.c.d */
-	__u32 l4;     /* where TCP would begin */
+	__u32 l4;     /* where the TCP header would begin */
 	__u32 l4_bytes;
 	__u8 proto;
 };
@@ -389,7 +384,7 @@ static __always_inline bool read_packet(struct __sk_buff *skb, struct packet *p)
 	return true;
 }
 
-/* The socket of such an answer has no cgroup that a rule could match, and it says nothing. */
+/* A SYN-ACK without payload. Its socket has no cgroup that a rule could match. */
 static __always_inline bool is_syn_ack(struct __sk_buff *skb, const struct packet *p)
 {
 	__u8 h[2];
@@ -399,8 +394,8 @@ static __always_inline bool is_syn_ack(struct __sk_buff *skb, const struct packe
 	return (h[1] & TCP_FLAGS) == TCP_SYN_ACK && p->l4_bytes == (__u32)(h[0] >> 4) * 4;
 }
 
-/* Such a socket came about in a way that the rest of the wall does not see (a call of a 32-bit
- * program, a ping socket). One that was accepted from a link-local peer is bound rightly. */
+/* A socket bound to a device in a way that the rest of the wall does not see (by a 32-bit program,
+ * a ping socket). A connection accepted from a link-local peer is rightly bound. */
 static __always_inline bool bound(struct __sk_buff *skb, const struct packet *p)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -431,7 +426,7 @@ int wall_egress(struct __sk_buff *skb)
 	if (bound(skb, &p))
 		return drop(WALL_DROP_BOUND);
 	if (lo && mark & WALL_STAYS && (ask == WALL_OWN || ask == WALL_PASS))
-		return PASS; /* with its mark, until it comes in */
+		return PASS; /* the mark stays until the packet comes in */
 	if (ask != WALL_PASS && !is_syn_ack(skb, &p))
 		return drop(WALL_DROP_UNJUDGED);
 	if (!lo && mark & WALL_STAYS && ask == WALL_PASS)

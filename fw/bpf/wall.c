@@ -20,12 +20,12 @@
 
 _Static_assert(PKT_ASK_MASK == WALL_ASK_MASK && PKT_PASS == WALL_PASS && PKT_ASK_OWN == WALL_OWN &&
 		   PKT_STAYS == WALL_STAYS && PKT_MARK_MASK == WALL_MARK_MASK,
-	       "the wall and the rules mean the same marks");
+	       "the wall and the rules differ in their marks");
 
 struct wall {
 	struct wall_bpf *bpf;
 	struct ring_buffer *ring;
-	/* of wall_read */
+	/* for the duration of wall_read */
 	size_t left;
 	void (*fn)(void *arg, const struct wall_event *ev);
 	void *arg;
@@ -36,15 +36,16 @@ static int lacks(struct err *e, int error, const char *what)
 	err_set(e, error, "the kernel or the rights lack cgroup BPF programs (socket wall): %s: %s",
 		what, strerror(error));
 	if (error == EPERM || error == EACCES)
-		return err_hint(e, "root needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN, and no "
-				   "program of somebody else's that is alone on a cgroup above; "
-				   "best_effort: true in the profile does without the wall");
+		return err_hint(
+		    e, "root needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN, and no other "
+		       "program may be attached exclusively to a cgroup above; "
+		       "best_effort: true in the profile goes without the wall");
 	return err_hint(e,
 			"boot a kernel with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF (Linux 5.15 "
-			"or later), or write best_effort: true in the profile to do without");
+			"or later), or write best_effort: true in the profile to go without");
 }
 
-/* Older kernels than 6.1 do not say in setsockopt who calls. */
+/* Kernels before 6.1 do not tell the caller of setsockopt. */
 static int load(struct wall *w)
 {
 	int r = 0;
@@ -68,7 +69,7 @@ static int on_event(void *arg, void *data, size_t bytes)
 
 	if (bytes >= sizeof(struct wall_event))
 		w->fn(w->arg, data);
-	return --w->left ? 0 : -EAGAIN; /* this one was taken, the next one waits */
+	return --w->left ? 0 : -EAGAIN; /* stops after this event */
 }
 
 int wall_new(struct wall **ret, struct err *e)
@@ -97,11 +98,12 @@ void wall_free(struct wall *w)
 	if (!w)
 		return;
 	ring_buffer__free(w->ring);
-	wall_bpf__destroy(w->bpf); /* attached ones stay */
+	wall_bpf__destroy(w->bpf); /* attached programs stay */
 	free(w);
 }
 
-/* No links: those end with whoever holds them. Beside programs of others, below and above. */
+/* No links: those end with the process that holds them. BPF_F_ALLOW_MULTI leaves other programs on
+ * the cgroup, and on those above and below, in force. */
 int wall_attach(struct wall *w, int cgroup_fd, uint64_t cgroup_id, struct err *e)
 {
 	const struct wall_fence fence = {.cgroup = cgroup_id};

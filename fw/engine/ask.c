@@ -30,11 +30,11 @@ static struct ask about(enum ask_what what, const struct addr *src, uint16_t spo
 	return (struct ask){.what = what, .src = *src, .dst = *dst, .sport = sport, .dport = dport};
 }
 
-bool ask_local(const struct addr *a)
+int ask_local(const struct addr *a)
 {
 	struct ask q = {.what = ASK_LOCAL, .dst = *a};
 
-	return ask(&q, false) == true;
+	return ask(&q, -ETIMEDOUT);
 }
 
 int ask_at_beginning(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport)

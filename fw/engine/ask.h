@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the engine wants to know of the kernel, which it cannot ask itself: the asker does. Each
- * waits for its answer, a tenth of a second at most; without one it is as if the kernel had said
- * nothing. */
+ * waits for its answer, a tenth of a second at most. */
 #ifndef AGENTFW_ASK_H
 #define AGENTFW_ASK_H
 
@@ -12,9 +11,8 @@
 #include "fw/ipc/sockdiag.h"
 #include "policy/base/addr.h"
 
-/* Is a an address of this machine? */
-bool ask_local(const struct addr *a);
-/* As the functions of these names in fw/ipc/sockdiag.h. */
+/* As the functions of these names in fw/ipc/route.h and sockdiag.h. */
+int ask_local(const struct addr *a);
 int ask_at_beginning(const struct addr *src, uint16_t sport, const struct addr *dst,
 		     uint16_t dport);
 enum receiver ask_receiver(const struct addr *src, uint16_t sport, const struct addr *dst,

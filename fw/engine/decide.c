@@ -36,7 +36,7 @@ static void decide_by_names(const struct facts *f, struct decision *ret)
 		ret->what = open.all ? DECIDED_FLOW : f->payload ? DECIDED_INSPECT : DECIDED_ONCE;
 		return;
 	}
-	/* known by name, but not at this port: say the name */
+	/* no name rule has this port: the event still says a name of the address */
 	names_of(f->names, &f->dst, f->now_ms, &ret->name, 1);
 	deny(ret, f->l4proto == IPPROTO_UDP && f->port == PORT_QUIC ? DENIED_QUIC : DENIED_NO_RULE,
 	     RULE_NONE);
@@ -85,7 +85,8 @@ void decide_name(const struct facts *f, enum scheme scheme, const struct name *n
 	struct rule rule = {0};
 	bool any = false, known = names_has(f->names, name, &f->dst, f->now_ms, &any);
 
-	/* An entry opens its own addresses, not those of another entry for the same name. */
+	/* An entry with `addresses:` opens those, not the ones of another entry for the same
+	 * name. */
 	if (known && !any && m.verdict == VERDICT_ALLOW) {
 		struct match here = policy_match_name_at(f->policy, scheme, name, f->port, &f->dst);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* May this pass? Pure functions of the policy, of what was learned, and of the facts of a packet.
- */
+/* May this packet pass? Pure functions of the policy, the learned names and the facts of a
+ * packet. */
 #ifndef AGENTFW_DECIDE_H
 #define AGENTFW_DECIDE_H
 
@@ -17,34 +17,37 @@ struct facts {
 	uint16_t port;     /* 0 where the protocol has none */
 	bool payload;      /* TCP: it carries bytes */
 	bool echo_request; /* ICMP */
-	bool stays;        /* to an address of this machine: the kernel can ask who gets it */
+	bool stays; /* to an address of this machine: the kernel can tell which socket gets it */
 };
 
 enum decided {
 	DECIDED_DENY = 0,
 	DECIDED_FLOW,    /* the flow is allowed */
-	DECIDED_ONCE,    /* this packet is: it carries nothing yet */
-	DECIDED_OWN,     /* allowed if whoever gets it is of the fence itself */
+	DECIDED_ONCE,    /* this packet is allowed: it has no payload yet */
+	DECIDED_OWN,     /* allowed if a socket of the fence itself gets it */
 	DECIDED_INSPECT, /* the payload must say the name */
 };
 
 struct decision {
 	enum decided what;
 	enum denial_code code;
-	uint32_t rule;    /* RULE_NONE: none speaks of it */
-	bool tls, http;   /* DECIDED_INSPECT: what the name rules of this address and port expect */
-	struct name name; /* a name of the address, or the one that was asked for; may be empty */
+	uint32_t rule; /* RULE_NONE: no rule matched */
+	bool tls,
+	    http; /* DECIDED_INSPECT: the protocols of the name rules for this address and port */
+	struct name name; /* a name of the address, or the name in the payload; may be empty */
 	enum scheme scheme;
 };
 
 /* By address and by learned names. */
 void decide_flow(const struct facts *f, struct decision *ret);
-/* What no rule allows may still go to a listener of the fence's own, whatever is said there. */
+/* What no rule allows may still go to a listener of the fence itself, whatever it carries. Turns
+ * such a refusal into DECIDED_OWN. */
 void decide_own(const struct facts *f, struct decision *ret);
-/* By the name that the payload says: both keys. SCHEME_HTTPS or SCHEME_HTTP. */
+/* By the name in the payload: a rule must allow the name, and the name must have the address.
+ * SCHEME_HTTPS or SCHEME_HTTP. */
 void decide_name(const struct facts *f, enum scheme scheme, const struct name *name, bool ech,
 		 struct decision *ret);
-/* The endpoint that was tried, in our grammar. buf holds ENDPOINT_STRLEN. */
+/* The endpoint that was tried, in the policy's grammar. buf holds ENDPOINT_STRLEN. */
 void decide_endpoint(const struct facts *f, const struct decision *d, char *buf);
 
 #endif

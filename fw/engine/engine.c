@@ -21,13 +21,13 @@
 #include "policy/base/clock.h"
 
 #define SWEEP_MS      100
-#define SWEEP_BUCKETS (NAMES_BUCKETS / 128) /* a fence: all of them in 13 seconds */
+#define SWEEP_BUCKETS (NAMES_BUCKETS / 128) /* per fence and turn: all of them in 13 seconds */
 #define SWEEP_ENTRIES 512
 #define LOCAL_MS      1000
 #define POLICY_MAX    (256u << 20)
-#define LAST_BATCHES  512     /* more than a queue holds */
-#define CLOSE_NS      1000000 /* packets that come within it are a stream of them */
-#define TRY_AGAIN     8       /* turns of one packet, until it is seen whether there can be more */
+#define LAST_BATCHES  512     /* of 32 packets: more than a queue holds */
+#define CLOSE_NS      1000000 /* packets that come closer than this are a stream */
+#define TRY_AGAIN     8 /* turns of one packet, until it is tried whether yielding brings more */
 #define CONTROL_BATCH 1024
 
 /* ---- fences -------------------------------------------------------------- */
@@ -73,7 +73,7 @@ static int fence_policy(struct fence *f, int fd, uint64_t bytes)
 	return policy_open(blob, bytes, &f->policy, NULL);
 }
 
-/* The descriptors behind policy and queue: DNS sockets, those that are there in this order. */
+/* fds: the DNS sockets in this order, without those that do not exist. */
 static int fence_resolver(struct engine *e, struct fence *f, const struct em_fence_add *m, int *fds,
 			  size_t n_fds)
 {
@@ -97,8 +97,8 @@ static int fence_resolver(struct engine *e, struct fence *f, const struct em_fen
 	return resolver_fence_add(e->resolver, &c, &f->resolver);
 }
 
-/* While packets come close upon each other, and more than one a turn, those who send them go first
- * where they wait for the same processor: more packets a turn, fewer turns. */
+/* In a stream with more than one packet per turn the engine yields: senders that wait for the same
+ * processor run first, so each turn has more packets and there are fewer turns. */
 static void on_packets(struct watch *w, uint32_t events)
 {
 	struct fence *f = w->arg;
@@ -199,7 +199,7 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	if (!f)
 		return;
 	for (int i = 0; i < LAST_BATCHES && nfq_receive(f->nfq) > 0; i++)
-		; /* what it tried last shall be in the log */
+		; /* the fence's last attempts belong in the log */
 	*at = f->next;
 	held_refuse_all(f);
 	s = stats_of(f);
@@ -208,8 +208,8 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	em_send(ENGINE_FD_CONTROL, &s, sizeof(s), NULL, 0);
 }
 
-/* A round is over when all has been read that was there at its beginning. So a fence has no more in
- * the ring than it put there in two rounds. */
+/* A round ends when the parent has read all that was in the ring at its beginning. So a fence has
+ * no more in the ring than it put there in two rounds. */
 bool engine_tell(struct fence *f, const struct ring_denial *rd, const void *packet)
 {
 	struct engine *e = f->engine;
@@ -236,8 +236,7 @@ bool engine_tell(struct fence *f, const struct ring_denial *rd, const void *pack
 	return ok;
 }
 
-/* ---- what the resolver asks for -----------------------------------------------------------------
- */
+/* ---- what the resolver asks for -------------------------------------------------------------- */
 
 static void want_socket(void *arg, struct resolver_fence *rf, unsigned server, int type)
 {
@@ -248,8 +247,8 @@ static void want_socket(void *arg, struct resolver_fence *rf, unsigned server, i
 	em_send(ENGINE_FD_CONTROL, &m, sizeof(m), NULL, 0);
 }
 
-/* The flow check knows the pairs from here on; the kernel's sets follow in their own time, since
- * they only save the trip of packets that carry nothing. */
+/* The engine knows the pairs from here on. The kernel's sets may follow later: they only save
+ * packets without payload the way to the engine. */
 static void learn(void *arg, struct resolver_fence *rf, const struct name *name,
 		  const struct addr *addrs, const bool *plain, size_t n, uint32_t ttl_s)
 {
@@ -281,16 +280,21 @@ static uint32_t dns_denied(void *arg, struct resolver_fence *rf, const struct de
 	return engine_tell(resolver_fence_arg(rf), &rd, NULL) ? rd.denial.go : 0;
 }
 
-/* An answer may have hundreds of addresses, the same ones the next time; each question to the
- * routing table is two system calls. */
+/* Cached: an answer may have hundreds of addresses, often the same ones again, and each look-up in
+ * the routing table takes two system calls. */
 static bool is_local(void *arg, const struct addr *a)
 {
 	struct engine *e = arg;
 	struct local_known *k = &e->local[hash_bytes(hash_key(), a->b, sizeof(a->b)) % LOCAL_CACHE];
 	uint64_t now = loop_now_ms(e->loop);
 
-	if (k->until_ms <= now || !addr_equal(&k->addr, a))
-		*k = (struct local_known){*a, ask_local(a), now + LOCAL_MS};
+	if (k->until_ms <= now || !addr_equal(&k->addr, a)) {
+		int r = ask_local(a);
+
+		if (r < 0) /* it may be: what may lead here is not learned */
+			return true;
+		*k = (struct local_known){*a, r == 1, now + LOCAL_MS};
+	}
 	return k->local;
 }
 
@@ -349,7 +353,7 @@ static void on_message(struct engine *e, const union em *m, int *fds, size_t n_f
 	}
 }
 
-/* Many a turn: a flood of packets or questions must not let them pile up. */
+/* Many messages per turn: they must not pile up behind a flood of packets or questions. */
 static void on_control(struct watch *w, uint32_t events)
 {
 	struct engine *e = w->arg;
@@ -365,7 +369,7 @@ static void on_control(struct watch *w, uint32_t events)
 		if (r == -EAGAIN)
 			return;
 		if (r == 0 || (r < 0 && r != -EINTR && r != -EBADMSG)) {
-			loop_stop(e->loop); /* the parent is gone: what is not verified stays in */
+			loop_stop(e->loop); /* the parent has died: unverified flows stay blocked */
 			return;
 		}
 		if (r > 0)
@@ -413,8 +417,7 @@ int engine_run(uint32_t uid, struct err *err)
 	const struct sched_param param = {0};
 
 	prctl(PR_SET_NAME, "agentfw-engine");
-	sched_setscheduler(0, SCHED_BATCH,
-			   &param); /* a packet's arrival interrupts nobody's turn */
+	sched_setscheduler(0, SCHED_BATCH, &param); /* an arriving packet preempts no sender */
 	if (r < 0) {
 		err_set(err, -r, "engine: cannot start: %s", strerror(-r));
 		return em_failed(ENGINE_FD_CONTROL, err);
@@ -426,6 +429,6 @@ int engine_run(uint32_t uid, struct err *err)
 		err_set(err, -r, "engine: %s", strerror(-r));
 		return em_failed(ENGINE_FD_CONTROL, err);
 	}
-	/* The process ends here; the kernel takes everything back. */
+	/* Nothing is freed: the process ends here. */
 	return 0;
 }

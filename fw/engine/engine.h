@@ -15,8 +15,8 @@ struct fence;
 /* Runs until the parent goes. 0, or -errno with e; e->code 0: the parent has been told. */
 int engine_run(uint32_t uid, struct err *e);
 
-/* A refusal into the ring. A fence that fills half of it does not take the rest from the others.
- * false: lost, and counted. */
+/* Puts a refusal into the ring. When the ring is half full a fence gets a quarter of it per round,
+ * so that no fence takes the place of the others. false: the refusal is lost, and counted. */
 bool engine_tell(struct fence *f, const struct ring_denial *rd, const void *packet);
 
 #endif

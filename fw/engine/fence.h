@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the engine keeps of itself, and per fence. */
+/* The engine's state, as a whole and per fence. */
 #ifndef AGENTFW_ENGINE_FENCE_H
 #define AGENTFW_ENGINE_FENCE_H
 
@@ -17,7 +17,7 @@
 
 #define LOCAL_CACHE 1024 /* places */
 
-/* What the routing table said of an address, for a while. */
+/* The routing table's answer for an address, cached. */
 struct local_known {
 	struct addr addr;
 	bool local;
@@ -30,8 +30,8 @@ struct engine {
 	struct resolver *resolver;
 	struct watch control, gate;
 	uint64_t packets_ns; /* when the last turn with packets began; CLOCK_MONOTONIC */
-	int packets_last;    /* how many it had */
-	unsigned alone;      /* turns that had one */
+	int packets_last;    /* how many packets it had */
+	unsigned alone;      /* turns with a single packet */
 	struct fence *fences;
 	struct verdict_wait *waits;
 	struct timer sweep_timer;
@@ -51,16 +51,16 @@ struct fence {
 	void *blob;
 	size_t blob_bytes;
 	struct policy *policy;
-	bool lossy; /* packets of its queue were lost, perhaps: see road.c */
+	bool lossy; /* its queue may have lost packets: see let_pass_watched */
 	struct names *names;
 	struct flows *flows;
 	struct resolver_fence *resolver;
 	struct learned learned;
-	struct budget budget; /* of all its work in a turn: packets and DNS */
+	struct budget budget; /* for all its work in a turn: packets and DNS */
 	uint64_t allowed;
 	uint64_t lost; /* refusals that the ring did not take */
 	uint64_t allowed_sent, lost_sent;
-	uint64_t told_bytes; /* since the round began: see engine_tell */
+	uint64_t told_bytes; /* in this round: see engine_tell */
 	uint64_t round;
 };
 

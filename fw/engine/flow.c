@@ -8,9 +8,9 @@
 
 #include "fw/engine/hash.h"
 
-#define BUCKETS_MIN    64  /* doubled as flows come: there can be a thousand fences */
-#define BUCKETS_A_FLOW 4   /* a new flow meets an empty one, and no other flow's memory, mostly */
-#define ROOM_MIN       512 /* most requests fit, and malloc has such pieces at hand */
+#define BUCKETS_MIN    64  /* doubled as flows come: there may be a thousand fences */
+#define BUCKETS_A_FLOW 4   /* a new flow mostly finds an empty bucket: no other memory is touched */
+#define ROOM_MIN       512 /* most requests fit */
 
 struct flows {
 	struct loop *loop;
@@ -106,7 +106,7 @@ static struct flow **bucket(struct flows *t, uint32_t h)
 	return &t->bucket[h & (t->n_buckets - 1)];
 }
 
-/* Without memory the chains just get longer. */
+/* Without memory the buckets' lists just get longer. */
 static void grow(struct flows *t)
 {
 	size_t n = t->n_buckets * 2;
@@ -137,7 +137,7 @@ struct flow *flow_find(struct flows *t, const struct flow_key *key)
 	return NULL;
 }
 
-/* Not a byte of verified_name but the first: memory of flows is cold. */
+/* Only the length of verified_name: a flow's memory is cold in the cache. */
 static void begin(struct flow *f, uint32_t first_seq)
 {
 	const size_t from = offsetof(struct flow, timer);
@@ -147,7 +147,7 @@ static void begin(struct flow *f, uint32_t first_seq)
 	f->next_seq = f->first_seq = first_seq;
 }
 
-/* Frees what the connection has. */
+/* Frees what the flow holds of its connection. */
 static void end(struct flows *t, struct flow *f)
 {
 	timer_cancel(t->loop, &f->timer);
@@ -253,7 +253,7 @@ static bool keep_later(struct flow *f, uint32_t seq, struct slice s)
 	return true;
 }
 
-/* Do the two ranges say different things where they overlap? Sequence numbers wrap. */
+/* Do the two ranges differ where they overlap? Sequence numbers wrap. */
 static bool contradict(uint32_t a_seq, const uint8_t *a, size_t a_n, uint32_t b_seq,
 		       const uint8_t *b, size_t b_n)
 {
@@ -278,7 +278,7 @@ static bool contradicts_known(const struct flow *f, uint32_t seq, struct slice s
 	return false;
 }
 
-/* Appends what is at its turn now. */
+/* Appends the later segments whose turn has come. */
 static enum flow_result take_later(struct flow *f)
 {
 	for (size_t i = 0; i < f->n_later;) {
@@ -358,7 +358,7 @@ void flow_consume(struct flow *f, size_t n)
 		memmove(f->buf, f->buf + n, f->n);
 		return;
 	}
-	free(f->buf); /* a flow may be idle for long */
+	free(f->buf); /* the flow may be idle for long */
 	f->buf = NULL;
 	f->room = 0;
 }

@@ -13,7 +13,7 @@ uint64_t hash_key(void)
 	return key;
 }
 
-/* Both halves of a product of 64 bits with 64: every bit of either side reaches every bit. */
+/* Folds the 128-bit product, so that every bit of either factor reaches every bit of the result. */
 static uint64_t mix(uint64_t a, uint64_t b)
 {
 	unsigned __int128 product = (unsigned __int128)a * b;

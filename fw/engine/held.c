@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Flows whose first payload is looked at, or all of them: whose is a packet, what waits to be
- * whole, what goes on. */
+/* Flows whose first payload or whole stream is inspected: to which flow a packet belongs, which
+ * packets are held, and which go on. */
 #include "fw/engine/held.h"
 
 #include <netinet/in.h>
@@ -10,10 +10,10 @@
 #include "fw/engine/refuse.h"
 #include "fw/ipc/holes.h"
 
-#define HOLD_MS      10000 /* a first payload that is not whole by then is refused */
-#define HOLD_ALL_MS  20    /* what takes longer is not held all the time: see give_back */
-#define HOLD_LAST_MS 6000  /* before the end: it is sent again at 0.2, 0.6, 1.4, 3.0 and 6.2 s */
-#define TTL_MIN      8     /* below it a payload may be meant for us and not for the server */
+#define HOLD_MS      10000 /* a first payload that is still incomplete is refused */
+#define HOLD_ALL_MS  20    /* after this, held packets are given back: see give_back */
+#define HOLD_LAST_MS 6000  /* before the end: TCP sends again at 0.2, 0.6, 1.4, 3.0 and 6.2 s */
+#define TTL_MIN      8     /* with less, a payload may reach us and not the server */
 
 static void refuse_held(struct flow *flow, enum denial_code code)
 {
@@ -29,10 +29,10 @@ static void refuse_held(struct flow *flow, enum denial_code code)
 	nfq_flush(f->nfq);
 }
 
-/* A sender's TCP has only so much on its way to the device at a time, and what is held here is on
- * its way: the next write would never come. So what waits for long is given back, and its bytes are
- * kept. TCP goes on at once, and sends again what is missing at the other end when all is allowed.
- * Towards the end the last packet stays, to be refused when it comes to that. */
+/* The sender's TCP limits its bytes that have not reached the device, and held packets count: the
+ * rest of the request would never be sent. So packets that wait for long are dropped, and their
+ * bytes kept. TCP goes on at once, and when all is allowed it sends again what the other end
+ * misses. Towards the end the last packet is held, so that there is one to refuse. */
 static void give_back(struct flow *flow, uint64_t now_ms)
 {
 	struct fence *f = flow->owner;
@@ -61,7 +61,7 @@ static void hold_timer(struct timer *t)
 	timer_set(loop, t, flow->hold_until_ms);
 }
 
-/* What it holds is refused; told, too, where nobody has said yet what becomes of it. */
+/* The packets that it holds are refused, with an event. */
 void held_flow_gone(struct flow *flow)
 {
 	struct fence *f = flow->owner;
@@ -79,17 +79,15 @@ void held_refuse_all(struct fence *f)
 	f->flows = NULL;
 }
 
-/* ---- whose packet it is ------------------------------------------------------------------------
- */
+/* ---- whose packet it is ---------------------------------------------------------------------- */
 
 static uint32_t first_byte(const struct passage *w)
 {
 	return w->pk.seq + !!(w->pk.tcp_flags & TCP_SYN);
 }
 
-/* Rules of the host's, or who empties its table of connections, may have taken our word from the
- * entry, and conntrack may not know what to think of the packet: the sender's socket knows, if it
- * lives. */
+/* The conntrack mark may be lost: rules of the host may overwrite it, and the table of connections
+ * may be flushed. The sender's socket still knows, if it exists. */
 static enum place asked_socket(const struct passage *w)
 {
 	int r = ask_at_beginning(&w->facts.src, w->pk.sport, &w->facts.dst, w->pk.dport);
@@ -147,9 +145,9 @@ static void let_pass(struct passage *w, struct flow *flow, uint32_t what)
 	flow_over(w->fence->flows, flow, what == PKT_ALLOW_OWN ? FLOW_OWN : FLOW_PASSED);
 }
 
-/* Packets were lost between the sender and here. If one that came before this was, TCP will send it
- * again, and it must not pass unseen: the flow is the kernel's only when its peer has acknowledged
- * what was verified, and with it all before. */
+/* Packets were lost between the sender and the engine. If an earlier one of this flow was, TCP
+ * sends it again, and it must not pass uninspected. So the kernel gets the flow only when the peer
+ * has acknowledged what was verified, and with it all before. */
 static void let_pass_watched(struct passage *w, struct flow *flow)
 {
 	w->fence->allowed += !flow->verified;
@@ -215,9 +213,9 @@ static struct flow *find(const struct passage *w)
 	return flow_find(w->fence->flows, &key);
 }
 
-/* Ports, the kernel's entry and the place in the stream must all say that it is. Of one that waits
- * to be whole, or had its verdict while this packet was in the queue already, every packet
- * acknowledges the same byte. */
+/* The ports, the conntrack entry and the place in the stream must all agree. While a flow is
+ * incomplete, or got its verdict while this packet was in the queue, every packet acknowledges the
+ * same byte. */
 static bool is_of(struct passage *w, struct flow *flow)
 {
 	bool has_ack = w->pk.tcp_flags & TCP_ACK;
@@ -235,8 +233,8 @@ static bool is_of(struct passage *w, struct flow *flow)
 	return false;
 }
 
-/* NULL: it cannot be told, and the packet has had its refusal. A connection is never begun anew in
- * the middle of one: what comes from the middle, and from none that is known, is refused. */
+/* The packet's flow, perhaps a new one. NULL: the packet was refused. A flow never begins in the
+ * middle of a connection: a packet from the middle of an unknown connection is refused. */
 static struct flow *flow_of(struct passage *w)
 {
 	struct flow *flow = find(w);
@@ -248,7 +246,8 @@ static struct flow *flow_of(struct passage *w)
 		return NULL;
 	}
 	if (flow && flow->n_held)
-		refuse_held(flow, DENIED_SILENCE); /* it ended before it had said all */
+		refuse_held(flow,
+			    DENIED_SILENCE); /* that connection ended with an incomplete request */
 	if (flow)
 		flow_drop(w->fence->flows, flow);
 	flow = flow_new(w->fence->flows,
@@ -265,7 +264,7 @@ static struct flow *flow_of(struct passage *w)
 	return flow;
 }
 
-/* Bytes that are known already, whole. */
+/* All of the segment's bytes are known already. */
 static bool all_known(const struct passage *w, const struct flow *flow)
 {
 	uint32_t end = first_byte(w) + (uint32_t)(w->pk.payload.n + w->unseen);
@@ -273,7 +272,7 @@ static bool all_known(const struct passage *w, const struct flow *flow)
 	return (int32_t)(end - flow->next_seq) <= 0;
 }
 
-/* Bytes that were allowed: not those of a request that is not whole. */
+/* All of the segment's bytes were allowed: none is of an incomplete request. */
 static bool all_judged(const struct passage *w, const struct flow *flow)
 {
 	uint32_t end = first_byte(w) + (uint32_t)(w->pk.payload.n + w->unseen);
@@ -304,7 +303,7 @@ static void take_segment(struct passage *w, struct flow *flow)
 	}
 }
 
-/* It was lost on its way here, when what came behind it was taken for the beginning. */
+/* An earlier packet was lost on its way here, and a later one was taken for the beginning. */
 static bool before_beginning(const struct passage *w, const struct flow *flow)
 {
 	return (int32_t)(first_byte(w) - flow->first_seq) < 0;
@@ -325,9 +324,9 @@ void held_payload(struct passage *w)
 		passage_answer(w, flow->state == FLOW_OWN ? PKT_ALLOW_OWN : PKT_ALLOW_FLOW);
 	} else if (flow->state == FLOW_WATCHED) {
 		watch(w, flow);
-	} else if (w->pk.tcp_flags & TCP_URG) { /* what the server may read otherwise than we do */
+	} else if (w->pk.tcp_flags & TCP_URG) { /* the server may read such a stream differently */
 		refuse_passage(w, flow, DENIED_URGENT);
-	} else if (w->pk.ttl < TTL_MIN && !w->facts.stays) { /* or never get */
+	} else if (w->pk.ttl < TTL_MIN && !w->facts.stays) { /* or never get it */
 		refuse_passage(w, flow, DENIED_TTL);
 	} else {
 		take_segment(w, flow);

@@ -36,7 +36,7 @@ static enum inspected inspect_tls(struct flow *f, const struct facts *facts, str
 	return d->what == DECIDED_FLOW ? INSPECT_VERIFIED : INSPECT_DENY;
 }
 
-/* One request's head at the beginning of buf. INSPECT_PASS: it is allowed and consumed. */
+/* A request's head at the beginning of buf. INSPECT_PASS: it is allowed and consumed. */
 static enum inspected http_head(struct flow *f, const struct facts *facts, struct decision *d)
 {
 	struct http_request req;
@@ -61,7 +61,7 @@ static enum inspected http_head(struct flow *f, const struct facts *facts, struc
 		return deny(d, DENIED_OTHER_NAME);
 	}
 	decide_name(facts, SCHEME_HTTP, &host, false, d);
-	/* A live connection outlasts the time for which its address was learned. */
+	/* A live connection may outlast the time for which its address was learned. */
 	if (d->what == DECIDED_DENY && d->code == DENIED_NOT_LEARNED && f->verified &&
 	    name_equal(&host, &f->verified_name))
 		d->what = DECIDED_FLOW;
@@ -110,7 +110,7 @@ static enum inspected inspect_http(struct flow *f, const struct facts *facts, st
 		else
 			r = http_chunks(f, d);
 	}
-	/* A body of no bytes is over at once: the next byte is a new request. */
+	/* An empty body ends at once: the next byte begins a new request. */
 	if (f->state == FLOW_HTTP_BODY && !f->body_left)
 		f->state = FLOW_HTTP_HEAD;
 	return r;

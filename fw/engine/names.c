@@ -9,31 +9,32 @@
 #include "fw/engine/hash.h"
 
 #define BUCKETS NAMES_BUCKETS
-/* Ports that somebody has opened. What the kernel is yet to take out is among them. */
+/* Ports that a pair opens, or that the kernel's sets still have. */
 #define PORTS_MAX      (2 * NAMES_MAX)
 #define NAMES_PINS_MAX 64
-#define MAKE_ROOM      64 /* pairs that one may push out */
+#define MAKE_ROOM      64 /* pairs that one new pair may push out */
 #define SETS           (LEARN_OPEN + 1)
 
-/* One (address, name) pair: in the bucket of both, and among those of its address. */
+/* One (address, name) pair: in a bucket by both, and in the list of its address. */
 struct pair {
 	struct pair *next;
 	struct pair *newer, *older; /* all pairs by age */
 	struct pair *addr_newer, *addr_older;
 	struct addr_names *of;
 	struct name name;
-	bool any; /* every entry for the name holds here */
+	bool any; /* every entry for the name applies here */
 	uint64_t until_ms;
 };
 
-/* An address, and the pairs that it is in. */
+/* An address and its pairs. */
 struct addr_names {
 	struct addr_names *next;
 	struct addr addr;
 	struct pair *newest;
 };
 
-/* What is open at a port of an address, by how many pairs, and what of it the kernel has. */
+/* A port of an address: what is open there, by how many pairs, and which of the kernel's sets have
+ * it. */
 struct port {
 	struct port *next;
 	struct addr addr;
@@ -41,8 +42,8 @@ struct port {
 	uint16_t port;
 	bool told[SETS];
 	uint32_t n_pairs;
-	uint32_t rule;             /* of the newest */
-	const struct pair *newest; /* NULL: gone */
+	uint32_t rule;             /* of the newest pair */
+	const struct pair *newest; /* NULL: forgotten */
 	uint64_t until_ms[SCHEME_COUNT];
 };
 
@@ -157,7 +158,7 @@ static size_t openings_of(const struct names *n, const struct pair *p, struct op
 				       OPENINGS_MAX, NULL);
 }
 
-/* The pair needs the port no longer. */
+/* The pair is about to go: it leaves its port. */
 static void port_leave(struct names *n, const struct pair *p, const struct opening *o)
 {
 	struct port **at = port_find(n, &p->of->addr, scheme_l4proto(o->scheme), o->port);
@@ -188,7 +189,7 @@ static int port_enter(struct names *n, const struct pair *p, const struct openin
 	return 0;
 }
 
-/* Which of the kernel's sets an opening stands for; SETS: the engine alone decides. */
+/* Which of the kernel's sets takes an opening; SETS: the engine alone decides. */
 static size_t set_of(enum scheme s)
 {
 	switch (s) {
@@ -283,7 +284,7 @@ static int enter_ports(struct names *n, const struct pair *p, const struct openi
 	return 0;
 }
 
-/* The oldest make room, not too many of them in one go. */
+/* The oldest pairs make room, but only a few at a time: other work waits. */
 static bool make_room(struct names *n, size_t n_ports)
 {
 	for (int i = 0; i < MAKE_ROOM && n->oldest; i++) {
@@ -333,7 +334,7 @@ static int pair_keep(struct names *n, const struct name *name, const struct addr
 	struct pair *p = pair_find(n, name, a);
 	int r;
 
-	if (p && p->any != any) { /* what it opens is another thing now */
+	if (p && p->any != any) { /* the pair opens other ports now */
 		pair_drop(n, p);
 		p = NULL;
 	}
@@ -349,8 +350,8 @@ static int pair_keep(struct names *n, const struct name *name, const struct addr
 	return 0;
 }
 
-/* One more opening of the pair at its port. Returns 1 when the kernel is to have *ret, which it has
- * not yet. An address that a deny rule carves out is left to the engine. */
+/* Another opening of the pair. Returns 1 with *ret when a kernel set lacks it and shall have it. An
+ * address that a deny rule excludes is left to the engine. */
 static size_t port_keep(struct names *n, const struct pair *p, const struct opening *o,
 			struct learn_entry *ret, size_t max)
 {
@@ -362,7 +363,7 @@ static size_t port_keep(struct names *n, const struct pair *p, const struct open
 		x->until_ms[o->scheme] = p->until_ms;
 	x->newest = p;
 	x->rule = o->rule;
-	/* One that the kernel does not hold costs a trip to the engine, no more. */
+	/* What the kernel's sets do not hold only costs the way to the engine. */
 	if (set == SETS || x->told[set] || n->n_told == NAMES_MAX || !max ||
 	    policy_match_addr(n->policy, l4proto, &x->addr, o->port).verdict == VERDICT_DENY)
 		return 0;
@@ -482,7 +483,7 @@ size_t names_expire(struct names *n, uint64_t now_ms, size_t buckets, struct lea
 {
 	size_t out = 0;
 
-	/* Every pair once in a while: pairs are found by age of use, not of end. */
+	/* All buckets in turn: the list by age is in the order of use, not of expiry. */
 	for (size_t looked = 0; looked < buckets && out < max; looked++) {
 		struct pair *p = n->pairs[n->sweep], *next;
 

@@ -24,15 +24,16 @@ struct nfq {
 	int fd;
 	nfq_fn fn;
 	void *arg;
-	/* The kernel numbers what it queues, and drops without a number when too much waits. */
-	uint32_t last_id;     /* of the packet in hand */
+	/* The kernel numbers the packets that it queues, not those that it drops because too many
+	 * wait. */
+	uint32_t last_id;     /* of the current packet */
 	uint32_t verdicts;    /* given */
-	uint32_t given_empty; /* when nothing was there to receive */
+	uint32_t given_empty; /* `verdicts` when the queue was last empty */
 	bool lost;
 	struct gate_verdicts out;
 };
 
-/* What is received, for all of them: there is one thread. */
+/* Shared by all queues: there is one thread. */
 static struct {
 	struct mmsghdr msgs[RECEIVE_BATCH];
 	struct iovec iov[RECEIVE_BATCH];
@@ -64,7 +65,7 @@ static void hand_on(struct nfq *q, const struct nlmsghdr *h)
 	if (nfq_nlmsg_parse(h, attr) < 0 || !attr[NFQA_PACKET_HDR])
 		return;
 	ph = mnl_attr_get_payload(attr[NFQA_PACKET_HDR]);
-	if (!attr[NFQA_PAYLOAD]) /* it was queued before the queue was set up */
+	if (!attr[NFQA_PAYLOAD]) /* queued before the queue's copy mode was set */
 		attr[NFQA_PAYLOAD] = (struct nlattr *)&nothing;
 	p = (struct nfq_packet){
 	    .id = ntohl(ph->packet_id),

@@ -20,8 +20,7 @@ struct nfq_packet {
 	uint32_t uid;         /* UINT32_MAX: unknown */
 	const uint8_t *bytes; /* from the IP header on; valid during the call */
 	size_t n;
-	size_t
-	    wire_bytes; /* n is less when the packet was cut: a message holds 65,531 bytes of it */
+	size_t wire_bytes; /* more than n if cut: a message holds 65,531 bytes of a packet */
 };
 
 typedef void (*nfq_fn)(void *arg, const struct nfq_packet *p);
@@ -31,14 +30,13 @@ typedef void (*nfq_fn)(void *arg, const struct nfq_packet *p);
 int nfq_new(int fd, uint32_t fence, nfq_fn fn, void *arg, struct nfq **ret);
 void nfq_free(struct nfq *q);
 int nfq_descriptor(const struct nfq *q); /* readable: packets */
-/* Receives and hands on what is there, up to a batch; verdicts given meanwhile go out together at
- * its end. Returns how many; -EAGAIN: nothing there; -ENOBUFS: packets were lost (dropped); -errno.
- */
+/* Hands on a batch of packets at most; verdicts given meanwhile go out together at its end. Returns
+ * how many; -EAGAIN: none there; -ENOBUFS: the kernel has dropped packets; -errno. */
 int nfq_receive(struct nfq *q);
-/* Since the queue was made: more was waiting than it holds, or numbers are missing. */
+/* Since the queue was bound: more packets waited than it holds, or numbers are missing. */
 bool nfq_may_have_lost(const struct nfq *q);
-/* With this packet mark, which our chains turn into what it says: the chain that the packet was
- * queued in once more (again), or those behind it. */
+/* Gives the packet this mark, which our chains act on: the chain that queued the packet, entered
+ * once more (again), or those after it. */
 void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark, bool again);
 void nfq_drop(struct nfq *q, uint32_t id);
 void nfq_flush(struct nfq *q);

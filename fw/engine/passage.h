@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A packet on its way through the engine (road.h), and all that was found out about it. */
+/* A packet on its way through the engine (road.h), and all that is known about it. */
 #ifndef AGENTFW_PASSAGE_H
 #define AGENTFW_PASSAGE_H
 
@@ -7,10 +7,10 @@
 #include "fw/engine/fence.h"
 #include "fw/wire/packet.h"
 
-/* Where a payload stands in its connection. */
+/* Where a payload is in its connection. */
 enum place {
 	PLACE_UNKNOWN = 0,
-	PLACE_FIRST, /* nothing before it has been acknowledged: no payload has left */
+	PLACE_FIRST, /* the peer has acknowledged no payload before it: none has left */
 	PLACE_LATER,
 };
 
@@ -19,14 +19,14 @@ struct passage {
 	struct fence *fence;
 	const struct nfq_packet *p;
 	struct packet pk;
-	bool parsed;      /* understood, and whole but for: */
-	enum place place; /* as the sender's socket said */
-	size_t unseen;    /* bytes at its end that the kernel does not show */
+	bool parsed;      /* the headers are, and only `unseen` bytes are missing */
+	enum place place; /* by the sender's socket */
+	size_t unseen;    /* bytes at its end that the queue cut off */
 	struct facts facts;
 	struct decision decision;
 };
 
-/* What the rules ask about it: PKT_ASK, ... */
+/* The rules' question about the packet: PKT_ASK, ... */
 static inline uint32_t passage_asks(const struct passage *w)
 {
 	return w->p->mark & PKT_ASK_MASK;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Refusals: the event, and the verdict, which may wait until it was seen who sent the packet. */
+/* Refusals: the event, and the verdict, which may wait until the parent has seen who sent the
+ * packet. */
 #include "fw/engine/refuse.h"
 
 #include <stdio.h>
@@ -11,7 +12,6 @@
 
 #define SNAPLEN_LIMIT 65535
 
-/* The packet as the capture shall have it: checksums complete, cut. Stays until the next call. */
 size_t passage_captured(const struct passage *w, const uint8_t **ret)
 {
 	static uint8_t copy[SNAPLEN_LIMIT];
@@ -29,8 +29,7 @@ size_t passage_captured(const struct passage *w, const uint8_t **ret)
 	return n < snaplen ? n : snaplen;
 }
 
-/* was: the mark that the packet came with. On the way out the chain that it was queued in takes the
- * verdict off it again: see fw/nft/verdict.c. */
+/* The chain that queued the packet takes the verdict off its mark: see fw/nft/verdict.c. */
 void verdict_out(struct fence *f, uint32_t id, uint32_t was, uint32_t answer)
 {
 	nfq_verdict(f->nfq, id, (was & ~PKT_VERDICT_MASK) | answer, true);
@@ -100,7 +99,7 @@ void refuse_without_verdict(struct flow *flow, enum denial_code code)
 	tell_held(f, &rd, flow);
 }
 
-/* What the verdict on refused packets needs. */
+/* What give_verdict needs. */
 struct refused {
 	uint32_t id[FLOW_HELD_MAX + 1], mark[FLOW_HELD_MAX + 1];
 	size_t n;
@@ -117,7 +116,7 @@ static void give_verdict(void *owner, const void *what)
 							f->audit ? PKT_ALLOW_FLOW : PKT_DENY);
 }
 
-/* At its time, which is not the end of a turn with packets. */
+/* Flushes: no batch of packets ends after a verdict that waited. */
 static void give_late(void *owner, const void *what)
 {
 	struct fence *f = owner;

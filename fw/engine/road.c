@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The way of a packet: receive, parse, flow, facts, decide, verdict, event. */
+/* A packet's way: parse, facts, flow, decision, event, verdict. */
 #include "fw/engine/road.h"
 
 #include <linux/icmp.h>
@@ -10,13 +10,14 @@
 #include "fw/engine/held.h"
 #include "fw/engine/refuse.h"
 
-/* An address of this machine, where the kernel hands a packet to one socket. By the loopback device
- * go packets to others, too, and to its broadcast addresses, which several get. */
+/* An address of this machine, where the kernel hands each packet to one socket. PKT_STAYS is not
+ * enough: packets to other addresses go by the loopback device, too, and so do broadcasts, which
+ * several sockets get. */
 static bool is_here(const struct addr *a)
 {
 	static const struct addr usual[] = {{4, {127, 0, 0, 1}}, {6, {[15] = 1}}};
 
-	return addr_equal(a, &usual[a->family == 6]) || ask_local(a);
+	return addr_equal(a, &usual[a->family == 6]) || ask_local(a) == 1;
 }
 
 static void gather(struct passage *w)
@@ -45,7 +46,7 @@ static void gather(struct passage *w)
 							 : SCHEME_ICMP;
 }
 
-/* What cannot be looked at is refused, whoever it is for. 0: it can. */
+/* What cannot be inspected is refused, whatever its destination. 0: it can. */
 static enum denial_code unfit(const struct passage *w, enum wire_result parsed)
 {
 	if (parsed != WIRE_OK)
@@ -65,8 +66,8 @@ static enum denial_code unfit(const struct passage *w, enum wire_result parsed)
 	return 0;
 }
 
-/* The kernel lets in who may come in; the others end here. An entry may name the listener, and
- * others than this peer. */
+/* The kernel's rules let allowed peers in; others come here. The match gives the rule for the
+ * event: an entry may name this listener, but not this peer. */
 static void refuse_inbound(struct passage *w)
 {
 	struct match m = policy_match_ingress(w->facts.policy, w->facts.l4proto, &w->facts.dst,
@@ -76,8 +77,9 @@ static void refuse_inbound(struct passage *w)
 	refuse_passage(w, NULL, DENIED_INBOUND);
 }
 
-/* The rest of an earlier connection from the same port, of which the kernel tells nobody whose it
- * is. It would make room for this one; so it is taken away, and who gets this one is asked anew. */
+/* A socket in TIME_WAIT, of an earlier connection from the same port, has no cgroup. The kernel
+ * would replace it for this connection. So it is removed here, and the rules look again which
+ * socket gets the SYN. */
 static bool asked_anew(struct passage *w)
 {
 	if (w->pk.l4proto != IPPROTO_TCP || (w->pk.tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN ||
@@ -90,8 +92,8 @@ static bool asked_anew(struct passage *w)
 	return true;
 }
 
-/* On several processors a payload may be here before the end of the handshake has made the socket
- * that it is for, or behind the reset that ended it. */
+/* With several processors a payload may come here before the handshake has made its socket, or
+ * after the reset that ended it. */
 static bool met_no_socket(struct passage *w)
 {
 	if (w->pk.l4proto != IPPROTO_TCP || w->pk.tcp_flags & TCP_SYN)
@@ -108,7 +110,7 @@ static bool met_no_socket(struct passage *w)
 		break;
 	case RECEIVER_OWN:
 		if (w->p->mark & PKT_ALLOW_OWN)
-			break; /* was looked at twice, and is another's after all */
+			break; /* the second time round the rules still found another's socket */
 		nfq_verdict(w->fence->nfq, w->p->id,
 			    (w->p->mark & ~PKT_MARK_MASK) | PKT_ASK_OWN | PKT_STAYS | PKT_ALLOW_OWN,
 			    true);
@@ -117,7 +119,8 @@ static bool met_no_socket(struct passage *w)
 	return false;
 }
 
-/* What the fence sent to an address of this machine, and somebody else would get. */
+/* A packet that the fence sent to an address of this machine and that a socket outside it would
+ * get. */
 static void refuse_outsider(struct passage *w)
 {
 	if (asked_anew(w) || met_no_socket(w))
@@ -128,7 +131,8 @@ static void refuse_outsider(struct passage *w)
 		refuse(w->fence, &w->facts, &w->decision, NULL, w);
 		return;
 	}
-	refuse_passage(w, NULL, DENIED_NO_RULE); /* it said something that no rule allows */
+	refuse_passage(w, NULL,
+		       DENIED_NO_RULE); /* its payload, perhaps, was not allowed by any rule */
 }
 
 static void outbound(struct passage *w)

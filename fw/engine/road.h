@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The way of a packet through the engine. */
+/* A packet's way through the engine. */
 #ifndef AGENTFW_ROAD_H
 #define AGENTFW_ROAD_H
 

@@ -30,7 +30,7 @@ struct verdict_wait {
 	struct wait wait[WAITS_MAX];
 	size_t n[VERDICT_KINDS];
 	uint32_t last_ticket;
-	uint64_t next_ms; /* of the timer, where it is set */
+	uint64_t next_ms; /* when the timer runs, if it is set */
 };
 
 static void wake_at(struct verdict_wait *t, uint64_t ms)

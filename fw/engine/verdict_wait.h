@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Verdicts that wait until it was written down who they are about.
+/* Refusals that wait until the parent has recorded which process they are about.
  *
- * A refusal may end the process that it is about, and then nobody can say any more who it was. So
- * the event goes to the parent first, with a ticket, a number; what the verdict needs waits here
- * until the parent says that number (EM_GO), or until its time is over: a refusal is told within
- * 100 ms. Of each kind only some wait; the others are given their verdict at once. */
+ * A refusal may end the process that it is about, and then nothing tells which process that was. So
+ * the event goes to the parent first, with a number, its ticket. The verdict waits here until the
+ * parent sends that number (EM_GO), or until its time is over: a refusal must take effect within
+ * 100 ms. Only a few of each kind wait; any other verdict is given at once. */
 #ifndef AGENTFW_VERDICT_WAIT_H
 #define AGENTFW_VERDICT_WAIT_H
 
@@ -18,23 +18,23 @@ struct verdict_wait;
 
 enum verdict_kind {
 	VERDICT_PACKETS, /* 50 ms */
-	VERDICT_REPLY,   /* of the resolver; 20 ms: libraries ask two or three times */
+	VERDICT_REPLY,   /* the resolver's; 20 ms, for libraries ask two or three times */
 	VERDICT_KINDS,
 };
 
-/* Gives the verdict. what: as it was handed to verdict_wait_add. */
+/* Gives the verdict. what: the copy that verdict_wait_add made. */
 typedef void verdict_fn(void *owner, const void *what);
 
 int verdict_wait_new(struct loop *loop, struct verdict_wait **ret);
 void verdict_wait_free(struct verdict_wait *t); /* gives no verdict */
-/* For the event. 0: so many wait that this one does not. */
+/* The event's ticket. 0: too many wait already. */
 uint32_t verdict_wait_ticket(struct verdict_wait *t, enum verdict_kind kind);
-/* Copies what. false: it cannot wait, and the caller gives the verdict. */
+/* Copies `what`. false: the verdict cannot wait, and the caller gives it. */
 bool verdict_wait_add(struct verdict_wait *t, enum verdict_kind kind, uint32_t ticket, void *owner,
 		      verdict_fn *fn, const void *what, size_t bytes);
-/* Unknown tickets are fine. */
+/* An unknown ticket is ignored. */
 void verdict_wait_go(struct verdict_wait *t, uint32_t ticket);
-/* The owner goes, and with it what waits of it, without a verdict. */
+/* Drops the owner's waiting verdicts without giving them. */
 void verdict_wait_forget(struct verdict_wait *t, const void *owner);
 
 #endif

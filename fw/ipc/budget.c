@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <time.h>
 
-/* Time that passes, not processor time: what others wait is what counts. */
+/* Elapsed time, not processor time: the budget limits how long other fences wait. */
 bool budget_begin(struct budget *b, uint64_t round)
 {
 	if (!b)

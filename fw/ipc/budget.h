@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What one fence may take of the engine's time in a round of its loop (once for its descriptors,
- * once for its timers). There is one thread: whatever a fence makes it do (packets, questions by
- * UDP and TCP, answers of name servers, timers) is time that the others wait. Who has used up his
- * share is gone on with in the next round, when everybody else has had his turn; nothing is thrown
- * away for it. */
+/* How much of the engine's time a fence may take per round of the loop; the loop has a round for
+ * descriptors and one for timers. There is one thread: while it works for one fence (packets,
+ * questions by UDP and TCP, answers of name servers, timers) the others wait. A fence that has used
+ * up its share goes on in the next round, when all others have had their turn; nothing is dropped
+ * for that. */
 #ifndef AGENTFW_BUDGET_H
 #define AGENTFW_BUDGET_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One step that cannot be divided (a batch of packets, an answer with all its addresses) comes on
- * top of it. */
+/* A step that cannot be divided (a batch of packets, an answer with all its addresses) may exceed
+ * it. */
 #define BUDGET_NS 500000
 
 struct budget {
 	uint64_t round;
 	uint64_t used_ns;  /* in that round */
-	uint64_t since_ns; /* begun and not ended; 0: not */
+	uint64_t since_ns; /* when the current work began; 0: none */
 };
 
-/* Work begins; each round has the whole share again. false: it is used up. b NULL: there is no
- * limit, here and below. */
+/* Work begins; each round has a whole share. false: the share is used up. b NULL, here and below:
+ * no limit. */
 bool budget_begin(struct budget *b, uint64_t round);
 void budget_end(struct budget *b);
-/* Between two steps: may there be another one? */
+/* Is there time for another step? */
 bool budget_left(const struct budget *b);
 
 #endif

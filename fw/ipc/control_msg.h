@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What agentctl and agentfwd say to each other, over a SOCK_SEQPACKET unix socket.
+/* The messages between agentctl and agentfwd, over a SOCK_SEQPACKET unix socket.
  *
- * One message a packet: struct ctl_head, then exactly the body of its type. Both ends are the same
- * build on the same machine: native byte order; a version that differs is an error that says so.
+ * One message per packet: struct ctl_head, then exactly the body of its type. Both ends are the
+ * same build on the same machine: the byte order is native, and a version that differs is an error.
  * The connection that created a fence holds it: when it closes, for whatever reason, the fence's
- * processes are killed and the fence is taken down.
+ * processes are killed and the fence is removed.
  *
  *     agentctl                               agentfwd
  *     CTL_CREATE (+ policy blob)         ->  cgroup, DNS sockets, kernel rules, engine
@@ -26,15 +26,15 @@
 #define CTL_MAX_MESSAGE 65536
 #define CTL_NAME_MAX    128 /* [a-z0-9._-], as a cgroup directory's name */
 #define CTL_PATH_MAX    4096
-/* One run directory per network namespace: the rules of a daemon hold in its own only. The number
- * is the inode of /proc/self/ns/net. AGENTFW_RUN_DIR in the environment replaces "/run/agentfw". */
+/* One run directory per network namespace, since a daemon's rules hold only there. The number is
+ * the inode of /proc/self/ns/net. AGENTFW_RUN_DIR in the environment replaces "/run/agentfw". */
 #define CTL_RUN_DIR       "/run/agentfw"
 #define CTL_SOCKET_FORMAT "%s/net-%llu/control"
 #define CTL_CGROUP_DIR    "agentfw" /* below the cgroup v2 mount point */
-/* An extended attribute of each directory in there: "INODE RUN_DIR", the network namespace and the
- * run directory of the daemon that has made it. */
+/* The extended attribute of each directory in it: "INODE RUN_DIR", the network namespace and run
+ * directory of the daemon that made it. */
 #define CTL_CGROUP_MARK    "user.agentfw.net"
-#define CTL_CGROUP_NO_MARK "none" /* no daemon has, nor ends what is in it */
+#define CTL_CGROUP_NO_MARK "none" /* made without a daemon, and ended by none */
 
 enum ctl_type {
 	CTL_CREATE = 1,
@@ -62,10 +62,10 @@ struct ctl_head {
 struct ctl_create {
 	struct ctl_head head;
 	uint32_t flags;
-	char name[CTL_NAME_MAX];    /* wished for; the daemon makes it unique */
+	char name[CTL_NAME_MAX];    /* as wished; the daemon makes it unique */
 	char log_dir[CTL_PATH_MAX]; /* absolute; empty: the policy's audit.dir */
 	char command[1024];         /* for status and events */
-	char tool[CTL_NAME_MAX];    /* whose network it is; empty: the agent's */
+	char tool[CTL_NAME_MAX];    /* the tool whose network it is; empty: the agent's */
 };
 
 struct ctl_created {
@@ -79,7 +79,7 @@ struct ctl_created {
 
 #define CTL_LAST_MAX 5
 
-struct ctl_last { /* one of the last things that were refused; each once */
+struct ctl_last { /* one of the last refusals, without repeats */
 	char what[320];
 	char suggest[400]; /* the line for the policy's egress list; empty: none */
 };
@@ -87,44 +87,43 @@ struct ctl_last { /* one of the last things that were refused; each once */
 struct ctl_summary {
 	struct ctl_head head;
 	uint64_t allowed; /* connections and flows */
-	uint64_t
-	    refused; /* refused attempts: packets folded into flows or names, not single packets */
+	uint64_t refused; /* attempts: many packets of a flow or questions for a name are one */
 	uint64_t would_deny;
 	uint64_t packets;     /* refused packets in the capture */
 	uint64_t lost;        /* refusals that could not be recorded */
-	uint64_t write_errno; /* the record could not be written to its end: why; 0: it could */
-	uint64_t going;       /* the daemon was told to go, and has ended the fence */
+	uint64_t write_errno; /* why the record is incomplete; 0: it is complete */
+	uint64_t going;       /* the daemon was told to end, and has ended the fence */
 	uint64_t n_last;
-	struct ctl_last last[CTL_LAST_MAX]; /* the latest comes last */
+	struct ctl_last last[CTL_LAST_MAX]; /* in order of time */
 };
 
-#define CTL_DENIED_WOULD  1u /* audit mode: it was let through */
-#define CTL_DENIED_REPEAT 2u /* count more of what was told before */
+#define CTL_DENIED_WOULD  1u /* audit mode: the access was let through */
+#define CTL_DENIED_REPEAT 2u /* `count` repeats of an earlier event */
 #define CTL_DENIED_DIR    8u /* the path is a directory */
-#define CTL_DENIED_LOST   4u /* count refusals, or more, are not known: the rest is of no matter */
+#define CTL_DENIED_LOST   4u /* at least `count` refusals were lost; the other fields are unused */
 
-/* A file or program that a box refused (agentctl sees it, the daemon writes the record). Strings
- * are terminated; path, exe and comm hold whatever the attacker chose. No answer: CTL_DENIED_END
- * (the head only) asks for one when all were sent, the first error there was or CTL_DENIED_NOTED.
- */
+/* A file or program that a box refused: agentctl sees it, the daemon records it. Strings are
+ * terminated; path, exe and comm hold whatever the attacker chose. There is no reply until
+ * CTL_DENIED_END (a head only), which follows the last one: the first error, or
+ * CTL_DENIED_NOTED. */
 struct ctl_denied_file {
 	struct ctl_head head;
 	uint32_t flags;
 	uint32_t rights;                   /* RIGHT_… of policy/base/rights.h */
-	uint64_t count, time_ns, until_ns; /* until_ns: REPEAT only */
+	uint64_t count, time_ns, until_ns; /* until_ns: for REPEAT only */
 	uint32_t pid;                      /* 0: not known */
 	uint32_t uid;                      /* UINT32_MAX: not known */
-	uint32_t exact;             /* 1: pid and exe did it; 0: the only process there was */
-	uint32_t snaplen;           /* of a capture that is made new */
+	uint32_t exact;             /* 1: pid and exe did it; 0: they are the box's only process */
+	uint32_t snaplen;           /* for a new capture */
 	char log_dir[CTL_PATH_MAX]; /* absolute */
 	char policy[CTL_PATH_MAX];
 	char fence[CTL_NAME_MAX]; /* empty: none */
 	char tool[CTL_NAME_MAX];  /* empty: the agent */
 	char path[CTL_PATH_MAX + 1];
-	char access[128]; /* the kernel's word for it */
+	char access[128]; /* the kernel's name of the access */
 	char exe[CTL_PATH_MAX + 1];
 	char comm[17];
-	char suggest[CTL_PATH_MAX + 256]; /* empty: nothing */
+	char suggest[CTL_PATH_MAX + 256]; /* empty: none */
 };
 
 /* CTL_ERROR: message and hint, each NUL-terminated, for stderr. */
@@ -135,24 +134,33 @@ struct ctl_error {
 	char hint[512];
 };
 
-/* events.jsonl: what agentctl log relies on (design: the record). One object a line:
- * {"@timestamp":"2026-01-02T03:04:05.123456789Z",
- *  "event":{"id":"…","kind":"event","category":["network"],"action":"denied|would_deny",
- *           "reason":"text for people","count":1,"start":"…","end":"…"},      (start, end: repeats)
- *  "agentfw":{"fence":"name","tool":"fetch","code":"no-rule","rule":"policy.yaml:7" |
- * null,"endpoint":"tcp://…", "name":"asked.or.sni" ,"suggest":"  -
- * evil.example","attribution":"exact|fence|none",
- *             "capture":{"file":"denied.pcap","packet":17},"policy":"/path"},
- *  "process":{"pid":1,"executable":"/usr/bin/curl","command_line":"curl …","name":"curl"},
- *  "user":{"id":"1000"},
- *  "source":{"ip":"…","port":1},"destination":{"ip":"…","port":1,"domain":"…"},
- *  "network":{"transport":"tcp","type":"ipv4"}, "dns":{"question":{"name":"…","type":"A"}}}
- * Files and programs: category "file", "file":{"path":"/etc/x","type":"dir"}, and under agentfw
- * "tool" (the agent: none), "code":"file-read|file-write|file-exec|socket|signal|other",
- * "right":"read, write", "access":"fs.read_file", "suggest":"tools: {NAME: {read: [/etc/x]}}"; no
- * endpoint. Lines of another kind ("event":{"kind":"metric"|"state"}) tell of starts, ends and
- * losses: action "fence_started", "fence_ended" (with counts under agentfw.summary), "lost"
- * (agentfw.lost).
- */
+/* events.jsonl, as agentctl log reads it (design: the record). One object per line; a refusal in the
+ * network has these fields, each where it applies:
+ *
+ *     {"@timestamp":"2026-01-02T03:04:05.123456789Z",
+ *      "event":{"id":"…","kind":"event","category":["network"],"action":"denied|would_deny",
+ *               "reason":"text for people","count":1,"start":"…","end":"…"},
+ *      "agentfw":{"fence":"name","tool":"fetch","code":"no-rule","rule":"policy.yaml:7"|null,
+ *                 "rule_reason":"…","broad":true,"endpoint":"tcp://…","name":"asked.or.sni",
+ *                 "detail":"…","suggest":"  - evil.example","attribution":"exact|fence|none",
+ *                 "policy":"/path","capture":{"file":"denied.pcap","packet":17}},
+ *      "process":{"pid":1,"executable":"/usr/bin/curl","command_line":"curl …","name":"curl"},
+ *      "user":{"id":"1000"},
+ *      "source":{"ip":"…","port":1},"destination":{"ip":"…","port":1,"domain":"…"},
+ *      "network":{"transport":"tcp","type":"ipv4","direction":"egress|ingress",
+ *                 "icmp":{"type":8,"code":0}},
+ *      "dns":{"question":{"name":"…","type":"A"}}}
+ *
+ * start and end: of repeats. A DNS question has no endpoint. Files and programs have the category
+ * "file", no endpoint, and
+ *
+ *      "agentfw":{"tool":"fetch","code":"file-read|file-write|file-exec|socket|signal|other",
+ *                 "right":"read, write","access":"fs.read_file",
+ *                 "suggest":"tools: {NAME: {read: [/etc/x]}}"},
+ *      "file":{"path":"/etc/x","type":"dir"}
+ *
+ * Without "tool" it is the agent. Other lines, "kind":"state" or "metric", tell of starts, ends and
+ * losses: the actions "fence_started", "fence_ended" (with counts in agentfw.summary),
+ * "engine_restarted" and "lost" (agentfw.lost). */
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the parent and the engine say to each other, over a SOCK_SEQPACKET socketpair, descriptors
- * beside the bytes. Fixed sizes, no pointers; each side checks the exact length of what it
- * receives. Refusals go another way: through the ring (fw/ipc/ring.h), as struct ring_denial with
- * the packet behind it.
+/* The messages between the parent and the engine, over a SOCK_SEQPACKET socketpair, with
+ * descriptors. Fixed sizes, no pointers; each side checks the exact length of what it receives.
+ * Refusals go through the ring instead (fw/ipc/ring.h), as struct ring_denial followed by the
+ * packet.
  *
  *     parent                                     engine
  *                                           <-   EM_READY      it has shut itself in
@@ -51,7 +51,7 @@
 #define ASKER_FD_ROUTE    5
 #define ASKER_FD_SOCKDIAG 6
 
-#define NAME_SERVERS_MAX 8 /* of a fence */
+#define NAME_SERVERS_MAX 8 /* per fence */
 
 #define QUEUE_PACKETS 8192 /* waiting in the kernel per fence; the rest is dropped and counted */
 
@@ -64,24 +64,24 @@
 #define PKT_ASK_MASK     0x70000000u
 #define PKT_VERDICT_MASK 0x0e000000u
 #define PKT_STAYS        0x01000000u /* to an address of this machine, by the loopback device */
-#define PKT_JUDGED_MASK  (PKT_ASK_MASK | PKT_VERDICT_MASK) /* all but which way it goes */
+#define PKT_JUDGED_MASK  (PKT_ASK_MASK | PKT_VERDICT_MASK) /* all but PKT_STAYS */
 
-#define PKT_ASK         0x10000000u /* nothing is known of its connection */
-#define PKT_ASK_FIRST   0x20000000u /* since its SYN no payload has left on its connection */
-#define PKT_ASK_AGAIN   0x30000000u /* let through before, to be asked about again */
-#define PKT_ASK_FOREIGN 0x40000000u /* its source is none of this machine's addresses */
-/* To this fence itself only. In the queue: somebody else would get it. */
+#define PKT_ASK         0x10000000u /* the rules know nothing of its connection */
+#define PKT_ASK_FIRST   0x20000000u /* no payload of its connection has left since the SYN */
+#define PKT_ASK_AGAIN   0x30000000u /* its connection was judged, and each payload is a question */
+#define PKT_ASK_FOREIGN 0x40000000u /* its source is no address of this machine */
+/* Only this fence itself may get it. In the queue: a socket outside the fence would. */
 #define PKT_ASK_OWN    0x50000000u
-#define PKT_ASK_DEVICE 0x60000000u /* an address of this machine, by a device that leads away */
-#define PKT_PASS       0x70000000u /* it may go: what the last hooks look for */
+#define PKT_ASK_DEVICE 0x60000000u /* to an address of this machine, by a device that leads away */
+#define PKT_PASS       0x70000000u /* it may go: the last hooks check this */
 
 #define PKT_ALLOW_FLOW    0x02000000u /* this packet, and the flow from now on */
 #define PKT_ALLOW_ONCE    0x04000000u /* this packet */
 #define PKT_ALLOW_INSPECT 0x06000000u /* this packet; each further payload is asked about again */
-#define PKT_ALLOW_OWN     0x08000000u /* if whoever gets it is of this fence */
+#define PKT_ALLOW_OWN     0x08000000u /* if a socket of this fence gets it */
 #define PKT_DENY          0x0a000000u
 
-/* The fields share no bit, and no value reaches out of its field. */
+/* The fields share no bit, and no value exceeds its field. */
 #define MARK_IN(value, mask) ((value) != 0 && ((value) & ~(mask)) == 0)
 _Static_assert((PKT_ASK_MASK ^ PKT_VERDICT_MASK ^ PKT_STAYS) == PKT_MARK_MASK &&
 		   (PKT_ASK_MASK & PKT_VERDICT_MASK) == 0 &&
@@ -98,26 +98,26 @@ _Static_assert(MARK_IN(PKT_ALLOW_FLOW, PKT_VERDICT_MASK) &&
 		   MARK_IN(PKT_ALLOW_OWN, PKT_VERDICT_MASK) && MARK_IN(PKT_DENY, PKT_VERDICT_MASK),
 	       "a verdict reaches out of its field");
 
-/* Conntrack mark: which generation of which fence knows the flow, and what of it. The bits that a
- * verdict and PKT_STAYS have in a packet's mark are none of ours here: host's rules copy one mark
- * to the other. The low byte is left alone, too. */
+/* Conntrack mark: the epoch of the fence whose flow it is, and the flow's state. It does not use
+ * the bits that the verdict and PKT_STAYS have in a packet's mark, for the host's rules may copy
+ * one mark to the other; nor the low byte, which is the host's. */
 #define CT_MARK_MASK   0xf0ffff00u
 #define CT_EPOCH_SHIFT 8
 #define CT_EPOCH_MAX   0xffffu
 #define CT_EPOCH_MASK  (CT_EPOCH_MAX << CT_EPOCH_SHIFT)
-#define CT_LOCAL       0x80000000u /* what is said below was said of packets that stay here */
+#define CT_LOCAL       0x80000000u /* the state was judged of packets that stay on this machine */
 #define CT_STATE_MASK  0xf0000000u
 #define CT_VERIFIED    0u
 #define CT_FRESH       0x10000000u /* no payload has left since its SYN */
-#define CT_INSPECT     0x20000000u /* every payload is asked about */
+#define CT_INSPECT     0x20000000u /* the engine is asked about every payload */
 #define CT_INBOUND     0x30000000u /* let in: answers may go out */
-#define CT_REFUSED     0x60000000u /* as a whole: TCP */
-#define CT_ASKED       0x50000000u /* something of it may wait in the queue */
-#define CT_OWN         0x40000000u /* each packet, if whoever gets it is of this fence */
-/* The same, and a listener had a packet of it that was no SYN (SYN cookies). */
+#define CT_REFUSED     0x60000000u /* TCP: the whole connection */
+#define CT_ASKED       0x50000000u /* a packet of it may wait in the queue */
+#define CT_OWN         0x40000000u /* each packet, if a socket of this fence gets it */
+/* The same, and a listener may have had a packet of it that was no SYN (SYN cookies). */
 #define CT_DOUBT 0x70000000u
-/* With CT_LOCAL: as CT_DOUBT, and it stays so. It began against the direction of an entry that was
- * there, whose replies are no answers then. */
+/* With CT_LOCAL: like CT_DOUBT, to the end of the flow. The connection began against the direction
+ * of an existing entry, so conntrack's replies are not the other end's answers. */
 #define CT_TURNED CT_ASKED
 
 _Static_assert((CT_EPOCH_MASK ^ CT_STATE_MASK) == CT_MARK_MASK &&
@@ -131,14 +131,14 @@ _Static_assert(CT_VERIFIED == 0 && MARK_IN(CT_LOCAL, CT_STATE_MASK) &&
 		   MARK_IN(CT_ASKED, CT_STATE_MASK & ~CT_LOCAL) &&
 		   MARK_IN(CT_OWN, CT_STATE_MASK & ~CT_LOCAL),
 	       "a state reaches out of its field, or into CT_LOCAL");
-/* Where the host copies one mark to the other, ours must not say in it what nobody said. */
+/* Where the host copies one mark to the other, the copy must not look like a judgement. */
 _Static_assert((CT_MARK_MASK & (PKT_VERDICT_MASK | PKT_STAYS)) == 0,
 	       "a connection's mark, copied to a packet, could look like a verdict");
 _Static_assert(((CT_EPOCH_MASK | CT_LOCAL) & PKT_MARK_MASK) == 0,
 	       "washing a packet's mark would take off what it has of its connection's");
 _Static_assert((CT_MARK_MASK & 0xffu) == 0, "the low byte is the host's");
 
-/* A fence has sent on this connection, whatever others did to its mark. */
+/* Set on every connection on which a fence has sent: the host's rules may change its mark. */
 #define CT_LABEL_BIT 117
 _Static_assert(CT_LABEL_BIT < 128, "the kernel's labels have 128 bits");
 
@@ -192,7 +192,7 @@ enum learn_set {
 struct learn_entry {
 	struct addr addr;
 	uint8_t set; /* enum learn_set */
-	uint8_t add; /* 0: take it out */
+	uint8_t add; /* 0: remove it */
 	uint8_t l4proto;
 	uint16_t port;
 };
@@ -219,7 +219,7 @@ struct em_go {
 
 struct em_stats {
 	uint32_t type;  /* EM_STATS_ASK: the rest is zero */
-	uint32_t fence; /* 0: none; the engine answers */
+	uint32_t fence; /* 0: no fence's, the last answer to EM_STATS_ASK */
 	uint64_t allowed;
 	uint64_t lost; /* refusals that the ring did not take */
 	uint8_t last;  /* the answer to EM_FENCE_DEL: nothing of this fence follows */
@@ -262,7 +262,7 @@ union em {
 	struct em_gate_forget gate_forget;
 };
 
-/* A record of the ring; cap_bytes bytes of the packet, checksums completed, follow. */
+/* A record of the ring, followed by cap_bytes bytes of the packet with its checksums complete. */
 struct ring_denial {
 	struct denial denial;
 	uint32_t packet_bytes; /* length on the wire */
@@ -271,7 +271,7 @@ struct ring_denial {
 
 #define EM_FDS_MAX 6
 
-/* EM_FAILED with what is in e. 0 or -errno. */
+/* EM_FAILED with the contents of e. 0 or -errno. */
 int em_send_failed(int fd, const struct err *e);
 /* The same, for one that ends with it: returns -e->code, and e->code is 0 when the parent has been
  * told, which tells people. */
@@ -279,9 +279,9 @@ int em_failed(int fd, struct err *e);
 
 /* Sends one message with descriptors; 0 or -errno (-EAGAIN when non-blocking and full). */
 int em_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n_fds);
-/* Receives one, does not wait for it; fds (all CLOEXEC) are the caller's to close. Returns its
- * length, 0 at the end, -errno; -EBADMSG: a length that does not fit its type. Fewer descriptors
- * than were sent come where the receiver has no room for more. */
+/* Receives one message without waiting; the caller closes fds (all CLOEXEC). Returns its length, 0
+ * at the end, -errno; -EBADMSG: the length does not fit the type. Fewer descriptors than were sent
+ * arrive if the receiver has no room for more. */
 int em_recv(int fd, union em *ret, int fds[EM_FDS_MAX], size_t *ret_n_fds);
 
 #endif

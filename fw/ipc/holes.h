@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Holes for the tests alone: a build with -DAGENTFW_HOLES has the one that AGENTFW_HOLE names, so
- * that the search for holes can show that it still finds them, and that one wall holds without the
- * other. In every other build there are none. */
+/* Holes for tests: a build with -DAGENTFW_HOLES has the one that AGENTFW_HOLE names. With them the
+ * tests show that the search for holes finds one, and that each wall holds without the other. Any
+ * other build has none. */
 #ifndef AGENTFW_HOLES_H
 #define AGENTFW_HOLES_H
 

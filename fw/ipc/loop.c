@@ -9,7 +9,7 @@
 #include "fw/ipc/budget.h"
 #include "policy/base/clock.h"
 
-/* More than a few fences can have ready, so that in one turn nobody who is ready is left out. */
+/* More than a few fences can have ready, so that they cannot keep others out of a turn. */
 #define BATCH 1024
 
 struct loop {
@@ -22,7 +22,7 @@ struct loop {
 	size_t n, room;
 	struct epoll_event ready[BATCH];
 	int n_ready;
-	int first; /* of them, that is called first */
+	int first; /* the index in `ready` that is called first */
 };
 
 int loop_new(struct loop **ret)
@@ -75,7 +75,7 @@ void loop_del(struct loop *l, struct watch *w)
 		return;
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
 	w->active = false;
-	/* Its memory may be gone before the rest of this batch is walked. */
+	/* Its memory may be freed before the rest of this batch is called. */
 	for (int i = 0; i < l->n_ready; i++)
 		if (l->ready[i].data.ptr == w)
 			l->ready[i].data.ptr = NULL;
@@ -124,7 +124,7 @@ int timer_set(struct loop *l, struct timer *t, uint64_t at_ms)
 		l->heap = heap;
 		l->room = room;
 	}
-	t->at_ms = at_ms < l->now_ms ? l->now_ms : at_ms; /* none is more overdue than others */
+	t->at_ms = at_ms < l->now_ms ? l->now_ms : at_ms; /* an old time gives no precedence */
 	t->turn = l->turn;
 	l->heap[l->n] = t;
 	heap_up(l, l->n++);
@@ -169,8 +169,8 @@ static int wait_ms(const struct loop *l)
 	return ms > 60000 ? 60000 : (int)ms;
 }
 
-/* Those whose budget was used up stay ready, and are told in the same order: the first of them
- * begins the next turn, so that each gets there. */
+/* Watches whose budget is used up stay ready, and epoll reports them in the same order. The first
+ * of them begins the next turn, so that each gets its turn. */
 static void call_watches(struct loop *l)
 {
 	int begin = l->first < l->n_ready ? l->first : 0;
@@ -195,7 +195,7 @@ static void call_watches(struct loop *l)
 	l->n_ready = 0;
 }
 
-/* Not for longer than a share in all: descriptors come between. */
+/* For a share of time in all: descriptors must not wait longer. */
 static void call_timers(struct loop *l)
 {
 	budget_begin(&l->timers, l->round);
@@ -227,7 +227,7 @@ int loop_run(struct loop *l)
 		if (l->n_ready > 0)
 			call_watches(l);
 		l->turn++;
-		l->round++; /* or who keeps his descriptors busy would never get to his timers */
+		l->round++; /* or a fence with busy descriptors would never get to its timers */
 		call_timers(l);
 	}
 	return 0;

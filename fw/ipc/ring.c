@@ -26,11 +26,11 @@ struct shared {
 
 struct ring {
 	struct shared *shared;
-	uint8_t *data; /* mapped twice, one behind the other: no record is ever in two pieces */
+	uint8_t *data; /* mapped twice in a row, so that every record is contiguous */
 	int event_fd;
-	uint64_t tail; /* the reader's own: the shared one is for the writer to see */
+	uint64_t tail; /* the reader's own; the shared copy is for the writer only */
 	bool broken;
-	uint8_t *copy; /* RING_RECORD_MAX, when something has been read */
+	uint8_t *copy; /* RING_RECORD_MAX bytes, allocated at the first read */
 };
 
 int ring_memfd(void)
@@ -47,7 +47,7 @@ int ring_memfd(void)
 	return fd;
 }
 
-/* Without the seals the other end could shrink the file under us: SIGBUS. */
+/* Without the seals the other end could shrink the file, and our next access would be SIGBUS. */
 static int check_fd(int fd)
 {
 	struct stat st;
@@ -118,8 +118,8 @@ static uint64_t record_room(size_t bytes)
 	return (sizeof(uint32_t) + bytes + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
 }
 
-/* The fence pairs with the one in ring_sleep: either we see that the reader sleeps, or it sees our
- * record. */
+/* The memory fence pairs with the one in ring_sleep: either we see that the reader sleeps, or the
+ * reader sees our record. */
 static void wake(struct ring *r)
 {
 	static const uint64_t one = 1;
@@ -131,7 +131,7 @@ static void wake(struct ring *r)
 		return;
 	do
 		n = write(r->event_fd, &one, sizeof(one));
-	while (n < 0 && errno == EINTR); /* EAGAIN: it has been told often enough */
+	while (n < 0 && errno == EINTR); /* EAGAIN: the reader is being woken already */
 }
 
 bool ring_put(struct ring *r, const void *a, size_t a_bytes, const void *b, size_t b_bytes)
@@ -190,7 +190,7 @@ const void *ring_get(struct ring *r, size_t *ret_bytes)
 		return NULL;
 	if (used > RING_BYTES || used % ALIGN)
 		return broken(r);
-	/* Once, and not again: it may change between two looks. */
+	/* Read once: the writer may change it between two reads. */
 	bytes = *(const volatile uint32_t *)(const void *)p;
 	if (bytes > RING_RECORD_MAX || record_room(bytes) > used)
 		return broken(r);
@@ -230,6 +230,6 @@ void ring_reset(struct ring *r)
 	atomic_store(&r->shared->lost, 0);
 	r->tail = 0;
 	r->broken = false;
-	/* The reader may well be asleep; a wake too many does no harm. */
+	/* The reader may be asleep; one wake-up too many does no harm. */
 	atomic_store(&r->shared->asleep, 1);
 }

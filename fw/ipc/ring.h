@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A bounded ring of records in shared memory: the engine writes, the parent reads; one of each.
+/* A bounded ring of records in shared memory, from the engine to the parent.
  *
  * Nothing blocks. A record that does not fit is counted as lost, in the ring itself. The reader
- * believes nothing that it finds: positions and lengths are copied once and checked. */
+ * trusts nothing: it copies positions and lengths once, and checks them. */
 #ifndef AGENTFW_RING_H
 #define AGENTFW_RING_H
 
@@ -21,27 +21,26 @@ int ring_memfd(void);
 int ring_map(int fd, int event_fd, struct ring **ret);
 void ring_free(struct ring *r);
 
-/* Writer: appends a record of two parts. false: no room, counted as lost. Wakes the reader when it
- * may be asleep. */
+/* Writer: appends a record of two parts. false: no room, counted as lost. Wakes the reader if it
+ * sleeps. */
 bool ring_put(struct ring *r, const void *a, size_t a_bytes, const void *b, size_t b_bytes);
 
-/* Writer: a record that was not even tried is counted as lost, too. */
+/* Writer: counts a record as lost that was not even tried. */
 void ring_lose(struct ring *r);
-/* Writer: how many bytes wait to be read, and the position behind the last of them. */
+/* Writer: how many bytes are unread, and the position after the last one. */
 uint64_t ring_used(const struct ring *r);
 uint64_t ring_position(const struct ring *r);
 
-/* Reader: the next record, or NULL. The record is copied into memory of the ring object (a hostile
- * writer cannot change it afterwards) and stays until the next call. */
+/* Reader: the next record, or NULL. The record is a copy in the ring object, which a hostile writer
+ * cannot change, and valid until the next call. */
 const void *ring_get(struct ring *r, size_t *ret_bytes);
-/* The writer left something that no writer of ours leaves. Nothing more comes out until ring_reset.
- */
+/* The ring held what our writer never writes. ring_get returns nothing until ring_reset. */
 bool ring_broken(const struct ring *r);
-/* Records lost so far, as the writer says. */
+/* Records lost so far, by the writer's count. */
 uint64_t ring_lost(const struct ring *r);
-/* Reader: says that it goes to sleep; false: there is something to read after all. */
+/* Reader: asks to be woken. false: there is a record to read. */
 bool ring_sleep(struct ring *r);
-/* Reader, when a new writer begins: forgets everything. */
+/* Reader: empties the ring for a new writer. */
 void ring_reset(struct ring *r);
 
 #endif

@@ -19,7 +19,7 @@ int route_open(void)
 	return fd;
 }
 
-bool route_is_local(int fd, const struct addr *a)
+int route_is_local(int fd, const struct addr *a)
 {
 	static _Thread_local uint32_t seq;
 	char buf[1024];
@@ -35,15 +35,15 @@ bool route_is_local(int fd, const struct addr *a)
 	rt->rtm_dst_len = a->family == 4 ? 32 : 128;
 	mnl_attr_put(h, RTA_DST, a->family == 4 ? 4 : 16, a->b);
 	if (send(fd, h, h->nlmsg_len, 0) < 0)
-		return false;
+		return -errno;
 	do {
 		n = recv(fd, buf, sizeof(buf), 0);
 		if (n < (ssize_t)NLMSG_HDRLEN)
-			return false;
+			return n < 0 ? -errno : -EBADMSG;
 		h = (struct nlmsghdr *)buf;
 	} while (h->nlmsg_seq != seq);
 	if (h->nlmsg_type != RTM_NEWROUTE || !mnl_nlmsg_ok(h, (int)n))
-		return false;
+		return 0; /* no route leads there */
 	rt = mnl_nlmsg_get_payload(h);
 	return rt->rtm_type == RTN_LOCAL;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What makes a socket a fence's. All that tells the sockets of one fence from others asks by the
- * kind, in a switch, so that the compiler names the places that do not know a new kind yet: the
- * rules (nft_scope_key, nft_match_scope), the questions about sockets (scope_holds), and the
- * place where the fence's processes live (fw/parent/place.h). */
+/* What makes a socket a fence's. Code that tells a fence's sockets from others switches on the
+ * kind, so that the compiler names every place that lacks a new kind: the rules (nft_scope_key,
+ * nft_match_scope) and the questions about sockets (scope_holds). The place where a fence's
+ * processes live is fw/parent/place.h. */
 #ifndef AGENTFW_SCOPE_H
 #define AGENTFW_SCOPE_H
 
@@ -10,16 +10,16 @@
 #include <stdint.h>
 
 enum scope_kind {
-	SCOPE_CGROUP = 1, /* the cgroup that it was made in, or one below */
+	SCOPE_CGROUP = 1, /* by the cgroup in which it was made, or one below that */
 };
 
 struct scope {
 	enum scope_kind kind;
 	uint64_t cgroup_id; /* the directory's inode number */
-	uint64_t above_id;  /* of the directory that it is in */
+	uint64_t above_id;  /* the parent directory's */
 };
 
-/* Is a socket of that cgroup the fence's? Sub-directories are not known here: false for them. */
+/* Is a socket of that cgroup the fence's? false for sub-directories, which are not known here. */
 static inline bool scope_holds(const struct scope *s, uint64_t cgroup_id)
 {
 	switch (s->kind) {

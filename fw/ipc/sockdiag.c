@@ -15,17 +15,17 @@
 #include "fw/ipc/sockdiag.h"
 
 #define TIMEOUT_MS   100
-#define ANSWER_MAX   32768 /* the kernel fills at most this much of a dump's buffer */
-#define DESTROY_MAX  4096  /* sockets of one cgroup and family in one go */
+#define ANSWER_MAX   32768 /* the kernel uses no more than this of a dump's buffer */
+#define DESTROY_MAX  4096  /* sockets per dump */
 #define ALL_STATES   0xffffffffu
 #define ACKED_OFFSET 120 /* of tcpi_bytes_acked in struct tcp_info; Linux 4.1 */
-#define CGROUP_OPS   4   /* words of the filter for one: the condition, its number, a jump */
+#define CGROUP_OPS   4   /* words of the filter per cgroup: the condition, its number, a jump */
 
 #define LO_IFINDEX 1 /* in every network namespace */
 
 static const uint8_t families[] = {AF_INET, AF_INET6};
 
-/* What is asked: a request, and for dumps a filter that runs in the kernel. */
+/* A request, and for dumps a filter that runs in the kernel. */
 struct query {
 	struct nlmsghdr nl;
 	struct inet_diag_req_v2 req;
@@ -33,7 +33,7 @@ struct query {
 	struct inet_diag_bc_op filter[SOCKDIAG_CGROUPS_MAX * CGROUP_OPS];
 };
 
-/* Called for each socket; what it returns but 0 is not called again for, and is the result. */
+/* Called per socket, until it returns other than 0, which is the result. */
 typedef int (*socket_fn)(void *arg, const struct inet_diag_msg *m, const struct socket_info *si,
 			 bool v6only);
 
@@ -69,7 +69,7 @@ static void query_init(struct query *q, uint8_t family, uint8_t l4proto, uint32_
 	};
 }
 
-/* A jump of four bytes behind the end is "no". */
+/* In the filter's code a jump to four bytes past the end means "no". */
 static void query_filter(struct query *q, const void *ops, size_t bytes)
 {
 	q->nl.nlmsg_flags |= NLM_F_DUMP;
@@ -87,7 +87,8 @@ static void filter_port(struct query *q, uint16_t port)
 	query_filter(q, ops, sizeof(ops));
 }
 
-/* One of these. A condition goes on with its jump, to the end, or passes over that to the next. */
+/* Any of these cgroups. If a condition holds its jump leads to the end; if not, that jump is
+ * skipped. */
 static void filter_cgroups(struct query *q, const uint64_t *id, size_t n)
 {
 	struct inet_diag_bc_op ops[SOCKDIAG_CGROUPS_MAX * CGROUP_OPS];
@@ -132,7 +133,7 @@ static void read_attributes(const struct nlmsghdr *nl, struct socket_info *si, b
 	}
 }
 
-/* One message of the answer: 1 to go on, 0 done, -errno. */
+/* One message of the answer: 1 to go on, 0 if done, -errno. */
 static int take(const struct query *q, const struct nlmsghdr *nl, socket_fn fn, void *arg,
 		int *ret_fn)
 {
@@ -140,7 +141,7 @@ static int take(const struct query *q, const struct nlmsghdr *nl, socket_fn fn, 
 	bool v6only;
 
 	if (nl->nlmsg_seq != q->nl.nlmsg_seq)
-		return 1; /* of a question that was given up */
+		return 1; /* the answer to an abandoned request */
 	if (nl->nlmsg_type == NLMSG_ERROR) {
 		if (nl->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
 			return -EBADMSG;
@@ -157,8 +158,8 @@ static int take(const struct query *q, const struct nlmsghdr *nl, socket_fn fn, 
 	return q->nl.nlmsg_flags & NLM_F_DUMP ? 1 : 0;
 }
 
-/* Asks and hands every socket of the answer to fn. A dump is read to its end, or the next question
- * would meet the rest of it. */
+/* Asks, and hands every socket of the answer to fn. A dump is read to its end: the rest would be
+ * taken for the next answer. */
 static int run(int fd, const struct query *q, socket_fn fn, void *arg)
 {
 	static _Alignas(NLMSG_ALIGNTO) char buf[ANSWER_MAX];
@@ -183,8 +184,7 @@ static int run(int fd, const struct query *q, socket_fn fn, void *arg)
 	}
 }
 
-/* ---- one end -----------------------------------------------------------------------------------
- */
+/* ---- one end --------------------------------------------------------------------------------- */
 
 static void put_addr(uint8_t family, const struct addr *a, __be32 *ret)
 {
@@ -222,8 +222,8 @@ static bool binds(const struct inet_diag_msg *m, bool v6only, const struct addr 
 
 struct search {
 	const struct addr *src;
-	const struct scope *scope; /* NULL: anybody's */
-	bool found;                /* something */
+	const struct scope *scope; /* NULL: any socket */
+	bool found;                /* any socket was found */
 	struct socket_info si;
 };
 
@@ -232,7 +232,7 @@ static int consider(void *arg, const struct inet_diag_msg *m, const struct socke
 {
 	struct search *s = arg;
 
-	if (!si->inode || !binds(m, v6only, s->src)) /* without inode: TIME_WAIT and such */
+	if (!si->inode || !binds(m, v6only, s->src)) /* no inode: TIME_WAIT, or orphaned */
 		return 0;
 	if (!s->found)
 		s->si = *si;
@@ -248,7 +248,8 @@ static void query_exact(struct query *q, uint8_t family, uint8_t l4proto, const 
 			uint16_t sport, const struct addr *dst, uint16_t dport)
 {
 	struct inet_diag_sockid *id = &q->req.id;
-	bool swap = l4proto == IPPROTO_UDP; /* udp_diag takes its own end for the destination */
+	bool swap =
+	    l4proto == IPPROTO_UDP; /* udp_diag expects the socket's own end as the destination */
 
 	query_init(q, family, l4proto, ALL_STATES);
 	put_addr(family, src, swap ? id->idiag_dst : id->idiag_src);
@@ -266,10 +267,10 @@ static int find_exact(int fd, uint8_t family, uint8_t l4proto, const struct addr
 	return run(fd, &q, consider, s);
 }
 
-/* A client's socket may be connected to another address than its packet goes to (redirected DNS),
- * and several may share a port: then its own end is all there is to go by. The sockets of the
- * fence come first; one of another cgroup (a sub-directory of the fence, or a stranger) is the answer
- * only when there is no better one, and the caller sees which it is. */
+/* A client's socket may be connected to another address than its packet goes to (redirected DNS):
+ * then only its own end tells, and several sockets may share that. The fence's sockets come first.
+ * One of another cgroup, which may be a sub-directory of the fence's or a stranger's, is the answer
+ * only if there is no better one; its cgroup_id tells the caller. */
 int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t sport,
 		  const struct addr *dst, uint16_t dport, const struct scope *scope,
 		  struct socket_info *ret)
@@ -313,7 +314,7 @@ int sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const 
 	struct query q;
 	int r;
 
-	/* IPv4 finds sockets of both families */
+	/* a look-up for IPv4 finds sockets of both families */
 	query_exact(&q, families[dst->family == 6], IPPROTO_TCP, src, sport, dst, dport);
 	q.req.idiag_ext = 1 << (INET_DIAG_INFO - 1);
 	r = run(fd, &q, remember, &si);
@@ -349,7 +350,7 @@ enum receiver sockdiag_receiver(int fd, const struct addr *src, uint16_t sport,
 	int r;
 
 	query_exact(&q, families[dst->family == 6], IPPROTO_TCP, src, sport, dst, dport);
-	q.req.id.idiag_if = LO_IFINDEX; /* also those that are bound to it */
+	q.req.id.idiag_if = LO_IFINDEX; /* also finds sockets that are bound to lo */
 	r = run(fd, &q, note_receiver, &ret);
 	return r == -ENOENT ? RECEIVER_NONE : ret.is;
 }
@@ -419,7 +420,7 @@ void sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, cons
 		destroy(fd, found.idiag_family, &found.id);
 }
 
-/* How many are gone, or -errno. */
+/* How many were destroyed, or -errno. */
 static int destroy_some(int fd, uint8_t family, const uint64_t *cgroup_id, size_t n,
 			struct victims *v)
 {
@@ -451,7 +452,7 @@ int sockdiag_destroy_cgroups(int fd, const uint64_t *cgroup_id, size_t n)
 			r = destroy_some(fd, families[i], cgroup_id, n, &v);
 			gone += r > 0 ? r : 0;
 		} while (r > 0 && v.n == DESTROY_MAX);
-		if (r == -ENOENT) /* no such family in this kernel */
+		if (r == -ENOENT) /* the kernel lacks this family */
 			r = 0;
 	}
 	free(v.id);

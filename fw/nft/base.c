@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What leaves: by its sender's cgroup to the fence, and what is of no fence.
+/* What leaves: by its sender's cgroup to the fence's chain, and what belongs to no fence.
  *
  *     chain wash {
  *         meta mark & $PKT_MARK_MASK != 0x00000000 socket cgroupv2 level 1 vmap @any_fence
@@ -32,8 +32,8 @@
  *         drop
  *     }
  *
- * In the ICMP errors @th,136,8 and @th,112,8 are the protocol of the packet that they are about,
- * @th,224,16 and @th,384,16 its source port. */
+ * In the ICMP errors @th,136,8 and @th,112,8 are the protocol of the packet that the error is
+ * about, @th,224,16 and @th,384,16 its source port. */
 #include "fw/nft/base.h"
 
 #include <arpa/inet.h>
@@ -51,7 +51,7 @@
 #include "fw/nft/statement.h"
 
 #define DNS_PORT          53
-#define ICMP_HEADER_BYTES 8 /* and then the packet that it is about: RFC 792, RFC 4443 */
+#define ICMP_HEADER_BYTES 8 /* then the packet that it is about: RFC 792, RFC 4443 */
 
 void nft_above(struct batch *b, uint64_t above_id)
 {
@@ -92,7 +92,7 @@ void nft_reject_all(const struct nft *n, struct batch *b, const char *chain)
 	batch_rule(b, r);
 }
 
-/* The port first: it is seldom. */
+/* The port first: few packets match it. */
 static void dns_rule(struct batch *b, const char *chain, uint8_t l4proto, const char *map)
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
@@ -103,11 +103,11 @@ static void dns_rule(struct batch *b, const char *chain, uint8_t l4proto, const 
 	batch_rule(b, r);
 }
 
-/* An answer that nobody waits for any more makes the kernel send an error, with the question in it,
- * to the server that was asked. It comes from no socket of the fence, so nothing tells it from
- * other errors of that kind, and conntrack does not find the zone in which it would be the
- * resolver's. So none leaves that is about a datagram from port 53; servers have no use for them.
- */
+/* A DNS answer that comes after its socket was closed makes the kernel send an ICMP error, with the
+ * question in it, to the server that was asked. The error comes from no socket of the fence, so
+ * nothing tells it from other errors, and conntrack does not look in the zone of the fence's
+ * questions. So no such error about a datagram from port 53 leaves; servers have no use for
+ * them. */
 static void unwanted_answers(struct batch *b, bool v6)
 {
 	const uint32_t ip_bytes = v6 ? IP6_BYTES : IP4_BYTES, proto_offset = v6 ? 6 : 9;
@@ -127,8 +127,8 @@ static void unwanted_answers(struct batch *b, bool v6)
 	batch_rule(b, r);
 }
 
-/* Whatever a sender put into our bits of the mark is washed off before `out`, where only the
- * engine's verdicts have any. */
+/* A sender may put a forged verdict into our bits of the mark. It is taken off before `out`, where
+ * only the engine's verdicts have any of these bits. */
 static void wash(struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, CHAIN_WASH);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rules of the whole table where packets go out and come in: to which fence they belong. */
+/* The table's rules for packets that go out and come in: to which fence does a packet belong? */
 #ifndef AGENTFW_NFT_BASE_H
 #define AGENTFW_NFT_BASE_H
 
@@ -7,10 +7,11 @@
 
 void nft_base_out(const struct nft *n, struct batch *b);
 void nft_base_in(struct batch *b);
-/* What is in this directory, and in no fence, reaches nothing. That may be known already. */
+/* Sockets of this cgroup directory that are in no fence reach nothing. Adding it twice is no
+ * error. */
 void nft_above(struct batch *b, uint64_t above_id);
-/* TCP is reset, the rest gets an ICMP error, and what cannot be answered is dropped. So is what
- * goes out in the name of somebody else: the answer would go to him. */
+/* TCP is reset, other packets get an ICMP error, and what cannot be answered is dropped. So is a
+ * packet with a foreign source address: the answer would go to that address. */
 void nft_reject_all(const struct nft *n, struct batch *b, const char *chain);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What comes in: by its receiver's cgroup to the fence, and what a fence sent to itself.
+/* What comes in: by its receiver's cgroup to the fence's chain, and what a fence sent to itself.
  *
  *     chain in {
  *         iif "lo" meta mark & ($PKT_MARK_MASK & ~$PKT_ALLOW_OWN) == $PKT_ASK_OWN | $PKT_STAYS \
@@ -39,10 +39,11 @@
 #include "fw/nft/names.h"
 #include "fw/nft/statement.h"
 
-/* What a fence sent that only itself may get. The packet says so, by a mark that `leave` put there:
- * others may have the same ports, and so the same entry. Rules of the host's may have put the
- * entry's mark in its place: then one that was verified may be of a flow to somebody else, who is asked.
- * PKT_ALLOW_OWN: the engine has it looked at once more. */
+/* What a fence sent that only the fence itself may get. The packet's mark says so, which `leave`
+ * set: the conntrack entry alone does not, for others may have the same ports and so the same
+ * entry. Rules of the host may have replaced the packet's mark by the entry's. Then a verified
+ * entry is not enough, for its flow may go to another receiver: that receiver's fence is asked.
+ * PKT_ALLOW_OWN: the engine has sent the packet round once more. */
 static void own_rules(struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, CHAIN_IN);
@@ -61,14 +62,15 @@ static void own_rules(struct batch *b)
 	nft_find_ct_mark(r, MAP_OWN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN_OWN);
-	batch_comment(b, r, "its connection has lost our mark: nobody knows whose it is");
+	batch_comment(b, r, "its connection has lost our mark: the fence is unknown");
 	x_counter_ref(r, COUNTER_STRAY);
 	x_verdict(r, NFT_GOTO, CHAIN_REJECT_ALL);
 	batch_rule(b, r);
 }
 
-/* At the input only what goes the way that its flow began is a question: the flow is let in or was.
- * Not only its first packet, for it may have begun with who had the port before. */
+/* At the input only packets in the direction that their flow began are a question. Every one of
+ * them is, not only the first: the flow may have begun with another socket that had the port
+ * before. */
 static void listener_rules(struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, CHAIN_IN);
@@ -88,8 +90,8 @@ static void listener_rules(struct batch *b)
 	batch_rule(b, r);
 }
 
-/* At the input a packet may have a mark of the host's own rules, which often put the connection's
- * mark there; what is not in a fence keeps it. */
+/* At the input a packet may have a mark that the host's own rules set, often the connection's mark.
+ * Packets to receivers outside any fence keep that mark. */
 static void verdict_rules(struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, CHAIN_IN_VERDICT);
@@ -98,7 +100,7 @@ static void verdict_rules(struct batch *b)
 	x_verdict(r, NFT_JUMP, CHAIN_IN_MARKED);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN_MARKED);
-	batch_comment(b, r, "a fence sent it, and somebody gets it: our mark ends here");
+	batch_comment(b, r, "a fence sent it, and it may come in: our mark is taken off");
 	nft_match_mark(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);
 	nft_set_mark(r, PKT_MARK_MASK, 0);
 	x_verdict(r, NF_ACCEPT, NULL);

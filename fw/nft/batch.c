@@ -36,7 +36,8 @@ void batch_drop(struct batch *b)
 	b->b = NULL;
 }
 
-/* Every refusal in the answer is one message; the first that arrives tells best. */
+/* The kernel sends a message per refusal. The first one is the most exact; the others often follow
+ * from it. */
 static int read_answers(struct mnl_socket *nl, uint32_t last_seq)
 {
 	static _Thread_local char buf[65536];
@@ -64,7 +65,7 @@ static int read_answers(struct mnl_socket *nl, uint32_t last_seq)
 	}
 }
 
-/* Leftovers of a refused transaction must not be read as the answer to the next. */
+/* Unread refusals of one transaction must not be read as the answer to the next. */
 static void drain(struct mnl_socket *nl)
 {
 	char buf[8192];
@@ -73,8 +74,8 @@ static void drain(struct mnl_socket *nl)
 		;
 }
 
-/* Asks for one acknowledgement of the whole: emptying a chain that is always empty changes nothing,
- * and every kernel answers it. (The end of a batch itself is acknowledged by new kernels only.) */
+/* Asks for one acknowledgement of the whole batch: emptying a chain that is always empty changes
+ * nothing, and every kernel answers it. Only new kernels acknowledge the end of a batch. */
 static void ask_for_answer(struct batch *b)
 {
 	struct nftnl_rule *r = nftnl_rule_alloc();

@@ -10,13 +10,23 @@
 
 #include "fw/nft/expr.h"
 
-/* A NULL rule (out of memory) takes no expressions; batch_rule and the failed flag end it. */
+/* A rule that lacks an expression could let more pass than it says. Without its chain the kernel
+ * refuses it, and the whole batch. */
+static void spoil(struct nftnl_rule *r)
+{
+	nftnl_rule_unset(r, NFTNL_RULE_CHAIN);
+}
+
+/* A NULL rule (out of memory) takes no expressions: batch_rule_new has set the batch's failed
+ * flag. */
 static struct nftnl_expr *expr(struct nftnl_rule *r, const char *name)
 {
 	struct nftnl_expr *e = r ? nftnl_expr_alloc(name) : NULL;
 
 	if (e)
 		nftnl_rule_add_expr(r, e);
+	else if (r)
+		spoil(r);
 	return e;
 }
 
@@ -254,8 +264,10 @@ void x_queue(struct nftnl_rule *r, uint16_t num, bool native)
 	} else {
 		struct xt_NFQ_info_v3 *info = calloc(1, sizeof(*info));
 
-		if (!info)
+		if (!info) {
+			spoil(r);
 			return;
+		}
 		info->queuenum = num;
 		info->queues_total = 1;
 		nftnl_expr_set_str(e, NFTNL_EXPR_TG_NAME, "NFQUEUE");

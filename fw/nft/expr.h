@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kernel's expressions, one a function, each put at the end of a rule. A rule that is NULL
+/* The kernel's expressions, one per function, each put at the end of a rule. A rule that is NULL
  * takes none. Registers are NFT_REG_1 (16 bytes) or NFT_REG32_00 and up (4 bytes each). */
 #ifndef AGENTFW_NFT_EXPR_H
 #define AGENTFW_NFT_EXPR_H
@@ -24,7 +24,7 @@ void x_mask(struct nftnl_rule *r, uint32_t reg, uint32_t mask, uint32_t xor_bits
 void x_bits(struct nftnl_rule *r, uint32_t reg, const void *mask, const void *xor_bits,
 	    uint32_t len);
 
-/* The rule goes on only if the register is, or is not, that. */
+/* The rule goes on only if the register compares so. */
 void x_cmp(struct nftnl_rule *r, uint32_t reg, const void *data, uint32_t len);
 void x_cmp_gt(struct nftnl_rule *r, uint32_t reg, const void *data,
 	      uint32_t len); /* in the order of memcmp: numbers as they are in headers */
@@ -32,7 +32,7 @@ void x_cmp32(struct nftnl_rule *r, uint32_t reg, uint32_t value);
 void x_cmp_ne32(struct nftnl_rule *r, uint32_t reg, uint32_t value);
 void x_cmp8(struct nftnl_rule *r, uint32_t reg, uint8_t value);
 void x_cmp_ne8(struct nftnl_rule *r, uint32_t reg, uint8_t value);
-/* ... if it is in the set; verdict_map: and then what the map says. */
+/* ... if it is (not) in the set; verdict_map: with the verdict that the map has for it. */
 void x_lookup(struct nftnl_rule *r, const char *set, uint32_t reg, bool verdict_map);
 void x_lookup_not(struct nftnl_rule *r, const char *set, uint32_t reg);
 
@@ -40,7 +40,7 @@ void x_lookup_not(struct nftnl_rule *r, const char *set, uint32_t reg);
 void x_meta_store(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void x_ct_store(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void x_ct_store_original(struct nftnl_rule *r, uint32_t key,
-			 uint32_t reg); /* of the way that the first packet goes */
+			 uint32_t reg); /* of the original direction */
 
 /* What ends a rule, and a counter. chain: of a jump or goto, else NULL. */
 void x_verdict(struct nftnl_rule *r, int verdict, const char *chain);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A fence's part of the table: its chains, its sets, and its places in the maps.
+/* Each fence's part of the table: its chains, its sets, and its elements in the maps.
  *
  *     map fence_out { $CGROUP : goto out_N }
  *     map fence_in { $CGROUP : goto in_N }
@@ -41,8 +41,8 @@
 #include "fw/nft/verdict.h"
 #include "policy/base/cleanup.h"
 
-/* Questions that a fence asks share no connection with those of another, or of nobody's: the one
- * that is there would be taken, with its redirection or without one. So they have a zone. */
+/* A question would take over an existing conntrack entry with the same ports, of another fence or
+ * of no fence, with or without a redirection. So each fence's questions have a zone. */
 static void dns_chains(struct batch *b, const struct nft_fence *f)
 {
 	struct nftnl_rule *r = batch_rule_new(b, nft_chain(FENCE_DNS, f->id).s);
@@ -94,10 +94,10 @@ static const struct place by_cgroup[] = {
     {MAP_IN, FENCE_IN},   {MAP_IN_ANSWERED, FENCE_IN_ANSWERED},
     {MAP_DNS, FENCE_DNS}, {MAP_DNS_ZONE, FENCE_DNS_ZONE},
 };
-/* By the connection mark of flows whose packets go to the fence itself or nowhere. */
+/* By the connection mark of flows whose packets only the fence itself may get. */
 static const struct {
 	struct place place;
-	bool verified; /* only where the packet itself says that it is one of these */
+	bool verified; /* also CT_VERIFIED: the packet itself says that it is such a flow's */
 } by_mark[] = {
     {{MAP_OWN, FENCE_OWN}, true},
     {{MAP_OWN_ANSWERED, FENCE_OWN_ANSWERED}, true},
@@ -132,9 +132,9 @@ static void map_elems(struct batch *b, const struct nft_fence *f, uint16_t type)
 
 /* ---- address rules --------------------------------------------------------------------------- */
 
-/* What the kernel may decide alone: TCP and UDP rules that no deny rule touches and that no wider
- * rule for the same port holds already (the kernel's interval sets take no overlaps). The engine
- * knows all rules, so leaving one out costs a trip, not a refusal. */
+/* What the kernel may decide alone: TCP and UDP rules that no deny rule overlaps and no wider rule
+ * for the same port contains (the kernel's interval sets take no overlaps). The engine knows all
+ * rules, so a rule left out costs time, not a refusal. */
 static bool kernel_decides(const struct policy *p, size_t i, const struct addr_rule *ar)
 {
 	size_t n = policy_addr_rules(p);
@@ -161,7 +161,7 @@ static bool kernel_decides(const struct policy *p, size_t i, const struct addr_r
 	return true;
 }
 
-#define KERNEL_RULES_MAX 4096 /* kernel_decides looks at pairs; past this the engine decides */
+#define KERNEL_RULES_MAX 4096 /* kernel_decides is quadratic; past this the engine decides */
 
 /* Fills the direct set of one family; false: it stays empty. */
 static bool direct_elems(struct batch *b, const struct nft_fence *f, bool v6)
@@ -216,7 +216,7 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 					   : strerror(-r));
 	}
 	dns_chains(&b, f);
-	nft_above(&b, f->scope.above_id); /* it may have been made anew */
+	nft_above(&b, f->scope.above_id); /* the directory may be a new one */
 	nft_resolver_elems(&b, f, NFT_MSG_NEWSETELEM);
 	map_elems(&b, f, NFT_MSG_NEWSETELEM);
 	r = batch_commit(&b);

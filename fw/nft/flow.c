@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A flow of a fence that has a mark, beyond the simplest, and one that has none. What is said of
- * IPv4 holds for the chains of IPv6, but for the rules that have "if IPv6".
+/* A fence's flows: those with a mark, but for the usual case in out.c, and those without one. What
+ * is said of IPv4 holds for the chains of IPv6, but for the rules that have "if IPv6".
  *
  *     chain marked4_N {
  *         tcp flags & (syn | ack) == syn \
@@ -102,7 +102,7 @@
 #include "fw/nft/statement.h"
 #include "fw/nft/verdict.h"
 
-/* What is in the set goes its way without the engine, and is counted. */
+/* What is in the set passes without the engine, and is counted. */
 static void pass_set(struct batch *b, const char *chain, const struct nft_fence *f, unsigned set,
 		     bool v6)
 {
@@ -114,7 +114,7 @@ static void pass_set(struct batch *b, const char *chain, const struct nft_fence 
 	batch_rule(b, r);
 }
 
-/* Interval sets are dear to look into: not into one that is empty. */
+/* A look-up in an interval set is expensive: there is none where the set is empty. */
 static void pass_sets(struct batch *b, const char *chain, const struct nft_fence *f, bool v6,
 		      bool direct)
 {
@@ -139,29 +139,29 @@ static void own_resolver(struct batch *b, const struct nft_fence *f, const char 
 	batch_rule(b, r);
 }
 
-/* A connection that begins anew, from the same port, may get the conntrack entry of one that was
- * reset, mark and all. What begins is judged, whatever the mark; and by the engine, behind whatever
- * of the old connection still waits in the queue: that may get its verdict, which marks the entry,
- * after the SYN was sent. */
+/* A new connection from the same port may get the conntrack entry of one that was reset, with its
+ * mark. So every SYN is judged, whatever the mark. The engine judges it, behind the packets of the
+ * old connection that still wait in the queue: their verdict, which marks the entry, may come after
+ * the SYN was sent. */
 static void begins_anew(struct batch *b, const struct nft_fence *f, const char *chain)
 {
 	struct nftnl_rule *r = batch_rule_new(b, chain);
 
-	batch_comment(b, r, "it begins anew, on the mark of one that was reset");
+	batch_comment(b, r, "it begins anew, with the mark of one that was reset");
 	nft_match_l4(r, IPPROTO_TCP);
 	nft_match_opens(r, true);
 	nft_ask(b, r, f, PKT_ASK);
 }
 
-/* A listener's answers (SYN-ACK, reset) are not its own packets: what else answers is a connection
- * of the fence's. */
+/* A listener answers with SYN-ACK or reset only. Any other reply comes from a connection of the
+ * fence. */
 static void own_flow(struct batch *b, const struct nft_fence *f, const char *chain, uint32_t state)
 {
 	struct nftnl_rule *r;
 
 	if (state != CT_TURNED) {
 		r = batch_rule_new(b, chain);
-		batch_comment(b, r, "a connection of the fence's has it, and answers");
+		batch_comment(b, r, "a connection of the fence answers");
 		nft_match_flow(r, f, state, true);
 		nft_match_l4(r, IPPROTO_TCP);
 		nft_match_reply(r, true);
@@ -171,7 +171,7 @@ static void own_flow(struct batch *b, const struct nft_fence *f, const char *cha
 		batch_rule(b, r);
 	}
 	r = batch_rule_new(b, chain);
-	batch_comment(b, r, "only the fence itself may get it: looked at when it comes in");
+	batch_comment(b, r, "only the fence itself may get it: checked when it comes in");
 	nft_match_flow(r, f, state, true);
 	nft_set_mark(r, PKT_ASK_MASK, PKT_ASK_OWN);
 	x_verdict(r, NF_ACCEPT, NULL);
@@ -203,7 +203,7 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 		batch_rule(b, r);
 	}
 	r = batch_rule_new(b, chain.s);
-	batch_comment(b, r, "refused before: the sender did not take our reset for the end");
+	batch_comment(b, r, "refused before: the sender ignored our reset");
 	nft_match_state(r, f, CT_REFUSED, false);
 	nft_ask(b, r, f, PKT_ASK_AGAIN);
 	own_flow(b, f, chain.s, CT_OWN);
@@ -222,9 +222,9 @@ static void inspected_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	nft_ask(b, r, f, PKT_ASK_AGAIN);
 }
 
-/* Anybody may give an IPv6 socket the address of somebody else (IPV6_FREEBIND). What answers it, a
- * listener of the fence's own or our resolver, would answer him: with the question, to an address
- * that can say what one likes. The kernel keeps IPv4 sockets from it. */
+/* Any process may bind an IPv6 socket to a foreign address (IPV6_FREEBIND). A listener of the fence
+ * or our resolver would send its answer there, with the question in it, and the address itself can
+ * carry data. The kernel does not let unprivileged IPv4 sockets do that. */
 static void foreign(const struct nft *n, struct batch *b, const struct nft_fence *f,
 		    const char *chain, bool only_to_self)
 {
@@ -270,8 +270,8 @@ static void unmarked_chain(const struct nft *n, struct batch *b, const struct nf
 	nft_ask(b, r, f, PKT_ASK);
 }
 
-/* The SYN of a connection makes it a fresh one, and no payload leaves before the engine has seen
- * it: so what comes from a fresh one is its beginning, whatever was lost of it meanwhile. */
+/* A SYN makes its connection a fresh one, and no payload leaves before the engine has seen it. So
+ * the first payload of a fresh connection is its beginning, whatever was lost meanwhile. */
 static void to_learned_chain(const struct nft *n, struct batch *b, const struct nft_fence *f,
 			     bool v6, bool direct)
 {

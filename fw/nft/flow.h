@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* On the way out, behind the usual: a flow that has a mark of ours, and one that has none. */
+/* On the way out, after the rules of out.c: flows with a mark of ours, and flows without one. */
 #ifndef AGENTFW_NFT_FLOW_H
 #define AGENTFW_NFT_FLOW_H
 

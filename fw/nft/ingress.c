@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A fence's rules for what comes in: who may connect to its listeners, and that these may answer.
- * What is said of IPv4 holds for the chains of IPv6.
+/* Each fence's rules for what comes in: who may connect to its listeners, and that these may
+ * answer. What is said of IPv4 holds for the chains of IPv6.
  *
  *     chain in_N {
  *         iif "lo" meta mark & $PKT_MARK_MASK == $PKT_PASS | $PKT_STAYS \
@@ -40,12 +40,13 @@
  *         accept
  *     }
  *
- * Whoever listens at an address of this machine may change from one packet to the next, so nobody
- * is asked beforehand: what no rule allows goes as far as here, where the kernel knows which socket
- * gets it. A TCP connection is his who took it. What only the fence itself may get is in own.c.
+ * Which process listens at an address of this machine may change from one packet to the next, so
+ * the sender's rules do not decide it. Every packet comes here, where the kernel knows which socket
+ * gets it. A TCP connection belongs to the process that took it. What only the fence itself may get
+ * is in own.c.
  *
- * Only an answer may use the mark of a flow that was let in: the same ports the other way round
- * lead to whoever listens there by then. Where the peer is in a fence of its own, the mark is that
+ * Only an answer may use the mark of a flow that was let in: in the other direction the same ports
+ * may lead to another listener by then. Where the peer is in a fence of its own, the mark is that
  * fence's, and every packet of the flow is looked up in the set instead. */
 #include "fw/nft/ingress.h"
 
@@ -88,7 +89,7 @@ static void fill_pairs(struct batch *b, const char *set, const struct ingress_pa
 	}
 }
 
-/* Unless another fence's mark stands there: then it passes all the same. */
+/* Marks the flow, unless another fence has marked it. The packet passes in either case. */
 static void let_in_chain(struct batch *b, const struct nft_fence *f)
 {
 	const struct nft_name chain = nft_chain(FENCE_LET_IN, f->id);
@@ -127,14 +128,14 @@ static void listener_chain(struct batch *b, const struct nft_fence *f, bool v6)
 	let_pair_in(b, f, chain.s, v6, false);
 }
 
-/* Answers in flows without this fence's mark. Without any mark a UDP flow may be one that was begun
- * with whoever had the port before; a TCP socket had its peer's handshake. */
+/* Answers in flows without this fence's mark. A UDP flow without any mark may have begun with
+ * another socket that had the port before; a TCP socket has had its peer's handshake. */
 static void reply_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
 	const struct nft_name chain = nft_chain(FENCE_REPLY4 + v6, f->id);
 	struct nftnl_rule *r = batch_rule_new(b, chain.s);
 
-	batch_comment(b, r, "it may have begun with whoever had the port before");
+	batch_comment(b, r, "it may have begun with another socket that had the port before");
 	nft_match_l4(r, IPPROTO_UDP);
 	nft_match_ct_unmarked(r);
 	x_verdict(r, NFT_RETURN, NULL);
@@ -163,10 +164,10 @@ void nft_answers(struct batch *b, const struct nft_fence *f, const char *chain, 
 	batch_rule(b, r);
 }
 
-/* The fence's own flows were marked on their way out, and come by loopback: from elsewhere somebody
- * goes on with a connection that was begun in his name. Others may have the same ports since, so
- * the packet must say who sent it, too; or rules of the host's have put the entry's mark in the
- * place of that. */
+/* The fence's own flows were marked on their way out, and come in by loopback. A packet by another
+ * device is from a stranger that goes on with a connection begun under its address. Others may have
+ * the same ports by now, so the packet's mark must say who sent it, too, unless rules of the host
+ * have replaced that mark by the entry's. */
 static void own_flows(struct batch *b, const struct nft_fence *f, const char *chain)
 {
 	const uint32_t mask = CT_EPOCH_MASK | CT_LOCAL, ours = nft_state(f, 0, true);
@@ -189,7 +190,7 @@ static void own_flows(struct batch *b, const struct nft_fence *f, const char *ch
 	}
 }
 
-/* What the network, or a refusal of ours, says about a packet that the fence sent. */
+/* Errors of the network, or of our own rejects, about a packet that the fence sent. */
 static void related_errors(struct batch *b, const char *chain)
 {
 	static const uint8_t icmp[] = {IPPROTO_ICMP, IPPROTO_ICMPV6};
@@ -212,7 +213,8 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 	struct nftnl_rule *r;
 
 	own_flows(b, f, chain.s);
-	/* Of what another fence has begun with somebody else it has one (SYN cookies). */
+	/* Not for packets that another fence sent: with SYN cookies a listener does have a use for
+	 * them. */
 	r = batch_rule_new(b, chain.s);
 	batch_comment(b, r, "its entry timed out, and a listener has no use for it");
 	nft_match_syn(r, false);
@@ -221,7 +223,7 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 	r = batch_rule_new(b, chain.s);
-	batch_comment(b, r, "what is there is not the engine's");
+	batch_comment(b, r, "a mark here is not the engine's");
 	nft_set_mark(r, PKT_MARK_MASK, 0);
 	batch_rule(b, r);
 	for (unsigned local = 0; ingress && local < 2; local++) {

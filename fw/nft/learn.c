@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What changes while a fence stands: the addresses that its names have, and what its counter says.
- */
+/* What changes during a fence's life: the addresses that its names have, and its counter. */
 #include "fw/nft/table.h"
 
 #include <libnftnl/object.h>

@@ -198,7 +198,7 @@ void nft_match_goes_on(struct nftnl_rule *r)
 
 void nft_match_socket(struct nftnl_rule *r)
 {
-	x_socket_mark(r, NFT_REG_1); /* only such a socket has one that could be loaded */
+	x_socket_mark(r, NFT_REG_1); /* loading it fails for any other socket */
 }
 
 void nft_match_dport(struct nftnl_rule *r, uint16_t port)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a rule asks of a packet before it goes on, where that takes more than one expression. Each
- * has the text that nft prints for it. All of them use NFT_REG_1, or the registers from
- * NFT_REG32_00 on. */
+/* Conditions of a rule that take more than one expression. Each has the text that nft prints for
+ * it. All of them use NFT_REG_1, or the registers from NFT_REG32_00 on. */
 #ifndef AGENTFW_NFT_MATCH_H
 #define AGENTFW_NFT_MATCH_H
 
@@ -35,32 +34,32 @@ void nft_match_l4(struct nftnl_rule *r, uint8_t l4proto);
 /* meta mark & MASK == VALUE; meta mark & MASK != VALUE */
 void nft_match_mark(struct nftnl_rule *r, uint32_t mask, uint32_t value);
 void nft_match_mark_not(struct nftnl_rule *r, uint32_t mask, uint32_t value);
-/* PKT_STAYS is what `local` says: the packet goes the way that was judged. */
+/* The packet stays on this machine, or leaves, as `local` says. */
 void nft_match_way(struct nftnl_rule *r, bool local);
 /* ct mark & MASK == VALUE */
 void nft_match_ct_mark(struct nftnl_rule *r, uint32_t mask, uint32_t value);
-/* ct mark & $CT_MARK_MASK == 0: no fence has begun it. */
+/* ct mark & $CT_MARK_MASK == 0: no fence has marked the flow. */
 void nft_match_ct_unmarked(struct nftnl_rule *r);
-/* A connection mark that says: this fence, this far (CT_VERIFIED and so on), and whether that was
- * said of packets that stay here. */
+/* A connection mark: this fence, this state (CT_VERIFIED and so on), and whether that was judged of
+ * packets that stay on this machine. */
 uint32_t nft_state(const struct nft_fence *f, uint32_t state, bool local);
 /* ct mark & $CT_MARK_MASK == $EPOCH | STATE | $CT_LOCAL */
 void nft_match_state(struct nftnl_rule *r, const struct nft_fence *f, uint32_t state, bool local);
 void nft_match_state_not(struct nftnl_rule *r, const struct nft_fence *f, uint32_t state,
 			 bool local);
-/* The same, of a packet that goes the way that was judged. */
+/* The same, for a packet whose PKT_STAYS agrees with `local`. */
 void nft_match_flow(struct nftnl_rule *r, const struct nft_fence *f, uint32_t state, bool local);
 /* ct label 117 */
 void nft_match_ct_label(struct nftnl_rule *r);
-/* ct direction reply: it does not go the way that the flow's first packet went. */
+/* ct direction reply: against the direction of the flow's first packet. */
 void nft_match_reply(struct nftnl_rule *r, bool reply);
-/* ct state related; one of these bits */
+/* ct state related; any of these bits */
 void nft_match_ct_state(struct nftnl_rule *r, uint32_t bits);
 
 /* oif "lo"; oif != "lo" */
 void nft_match_oif_lo(struct nftnl_rule *r, bool lo);
 void nft_match_iif_lo(struct nftnl_rule *r, bool lo);
-/* oif != 0: it is on its way out. What comes in has none. */
+/* oif != 0: the packet leaves. What comes in has no output device. */
 void nft_match_leaving(struct nftnl_rule *r);
 
 /* ip daddr 127.0.0.0/8; ip6 daddr ::1 */
@@ -69,24 +68,24 @@ void nft_match_loopback(struct nftnl_rule *r, bool v6);
 void nft_match_source_foreign(struct nftnl_rule *r);
 void nft_match_destination_local(struct nftnl_rule *r);
 
-/* tcp flags & (syn | ack) == syn, and != syn. It does not look whether this is TCP: of UDP it is a
- * byte of the payload, or not there, and then the rule does not match. */
+/* tcp flags & (syn | ack) == syn, and != syn. The protocol is not checked: in UDP this is a byte of
+ * the payload, and where that byte is missing the rule does not match. */
 void nft_match_opens(struct nftnl_rule *r, bool opens);
 /* meta l4proto tcp, tcp flags & syn == syn, and == 0 */
 void nft_match_syn(struct nftnl_rule *r, bool syn);
 /* tcp flags & (syn | rst) == 0, of TCP */
 void nft_match_goes_on(struct nftnl_rule *r);
-/* Nothing that nft shows: the packet finds a socket, a listener's or a connection's; one that waits
- * for a handshake, or for late packets, is none. */
+/* The packet finds a listener's or a connection's socket; one that waits for a handshake or for
+ * late packets does not count. nft shows nothing for it. */
 void nft_match_socket(struct nftnl_rule *r);
 /* th dport PORT */
 void nft_match_dport(struct nftnl_rule *r, uint16_t port);
 
-/* The sockets of a scope, in the maps by cgroup; socket cgroupv2 level 2 ID; ... level N vmap @MAP */
+/* A scope's key in the maps by cgroup; socket cgroupv2 level 2 ID; ... level N vmap @MAP */
 struct set_key nft_scope_key(const struct scope *s);
 void nft_match_scope(struct nftnl_rule *r, const struct scope *s);
 void nft_find_cgroup(struct nftnl_rule *r, uint32_t level, const char *map);
-/* ct mark & CT_MARK_MASK vmap @MAP; the same of the packet's mark */
+/* ct mark & $CT_MARK_MASK vmap @MAP; the same with the packet's mark */
 void nft_find_ct_mark(struct nftnl_rule *r, const char *map);
 void nft_find_mark(struct nftnl_rule *r, const char *map);
 

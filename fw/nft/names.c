@@ -6,16 +6,16 @@
 
 #define ZONE_PRIORITY (-300) /* before conntrack looks a packet up */
 #define DNS_PRIORITY  (-100) /* where destinations are changed */
-/* Just before the host's filters, at numbers that nobody else has: between wash and out there is no
- * rule of anybody's. */
+/* Just before the host's filters, at adjacent numbers that are in no common use: between wash and
+ * out no rule of the host sets a mark. */
 #define WASH_PRIORITY       (-2)
 #define OUT_PRIORITY        (-1)
 #define IN_PRIORITY         10
 #define IN_VERDICT_PRIORITY 20
-#define LEAVE_PRIORITY      (-1000) /* before any rule of the host's where packets leave */
+#define LEAVE_PRIORITY      (-1000) /* before any rule of the host where packets leave */
 #define LAST_PRIORITY       1000    /* behind all of them */
 
-/* What is NAME4 + v6 in the files of rules. */
+/* The files of rules write NAME4 + v6. */
 #define FAMILIES(name) _Static_assert(name##6 == name##4 + 1, "the name of IPv6 follows IPv4's")
 FAMILIES(FENCE_OPTIONS);
 FAMILIES(FENCE_REPLY);
@@ -37,15 +37,15 @@ const struct chain_spec nft_table_chains[] = {
     {CHAIN_REJECT_ALL, .comment = "TCP is reset, the rest gets an ICMP error or is dropped"},
     {CHAIN_NO_PAYLOAD4, .comment = "TCP without payload passes, the rest returns"},
     {CHAIN_NO_PAYLOAD6, .comment = "TCP without payload passes, the rest returns"},
-    {CHAIN_DOUBT4, .comment = "the same, and the flow is one that the engine looks at"},
-    {CHAIN_DOUBT6, .comment = "the same, and the flow is one that the engine looks at"},
+    {CHAIN_DOUBT4, .comment = "the same, and the engine checks the flow from here on"},
+    {CHAIN_DOUBT6, .comment = "the same, and the engine checks the flow from here on"},
     {CHAIN_WAY, .comment = "does the packet stay on this machine? its mark says so from here on"},
-    {CHAIN_WAY_REDIRECTED, .comment = "the address decides: the device is that of the old one"},
+    {CHAIN_WAY_REDIRECTED, .comment = "the address decides: the device is the old destination's"},
     {CHAIN_DNS_ZONE, NF_INET_LOCAL_OUT, ZONE_PRIORITY, "filter",
      "questions of one fence share no connection with those of others"},
     {CHAIN_DNS, NF_INET_LOCAL_OUT, DNS_PRIORITY, "nat",
      "questions of a fence go to its own resolver"},
-    {CHAIN_WASHED, .comment = "our bits of the mark are none of a sender's"},
+    {CHAIN_WASHED, .comment = "a sender's packet has none of our bits of the mark"},
     {CHAIN_WASH, NF_INET_LOCAL_OUT, WASH_PRIORITY, "filter",
      "what a sender put into our bits of the mark is taken off"},
     {CHAIN_OUT, NF_INET_LOCAL_OUT, OUT_PRIORITY, "filter",
@@ -65,7 +65,7 @@ const struct chain_spec nft_table_chains[] = {
 const size_t nft_n_table_chains = sizeof(nft_table_chains) / sizeof(nft_table_chains[0]);
 const struct chain_spec nft_last_look_chain = {
     CHAIN_LAST_LOOK, NF_INET_POST_ROUTING, LAST_PRIORITY, "filter",
-    "a mark of the host's has replaced ours: the look behind all hooks needs it"};
+    "the host's mark has replaced ours, which the look behind all hooks needs"};
 
 const struct set_spec nft_table_sets[] = {
     {MAP_OUT, KEY_CGROUP, .comment = "what the fence sends"},
@@ -75,7 +75,7 @@ const struct set_spec nft_table_sets[] = {
     {MAP_ANSWERED, KEY_CGROUP, .comment = "a verdict on what the fence sends"},
     {MAP_IN_ANSWERED, KEY_CGROUP, .comment = "a verdict on what comes in"},
     {MAP_DNS, KEY_CGROUP, .comment = "its questions, to its resolver"},
-    {MAP_DNS_ZONE, KEY_CGROUP, .comment = "its questions, to its zone of connections"},
+    {MAP_DNS_ZONE, KEY_CGROUP, .comment = "its questions, to its conntrack zone"},
     {MAP_OWN, KEY_MARK, .comment = "connection marks of flows inside one fence"},
     {MAP_OWN_COPIED, KEY_MARK, .comment = "the same, where a packet has its connection's mark"},
     {MAP_OWN_ANSWERED, KEY_MARK, .comment = "a verdict on a flow inside one fence"},
@@ -87,7 +87,8 @@ const struct set_spec nft_table_sets[] = {
 const size_t nft_n_table_sets = sizeof(nft_table_sets) / sizeof(nft_table_sets[0]);
 
 const struct fence_chain_spec nft_fence_chains[FENCE_CHAINS] = {
-    [FENCE_QUEUE] = {"queue", false, "the engine is asked; where none listens it is dropped"},
+    [FENCE_QUEUE] = {"queue", false,
+		     "the engine is asked; without an engine the packet is dropped"},
     [FENCE_VERIFIED] = {"verified", false, "the flow passes from now on"},
     [FENCE_OPTIONS4] = {"options4", false,
 			"IP options can name another destination: the engine is asked"},
@@ -98,12 +99,14 @@ const struct fence_chain_spec nft_fence_chains[FENCE_CHAINS] = {
     [FENCE_REPLY6] = {"reply6", true, "a listener's answer to a peer of its rules"},
     [FENCE_LISTENER4] = {"listener4", true, "may this peer reach this listener?"},
     [FENCE_LISTENER6] = {"listener6", true, "may this peer reach this listener?"},
-    [FENCE_INSPECTED4] = {"inspected4", false, "a flow of which every payload is asked about"},
-    [FENCE_INSPECTED6] = {"inspected6", false, "a flow of which every payload is asked about"},
+    [FENCE_INSPECTED4] = {"inspected4", false,
+			  "a flow whose every payload the engine is asked about"},
+    [FENCE_INSPECTED6] = {"inspected6", false,
+			  "a flow whose every payload the engine is asked about"},
     [FENCE_TO_LEARNED4] = {"to_learned4", false, "TCP to an address that an allowed name has"},
     [FENCE_TO_LEARNED6] = {"to_learned6", false, "TCP to an address that an allowed name has"},
-    [FENCE_MARKED4] = {"marked4", false, "a flow with a mark: how far is it?"},
-    [FENCE_MARKED6] = {"marked6", false, "a flow with a mark: how far is it?"},
+    [FENCE_MARKED4] = {"marked4", false, "a flow with a mark: what does its state allow?"},
+    [FENCE_MARKED6] = {"marked6", false, "a flow with a mark: what does its state allow?"},
     [FENCE_UNMARKED4] = {"unmarked4", false, "a flow that this fence has not begun yet"},
     [FENCE_UNMARKED6] = {"unmarked6", false, "a flow that this fence has not begun yet"},
     [FENCE_OUT6] = {"out6", false, "what the fence sends over IPv6"},
@@ -115,7 +118,7 @@ const struct fence_chain_spec nft_fence_chains[FENCE_CHAINS] = {
     [FENCE_OWN_ANSWERED] = {"own_answered", false,
 			    "the engine's verdict on what only the fence itself may get"},
     [FENCE_DNS] = {"dns", false, "to the fence's resolver"},
-    [FENCE_DNS_ZONE] = {"dns_zone", false, "its questions are connections of a zone of its own"},
+    [FENCE_DNS_ZONE] = {"dns_zone", false, "its questions have a conntrack zone of their own"},
 };
 
 const struct fence_set_spec nft_fence_sets[FENCE_SETS] = {

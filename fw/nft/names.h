@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The names of all that the table holds. What each of them is says the table in names.c, in the
- * words that `nft list` prints as their comments.
+/* The names of all that the table holds. names.c says what each is, in the comments that `nft list`
+ * prints.
  *
- * What belongs to one fence has the fence's number behind its name: out_3, learned4_3. */
+ * A fence's chains and sets have its number behind their name: out_3, learned4_3. */
 #ifndef AGENTFW_NFT_NAMES_H
 #define AGENTFW_NFT_NAMES_H
 
@@ -58,7 +58,7 @@
 #define SET_RESOLVERS6    "resolvers6"
 #define COUNTER_STRAY     "stray"
 
-/* Chains of a fence, each before those that lead to it. NAME4 + v6 is the one of a family. */
+/* Chains per fence, each before those that lead to it. NAME4 + v6 is the one for a family. */
 enum fence_chain {
 	FENCE_QUEUE,
 	FENCE_VERIFIED,
@@ -78,7 +78,7 @@ enum fence_chain {
 	FENCE_UNMARKED4,
 	FENCE_UNMARKED6,
 	FENCE_OUT6,
-	FENCE_OUT, /* of IPv4, and where all begins */
+	FENCE_OUT, /* where all packets begin, and IPv4 goes on */
 	FENCE_ANSWERED,
 	FENCE_IN,
 	FENCE_IN_ANSWERED,
@@ -89,7 +89,7 @@ enum fence_chain {
 	FENCE_CHAINS
 };
 
-/* Sets of a fence. */
+/* Sets per fence. */
 enum fence_set {
 	FENCE_DIRECT4,
 	FENCE_DIRECT6,
@@ -109,8 +109,8 @@ struct nft_name nft_chain(unsigned chain, uint32_t fence); /* enum fence_chain *
 struct nft_name nft_set(unsigned set, uint32_t fence);     /* enum fence_set */
 struct nft_name nft_passed(uint32_t fence);                /* its counter */
 
-/* What stands in the table for all fences. The chain of the last look is not among them: it is
- * made only where somebody looks. */
+/* What the table has for all fences. The chain of the last look is separate: it is made only where
+ * the BPF program looks. */
 extern const struct chain_spec nft_table_chains[];
 extern const size_t nft_n_table_chains;
 extern const struct chain_spec nft_last_look_chain;
@@ -118,7 +118,7 @@ extern const struct set_spec nft_table_sets[];
 extern const size_t nft_n_table_sets;
 extern const char nft_table_comment[];
 
-/* What a fence has, to be named by nft_chain and nft_set. */
+/* What the table has per fence; nft_chain and nft_set make the names. */
 struct fence_chain_spec {
 	const char *name;
 	bool ingress; /* only where the policy has `ingress` */

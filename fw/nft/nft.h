@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kernel rules: one table `inet agentfw`, and in it a few chains and sets a fence.
+/* The kernel rules: one table `inet agentfw`, with a few chains and sets per fence.
  *
  *     wash      output -2     what a sender put into our bits of the mark is taken off
  *     out       output -1     by the sender's cgroup to its fence: out_N; a verdict to answered_N
@@ -11,16 +11,16 @@
  *     engine    the engine's own packets: to name servers, or nowhere
  *     leave     postrouting -1000, last_look 1000: does it go the way that was judged?
  *
- * What else there is, with a word of explanation each: names.c. The text of all rules is at the
+ * names.c lists every chain and set with a word of explanation. The text of all rules is at the
  * heads of base.c, base_in.c, way.c, plain.c, self.c (the whole table's), fence.c, out.c, flow.c,
- * verdict.c, ingress.c and own.c (a fence's), and tests/net/test_rules.py compares it with what the
- * kernel says.
+ * verdict.c, ingress.c and own.c (each fence's), and tests/net/test_rules.py compares it with what
+ * the kernel says.
  *
- * out_N passes what was verified (conntrack mark), what an address rule allows, and packets without
- * payload to learned addresses; all the rest goes to the fence's own queue. The engine's verdict
+ * out_N passes verified flows (by conntrack mark), what an address rule allows, and packets without
+ * payload to learned addresses. All other packets go to the fence's own queue. The engine's verdict
  * brings the packet to the chain once more (NF_REPEAT), where answered_N turns it into the
- * conntrack mark or a reject. Everything is done in single transactions over one socket, which owns
- * the table where the kernel has that. */
+ * conntrack mark or a reject. Every change is a single transaction over one socket, which owns the
+ * table where the kernel lets an owner's table persist (6.9). */
 #ifndef AGENTFW_NFT_H
 #define AGENTFW_NFT_H
 
@@ -50,15 +50,15 @@ struct nft_fence {
 };
 
 int nft_new(struct nft **ret, struct err *e);
-void nft_free(struct nft *n); /* the table stays, or goes with its owner, as the kernel has it */
+void nft_free(struct nft *n); /* the table stays in the kernel */
 
-/* Puts up the table anew, in one transaction with taking an old one away. above_id: the directory
- * of the fences' cgroups. Whatever belongs to one that is no fence (any more) reaches nothing: what
- * an earlier daemon left, and sockets that outlive their fence in the hands of somebody to whom
- * they were passed, or with data that nobody has acknowledged. */
+/* Installs a new table, and removes an old one in the same transaction. above_id: the directory of
+ * the fences' cgroups. Sockets of a cgroup in it that is no fence reach nothing: those that an
+ * earlier daemon left, and those that outlive their fence because they were passed to another
+ * process or have unacknowledged data. */
 int nft_install(struct nft *n, uint64_t above_id, struct err *e);
-/* Before nft_install: behind the last hook somebody looks for PKT_PASS, and takes it off. Else the
- * mark is taken off in the last hook. */
+/* Before nft_install: the BPF program behind the last hook checks PKT_PASS and takes it off.
+ * Without that program our own rules take the mark off where packets leave. */
 void nft_last_look(struct nft *n, bool there);
 /* Before nft_install: whose sockets may send to name servers alone (fw/nft/engine.c). */
 void nft_engine_uid(struct nft *n, uint32_t uid);
@@ -72,12 +72,12 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e);
 int nft_fence_del(struct nft *n, const struct nft_fence *f);
 /* New entries of the fence's learned sets, and ones to take out. */
 int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count);
-/* A new engine knows nothing: empties the learned sets of a fence. */
+/* Empties the fence's learned sets: a new engine knows nothing of what is in them. */
 int nft_unlearn_all(struct nft *n, uint32_t fence);
-/* Connections that address rules let pass in the kernel. */
+/* Connections that address rules let pass in the kernel, without the engine. */
 uint64_t nft_fence_passed(struct nft *n, uint32_t fence);
-/* Packets of any fence that were dropped because a socket sent them to a loopback address by
- * another device. */
+/* Packets of any fence that were dropped because they left by another device than was judged, and
+ * packets from a fence to itself whose connection had lost its mark. */
 uint64_t nft_stray(struct nft *n);
 
 #endif

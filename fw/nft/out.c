@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A fence's rules for the way out. What is said of IPv4 holds for the chains of IPv6, but for the
- * rules that have "if IPv6".
+/* Each fence's rules for the way out. What is said of IPv4 holds for the chains of IPv6, but for
+ * the rules that have "if IPv6".
  *
  *     chain out_N {
  *         meta nfproto ipv6 goto out6_N
@@ -32,13 +32,13 @@
  *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_VERIFIED | $CT_LOCAL accept
  *     }
  *
- * @th,104,8 & 0x12 are the flags of TCP, SYN and ACK: of a SYN that opens a connection 0x2. What
- * follows for a flow with a mark, and for one without, is in flow.c.
+ * @th,104,8 & 0x12 are TCP's flags SYN and ACK: 0x2 in a SYN that opens a connection. The chains
+ * for flows with and without a mark are in flow.c.
  *
- * A flow's conntrack mark says how far it is, and whether that was said of packets that stay on
- * this machine: one who has the same ports by another device is somebody else.
+ * A flow's conntrack mark holds its state, and whether that was judged of packets that stay on this
+ * machine: the same ports by another device lead to another receiver.
  *
- * Each expression costs every packet that comes to it some 15 ns: what is usual comes first. */
+ * Each expression costs some 15 ns per packet that comes to it: the usual cases come first. */
 #include "fw/nft/out.h"
 
 #include <linux/netfilter.h>
@@ -66,7 +66,7 @@ static void verified_chain(struct batch *b, const struct nft_fence *f)
 	}
 }
 
-/* The end of out_N, out6_N. */
+/* The end of out_N and out6_N. */
 static void by_mark(struct batch *b, const struct nft_fence *f, const char *chain, bool v6)
 {
 	const struct nft_name unmarked = nft_chain(FENCE_UNMARKED4 + v6, f->id);
@@ -84,7 +84,7 @@ static void by_mark(struct batch *b, const struct nft_fence *f, const char *chai
 	batch_rule(b, r);
 }
 
-/* out_N from its second rule on, out6_N. */
+/* out_N from its second rule on, and out6_N. */
 static void family_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
 	const struct nft_name chain = nft_chain(v6 ? FENCE_OUT6 : FENCE_OUT, f->id);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A fence's rules for the way out. */
+/* Each fence's rules for the way out. */
 #ifndef AGENTFW_NFT_OUT_H
 #define AGENTFW_NFT_OUT_H
 

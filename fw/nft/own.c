@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A packet of the fence's that only the fence itself may get.
+/* A packet that a fence sent and that only the fence itself may get.
  *
  *     chain own_N {
  *         meta l4proto icmp return
@@ -29,17 +29,18 @@
  *         meta mark set meta mark & ~($PKT_MARK_MASK & ~$PKT_ALLOW_OWN) | $PKT_ASK_OWN goto queue_N
  *     }
  *
- * Of this fence, or of nobody's business. Errors about such packets have their mark, too. A SYN
- * finds a listener; which one took it, and so whose the connection is, shows the first packet that
- * finds a socket of its own. Until then nothing passes that carries anything.
+ * A socket of this fence gets the packet, or nobody does. ICMP errors about such packets have their
+ * mark, too. A SYN finds a listener. Which listener took it, and so whose the connection is, shows
+ * only when a later packet finds a socket of its own. Until then no packet with payload passes.
  *
- * The end of a handshake finds no socket with a cgroup, and behind it there is a connection's:
- * unless the listener itself took it (SYN cookies), and perhaps dropped it. Then the next packet may
- * find a listener, too, that is about to be somebody else's. So the engine looks whether there is a
- * connection (CT_DOUBT), until it has answered (CT_VERIFIED, by marked4_N and marked6_N). Where the
- * entry was made by a packet the other way, it looks to the end (CT_TURNED). A listener
- * of somebody else's could take even a packet that carries nothing for the end of a handshake: the
- * first `goto queue_N` has a condition that nft does not show, that there is a socket. */
+ * The last packet of a handshake finds no socket with a cgroup, and the packets after it find the
+ * connection's: unless the listener itself took that last packet (SYN cookies), and perhaps dropped
+ * it. Then the next packet may find a listener, too, which by then may be another process's. So the
+ * engine checks that there is a connection (CT_DOUBT) until the other end has answered
+ * (CT_VERIFIED, by marked4_N and marked6_N). Where a packet in the other direction made the entry,
+ * the engine checks every packet (CT_TURNED). A listener outside the fence could take even a packet
+ * without payload for the end of a handshake: so the first `goto queue_N` has a condition that nft
+ * does not show, that there is a socket. */
 #include "fw/nft/own.h"
 
 #include <linux/netfilter.h>
@@ -53,7 +54,7 @@
 #include "fw/nft/plain.h"
 #include "fw/nft/statement.h"
 
-/* The receiving socket is of the fence. */
+/* The receiving socket is the fence's. */
 static void match_own(struct nftnl_rule *r, const struct nft_fence *f)
 {
 	if (hole("own"))
@@ -98,7 +99,7 @@ static void own_streams(struct batch *b, const struct nft_fence *f, const char *
 	nft_match_state(r, f, CT_VERIFIED, true);
 	own_accept(b, r);
 	r = batch_rule_new(b, chain);
-	batch_comment(b, r, "to who began the connection");
+	batch_comment(b, r, "to the end that began the connection");
 	nft_match_syn(r, false);
 	nft_match_state_not(r, f, CT_TURNED, true);
 	match_own(r, f);
@@ -112,7 +113,7 @@ static void own_streams(struct batch *b, const struct nft_fence *f, const char *
 	own_accept(b, r);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		r = batch_rule_new(b, chain);
-		batch_comment(b, r, "perhaps a listener has it: the engine looks from here on");
+		batch_comment(b, r, "a listener may have it: the engine checks from here on");
 		nft_match_syn(r, false);
 		nft_match_state(r, f, CT_OWN, true);
 		match_own(r, f);
@@ -138,7 +139,7 @@ static void own_empty(struct batch *b, const struct nft_fence *f, const char *ch
 		nft_pass_no_payload(b, r, v6);
 	}
 	r = batch_rule_new(b, chain);
-	batch_comment(b, r, "a socket of somebody else's, or a payload that the engine looks at");
+	batch_comment(b, r, "a socket outside the fence, or a payload that the engine checks");
 	nft_match_syn(r, false);
 	nft_match_socket(r);
 	own_ask(b, r, f);
@@ -164,6 +165,8 @@ void nft_own(struct batch *b, const struct nft_fence *f)
 	own_accept(b, r);
 	own_empty(b, f, chain.s);
 	r = batch_rule_new(b, chain.s);
-	batch_comment(b, r, "somebody else gets it; that it was looked at twice stays in the mark");
+	batch_comment(b, r,
+		      "a socket outside the fence gets it; the mark keeps whether the engine has "
+		      "seen it before");
 	own_ask(b, r, f);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a fence sends to an address of this machine, and only the fence itself may get. */
+/* The rules for what a fence sends to an address of this machine that only the fence itself may
+ * get. */
 #ifndef AGENTFW_NFT_OWN_H
 #define AGENTFW_NFT_OWN_H
 

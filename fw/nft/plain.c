@@ -109,9 +109,9 @@ static const char *no_payload_chain(bool v6, bool doubt)
 	return v6 ? CHAIN_NO_PAYLOAD6 : CHAIN_NO_PAYLOAD4;
 }
 
-/* One rule a data offset, the usual ones (bare ACK, SYN) first. Nothing longer than the longest
- * header is without payload. Only plain TCP comes here: see nft_not_plain. doubt: what passes makes
- * its flow, which is CT_OWN, one of CT_DOUBT. */
+/* One rule per data offset, the usual ones (bare ACK, SYN) first. A packet longer than the longest
+ * header has payload. Only plain TCP comes here: see nft_not_plain. doubt: what passes turns its
+ * flow from CT_OWN into CT_DOUBT. */
 static void no_payload(struct batch *b, bool v6, bool doubt)
 {
 	static const uint8_t doffs[] = {8, 10, 5, 7, 6, 9, 11, 12, 13, 14, 15};
@@ -133,8 +133,8 @@ static void no_payload(struct batch *b, bool v6, bool doubt)
 		}
 		r = batch_rule_new(b, no_payload_chain(v6, doubt));
 		if (i == 0)
-			batch_comment(b, r,
-				      "the packet is as long as its headers: a rule a data offset");
+			batch_comment(
+			    b, r, "the packet is as long as its headers: a rule per data offset");
 		x_payload(r, NFT_PAYLOAD_NETWORK_HEADER, offset, sizeof(len), NFT_REG_1);
 		x_cmp(r, NFT_REG_1, &len, sizeof(len));
 		x_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_DOFF_OFFSET, 1, NFT_REG_1);
@@ -197,7 +197,7 @@ void nft_not_plain(struct batch *b, const struct nft_fence *f, const char *chain
 
 /* Over loopback the kernel hands on TCP segments of more than 64 kB (BIG TCP), which have a
  * hop-by-hop header with the length, TCP right behind it, and a length of zero in the IPv6 header.
- * That is the only one that says nothing about where the packet goes. */
+ * No other extension header passes: any other may change where the packet goes. */
 void nft_options(struct batch *b, const struct nft_fence *f, bool v6)
 {
 	static const uint8_t zero[2], hop_by_hop, jumbo[] = {IPPROTO_TCP, 0, 194, 4};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who may speak to a fence's resolver: the fence. What anybody else on this machine asks it would
- * be written down as a question of the fence's, and learned from.
+/* Only the fence itself may speak to its resolver. A question from any other process on this
+ * machine would be recorded as the fence's, and its addresses learned.
  *
  *     chain out {
  *         ...
@@ -25,7 +25,7 @@ void nft_resolver_rules(struct batch *b)
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		struct nftnl_rule *r = batch_rule_new(b, CHAIN_OUT);
 
-		batch_comment(b, r, "who is in no fence does not ask a fence's resolver");
+		batch_comment(b, r, "a process outside all fences may not ask a fence's resolver");
 		nft_match_oif_lo(r, true);
 		nft_match_family(r, v6);
 		nft_match_destination(r, sets[v6], v6);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Nobody else speaks to a fence's resolver. */
+/* Only the fence itself speaks to its resolver. */
 #ifndef AGENTFW_NFT_RESOLVER_H
 #define AGENTFW_NFT_RESOLVER_H
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Loopback addresses lead back to this machine, whoever names them, and more than one rule relies
- * on that: a fence's resolver is at one, and what listens there is the host's. But a socket can
- * name the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO), and then
- * they leave by it, with whatever they carry, for the next router to see.
+/* Rules rely on loopback addresses leading back to this machine: a fence's resolver has one. But a
+ * socket can name the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO).
+ * Then packets to a loopback address leave by that device, and the next router sees what they
+ * carry.
  *
- * On the way out (out_N, out6_N, and for any address of this machine unmarked4_N, to_learned4_N and
- * those of IPv6) the engine is asked about it. Where packets leave:
+ * The engine is asked about such packets on the way out: in out_N and out6_N about loopback
+ * addresses, in unmarked4_N, to_learned4_N and those of IPv6 about any address of this machine.
+ * Where packets leave:
  *
  *     chain leave {
  *         meta mark & $PKT_ASK_MASK != 0x00000000 goto leave_marked
@@ -36,14 +37,15 @@
  *             meta mark set meta mark & ~$PKT_MARK_MASK | $PKT_PASS
  *     }
  *
- * What goes as it was judged keeps the mark of what may go, for the last look behind all hooks.
- * Where nobody looks, or the host has marked it too, it has none from here on: rules of the host's
- * that compare the whole mark find their own. What stays on this machine keeps a mark until it
- * comes in, which says who sent it (see base_in.c): an entry only says who had the ports.
+ * A packet that goes the way that was judged keeps PKT_PASS, for the last look behind all hooks.
+ * Where there is no last look, or the host has marked the packet too, our bits are taken off: rules
+ * of the host that compare the whole mark find their own. A packet that stays on this machine keeps
+ * a mark until it comes in. The mark says who sent it (see base_in.c), while a conntrack entry says
+ * only who had the ports.
  *
- * At the output a redirected packet still has the device of the server that it named, so where
- * anything really goes is known only when it goes; there no rule can ask for the cgroup, or reject,
- * so the mark has to say what was judged. */
+ * At the output a redirected packet still has the device of its first destination, so by which
+ * device it goes is known only where it leaves. There no rule can match the cgroup or reject, so
+ * the mark has to say what was judged. */
 #include "fw/nft/self.h"
 
 #include <linux/netfilter.h>
@@ -80,7 +82,7 @@ static void stray_rules(struct batch *b)
 	}
 }
 
-/* What only the fence itself may get, and what else stays on this machine. */
+/* What only the fence itself may get, and other packets that stay on this machine. */
 static void staying_rules(struct batch *b)
 {
 	static const uint32_t own[] = {CT_OWN, CT_DOUBT, CT_TURNED};
@@ -92,7 +94,7 @@ static void staying_rules(struct batch *b)
 	batch_rule(b, r);
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
 		r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
-		batch_comment(b, r, "the same by a verdict; somebody's answer has PKT_PASS");
+		batch_comment(b, r, "the same by a verdict; an answer to a peer has PKT_PASS");
 		nft_match_mark_not(r, PKT_ASK_MASK, PKT_PASS);
 		nft_match_ct_mark(r, CT_STATE_MASK, own[i] | CT_LOCAL);
 		nft_match_oif_lo(r, true);
@@ -101,7 +103,7 @@ static void staying_rules(struct batch *b)
 		batch_rule(b, r);
 	}
 	r = batch_rule_new(b, CHAIN_LEAVE_MARKED);
-	batch_comment(b, r, "it stays: whoever gets it sees that a fence sent it");
+	batch_comment(b, r, "it stays: the mark tells the receiver's rules that a fence sent it");
 	nft_match_way(r, true);
 	nft_match_oif_lo(r, true);
 	nft_set_mark(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);

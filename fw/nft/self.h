@@ -7,9 +7,9 @@
 
 /* Of the whole table, where packets leave. */
 void nft_self_leave(const struct nft *n, struct batch *b);
-/* On the way out of one family, before anything but verified flows passes: loopback addresses. */
+/* On one family's way out, before anything but verified flows passes: loopback addresses. */
 void nft_self(struct batch *b, const struct nft_fence *f, const char *chain, bool v6);
-/* The same for all addresses of this machine: costs a look-up. */
+/* The same for all addresses of this machine, which costs a look-up. */
 void nft_self_new(const struct nft *n, struct batch *b, const struct nft_fence *f,
 		  const char *chain);
 

@@ -73,8 +73,8 @@ static struct nftnl_set *set_new(struct batch *b, const char *name)
 	return s;
 }
 
-/* What nft needs to print a set: its comment; and that a number which is in no header has the bytes
- * of this machine, else it shows cgroups and marks from the wrong end. */
+/* What nft needs to print a set: its comment, and that cgroups and marks are in host byte order,
+ * else nft shows their bytes reversed. */
 static void describe(struct batch *b, struct nftnl_set *s, const struct set_spec *spec)
 {
 	struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
@@ -133,8 +133,11 @@ void batch_elem(struct nftnl_set *s, const struct set_key *key, const struct set
 {
 	struct nftnl_set_elem *e = s ? nftnl_set_elem_alloc() : NULL;
 
-	if (!e)
+	if (!e) {
+		if (s) /* without its name the kernel refuses it, and the whole batch */
+			nftnl_set_unset(s, NFTNL_SET_NAME);
 		return;
+	}
 	nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key->b, key->n);
 	if (key_end)
 		nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY_END, key_end->b, key_end->n);

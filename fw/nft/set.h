@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The sets and maps of the table: their shapes, their keys, and elements in and out. Each function
- * adds to a batch; running out of memory shows when that is committed. */
+ * adds to a batch; running out of memory shows when the batch is committed. */
 #ifndef AGENTFW_NFT_SET_H
 #define AGENTFW_NFT_SET_H
 
@@ -50,7 +50,7 @@ struct addr set_prefix_last(const struct prefix *p);
 
 /* Elements are added to the set object and sent with batch_elems (which frees it). */
 struct nftnl_set *batch_elems_new(struct batch *b, const char *set);
-/* key_end: of an interval, or NULL; goto_chain: of a map, or NULL, also to delete. */
+/* key_end: of an interval, or NULL; goto_chain: of a map. NULL for a set, and to delete. */
 void batch_elem(struct nftnl_set *s, const struct set_key *key, const struct set_key *key_end,
 		const char *goto_chain);
 void batch_elems(struct batch *b, uint16_t type, struct nftnl_set *s);

@@ -10,12 +10,12 @@
 /* (mark & ~mask) | bits becomes the packet's or the connection's mark. */
 void nft_set_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);
 void nft_set_ct_mark(struct nftnl_rule *r, uint32_t mask, uint32_t bits);
-/* The flow is this fence's, and this far: see nft_state in match.h. */
+/* The flow is this fence's, in this state: see nft_state in match.h. */
 void nft_set_state(struct nftnl_rule *r, const struct nft_fence *f, uint32_t state, bool local);
-/* The connection's label (CT_LABEL_BIT): there is no taking it off. */
+/* Sets the connection's label (CT_LABEL_BIT). It cannot be taken off. */
 void nft_set_ct_label(struct nftnl_rule *r);
-/* Connections are looked up in this zone by the way that their first packet goes. Before conntrack.
- */
+/* Connections are looked up in this zone by their original direction. Only in a chain before
+ * conntrack. */
 void nft_set_zone(struct nftnl_rule *r, uint16_t zone);
 void nft_redirect(struct nftnl_rule *r, uint16_t port);
 /* That label, as the 128 bits that nft_match_ct_label compares. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The table as a whole: put up, by what the kernel has, and taken away. */
+/* The table as a whole: installed, by what the kernel offers, and removed. */
 #include "fw/nft/table.h"
 
 #include <errno.h>

@@ -64,13 +64,14 @@
  *         drop
  *     }
  *
- * own_answered_N has the rules of in_answered_N. The first rule of queue_N wants a link header as
- * well, which nft does not show: it loads a byte of it and compares it with nothing.
+ * own_answered_N has the rules of in_answered_N. The first rule of queue_N matches only packets
+ * with a link header, which nft does not show: the rule loads a byte of that header and compares it
+ * with nothing.
  *
  * The engine answers with NF_REPEAT: the packet comes to the chain `out` again, with the verdict in
  * its mark, and answered_N takes that off before the kernel compares the mark with what it was in
- * the queue. So no verdict makes the kernel look for another route, which it would do without what
- * the sender's socket said (its user, a device). */
+ * the queue. So no verdict makes the kernel look for another route, which it would do without the
+ * socket's own settings (its user, a device). */
 #include "fw/nft/verdict.h"
 
 #include <linux/netfilter.h>
@@ -90,10 +91,10 @@ void nft_ask(struct batch *b, struct nftnl_rule *r, const struct nft_fence *f, u
 	batch_rule(b, r);
 }
 
-/* What a tunnel of the kernel's sends keeps the socket whose packet it carries. That one was judged
- * when it went into the tunnel, and whoever sends cannot make this look like it: a packet has a
- * link header (where the kernel would look for one) only once it has been through a device, or
- * through IPsec, which notes there what it changes. */
+/* A packet that a kernel tunnel sends keeps the socket whose packet it carries. The inner packet
+ * was judged when it went into the tunnel. No sender can forge that: a packet has a link header,
+ * where the kernel looks for one, only after it went through a device or through IPsec, which notes
+ * there what it changes. */
 static void queue_chain(struct batch *b, const struct nft_fence *f, bool native)
 {
 	const struct nft_name chain = nft_chain(FENCE_QUEUE, f->id);
@@ -114,7 +115,7 @@ static void queue_chain(struct batch *b, const struct nft_fence *f, bool native)
 	batch_rule(b, r);
 }
 
-/* The verdict is taken off: everything else of the mark stays as the queue had it. */
+/* Only the verdict is taken off: the rest of the mark stays as it was in the queue. */
 static void pass_on(struct batch *b, struct nftnl_rule *r)
 {
 	nft_set_mark(r, PKT_VERDICT_MASK, 0);
@@ -130,9 +131,9 @@ static struct nftnl_rule *on_verdict(struct batch *b, const char *chain, uint32_
 	return r;
 }
 
-/* What goes to the fence itself, if it does. An entry keeps the direction of the packet that made
- * it, whoever begins a connection on it later; so one that saw beginnings both ways says no more
- * who answers. */
+/* What is allowed only if the fence itself gets it. A conntrack entry keeps the direction of the
+ * packet that made it, whoever begins a connection on it later. So an entry that saw beginnings in
+ * both directions does not tell which end answers. */
 static void own_rules(struct batch *b, const struct nft_fence *f, const char *chain)
 {
 	struct nftnl_rule *r = on_verdict(b, chain, PKT_ALLOW_OWN);
@@ -144,18 +145,18 @@ static void own_rules(struct batch *b, const struct nft_fence *f, const char *ch
 	nft_set_state(r, f, CT_TURNED, true);
 	pass_on(b, r);
 	r = on_verdict(b, chain, PKT_ALLOW_OWN);
-	batch_comment(b, r, "and never again");
+	batch_comment(b, r, "such an entry stays so");
 	nft_match_way(r, true);
 	nft_match_state(r, f, CT_TURNED, true);
 	pass_on(b, r);
 	r = on_verdict(b, chain, PKT_ALLOW_OWN);
-	batch_comment(b, r, "in the middle of a connection: who took it was not seen");
+	batch_comment(b, r, "in the middle of a connection: which socket took it was not seen");
 	nft_match_syn(r, false);
 	nft_match_way(r, true);
 	nft_set_state(r, f, CT_DOUBT, true);
 	pass_on(b, r);
 	r = on_verdict(b, chain, PKT_ALLOW_OWN);
-	batch_comment(b, r, "allowed if the fence itself gets it: that is seen where it comes in");
+	batch_comment(b, r, "allowed if the fence itself gets it: checked where it comes in");
 	nft_match_way(r, true);
 	nft_set_state(r, f, CT_OWN, true);
 	pass_on(b, r);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Does the packet stay on this machine? It gets PKT_PASS, and the answer; who asks the engine about
- * it puts a question in the place of PKT_PASS.
+/* Does the packet stay on this machine? It gets PKT_PASS, and PKT_STAYS if so. A later rule that
+ * asks the engine replaces PKT_PASS by its question.
  *
  *     chain way {
  *         ct label set 117                                 # if last look
@@ -25,7 +25,7 @@
 #include "fw/nft/names.h"
 #include "fw/nft/statement.h"
 
-/* A redirected packet still has the device of the address that it was sent to first. */
+/* A redirected packet still has the device of its first destination. */
 static void redirected(const struct nft *n, struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, CHAIN_WAY_REDIRECTED);

@@ -5,8 +5,8 @@
 
 #include "fw/nft/table.h"
 
-/* Makes the rules of CHAIN_WAY, of the whole table: it gives a packet of a fence's PKT_PASS, and
- * PKT_STAYS where it stays on this machine. */
+/* Makes the table's chain CHAIN_WAY. It gives a fence's packet PKT_PASS, and PKT_STAYS if the
+ * packet stays on this machine. */
 void nft_way(const struct nft *n, struct batch *b);
 
 #endif

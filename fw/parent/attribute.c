@@ -24,7 +24,7 @@ struct processes {
 	bool more;
 };
 
-/* Reads the whole small file; always terminated. Bytes read, or -errno. */
+/* Reads a small file, cut to the buffer; terminated on success. Bytes read, or -errno. */
 static ssize_t slurp(int dir, const char *name, char *buf, size_t bytes)
 {
 	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -132,7 +132,8 @@ static int open_proc(pid_t pid)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* The real uid; the directory's owner is root for what is not dumpable. */
+/* The real uid. The directory's owner would not do: it is root for a process that is not
+ * dumpable. */
 static uint32_t real_uid(int proc)
 {
 	char buf[4096];
@@ -174,7 +175,7 @@ bool attribute_pid(pid_t pid, struct process_info *ret)
 	return proc >= 0 && describe(proc, pid, ret);
 }
 
-/* From the end: who came last is at the end of cgroup.procs, and most often it is the one. */
+/* From the end of cgroup.procs: the latest process is the likeliest. */
 static enum attribution search(const struct processes *ps, uint32_t inode, struct process_info *ret)
 {
 	char wanted[32];

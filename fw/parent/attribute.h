@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which process holds a socket: /proc of the fence's own processes tells it by the socket's inode
+/* Which process of a fence holds a socket: /proc tells, by the socket's inode
  * (fw/ipc/sockdiag.h). */
 #ifndef AGENTFW_ATTRIBUTE_H
 #define AGENTFW_ATTRIBUTE_H
@@ -11,10 +11,10 @@
 #include "fw/record/process_info.h"
 
 /* Searches the processes of the cgroup directory (open O_DIRECTORY) and its sub-directories for one
- * that holds the socket inode (0: unknown). Bounded: at most 512 processes and 4096 descriptors are
- * looked at. */
+ * that holds the socket inode (0: unknown). Looks at no more than 512 processes and 4096
+ * descriptors. ATTRIBUTED_FENCE: none was found, but the fence has only this process. */
 enum attribution attribute_process(int cgroup_dir, uint32_t inode, struct process_info *ret);
-/* What /proc says of a process; false: it is gone. */
+/* Reads a process's data from /proc; false: the process is gone. */
 bool attribute_pid(pid_t pid, struct process_info *ret);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The control socket: who may speak, and what is said. */
+/* The control socket: who may use it, and its messages. */
 #include "fw/parent/control.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 
-#define CLIENTS_MAX     4096
+#define CLIENTS_MAX     4096 /* each has a descriptor, of which fences need many more */
 #define AGENTFW_VERSION "0.1.0"
 
 struct client {
@@ -30,7 +30,7 @@ struct client {
 	struct parent *parent;
 	struct watch watch;
 	struct pfence *fence;
-	struct log_dir *log; /* where it tells of files */
+	struct log_dir *log; /* where its refused files are recorded */
 	struct err file_error;
 };
 
@@ -42,6 +42,7 @@ static void client_free(struct client *c)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
+	p->n_clients--;
 	loop_del(p->loop, &c->watch);
 	close(c->watch.fd);
 	log_close(p, c->log);
@@ -53,22 +54,32 @@ static void client_free(struct client *c)
 	parent_check_idle(p);
 }
 
-static void reply(struct client *c, void *msg, size_t bytes, enum ctl_type type)
+static void say(int fd, void *msg, size_t bytes, enum ctl_type type)
 {
 	struct ctl_head *h = msg;
 
 	*h = (struct ctl_head){.version = CTL_VERSION, .type = type, .bytes = (uint32_t)bytes};
-	(void)!send(c->watch.fd, msg, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!send(fd, msg, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void client_error(struct client *c, const struct err *e)
+static void reply(struct client *c, void *msg, size_t bytes, enum ctl_type type)
+{
+	say(c->watch.fd, msg, bytes, type);
+}
+
+static void say_error(int fd, const struct err *e)
 {
 	struct ctl_error m = {.code = e->code};
 
 	snprintf(m.msg, sizeof(m.msg), "%s", e->msg);
 	snprintf(m.hint, sizeof(m.hint), "%s", e->hint);
+	say(fd, &m, sizeof(m), CTL_ERROR);
+}
+
+void client_error(struct client *c, const struct err *e)
+{
 	c->fence = NULL;
-	reply(c, &m, sizeof(m), CTL_ERROR);
+	say_error(c->watch.fd, e);
 }
 
 void client_created(struct client *c, struct pfence *f)
@@ -98,7 +109,7 @@ void client_summary(struct client *c, const struct ctl_summary *s)
 
 /* ---- status -------------------------------------------------------------- */
 
-/* Words of a command may be the agent's, who calls tools, and JSON takes UTF-8 only. */
+/* A command's words may be the agent's, which calls tools, and JSON takes UTF-8 only. */
 static json_t *text(const char *s)
 {
 	json_t *o = json_string(s);
@@ -124,7 +135,7 @@ static json_t *fence_json(struct pfence *f)
 	    "would_deny", (json_int_t)f->would_deny, "lost", (json_int_t)pfence_lost(f));
 }
 
-/* to: a memfd, which takes it at once however many fences there are. */
+/* to: a memfd, so that the reply has room for any number of fences. */
 static void on_status(struct client *c, int to)
 {
 	struct parent *p = c->parent;
@@ -262,7 +273,7 @@ static void on_client(struct watch *w, uint32_t events)
 		client_free(c);
 }
 
-/* Root outside every fence, nobody else: what is inside must not ask for a fence to its taste. */
+/* Only root outside every fence: a process inside must not get itself a wider fence. */
 static bool may_speak(int fd)
 {
 	struct ucred cred;
@@ -272,21 +283,37 @@ static bool may_speak(int fd)
 	       !host_process_fenced(cred.pid);
 }
 
+static void turn_away(int fd)
+{
+	struct err e;
+
+	err_set(&e, EUSERS, "agentfwd has %d agentctl to serve already, and takes no more",
+		CLIENTS_MAX);
+	err_hint(&e, "try again when some of them have ended");
+	say_error(fd, &e);
+	close(fd);
+}
+
 static void on_listen(struct watch *w, uint32_t events)
 {
 	struct parent *p = w->arg;
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct client *c = fd >= 0 && may_speak(fd) ? calloc(1, sizeof(*c)) : NULL;
+	_cleanup_close_ int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c;
 
-	if (!c) {
-		if (fd >= 0)
-			close(fd);
+	if (fd < 0 || !may_speak(fd))
+		return;
+	if (p->n_clients == CLIENTS_MAX) {
+		turn_away(steal_fd(&fd));
 		return;
 	}
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return;
 	c->parent = p;
-	c->watch = (struct watch){.fd = fd, .fn = on_client, .arg = c};
+	c->watch = (struct watch){.fd = steal_fd(&fd), .fn = on_client, .arg = c};
 	c->next = p->clients;
 	p->clients = c;
+	p->n_clients++;
 	if (loop_add(p->loop, &c->watch, EPOLLIN) < 0)
 		client_free(c);
 	parent_check_idle(p);

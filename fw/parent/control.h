@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The control socket: agentctl asks for fences there, and hears of their end. */
+/* The control socket, where agentctl asks for fences and is told of their end. */
 #ifndef AGENTFW_CONTROL_H
 #define AGENTFW_CONTROL_H
 
@@ -8,7 +8,7 @@
 #include "policy/base/err.h"
 
 int control_listen(struct parent *p, struct err *e);
-void control_stop(struct parent *p); /* nobody new is heard */
+void control_stop(struct parent *p); /* no new clients */
 void control_close(struct parent *p);
 void client_created(struct client *c, struct pfence *f);
 void client_error(struct client *c, const struct err *e);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Refusals on their way from the engine's ring into the record: who was it, let the verdict go,
- * write. */
+/* Refusals on their way from the engine's ring into the record: find the process, let the verdict
+ * go, write. */
 #include "fw/parent/denials.h"
 
 #include <netinet/in.h>
@@ -17,14 +17,15 @@
 #include "policy/base/clock.h"
 #include "policy/base/log.h"
 
-#define TURN_MS      5  /* and then others are served: fences that begin, questions */
-#define TURN_RECORDS 16 /* between two looks at the clock */
-#define DRAIN_MAX    (RING_BYTES / sizeof(struct ring_denial)) /* all that the ring can hold */
-/* A second and fence: each costs a look at all of its processes. */
+#define TURN_MS      5  /* then other work is served: fences that begin, questions */
+#define TURN_RECORDS 16 /* per look at the clock */
+#define DRAIN_MAX    (RING_BYTES / sizeof(struct ring_denial)) /* as many as the ring can hold */
+/* Per second and fence: each looks at all of the fence's processes. */
 #define ATTRIBUTIONS_MAX 400
 #define ATTRIBUTIONS_NS  100000000u /* of processor time */
 
-/* The engine could be anybody's by now: nothing in its records is taken for a terminated string. */
+/* The engine may have been taken over: no field of its records is trusted, nor taken for a
+ * terminated string. */
 static bool sane(const struct ring_denial *rd, size_t bytes)
 {
 	const struct denial *d = &rd->denial;
@@ -51,7 +52,7 @@ static enum attribution attribute(struct parent *p, const struct pfence *f, cons
 	return attribute_process(f->place.fd, si.inode, ret);
 }
 
-/* For the person whose command failed: it is told at its end, without a look into the record. */
+/* agentctl tells the last refusals at the command's end, so that nobody must search the record. */
 void denial_remember(struct pfence *f, const struct denial *d)
 {
 	struct ctl_last l = {0};
@@ -64,7 +65,7 @@ void denial_remember(struct pfence *f, const struct denial *d)
 	if (at == f->n_last && f->n_last < CTL_LAST_MAX) {
 		f->n_last++;
 	} else {
-		at = at < f->n_last ? at : 0; /* the same one, or the oldest, makes room */
+		at = at < f->n_last ? at : 0; /* an equal one, or the oldest, makes room */
 		memmove(&f->last[at], &f->last[at + 1], (f->n_last - at - 1) * sizeof(l));
 	}
 	f->last[f->n_last - 1] = l;
@@ -100,14 +101,15 @@ static void one(struct parent *p, struct pfence *f, const struct ring_denial *rd
 		      how == ATTRIBUTED_NONE ? NULL : &who);
 }
 
-/* What an engine that died has lost since it gave its counts last: nobody knows whose it was. */
+/* What a dead engine lost since its last counts goes into every log: it is not known whose it
+ * was. */
 void denials_lost(struct parent *p)
 {
 	uint64_t lost = ring_lost(p->ring);
 
 	for (struct log_dir *l = p->logs; l && lost > p->ring_lost; l = l->next)
 		record_lost(l->record, lost - p->ring_lost,
-			    "the engine died; some of these are perhaps of other logs");
+			    "the engine died; some of these may belong to other logs");
 	p->ring_lost = lost;
 }
 
@@ -131,7 +133,7 @@ static size_t read_some(struct parent *p, size_t max)
 	for (struct log_dir *l = p->logs; l && senseless; l = l->next)
 		record_lost(
 		    l->record, senseless,
-		    "the engine's words made no sense; some of these are perhaps of other logs");
+		    "the engine wrote malformed records; some of these may belong to other logs");
 	return n;
 }
 
@@ -160,7 +162,7 @@ void denials_read(struct parent *p)
 		timer_set(p->loop, &p->ring_more, 0);
 }
 
-/* Not more than was there at the beginning: a flood does not end. */
+/* Bounded: a flood does not end. */
 void denials_drain(struct parent *p)
 {
 	read_some(p, DRAIN_MAX);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Refusals that the engine put into the ring: who it was is added, and they are written down. */
+/* Refusals that the engine put into the ring: the parent adds the process and records them. */
 #ifndef AGENTFW_DENIALS_H
 #define AGENTFW_DENIALS_H
 
@@ -8,8 +8,8 @@
 #include "fw/parent/parent.h"
 
 void denials_read(struct parent *p);
-void denials_drain(struct parent *p); /* all that is there, before a fence is forgotten */
-void denials_lost(struct parent *p);  /* when the engine has died */
+void denials_drain(struct parent *p); /* all that the ring holds, before a fence is forgotten */
+void denials_lost(struct parent *p);  /* records the losses of an engine that died */
 void denial_remember(struct pfence *f, const struct denial *d);
 
 #endif

@@ -26,11 +26,11 @@
 #define SLOWEST_MS     8000 /* and seldom, when that goes on */
 #define READY_MS       10000
 #define START_TRIES    3
-#define PATIENCE_MS    18000 /* of a fence that the engine does not answer about */
-#define SILENT_TICKS   15    /* seconds in which it was asked for its counts */
+#define PATIENCE_MS    18000 /* for a fence that the engine does not answer about */
+#define SILENT_TICKS   15    /* seconds; it is asked for its counts in each */
 #define SILENT_TEXT    "15 seconds"
 
-/* Its end is noticed at its socket; then a new one is started, and told of every fence. */
+/* Its socket tells its end; then a new one is started, and told of every fence. */
 static void engine_kill(struct parent *p, const char *why)
 {
 	const struct process *engine = &p->processes[PROCESS_ENGINE];
@@ -50,9 +50,10 @@ void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds
 	memcpy(&type, msg, sizeof(type));
 	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
 		return;
-	/* What fences begin and end with must not be lost: somebody waits for the answer. */
+	/* The messages that begin and end a fence must not be lost: a client waits for the
+	 * answer. */
 	if (type == EM_FENCE_ADD || type == EM_FENCE_DEL)
-		engine_kill(p, "the engine does not take what it is told");
+		engine_kill(p, "the engine takes no messages");
 	else if (type != EM_GO && type != EM_STATS_ASK)
 		log_warn("a message to the engine was lost: %s", strerror(-r));
 }
@@ -144,14 +145,15 @@ static void on_learn(struct parent *p, const struct em_learn *m)
 			return;
 	if (nft_learn(p->nft, f->id, m->entry, m->n) == 0)
 		return;
-	/* One that is not there to be taken out must not keep the others in. */
+	/* One by one: an entry that cannot be removed, because it is gone, must not make the others
+	 * fail. */
 	for (uint32_t i = 0; i < m->n; i++) {
 		r = nft_learn(p->nft, f->id, &m->entry[i], 1);
-		if (r < 0 && m->entry[i].add) /* costs trips to the engine, no more */
-			log_warn("fence %s: an address could not be put into the kernel: %s",
-				 f->name, strerror(-r));
+		if (r < 0 && m->entry[i].add) /* only costs the way to the engine */
+			log_warn("fence %s: cannot add an address to the kernel's set: %s", f->name,
+				 strerror(-r));
 		else if (r < 0 && r != -ENOENT)
-			log_error("fence %s: an address could not be taken out of the kernel: %s",
+			log_error("fence %s: cannot remove an address from the kernel's set: %s",
 				  f->name, strerror(-r));
 	}
 }
@@ -196,7 +198,7 @@ static void on_message(struct parent *p, enum process_role role, const union em 
 		break;
 	case EM_STATS:
 		if (m->stats.last)
-			denials_drain(p); /* what it told before */
+			denials_drain(p); /* its earlier refusals first */
 		pfence_stats(p, &m->stats);
 		break;
 	case EM_FENCE_ADD:
@@ -323,7 +325,7 @@ static enum process_role hear_first(struct parent *p, uint64_t until_ms)
 	return PROCESS_ROLES;
 }
 
-/* One that cannot start says so at once; a death of another kind may have been an accident. */
+/* Several tries: an engine may have been killed by accident. */
 int engine_begin(struct parent *p, struct err *e)
 {
 	uint64_t until = clock_mono_ms() + READY_MS;
@@ -377,7 +379,7 @@ static void start_again(struct parent *p, uint64_t in_ms)
 	timer_set(p->loop, &p->engine_restart, loop_now_ms(p->loop) + in_ms);
 }
 
-/* How long to wait before the next: longer each time, as long as none lives. */
+/* The pause before the next engine: longer with each early death in a row. */
 static uint64_t pause_ms(const struct parent *p)
 {
 	uint64_t ms = QUICK_DEATH_MS;
@@ -387,7 +389,7 @@ static uint64_t pause_ms(const struct parent *p)
 	return p->engine_failures ? ms : 0;
 }
 
-/* What every fence has of it: in the record, once for each engine that was at work. */
+/* The fences' part: an event for each engine that was ready, and an end to waits for the engine. */
 static void tell_fences(struct parent *p, bool was_ready)
 {
 	struct pfence *next;
@@ -421,7 +423,7 @@ static void process_died(struct parent *p, enum process_role role)
 	p->engine_restarts++;
 	p->engine_failures = quick ? p->engine_failures + 1 : 0;
 	if (!quick || p->engine_failures == 1 || strcmp(before.msg, p->engine_said.msg) != 0)
-		log_error("%s; traffic that is not verified is dropped until it is back",
+		log_error("%s; unverified traffic is dropped until the engine is back",
 			  p->engine_said.msg);
 	tell_fences(p, was_ready);
 	if (!p->going)

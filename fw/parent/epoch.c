@@ -15,7 +15,7 @@
 
 #define TEXT_BYTES 64
 
-/* As it was written below; 0: it was not. */
+/* The number as epoch_next writes it; 0: none. */
 static uint32_t number(int fd)
 {
 	char text[TEXT_BYTES] = "", *end;

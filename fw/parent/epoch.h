@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The numbers of generations of fences. No two share one, also not over restarts of the daemon: a
- * conntrack entry outlives both. The last is kept in the file `epoch` of the run directory; where
- * that was removed from a namespace that lives, or holds something else, numbers go on at a random
- * place. */
+/* Each fence has an epoch, a number that no other fence has had, even across restarts of the
+ * daemon: conntrack entries outlive both. The file `epoch` in the run directory holds the last one.
+ * If the file was removed, or holds something else, numbers go on at a random place. */
 #ifndef AGENTFW_EPOCH_H
 #define AGENTFW_EPOCH_H
 
@@ -11,10 +10,10 @@
 
 #include "policy/base/err.h"
 
-/* The next one, 1 to CT_EPOCH_MAX; the file holds it when this returns 0. ret_lost: there was a
- * file, and it did not say the last one. */
+/* The next number, 1 to CT_EPOCH_MAX; on success the file holds it. ret_lost: there was a file, but
+ * without a number. */
 int epoch_next(const char *run_dir, uint32_t *ret, bool *ret_lost, struct err *e);
-/* Is there a file that does not say the last one? */
+/* Is there a file without a number? */
 bool epoch_is_lost(const char *run_dir);
 
 #endif

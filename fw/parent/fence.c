@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The life of a fence, as the parent sees it: cgroup, sockets, engine, rules; and all of it back.
- */
+/* The life of a fence in the parent: sets up cgroup, sockets, engine and rules, and takes them
+ * down. */
 #include "fw/parent/fence.h"
 
 #include <errno.h>
@@ -114,9 +114,10 @@ uint64_t pfence_lost(const struct pfence *f)
 	return record_counts(f->log->record).lost - f->lost_before;
 }
 
-/* What is left in a socket's buffer must not get out afterwards. Sockets that nobody holds any more
- * are destroyed while the fence's rules still let the peers know; those that were handed on, soon:
- * meanwhile, and as long as the table is there, the cgroup is closed in the kernel. */
+/* What is left in a socket's buffer must not get out afterwards. Sockets that no process holds are
+ * destroyed while the fence's rules still let the resets to the peers pass. Those that were passed
+ * to other processes follow at the next tick: until then the table's rules let the cgroup reach
+ * nothing. */
 static void destroy_sockets(struct pfence *f)
 {
 	struct parent *p = f->parent;
@@ -135,7 +136,7 @@ void pfence_destroy_handed_on(struct parent *p)
 	p->n_ended = 0;
 }
 
-/* Everything is over in there: tell what it was, take the rules away. */
+/* The fence's processes have ended: removes its rules, and sends the summary. */
 static void finish(struct pfence *f)
 {
 	struct parent *p = f->parent;
@@ -149,7 +150,7 @@ static void finish(struct pfence *f)
 	nft_view(f, &nf);
 	r = nft_fence_del(p->nft, &nf);
 	if (r < 0)
-		log_error("cannot take down the rules of fence %s: %s", f->name, strerror(-r));
+		log_error("fence %s: cannot remove its rules: %s", f->name, strerror(-r));
 	record_state(f->log->record, &f->rf, "fence_ended", &allowed, &f->refused);
 	record_flush(f->log->record);
 	s.allowed = allowed;
@@ -186,7 +187,7 @@ static void kill_timer(struct timer *t)
 		return;
 	}
 	destroy_sockets(f);
-	look_at_queue(f); /* its losses are known as long as it is bound */
+	look_at_queue(f); /* the kernel tells a queue's losses only while it is bound */
 	f->state = PFENCE_ENDING;
 	if (p->processes[PROCESS_ENGINE].pid > 0)
 		engine_send(p, &del, sizeof(del), NULL, 0);
@@ -272,7 +273,7 @@ static int next_epoch(struct pfence *f, struct err *e)
 	int r = epoch_next(dir, &f->epoch, &lost, e);
 
 	if (r == 0 && lost)
-		log_warn("%s/epoch did not hold the last number; they go on at a random place",
+		log_warn("%s/epoch did not hold the last number; numbers go on at a random place",
 			 dir);
 	return r;
 }
@@ -441,7 +442,7 @@ void pfence_fail(struct pfence *f, const struct err *e)
 		client_error(c, e);
 }
 
-/* The engine has the queue: only now may the rules point to it. */
+/* The engine has bound the queue: only now may the rules send packets to it. */
 void pfence_ready(struct parent *p, const struct em_fence_ready *m)
 {
 	struct pfence *f = pfence_find(p, m->fence);
@@ -457,7 +458,7 @@ void pfence_ready(struct parent *p, const struct em_fence_ready *m)
 		return;
 	}
 	if (f->state == PFENCE_LIVE)
-		return; /* after a restart of the engine: the rules are there */
+		return; /* the engine was restarted: the rules are there */
 	nft_view(f, &nf);
 	if (nft_fence_add(p->nft, &nf, &e) < 0) {
 		pfence_fail(f, &e);
@@ -475,7 +476,7 @@ void pfence_tick(struct pfence *f, const struct host_queue *queues, size_t n)
 {
 	uint64_t dropped = host_queue_dropped(queues, n, f->queue);
 
-	if (dropped <= f->queue_dropped) /* less: it could not be read */
+	if (dropped <= f->queue_dropped) /* less: the list could not be read */
 		return;
 	record_lost(f->log->record, dropped - f->queue_dropped,
 		    "the queue to the engine was full; the packets were dropped");

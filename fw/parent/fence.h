@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A fence as the parent has it: from the request for it until its last count. */
+/* A fence in the parent: from the request for it until its last counts. */
 #ifndef AGENTFW_PARENT_FENCE_H
 #define AGENTFW_PARENT_FENCE_H
 
@@ -21,7 +21,7 @@ struct client;
 struct parent;
 
 enum pfence_state {
-	PFENCE_STARTING = 0, /* the engine has been asked */
+	PFENCE_STARTING = 0, /* the engine has been asked to take it */
 	PFENCE_LIVE,
 	PFENCE_KILLING, /* until its processes are gone */
 	PFENCE_ENDING,  /* until the engine has sent its last counts */
@@ -30,7 +30,7 @@ enum pfence_state {
 struct pfence {
 	struct pfence *next;
 	struct parent *parent;
-	struct client *client; /* NULL: went away */
+	struct client *client; /* NULL: it has left */
 	enum pfence_state state;
 	uint32_t id, epoch;
 	char name[CTL_NAME_MAX];
@@ -51,17 +51,18 @@ struct pfence {
 	struct log_dir *log;
 	struct record_fence rf;
 	uint64_t since_ns, ending_ms, asked_ms;
-	uint64_t allowed; /* as the engine said last */
+	uint64_t allowed; /* the engine's last count */
 	uint64_t refused, would_deny, packets, queue_dropped;
 	unsigned attributions;   /* since the last tick */
-	uint64_t attribution_ns; /* and what they cost */
-	uint64_t ring_lost;      /* as the engine said last */
+	uint64_t attribution_ns; /* their processor time */
+	uint64_t ring_lost;      /* the engine's last count */
 	struct wall_counts wall_told;
-	char wall_lacks[sizeof(((struct err *)0)->msg)]; /* why there is no wall; empty: there is */
-	uint64_t lost_before; /* what the log had lost when the fence came */
+	char wall_lacks[sizeof(
+	    ((struct err *)0)->msg)]; /* why there is no wall; empty if there is one */
+	uint64_t lost_before;         /* what the log had lost when the fence began */
 	struct ctl_last last[CTL_LAST_MAX];
 	size_t n_last;
-	struct timer timer; /* KILLING: look again; STARTING: ask the engine again */
+	struct timer timer; /* KILLING: kill again; otherwise: ask the engine again */
 };
 
 int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m, int policy_fd,
@@ -71,13 +72,13 @@ void pfence_ready(struct parent *p, const struct em_fence_ready *m);
 void pfence_announce(struct pfence *f);
 void pfence_close_queue(struct pfence *f);
 void pfence_end(struct pfence *f);
-/* Ends it, and tells its client why. */
+/* Ends the fence, and tells its client why. */
 void pfence_fail(struct pfence *f, const struct err *e);
 void pfence_stats(struct parent *p, const struct em_stats *m);
 struct pfence *pfence_find(struct parent *p, uint32_t id);
-/* The TCP sockets of ended fences that somebody else has. */
+/* Destroys the sockets of ended fences that processes outside them hold. */
 void pfence_destroy_handed_on(struct parent *p);
-/* What the kernel dropped at the fence's queue since it was asked last goes into its log. */
+/* Records what the kernel has dropped at the fence's queue since the last tick. */
 void pfence_tick(struct pfence *f, const struct host_queue *queues, size_t n);
 uint64_t pfence_allowed(struct pfence *f);
 uint64_t pfence_lost(const struct pfence *f); /* refusals that its log could not take */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Files and programs that a box refused. agentctl sees them, since it made the box; the record is
- * written here, by the only process that writes there. */
+/* agentctl made the box and sees what it refuses; the parent is the only process that writes the
+ * record. */
 #include "fw/parent/file_denials.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 
 #define TERMINATED(array) (memchr((array), '\0', sizeof(array)) != NULL)
 
-/* Who speaks is root outside every fence; what he passes on is not. */
+/* The client is root outside every fence, but it passes on data from inside a box. */
 bool file_denial_sane(const struct ctl_denied_file *m)
 {
 	return TERMINATED(m->log_dir) && m->log_dir[0] == '/' && TERMINATED(m->policy) &&
@@ -36,7 +36,7 @@ int file_denial_write(struct parent *p, struct log_dir **log, const struct ctl_d
 	}
 	if (m->flags & CTL_DENIED_LOST)
 		record_lost((*log)->record, m->count,
-			    "the kernel could not tell of every file that a box refused");
+			    "the kernel could not report every file that a box refused");
 	else
 		record_file((*log)->record, m);
 	record_flush((*log)->record);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What agentctl tells of files and programs that a box refused. */
+/* Files and programs that a box refused, as agentctl reports them. */
 #ifndef AGENTFW_FILE_DENIALS_H
 #define AGENTFW_FILE_DENIALS_H
 
@@ -9,7 +9,7 @@
 #include "fw/parent/logs.h"
 #include "policy/base/err.h"
 
-/* log: the last one that the client spoke of. */
+/* log: the client's last one, closed and replaced if the message names another directory. */
 bool file_denial_sane(const struct ctl_denied_file *m);
 int file_denial_write(struct parent *p, struct log_dir **log, const struct ctl_denied_file *m,
 		      struct err *e);

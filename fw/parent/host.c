@@ -15,9 +15,9 @@
 #include "policy/base/cleanup.h"
 
 #define PORT_TRIES 64
-/* The kernel doubles what it is told. Questions wait in the UDP sockets: each takes 768 bytes, and
- * a program may well ask for some thousand names at once. A TCP connection inherits its listener's
- * buffers, and a fence may have hundreds: a question and a few answers. */
+/* The kernel doubles these sizes. Each question that waits in a UDP socket takes 768 bytes, and a
+ * program may ask for thousands of names at once. A TCP connection inherits its listener's buffers,
+ * and a fence may have hundreds of connections: room for a question and a few answers. */
 #define UDP_RCVBUF      (4 << 20)
 #define UDP_SNDBUF      (256 << 10)
 #define TCP_RCVBUF      (8 << 10)
@@ -65,7 +65,7 @@ bool host_cgroup_populated(int dir_fd)
 	char buf[256] = "";
 
 	if (fd < 0)
-		return errno != ENOENT && errno != ENODEV; /* gone; or it cannot be told */
+		return errno != ENOENT && errno != ENODEV; /* gone, or unknown */
 	if (read(fd, buf, sizeof(buf) - 1) < 0)
 		return errno != ENODEV;
 	return strstr(buf, "populated 1") != NULL;
@@ -235,7 +235,7 @@ bool host_tcp_orphans(void)
 	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "TCP: inuse %*u orphan %u", &n) == 1)
 			return n > 0;
-	return true; /* for all we know */
+	return true; /* unknown */
 }
 
 static int by_number(const void *x, const void *y)
@@ -245,7 +245,7 @@ static int by_number(const void *x, const void *y)
 	return (a->number > b->number) - (a->number < b->number);
 }
 
-/* The kernel has no other way to tell, and tells of all of them. */
+/* The only place where the kernel tells this, and it lists all queues. */
 size_t host_queues(struct host_queue **ret)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/net/netfilter/nfnetlink_queue", "re");
@@ -270,7 +270,8 @@ size_t host_queues(struct host_queue **ret)
 		q.dropped = full + user;
 		list[n++] = q;
 	}
-	qsort(list, n, sizeof(*list), by_number);
+	if (n)
+		qsort(list, n, sizeof(*list), by_number);
 	*ret = list;
 	return n;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The small things that the parent needs of the host: cgroup directories, sockets, name servers. */
+/* What the parent needs of the host: cgroup directories, sockets, name servers. */
 #ifndef AGENTFW_HOST_H
 #define AGENTFW_HOST_H
 
@@ -22,7 +22,7 @@ bool host_cgroup_populated(int dir_fd);
 bool host_process_fenced(pid_t pid);
 
 struct dns_sockets {
-	int udp4, tcp4, udp6, tcp6; /* -1: that family is not to be had */
+	int udp4, tcp4, udp6, tcp6; /* -1: the host lacks that family */
 	uint16_t port;
 };
 /* Our resolver's sockets on 127.0.0.1 and ::1, all of one port that the kernel picks. owner: whose
@@ -41,9 +41,9 @@ struct host_queue {
 	uint16_t number;
 	uint64_t dropped;
 };
-/* Sorted by number, to be freed; returns how many. */
+/* Sorted by number; the caller frees it. Returns how many. */
 size_t host_queues(struct host_queue **ret);
-/* 0 when the queue is not there. */
+/* 0 if the queue is not in the list. */
 uint64_t host_queue_dropped(const struct host_queue *list, size_t n, uint16_t number);
 
 #endif

@@ -26,9 +26,9 @@
 
 enum whose {
 	WHOSE_OTHERS,
-	WHOSE_UNKNOWN, /* no mark, and processes that cannot be looked at from here */
-	WHOSE_INSIDE,  /* somebody in this network namespace is in there */
-	WHOSE_OURS,    /* ours to end */
+	WHOSE_UNKNOWN, /* no mark, and processes whose namespace we cannot see */
+	WHOSE_INSIDE,  /* it has a process of this network namespace */
+	WHOSE_OURS,    /* we end it */
 };
 
 static ino_t own_net(void)
@@ -54,10 +54,10 @@ static enum whose process_whose(long pid, ino_t net)
 	struct stat st;
 	char path[64];
 
-	if (pid <= 0) /* of a process namespace that we do not see */
+	if (pid <= 0) /* in a process namespace that we do not see */
 		return WHOSE_UNKNOWN;
 	snprintf(path, sizeof(path), "/proc/%ld/ns/net", pid);
-	/* It has gone and left a child, or only its first thread has ended, or it is gone. */
+	/* The process has ended, perhaps with a child left, or only its first thread has. */
 	if (stat(path, &st) < 0)
 		return WHOSE_UNKNOWN;
 	return st.st_ino == net ? WHOSE_INSIDE : WHOSE_OTHERS;
@@ -89,7 +89,7 @@ static enum whose below_whose(int dir, ino_t net, unsigned depth)
 	return found;
 }
 
-/* By the processes in it and below it: the one that concerns us most. */
+/* By the processes in the cgroup and below: the highest of their values. */
 static enum whose members_whose(int dir, ino_t net, unsigned depth)
 {
 	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
@@ -116,8 +116,8 @@ static enum whose members_whose(int dir, ino_t net, unsigned depth)
 	return found;
 }
 
-/* Of a fence's cgroup. A mark is believed where it says that it is ours, or another daemon's to
- * end; somebody inside who is in our network namespace is known all the same. */
+/* Of a fence's cgroup. Its mark decides which daemon ends it. Even if that is another daemon, a
+ * process inside it that is in our network namespace keeps our rules. */
 static enum whose cgroup_whose(const struct left *l, int dir, ino_t net)
 {
 	char text[400], *space = NULL;
@@ -142,7 +142,7 @@ static enum whose cgroup_whose(const struct left *l, int dir, ino_t net)
 
 /* ---- the end of it ------------------------------------------------------- */
 
-/* Its maker, whose process number is in the name, is gone. */
+/* The agentctl whose process number is in the name has ended. */
 static bool maker_gone(const char *name)
 {
 	const char *dash = strrchr(name, '-');
@@ -175,7 +175,7 @@ static bool kill_all(int dir)
 	for (unsigned ms = 0; host_cgroup_populated(dir); ms += LOOK_MS) {
 		if (ms >= WAIT_MS)
 			return false;
-		host_cgroup_kill(dir); /* again: one may be moved in meanwhile */
+		host_cgroup_kill(dir); /* again: a process may be moved in meanwhile */
 		usleep(LOOK_MS * 1000);
 	}
 	return true;
@@ -193,7 +193,7 @@ static void end_one(const struct left *l, int above, int dir, const char *name)
 			break;
 		if (id && l->sockdiag_fd >= 0)
 			sockdiag_destroy_cgroups(l->sockdiag_fd, &id, 1);
-		remove_tree(above, name, 0); /* fails where its agentctl has just put one in */
+		remove_tree(above, name, 0); /* fails if its agentctl has just moved a process in */
 	}
 	if (host_cgroup_populated(dir))
 		log_error("fence '%s': its processes do not end; they stay closed in", name);
@@ -208,7 +208,7 @@ static void each(const struct left *l,
 	ino_t net = own_net();
 	struct dirent *de;
 
-	if (!d && errno != ENOENT) /* no descriptor, no memory: it cannot be told */
+	if (!d && errno != ENOENT) /* no descriptor or memory: unknown */
 		*ret_any = true;
 	while (d && (de = readdir(d))) {
 		_cleanup_close_ int dir = -1;
@@ -236,7 +236,7 @@ static bool end_ours(const struct left *l, int above, int dir, const char *name,
 	else if (whose == WHOSE_OURS)
 		remove_tree(above, name, 0);
 	else if (maker_gone(name))
-		unlinkat(above, name, AT_REMOVEDIR); /* fails where something is in it */
+		unlinkat(above, name, AT_REMOVEDIR); /* fails if a process is in it */
 	return false;
 }
 

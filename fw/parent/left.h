@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What daemons that died have left below the directory of the fences' cgroups, which all network
- * namespaces of the machine share. Each fence's cgroup says in an extended attribute which network
- * namespace and which run directory it belongs to; one that says nothing is judged by where its
- * processes are. Fences of other network namespaces are never touched. */
+/* What daemons that died have left in the directory of the fences' cgroups, which all network
+ * namespaces of the machine share. An extended attribute, the mark, says to which network namespace
+ * and run directory a fence's cgroup belongs. A cgroup without a mark is judged by its processes'
+ * namespaces. Fences of other network namespaces are never ended. */
 #ifndef AGENTFW_LEFT_H
 #define AGENTFW_LEFT_H
 
 #include <stdbool.h>
 
-/* Says whose this new cgroup is. Where the kernel has no such attributes (before 5.7) it stays
- * without. */
+/* Marks a new cgroup as run_dir's. Without such attributes (before Linux 5.7) it has no mark. */
 void left_mark(int cgroup_fd, const char *run_dir);
 
 struct left {
 	const char *root;    /* …/agentfw */
 	const char *run_dir; /* ours */
-	bool alone; /* no other daemon lives in this network namespace, whatever its run dir */
+	bool alone;          /* no other daemon runs in this network namespace */
 	int sockdiag_fd;
 };
-/* For a daemon that has no fence yet: kills what is in fences of this network namespace, waits
- * until it is gone, destroys its TCP sockets, and removes the cgroups. Says what it found in the
- * log. */
+/* For a daemon that has no fence yet: kills the processes in fences of this network namespace,
+ * waits for their end, destroys their sockets and removes the cgroups. Logs what it found. */
 void left_end(const struct left *l);
-/* Removes the empty cgroups of ours; is there then anything alive in a fence of this network
- * namespace, or that may be? */
+/* Removes our empty cgroups. Then: does any process live, or may it, in a fence of this network
+ * namespace? */
 bool left_alive(const struct left *l);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The records that are open: one per directory, shared by the fences that write there. */
+/* The open records: one per directory, shared by the fences that write there. */
 #ifndef AGENTFW_LOGS_H
 #define AGENTFW_LOGS_H
 

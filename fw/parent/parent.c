@@ -35,24 +35,23 @@
 #define CLEAN_MS      1500
 #define FILES_MAX     65536
 #define FILES_MIN     256
-#define GOING_MS      2000 /* for the engine's last counts; then it goes without them */
-#define GOING_ALL_MS  7000 /* more than processes get to die */
+#define GOING_MS      2000 /* for the engine's last counts; then the engine is killed */
+#define GOING_ALL_MS  7000 /* more than a fence's processes get to die */
 #define DYING_MS      500
 #define DYING_LOOK_MS 10
 #define CGROUP_TRIES  1000
 
-/* ---- timers and signals ------------------------------------------------------------------------
- */
+/* ---- timers and signals ---------------------------------------------------------------------- */
 
-/* The kernel cannot say whose they were. */
+/* In every log: the kernel does not tell whose packets they were. */
 static void tell_stray(struct parent *p)
 {
 	uint64_t stray = p->fences ? nft_stray(p->nft) : p->stray;
 
 	for (struct log_dir *l = p->logs; l && stray > p->stray; l = l->next)
 		record_lost(l->record, stray - p->stray,
-			    "packets were about to go otherwise than they were judged, by a device "
-			    "that a socket named, or since other rules took a mark off; dropped");
+			    "packets were about to leave by another device than was judged, which "
+			    "their socket named, or had lost our mark to other rules; dropped");
 	p->stray = stray;
 }
 
@@ -82,7 +81,7 @@ static void on_tick(struct timer *t)
 	timer_set(p->loop, t, loop_now_ms(p->loop) + TICK_MS);
 }
 
-/* What other daemons left, when nobody waits for this one to start. */
+/* Cleans up after other daemons, once no client waits for this one to start. */
 static void on_clean(struct timer *t)
 {
 	const struct parent *p = t->arg;
@@ -98,7 +97,8 @@ static struct left left_of(const struct parent *p)
 			     .sockdiag_fd = p->sockdiag_fd};
 }
 
-/* Whatever lives behind the rules keeps them, and us: without them it would be free. */
+/* While a process lives behind the rules they stay, and so does the daemon: without rules it would
+ * be free. */
 static void on_idle(struct timer *t)
 {
 	struct parent *p = t->arg;
@@ -134,7 +134,7 @@ void parent_go(struct parent *p)
 	struct err e;
 
 	control_stop(p);
-	if (p->going || !p->fences) { /* told twice: at once */
+	if (p->going || !p->fences) { /* told twice: end at once */
 		loop_stop(p->loop);
 		return;
 	}
@@ -168,8 +168,8 @@ static void on_signal(struct watch *w, uint32_t events)
 
 	if (read(w->fd, &si, sizeof(si)) != sizeof(si))
 		return;
-	/* The kernel hangs up on a process group with a stopped process (the engine) when who
-	 * started it ends: that is no wish of anybody's. */
+	/* The kernel sends SIGHUP to a process group with a stopped process (the engine) when the
+	 * process that started it ends: nobody has asked us to end. */
 	if (si.ssi_signo == SIGHUP && si.ssi_code == SI_KERNEL && p->options.idle_exit)
 		return;
 	parent_go(p);
@@ -190,7 +190,7 @@ static void on_ring_more(struct timer *t)
 
 /* ---- start --------------------------------------------------------------- */
 
-/* A daemon of another network namespace that goes takes the empty directory along. */
+/* A daemon of another network namespace that ends removes the directory while it is empty. */
 static int make_cgroup_root(const struct parent *p, struct stat *ret, struct err *e)
 {
 	for (unsigned i = 0; i < CGROUP_TRIES; i++) {
@@ -220,14 +220,14 @@ static int setup_rules(struct parent *p, struct err *e)
 	return 0;
 }
 
-/* The new rules have closed it in: nothing gets out meanwhile. */
+/* After the new rules are in place: what was left reaches nothing meanwhile. */
 static void end_what_was_left(struct parent *p)
 {
 	const struct left left = left_of(p);
 
 	left_end(&left);
 	if (epoch_is_lost(p->run_dir))
-		log_warn("%s/epoch does not hold the last number; they go on at a random place",
+		log_warn("%s/epoch does not hold the last number; numbers go on at a random place",
 			 p->run_dir);
 }
 
@@ -275,7 +275,7 @@ static int setup_ring(struct parent *p)
 	return loop_add(p->loop, &p->ring_event, EPOLLIN);
 }
 
-/* Every question that is under way has a socket. */
+/* Each question under way has a socket. */
 static int setup_files(struct err *e)
 {
 	struct rlimit files = {0};
@@ -288,9 +288,9 @@ static int setup_files(struct err *e)
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (files.rlim_cur >= FILES_MIN)
 		return 0;
-	err_set(e, EMFILE, "no more than %llu files may be open, and %d are needed at least",
+	err_set(e, EMFILE, "only %llu files may be open, but at least %d are needed",
 		(unsigned long long)files.rlim_cur, FILES_MIN);
-	return err_hint(e, "raise the limit where it is started: ulimit -n 4096");
+	return err_hint(e, "raise the limit where agentfwd is started: ulimit -n 4096");
 }
 
 static int setup_uids(struct parent *p, struct err *e)
@@ -329,20 +329,20 @@ static int setup(struct parent *p, struct err *e)
 	return 0;
 }
 
-/* Without fences nothing of ours stays. While anything lives behind the rules they stay, and it
- * reaches only what was verified: whether its fence did not end in time, or somebody else put it
- * there. */
+/* Without fences nothing of ours stays. But while a process lives behind the rules they stay, and
+ * it reaches only verified flows: its fence may not have ended in time, or another process may have
+ * moved it there. */
 static void remove_rules(struct parent *p)
 {
 	const struct left left = left_of(p);
 	bool alive = p->fences || left_alive(&left);
 
 	for (unsigned ms = 0; alive && !p->fences && ms < DYING_MS; ms += DYING_LOOK_MS) {
-		usleep(DYING_LOOK_MS * 1000); /* a process that dies has no namespace to judge by */
+		usleep(DYING_LOOK_MS * 1000); /* a dying process has no namespace to judge by */
 		alive = left_alive(&left);
 	}
 	if (alive) {
-		log_error("processes live in %s; the rules stay, and close them in",
+		log_error("processes live in %s; the rules stay, and keep them fenced",
 			  p->cgroup_root);
 		return;
 	}

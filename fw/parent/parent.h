@@ -18,11 +18,11 @@
 #include "policy/base/err.h"
 
 struct parent_options {
-	bool idle_exit; /* go when there has been no fence and no client for a while */
-	int ready_fd;   /* told "1" when fences can be made; -1 */
+	bool idle_exit; /* end when there has been no fence and no client for a while */
+	int ready_fd;   /* gets "1" when fences can be made; -1: none */
 };
 
-/* Runs until it is told to go, or idle. 0, or -errno with e. */
+/* Runs until it is told to end, or is idle. 0, or -errno with e. */
 int parent_run(const struct parent_options *o, struct err *e);
 
 /* ---- for the modules of the parent alone --------------------------------- */
@@ -35,9 +35,9 @@ struct parent {
 	struct parent_options options;
 	struct loop *loop;
 	struct nft *nft;
-	struct wall *wall; /* NULL: it cannot be had, wall_error says why */
+	struct wall *wall; /* NULL: not on this kernel; wall_error has the reason */
 	struct err wall_error;
-	struct flight *flight; /* NULL: it cannot be had */
+	struct flight *flight; /* NULL: not on this kernel */
 	char run_dir[256];
 	char socket_path[108];
 	char cgroup_root[3000]; /* …/agentfw */
@@ -45,6 +45,7 @@ struct parent {
 	struct watch listen, signals, ring_event, wall_ready;
 	struct timer tick, clean, idle, going_on, engine_restart, ring_more;
 	struct client *clients;
+	size_t n_clients;
 	struct pfence *fences;
 	struct log_dir *logs;
 	uint32_t last_fence, epoch;
@@ -54,8 +55,8 @@ struct parent {
 	int gate_pipe; /* see fw/ipc/gate_msg.h; -1 */
 	int ring_fd, ring_event_fd;
 	struct ring *ring;
-	uint64_t ring_lost; /* of the ring's losses: told already */
-	uint64_t stray;     /* of nft_stray: told already */
+	uint64_t ring_lost; /* the ring's losses that are recorded already */
+	uint64_t stray;     /* the part of nft_stray that is recorded already */
 	uint64_t engine_started_ms;
 	unsigned engine_restarts;
 	unsigned engine_silent;   /* ticks since it said something */
@@ -63,19 +64,19 @@ struct parent {
 	unsigned engine_failures; /* deaths without a life between them */
 	struct err engine_heard;  /* from the one there is: why it cannot start, or go on */
 	struct err engine_said;   /* why the last one ended */
-	int closing[64];          /* sockets of queues that were */
+	int closing[64];          /* sockets of ended fences' queues */
 	size_t n_closing;
-	uint64_t ended[SOCKDIAG_CGROUPS_MAX]; /* fences that were, by their cgroups: see fence.c */
+	uint64_t ended[SOCKDIAG_CGROUPS_MAX]; /* cgroups of ended fences: see destroy_sockets */
 	size_t n_ended;
 	bool installed; /* the table is ours */
-	bool going;     /* told to, at going_ms: every fence is ended first */
+	bool going;     /* told to end, at going_ms: every fence is ended first */
 	uint64_t going_ms;
 	bool stopping;
-	bool told_alive; /* that it cannot go because of what lives in fences */
+	bool told_alive; /* logged that processes in fences keep the daemon */
 };
 
 void parent_check_idle(struct parent *p);
-/* Fences are ended, their clients told, then it goes. */
+/* Ends all fences and tells their clients; then the loop stops. */
 void parent_go(struct parent *p);
 
 #endif

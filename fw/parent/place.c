@@ -11,7 +11,7 @@
 #include "fw/parent/host.h"
 #include "fw/parent/left.h"
 
-#define SAME_NAME_MAX 1000 /* fences of one name at a time */
+#define SAME_NAME_MAX 1000 /* fences with the same name at a time */
 
 static bool name_ok(const char *s)
 {
@@ -32,14 +32,15 @@ static int make_directory(struct place *pl, const char *root, const char *wish, 
 		snprintf(pl->path, sizeof(pl->path), "%s/%s", root, name);
 		if (mkdir(pl->path, 0755) == 0)
 			return 0;
-		/* A daemon of another network namespace takes the empty root along when it goes. */
+		/* A daemon of another network namespace that ends removes the root while it is
+		 * empty. */
 		if (errno == ENOENT && (mkdir(root, 0755) == 0 || errno == EEXIST))
 			continue;
 		if (errno != EEXIST)
 			return err_set(e, errno, "cannot make the cgroup %s: %s", pl->path,
 				       strerror(errno));
 	}
-	return err_set(e, EEXIST, "there are %d fences of the name '%s' already", SAME_NAME_MAX,
+	return err_set(e, EEXIST, "there are %d fences with the name '%s' already", SAME_NAME_MAX,
 		       wish);
 }
 

@@ -16,8 +16,8 @@
 
 #include "policy/base/cleanup.h"
 
-#define LOCK_WAIT_MS  12000 /* one that was told to go ends its fences first */
-#define TRIES         20    /* while others remove the directory */
+#define LOCK_WAIT_MS  12000 /* a daemon that was told to end ends its fences first */
+#define TRIES         20    /* while other daemons remove the directory */
 #define HANDLE_MAX    128
 #define INITIAL_USERS 0xeffffffdu /* the inode of the first user namespace (linux/nsfs.h) */
 #define PREFIX        "net-"
@@ -41,7 +41,7 @@ static int make_dirs(const char *dir, struct err *e)
 	return 0;
 }
 
-/* One that is on its way out is waited for; one that listens is the one to use. */
+/* Waits for a daemon that is ending; an error if one listens. */
 static int wait_for(int lock, const char *socket_path, struct err *e)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -51,13 +51,13 @@ static int wait_for(int lock, const char *socket_path, struct err *e)
 		_cleanup_close_ int fd =
 		    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-		/* EAGAIN: it listens, and more wait already than it lets */
+		/* EAGAIN: it listens, and its backlog is full */
 		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 || errno == EAGAIN)
 			return err_set(e, EALREADY,
 				       "another agentfwd runs in this network namespace");
 		if (waited >= LOCK_WAIT_MS) {
 			err_set(e, ETIMEDOUT,
-				"another agentfwd was told to go in this network namespace, and "
+				"another agentfwd in this network namespace was told to end, and "
 				"does not");
 			return err_hint(e, "it holds the lock beside %s: is it stopped?",
 					socket_path);
@@ -67,7 +67,7 @@ static int wait_for(int lock, const char *socket_path, struct err *e)
 	return 0;
 }
 
-/* Is it still what stands at the path? */
+/* Is the open file still the one at the path? */
 static bool is_at(int fd, const char *path)
 {
 	struct stat a, b;
@@ -81,8 +81,8 @@ union ns_handle {
 	char bytes[sizeof(struct file_handle) + HANDLE_MAX];
 };
 
-/* Of the namespace that has the directory now: who had its number before is forgotten. Where the
- * kernel has no such handles the directory stays. */
+/* Writes the namespace's handle, in the place of an earlier namespace's with the same inode.
+ * Without handles in the kernel the directory is never removed. */
 static int mark(const char *dir, struct err *e)
 {
 	union ns_handle ns = {.h.handle_bytes = HANDLE_MAX};
@@ -115,7 +115,7 @@ int run_dir_take(const char *dir, const char *socket_path, struct err *e)
 		if ((r = make_dirs(dir, e)) < 0)
 			return r;
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (fd < 0 && errno == ENOENT) /* removed since it was made */
+		if (fd < 0 && errno == ENOENT) /* removed meanwhile */
 			continue;
 		if (fd < 0)
 			return err_set(e, errno, "cannot open %s: %s", path, strerror(errno));
@@ -130,8 +130,8 @@ int run_dir_take(const char *dir, const char *socket_path, struct err *e)
 
 /* ---- those of others ----------------------------------------------------- */
 
-/* The kernel says of a namespace that it may not show, too, that it is gone: only who may see all
- * of them can tell. */
+/* ESTALE may also mean a namespace that we may not see: only a process that may see all can
+ * tell. */
 static bool sees_all(void)
 {
 	struct stat st;
@@ -155,7 +155,7 @@ static bool is_dead(int dir, int nsfs)
 	return opened < 0 && errno == ESTALE;
 }
 
-/* The lock last: until it is gone nobody else takes the directory. */
+/* The lock last: while it is there no daemon takes the directory. */
 static void remove_all(int base, const char *name, int dir)
 {
 	int copy = dup(dir);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Calls that the socket wall refused, on their way into the record; and the packets that it
- * dropped, as numbers, once a tick. */
+/* Calls that the socket wall refused, each on its way into the record; and per tick the number of
+ * packets that it dropped. */
 #include "fw/parent/wall_events.h"
 
 #include <errno.h>
@@ -19,10 +19,9 @@
 #include "policy/base/log.h"
 #include "policy/profile.h"
 
-#define TURN_EVENTS 64 /* and then others are served */
+#define TURN_EVENTS 64 /* then other work is served */
 
-/* ---- one event ---------------------------------------------------------------------------------
- */
+/* ---- one event ------------------------------------------------------------------------------- */
 
 static const char *protocol_name(const struct wall_event *ev, char *buf, size_t bytes)
 {
@@ -74,7 +73,7 @@ static void of_option(const struct wall_event *ev, struct denial *d)
 		 why ? why : "not in the list of what programs need");
 }
 
-/* In our grammar where there is an address; else the call. */
+/* An endpoint in the policy's grammar. */
 static void of_address(const struct wall_event *ev, struct denial *d)
 {
 	static const char *const verbs[WALL_KIND_COUNT] = {[WALL_BIND] = "bind",
@@ -105,8 +104,8 @@ static void of_socket(const struct wall_event *ev, struct denial *d)
 		 protocol_name(ev, buf, sizeof(buf)));
 }
 
-/* What only /proc knows, of a process that may be gone, or another by now: exe and arguments are
- * taken from one that is still called so. */
+/* Adds what only /proc has. The process may have ended and its number be reused: exe and arguments
+ * are taken only if the name is still the same. */
 static void complete(const struct wall_event *ev, struct process_info *who)
 {
 	const char *end = memchr(ev->comm, '\0', sizeof(ev->comm));
@@ -163,13 +162,12 @@ static void on_wall(struct watch *w, uint32_t events)
 {
 	struct parent *p = w->arg;
 
-	wall_read(p->wall, TURN_EVENTS, one, p); /* what is left wakes us again */
+	wall_read(p->wall, TURN_EVENTS, one, p); /* events that are left wake the loop again */
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_flush(l->record);
 }
 
-/* ---- once a tick, and at the end ---------------------------------------------------------------
- */
+/* ---- once a tick, and at the end ------------------------------------------------------------- */
 
 static void tell_dropped(struct pfence *f, enum wall_drop why, uint64_t n)
 {
@@ -211,10 +209,9 @@ void pfence_wall_end(struct pfence *f)
 	pfence_wall_tick(f);
 }
 
-/* ---- beginning --------------------------------------------------------------------------------
- */
+/* ---- beginning ------------------------------------------------------------------------------- */
 
-/* A daemon runs without it; a fence does only where its policy says so. */
+/* A daemon starts without a wall; a fence only if its policy says best_effort. */
 int wall_setup(struct parent *p)
 {
 	struct err e;
@@ -233,7 +230,7 @@ int wall_setup(struct parent *p)
 	return loop_add(p->loop, &p->wall_ready, EPOLLIN);
 }
 
-/* Before anything is in the cgroup. */
+/* Before a process is in the cgroup. */
 int pfence_wall(struct pfence *f, struct err *e)
 {
 	struct parent *p = f->parent;

@@ -19,10 +19,10 @@ static int check(int fd, int dir, const char *path, const char *name, struct err
 		return err_set(e, errno, "cannot look at '%s/%s': %s", path, name, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, EINVAL, "'%s/%s' is not a regular file", path, name);
-	/* Another's file, or a hard link to one, is not ours to write to. */
+	/* Never write to another user's file, nor to one through a hard link. */
 	if ((st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != sd.st_uid) ||
 	    st.st_nlink != 1) {
-		err_set(e, EPERM, "'%s/%s' belongs to somebody else", path, name);
+		err_set(e, EPERM, "'%s/%s' belongs to another user, or has hard links", path, name);
 		return err_hint(e, "move it away, or name another directory for the log");
 	}
 	return 0;

@@ -13,18 +13,18 @@
 #include "policy/base/cleanup.h"
 
 #define MAGIC_NANO   0xa1b23c4du
-#define LINKTYPE_RAW 101 /* DLT_RAW, as it is written in files */
+#define LINKTYPE_RAW 101 /* DLT_RAW in files */
 #define SNAPLEN      262144
 
-/* The format: draft-ietf-opsawg-pcap. libpcap reads it; the few bytes are written by hand, since
- * its stdio stream loses a part of a packet when the disk is full, and does not say which. */
+/* The format: draft-ietf-opsawg-pcap. libpcap reads the file, but does not write it: on a full disk
+ * its stdio stream loses a part of a packet and does not tell which. */
 struct file_head {
 	uint32_t magic;
 	uint16_t major, minor;
 	uint32_t zone, sigfigs, snaplen, linktype;
 };
 
-/* Who is fenced sends what he likes, as fast as he can, and has no business filling the disk. */
+/* A fenced program must not fill the disk by sending packets that are refused. */
 #define KEEP_SHARE 20 /* a twentieth */
 #define KEEP_MOST  (1u << 30)
 
@@ -35,7 +35,7 @@ struct packet_head {
 struct capture {
 	struct append file;
 	uint64_t packets;
-	uint64_t waiting; /* in the buffer, since it was empty */
+	uint64_t waiting; /* in the buffer since it was last empty */
 };
 
 static const struct file_head file_head = {
@@ -47,7 +47,7 @@ static int not_ours(const char *path, const char *name, const char *why, struct 
 	return err_hint(e, "move the file away, or name another directory for the log");
 }
 
-/* ret_good: where the last whole packet ends. A torn head is an empty file. */
+/* ret_good: where the last whole packet ends; 0 for an empty file or a torn head. */
 static int count(struct capture *c, const char *path, const char *name, off_t *ret_good,
 		 struct err *e)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* denied.pcap: refused packets, LINKTYPE_RAW with nanoseconds, appended to over all runs. */
+/* denied.pcap: refused packets of all runs, LINKTYPE_RAW with nanoseconds. */
 #ifndef AGENTFW_CAPTURE_H
 #define AGENTFW_CAPTURE_H
 
@@ -10,20 +10,19 @@
 
 struct capture;
 
-/* Opens or begins the file name in dir (path is for messages). What is there is counted, and a
- * packet that a crash has left unfinished is cut off. Only one process at a time can have it open.
- */
+/* Opens or begins the file name in dir (path is for messages). Counts its packets, and cuts off one
+ * that a crash left incomplete. Only one process at a time can have the file open. */
 int capture_open(int dir, const char *path, const char *name, struct capture **ret, struct err *e);
 void capture_close(struct capture *c);
-/* bytes is the length on the wire, cap_bytes what there is of it. Returns the packet's number in
+/* bytes is the length on the wire, cap_bytes the length captured. Returns the packet's number in
  * the file, from 1; 0: no room (the disk is full). */
 uint64_t capture_packet(struct capture *c, uint64_t time_ns, const void *packet, size_t bytes,
 			size_t cap_bytes);
 uint64_t capture_packets(const struct capture *c);
-/* 0, or -errno: what could not be written is kept and tried again. */
+/* 0, or -errno: what could not be written is kept for the next flush. */
 int capture_flush(struct capture *c);
-/* Packets that a flush has not written, some of them perhaps in part. */
+/* Packets since the last flush that wrote everything. */
 uint64_t capture_waiting(const struct capture *c);
-int capture_error(const struct capture *c); /* errno of the last flush; 0: it went well */
+int capture_error(const struct capture *c); /* errno of the last flush; 0: success */
 
 #endif

@@ -5,21 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/base/name.h"
-
-#define PORT_HTTP  80
-#define PORT_HTTPS 443
-
-/* What line of the policy would let such a thing pass. */
-enum remedy {
-	REMEDY_NONE = 0, /* nothing that may be written */
-	REMEDY_ENDPOINT, /* the endpoint itself */
-	REMEDY_ADDRESS,  /* not this payload under a name rule, but the address without looking */
-	REMEDY_NAME,     /* the name that was asked for */
-	REMEDY_ECH,
-	REMEDY_REBIND,
-	REMEDY_INGRESS, /* the listener, in another list */
-};
+#include "fw/record/remedy.h"
 
 static const struct {
 	const char *name;
@@ -40,10 +26,12 @@ static const struct {
     [DENIED_NOT_HTTP] = {"not-http", "what was sent is not a proper HTTP request", REMEDY_ADDRESS},
     [DENIED_SILENCE] =
 	{"silence",
-	 "the first payload was not whole in time: in pieces over some 200 ms, or too many",
+	 "the first payload stayed incomplete: its pieces took over 200 ms, or were too many",
 	 REMEDY_ADDRESS},
-    [DENIED_TOO_LARGE] = {"too-large", "more was to be held than the limits allow", REMEDY_ADDRESS},
-    [DENIED_OVERLAP] = {"overlap", "segments contradict each other", REMEDY_ADDRESS},
+    [DENIED_TOO_LARGE] = {"too-large",
+			  "the connection exceeds the limits on held packets and bytes",
+			  REMEDY_ADDRESS},
+    [DENIED_OVERLAP] = {"overlap", "TCP segments differ where they overlap", REMEDY_ADDRESS},
     [DENIED_URGENT] = {"urgent", "TCP urgent data, which receivers read in different ways",
 		       REMEDY_ADDRESS},
     [DENIED_CHECKSUM] = {"checksum", "a wrong checksum", REMEDY_NONE},
@@ -54,8 +42,8 @@ static const struct {
     [DENIED_PROTOCOL] = {"protocol", "a protocol other than TCP, UDP and ICMP echo", REMEDY_NONE},
     [DENIED_QUIC] = {"quic", "QUIC, which is refused so that TLS over TCP is used",
 		     REMEDY_ENDPOINT},
-    [DENIED_MULTICAST] = {"multicast", "a multicast or broadcast address", REMEDY_ENDPOINT},
-    [DENIED_INBOUND] = {"inbound", "somebody outside connects to a listener inside",
+    [DENIED_MULTICAST] = {"multicast", "a multicast or broadcast address", REMEDY_NONE},
+    [DENIED_INBOUND] = {"inbound", "a peer outside connects to a listener in the fence",
 			REMEDY_INGRESS},
     [DENIED_DNS_NAME] = {"dns-name", "no rule allows the name that was asked for", REMEDY_NAME},
     [DENIED_DNS_MALFORMED] = {"dns-malformed", "a malformed DNS message", REMEDY_NONE},
@@ -66,14 +54,12 @@ static const struct {
 			    REMEDY_NONE},
     [DENIED_DEVICE] = {"device", "an address of this machine, by a device that does not lead there",
 		       REMEDY_NONE},
-    [DENIED_SOURCE] = {"source", "it seems to come from an address that is none of this machine's",
-		       REMEDY_NONE},
+    [DENIED_SOURCE] = {"source", "a source address that is none of this machine's", REMEDY_NONE},
     [DENIED_STALE] = {"stale", "the beginning of the connection was not seen", REMEDY_NONE},
-    [DENIED_CUT] = {"cut",
-		    "a packet longer than the 65,531 bytes that the kernel shows of one (BIG TCP)",
+    [DENIED_CUT] = {"cut", "a packet longer than the 65,531 bytes that the kernel shows (BIG TCP)",
 		    REMEDY_NONE},
     [DENIED_SOCKET_TYPE] = {"socket-type",
-			    "a socket other than of TCP, UDP or ping, which no rule could judge",
+			    "a socket other than TCP, UDP or ping, which no rule could judge",
 			    REMEDY_NONE},
     [DENIED_SOCKET_ADDRESS] = {"socket-address",
 			       "a program in a fence may not name a link-local, multicast or "
@@ -87,6 +73,11 @@ static const struct {
 static bool known(enum denial_code code)
 {
 	return (unsigned)code < DENIED_CODE_COUNT && codes[code].name;
+}
+
+enum remedy denial_remedy(enum denial_code code)
+{
+	return known(code) ? codes[code].remedy : REMEDY_NONE;
 }
 
 const char *denial_code_name(enum denial_code code)
@@ -128,8 +119,9 @@ static void specific(const struct denial *d, char *buf, size_t bytes)
 	destination(d, to, sizeof(to));
 	if (d->code == DENIED_NO_RULE && d->endpoint[0])
 		snprintf(buf, bytes, "no rule allows %s", d->endpoint);
-	else if (d->code == DENIED_BY_RULE && d->endpoint[0])
-		snprintf(buf, bytes, "a deny rule forbids %s", d->endpoint);
+	else if (d->code == DENIED_BY_RULE && (d->endpoint[0] || d->name[0]))
+		snprintf(buf, bytes, "a deny rule forbids %s",
+			 d->endpoint[0] ? d->endpoint : d->name);
 	else if (d->code == DENIED_DNS_NAME)
 		snprintf(buf, bytes, "no rule allows the name %s", d->name);
 	else if (d->code == DENIED_DNS_REBIND)
@@ -170,142 +162,4 @@ const char *denial_reason(const struct denial *d, const struct policy *p, char *
 	if (rule.reason)
 		snprintf(buf + n, bytes - n, ": %s", rule.reason);
 	return buf;
-}
-
-/* ---- the line that would help ------------------------------------------------------------------
- */
-
-/* Only what is a name, or was formatted by us, goes into a line that a person may paste. */
-static bool is_plain(const char *s)
-{
-	return *s && s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				 "-._:/[]*,")] == '\0';
-}
-
-static const char *quote(const char *s, bool flow)
-{
-	return strchr("[*-,:", s[0]) || (flow && strpbrk(s, ":[],")) ? "\"" : "";
-}
-
-static const char *line(const char *endpoint, char *buf, size_t bytes)
-{
-	const char *q;
-
-	if (!is_plain(endpoint))
-		return NULL;
-	q = quote(endpoint, false);
-	snprintf(buf, bytes, "  - %s%s%s", q, endpoint, q);
-	return buf;
-}
-
-/* tcp://NAME:443 was a guess of a packet without payload: a rule by name says more. */
-static const char *endpoint_line(const struct denial *d, char *buf, size_t bytes)
-{
-	struct name n;
-	char text[NAME_MAX_LEN + 16];
-
-	if (d->l4proto != IPPROTO_TCP || strncmp(d->endpoint, "tcp://", 6) != 0 ||
-	    (d->dport != PORT_HTTPS && d->dport != PORT_HTTP) ||
-	    !name_canon(d->name, strlen(d->name), &n))
-		return line(d->endpoint, buf, bytes);
-	snprintf(text, sizeof(text), "%s%s", d->dport == PORT_HTTP ? "http://" : "", n.s);
-	return line(text, buf, bytes);
-}
-
-static const char *address_text(const struct denial *d, char text[ENDPOINT_STRLEN])
-{
-	struct endpoint ep = {.scheme = d->l4proto == IPPROTO_TCP ? SCHEME_TCP : SCHEME_UDP,
-			      .scheme_written = true,
-			      .host = HOST_PREFIX,
-			      .prefix = {d->dst, d->dst.family == 4 ? 32 : 128},
-			      .n_ports = 1,
-			      .ports = {d->dport}};
-
-	return d->dst.family && has_ports(d) ? endpoint_format(&ep, text) : NULL;
-}
-
-static const char *address_line(const struct denial *d, char *buf, size_t bytes)
-{
-	char text[ENDPOINT_STRLEN];
-
-	return address_text(d, text) ? line(text, buf, bytes) : NULL;
-}
-
-/* To a loopback address only processes of the host connect; elsewhere it is this peer. */
-static const char *ingress_line(const struct denial *d, char *buf, size_t bytes)
-{
-	char text[ENDPOINT_STRLEN], peer[ADDR_STRLEN];
-	const char *q;
-
-	if (!address_text(d, text) || !d->src.family)
-		return NULL;
-	q = quote(addr_format(&d->src, peer), true);
-	if (addr_kind(&d->dst) == ADDR_LOOPBACK)
-		snprintf(buf, bytes, "ingress: [\"%s\"]", text);
-	else
-		snprintf(buf, bytes, "ingress: [{to: \"%s\", from: [%s%s%s]}]", text, q, peer, q);
-	return buf;
-}
-
-static bool address_in(const char *text, struct addr *ret)
-{
-	while (*text) {
-		size_t n = strspn(text, "0123456789abcdefABCDEF.:");
-
-		while (n && !addr_parse(text, n, ret) && strchr(".:", text[n - 1]))
-			n--; /* the end of a sentence */
-		if (n && addr_parse(text, n, ret))
-			return true;
-		text += n;
-		text += strcspn(text, " ,;()[]");
-		text += strspn(text, " ,;()[]");
-	}
-	return false;
-}
-
-/* The rule that allowed the name is to be widened, so it is named as it stands there. */
-static const char *rebind_line(const struct denial *d, const char *to, char *buf, size_t bytes)
-{
-	struct addr a;
-	char text[PREFIX_STRLEN];
-	const char *q = quote(to, true), *qa;
-
-	if (!is_plain(to) || !address_in(d->detail, &a))
-		return NULL;
-	prefix_format(&(struct prefix){a, a.family == 4 ? 32 : 128}, text);
-	qa = quote(text, true);
-	snprintf(buf, bytes, "  - {to: %s%s%s, addresses: [%s%s%s]}", q, to, q, qa, text, qa);
-	return buf;
-}
-
-const char *denial_suggest(const struct denial *d, const struct policy *p, char *buf, size_t bytes)
-{
-	struct rule rule = {.text = d->name};
-	const char *q;
-
-	if (p && d->rule < policy_rules(p))
-		policy_rule(p, d->rule, &rule);
-	if (!known(d->code) || (d->inbound && d->code != DENIED_INBOUND))
-		return NULL;
-	switch (codes[d->code].remedy) {
-	case REMEDY_NONE:
-		return NULL;
-	case REMEDY_ENDPOINT:
-		return endpoint_line(d, buf, bytes);
-	case REMEDY_ADDRESS:
-		return address_line(d, buf, bytes);
-	case REMEDY_NAME:
-		return line(d->name, buf, bytes);
-	case REMEDY_ECH:
-		if (!is_plain(rule.text))
-			return NULL;
-		q = quote(rule.text, true);
-		snprintf(buf, bytes, "  - {to: %s%s%s, tls: {ech: allow}}", q, rule.text, q);
-		return buf;
-	case REMEDY_REBIND:
-		return rebind_line(d, rule.text, buf, bytes);
-	case REMEDY_INGRESS:
-		return ingress_line(d, buf, bytes);
-	}
-	return NULL;
 }

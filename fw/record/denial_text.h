@@ -10,12 +10,11 @@
 
 /* "no-rule", "deny-rule", …: event codes, stable. */
 const char *denial_code_name(enum denial_code code);
-/* A sentence of what happened, for people, with its names and addresses. p may be NULL. Returns buf. */
+/* What happened, in words for people, with names and addresses. p may be NULL. Returns buf. */
 const char *denial_reason(const struct denial *d, const struct policy *p, char *buf, size_t bytes);
 /* The line for the policy's egress list that would let it pass ("  - evil.example"), in buf; for
- * DENIED_INBOUND the whole key ("ingress: [...]"). NULL: no line does, as for malformed packets. p
- * may be NULL. For DENIED_DNS_REBIND, detail holds the
- * address as a word of its own. */
+ * DENIED_INBOUND the whole key ("ingress: [...]"). It allows exactly what the denial's own fields
+ * say (denial_suggest.c). NULL: no line does, or none may be written down. p may be NULL. */
 const char *denial_suggest(const struct denial *d, const struct policy *p, char *buf, size_t bytes);
 
 #endif

@@ -13,7 +13,8 @@
 
 #define CAPTURE_FILE "denied.pcap"
 
-/* jansson takes valid UTF-8 only, and a log is read in terminals: printable ASCII, or escaped. */
+/* Escapes all but printable ASCII: jansson takes valid UTF-8 only, and people read the log in
+ * terminals. */
 static json_t *text(const char *s)
 {
 	char buf[4 * 4096 + 1];
@@ -21,7 +22,7 @@ static json_t *text(const char *s)
 	return json_string(str_escape(buf, sizeof(buf), s, strlen(s)));
 }
 
-/* Escaped already by who wrote it. It came from the engine, so that is looked at again. */
+/* Text that the engine has escaped; checked again, for the engine may have been taken over. */
 static json_t *escaped(const char *s)
 {
 	for (const char *p = s; *p; p++)
@@ -120,7 +121,8 @@ static void put_agentfw(json_t *o, const struct record_fence *f, const struct de
 		put(a, "tool", text(f->tool));
 	put(a, "code", json_string(denial_code_name(d->code)));
 	put_rule(a, f, d);
-	put(a, "endpoint", escaped(d->endpoint));
+	if (d->endpoint[0])
+		put(a, "endpoint", escaped(d->endpoint));
 	if (d->name[0])
 		put(a, "name", escaped(d->name));
 	if (d->detail[0])
@@ -238,12 +240,12 @@ void event_repeats(json_t *event, uint64_t count, uint64_t start_ns, uint64_t en
 	put(ev, "start", timestamp(start_ns));
 	put(ev, "end", timestamp(end_ns));
 	put_capture(json_object_get(event, "agentfw"), packet);
-	if (source) /* each repeat has its own */
+	if (source) /* each repeat has its own port */
 		json_object_del(source, "port");
 }
 
-/* The programs that run whatever they are given, where a profile allows them: for such a profile
- * the list of programs says little. */
+/* Programs that run whatever they are given, in profiles that allow them: the list of programs then
+ * limits little. */
 static void put_broad(json_t *a, const struct policy *p)
 {
 	json_t *list = json_array();
@@ -305,10 +307,9 @@ json_t *event_lost(uint64_t n, const char *why, uint64_t now_ns, const char *id)
 	return o;
 }
 
-/* ---- files and programs ------------------------------------------------------------------------
- */
+/* ---- files and programs ---------------------------------------------------------------------- */
 
-/* The gravest of them. */
+/* The gravest of the rights. */
 static const char *file_code(uint32_t right)
 {
 	return right & RIGHT_EXEC     ? "file-exec"

@@ -11,7 +11,7 @@
 struct folds {
 	void (*closing)(void *arg, struct fold *f);
 	void *arg;
-	uint64_t seed; /* or names could be chosen that all end in one bucket */
+	uint64_t seed; /* or an attacker could choose names that share a bucket */
 	size_t n;
 	struct fold *oldest, *newest;
 	struct fold *bucket[BUCKETS];
@@ -61,7 +61,7 @@ static bool alike(const struct denial *a, const struct denial *b)
 	       a->inbound == b->inbound && a->l4proto == b->l4proto && a->dns == b->dns &&
 	       a->qtype == b->qtype && a->rule == b->rule && a->dport == b->dport &&
 	       addr_equal(&a->dst, &b->dst) &&
-	       /* from outside, who it was is the peer */
+	       /* from outside, the peer tells who it was */
 	       (!a->inbound || addr_equal(&a->src, &b->src)) &&
 	       strcmp(a->endpoint, b->endpoint) == 0 && strcmp(a->name, b->name) == 0;
 }
@@ -117,7 +117,7 @@ struct fold *fold_begin(struct folds *fs, const struct denial *d, const struct p
 	f->event = event;
 	if (who) {
 		f->pid = who->pid;
-		memcpy(f->exe, exe_key(who), strlen(exe_key(who))); /* fits, see there */
+		memcpy(f->exe, exe_key(who), strlen(exe_key(who))); /* exe_key has cut it */
 	}
 	f->next_hash = fs->bucket[f->hash % BUCKETS];
 	fs->bucket[f->hash % BUCKETS] = f;
@@ -139,7 +139,7 @@ void fold_repeat(struct fold *f, uint64_t time_ns, uint64_t packet)
 
 bool fold_over(const struct fold *f, uint64_t now_ns)
 {
-	/* Also when the clock was set back. */
+	/* The clock may have been set back. */
 	return now_ns < f->since_ns || now_ns - f->since_ns >= FOLD_NS;
 }
 

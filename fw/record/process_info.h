@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who it was, as the record tells it. */
+/* The process behind a refusal, for the record. */
 #ifndef AGENTFW_PROCESS_INFO_H
 #define AGENTFW_PROCESS_INFO_H
 
@@ -15,9 +15,9 @@ struct process_info {
 };
 
 enum attribution {
-	ATTRIBUTED_NONE = 0, /* not found: gone already */
-	ATTRIBUTED_FENCE,    /* the fence has one process only, so it is that one */
-	ATTRIBUTED_EXACT,    /* the process holds the socket */
+	ATTRIBUTED_NONE = 0, /* not found */
+	ATTRIBUTED_FENCE,    /* the fence has only this process */
+	ATTRIBUTED_EXACT,    /* the process holds the socket, or made the refused call */
 };
 
 #endif

@@ -20,7 +20,7 @@
 
 #define EVENTS_FILE  "events.jsonl"
 #define CAPTURE_FILE "denied.pcap"
-#define KEEP_SHARE   100 /* of the disk; packets stop well before: see capture.c */
+#define KEEP_SHARE   100 /* of the disk; the capture stops before this: see capture.c */
 #define KEEP_MOST    (100u << 20)
 
 struct record {
@@ -31,7 +31,7 @@ struct record {
 	struct folds *folds;
 	struct record_counts counts;
 	uint64_t id_base, id_next;
-	uint64_t lost; /* not told of yet */
+	uint64_t lost; /* without an event so far */
 	char why[160];
 };
 
@@ -43,8 +43,7 @@ static uint64_t now(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* ---- lines -------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static const char *next_id(struct record *r, char *buf)
 {
@@ -63,7 +62,7 @@ static bool write_line(struct record *r, const json_t *o)
 	return ok;
 }
 
-/* false: no room for the line either; it is kept for later. */
+/* false: no room for this line either; the count is kept for later. */
 static bool tell_lost(struct record *r)
 {
 	char id[EVENT_ID_LEN];
@@ -109,8 +108,7 @@ static void closing(void *arg, struct fold *f)
 		lose(r, f->repeats, EVENTS_FILE, r->events.error);
 }
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int make_parents(const char *dir, struct err *e)
 {
@@ -155,15 +153,15 @@ static int open_dir(const char *dir, struct err *e)
 	}
 	if (fstat(fd, &st) < 0)
 		return err_set(e, errno, "cannot look at '%s': %s", dir, strerror(errno));
-	/* Whoever can write to it can put other files in the place of ours. */
+	/* A user who can write to the directory can replace our files. */
 	if ((st.st_mode & (S_IWGRP | S_IWOTH)) && !(st.st_mode & S_ISVTX)) {
-		err_set(e, EPERM, "others than its owner can write to '%s'", dir);
+		err_set(e, EPERM, "users other than its owner can write to '%s'", dir);
 		return err_hint(e, "chmod go-w '%s', or name another directory for the log", dir);
 	}
 	return steal_fd(&fd);
 }
 
-/* A line that a crash has cut off stays, and stands alone. */
+/* A line that a crash has cut off stays, on a line of its own. */
 static int end_torn_line(struct record *r, struct err *e)
 {
 	struct stat st;
@@ -248,8 +246,7 @@ const char *record_dir(const struct record *r)
 	return r->dir;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static uint64_t capture(struct record *r, const struct denial *d, const void *packet,
 			size_t packet_bytes, size_t cap_bytes)
@@ -339,7 +336,7 @@ void record_tick(struct record *r, uint64_t now_ns)
 	record_flush(r);
 }
 
-/* The packets first: a line that can be read tells of a packet that is there. */
+/* The packets first: an event in the file then never names a packet that is missing. */
 void record_flush(struct record *r)
 {
 	capture_flush(r->capture);

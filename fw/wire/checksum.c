@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The Internet checksum (RFC 1071) over packets that packet_parse has measured. */
+/* The Internet checksum (RFC 1071) of packets that packet_parse has read. */
 #include "fw/wire/packet.h"
 
-/* Big-endian 16-bit words into 64 bits: no carry is lost under 2^48 words. An odd byte at the end
- * is the high half of a word. */
+/* Adds big-endian 16-bit words: below 2^48 words no carry is lost. An odd last byte is the high
+ * half of a word. */
 static uint64_t sum_words(uint64_t sum, const uint8_t *p, size_t n)
 {
 	for (; n >= 2; p += 2, n -= 2)
@@ -20,7 +20,7 @@ static uint16_t fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-/* Where the checksum is in the header of a protocol, or 0 for one without any that we know. */
+/* The checksum's offset in the transport header; 0 for a protocol without a known checksum. */
 static size_t sum_offset(const struct packet *pk)
 {
 	if (pk->l4proto == 6)
@@ -32,7 +32,7 @@ static size_t sum_offset(const struct packet *pk)
 	return 0;
 }
 
-/* The sum of all that the transport checksum covers, the checksum's own field with it. */
+/* The sum of all that the transport checksum covers, its own field included. */
 static uint64_t sum_transport(const struct packet *pk)
 {
 	size_t n = pk->ip.n - pk->l4_offset;
@@ -68,7 +68,7 @@ bool packet_checksums_ok(const struct packet *pk)
 		return false;
 	const uint8_t *field = pk->ip.p + pk->l4_offset + at;
 	if (pk->l4proto == 17 && field[0] == 0 && field[1] == 0)
-		return pk->version == 4; /* RFC 8200 §8.1: never zero over IPv6 */
+		return pk->version == 4; /* RFC 8200 §8.1: not over IPv6 */
 	return fold(sum_transport(pk)) == 0xffff;
 }
 
@@ -93,6 +93,6 @@ void packet_checksums_fix(const struct packet *pk, uint8_t *bytes)
 	put(field, 0);
 	uint16_t sum = (uint16_t)~fold(sum_transport(pk));
 	if (pk->l4proto == 17 && sum == 0)
-		sum = 0xffff; /* zero would say that there is none */
+		sum = 0xffff; /* zero would mean that there is none */
 	put(field, sum);
 }

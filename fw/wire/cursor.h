@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The only thing that touches bytes from strangers: a window that narrows as it is read.
+/* Only this touches bytes from strangers: a window on the input that narrows as it is read.
  *
- * Every read checks the end first; a read past it fails and changes nothing. Slices point into the
- * input. Nothing here allocates. Integers on the wire are big-endian. */
+ * Every read checks the end first; a read past the end fails and changes nothing. Slices point into
+ * the input. Nothing allocates. Integers on the wire are big-endian. */
 #ifndef AGENTFW_WIRE_CURSOR_H
 #define AGENTFW_WIRE_CURSOR_H
 
@@ -10,13 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a parser says of its input. The caller maps all four, closed. */
+/* A parser's result. The caller maps all four, and refuses where in doubt. */
 enum wire_result {
 	WIRE_OK = 0,
-	WIRE_MORE,      /* right so far, not whole yet: more bytes may complete it */
-	WIRE_BAD,       /* can never become right */
-	WIRE_TRUNCATED, /* the packet was cut by the capture length, or says it is longer than it is
-			 */
+	WIRE_MORE,      /* right so far, but incomplete */
+	WIRE_BAD,       /* wrong, whatever may follow */
+	WIRE_TRUNCATED, /* the capture has cut the packet, or its own length exceeds it */
 };
 
 struct slice {
@@ -90,7 +89,7 @@ static inline bool cursor_slice(struct cursor *c, size_t n, struct slice *ret)
 	return true;
 }
 
-/* The next n bytes as a cursor of their own: a length prefix narrows the end. */
+/* The next n bytes as a cursor of their own, as after a length prefix. */
 static inline bool cursor_sub(struct cursor *c, size_t n, struct cursor *ret)
 {
 	if (cursor_left(c) < n)

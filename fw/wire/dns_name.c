@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* Each pointer may lead to the next; an encoder that knows its trade needs one or two of them. */
+/* Pointers may lead to pointers; a sensible encoder needs one or two. */
 #define POINTERS_MAX 64
 
 static uint8_t lower(uint8_t ch)
@@ -22,11 +22,11 @@ static bool append_label(struct wire_name *name, struct slice label)
 	return true;
 }
 
-/* msg.p NULL: compression is not allowed here. */
+/* msg.p NULL: the name may not be compressed. */
 static bool read_name(struct slice msg, struct cursor *c, struct wire_name *ret)
 {
 	struct cursor at = *c;
-	const uint8_t *limit = at.p; /* pointers must go to before this */
+	const uint8_t *limit = at.p; /* pointers must lead to before this */
 	unsigned jumps = 0;
 	uint8_t size, low;
 	struct slice label;
@@ -80,7 +80,7 @@ bool wire_name_within(const struct wire_name *n, const struct wire_name *zone)
 		return false;
 	size_t at = 0;
 	while (at < (size_t)(n->n - zone->n))
-		at += n->b[at] + 1u; /* only at the beginning of a label can a zone begin */
+		at += n->b[at] + 1u; /* a zone begins only where a label does */
 	return at == (size_t)(n->n - zone->n) && memcmp(n->b + at, zone->b, zone->n) == 0;
 }
 

@@ -25,7 +25,7 @@ static bool read_header(struct cursor *c, struct header *ret)
 	       cursor_u16(c, &ret->authorities) && cursor_u16(c, &ret->additionals);
 }
 
-/* A record; of the names only the owner is read. */
+/* A record, with its owner's name read and its rdata not. */
 struct rr {
 	struct wire_name owner;
 	uint16_t type, class;
@@ -42,7 +42,7 @@ static bool read_rr(struct slice msg, struct cursor *c, struct rr *ret)
 	       cursor_sub(c, size, &ret->rdata);
 }
 
-/* The OPT of a query, RFC 6891 §6.1: its options are only walked, none is heeded or sent on. */
+/* The OPT of a query, RFC 6891 §6.1: its options are checked, and otherwise ignored. */
 static bool query_opt(struct slice msg, struct cursor *c, struct dns_query *ret)
 {
 	struct rr rr;
@@ -77,7 +77,7 @@ static bool query_question(struct cursor *c, struct dns_query *ret, uint16_t *re
 	return true;
 }
 
-/* Returns the rcode of the refusal, DNS_NOERROR for a query that is right. */
+/* Returns the rcode of the refusal, or DNS_NOERROR. */
 static int query_parse(struct slice msg, struct cursor *c, const struct header *h,
 		       struct dns_query *ret)
 {
@@ -118,7 +118,7 @@ enum wire_result dns_query_parse(const void *bytes, size_t n, struct dns_query *
 	return *ret_rcode == DNS_NOERROR ? WIRE_OK : WIRE_BAD;
 }
 
-/* What is being looked for while an answer is read. */
+/* The state while an answer is read. */
 struct search {
 	struct slice msg;
 	const uint8_t *records; /* the first record of the answer section */
@@ -137,7 +137,7 @@ static void lower_ttl(struct search *s, uint32_t ttl)
 		s->ttl = ttl;
 }
 
-/* Every record of every section once: after this, reading them again cannot fail. */
+/* Reads every record of every section once: reading them again cannot fail. */
 static bool check_records(struct search *s, struct cursor c, const struct header *h,
 			  struct dns_answer *ret)
 {
@@ -160,7 +160,8 @@ static bool check_records(struct search *s, struct cursor c, const struct header
 	return cursor_left(&c) == 0;
 }
 
-/* The next hop: OK with *ret_found, BAD for several CNAMEs at one owner and for a loop. */
+/* Follows a CNAME. OK with *ret_found; BAD for several CNAMEs with the same owner, and for a
+ * loop. */
 static enum wire_result follow(struct search *s, struct dns_answer *ret, bool *ret_found)
 {
 	const struct wire_name *owner = &s->chain[s->n_chain - 1];
@@ -223,8 +224,8 @@ static bool collect(struct search *s, struct dns_answer *ret)
 	return true;
 }
 
-/* How long a "no" lasts, RFC 2308 §5: the SOA of a zone that the name is in, the lesser of its TTL
- * and its MINIMUM. */
+/* A negative answer's TTL, RFC 2308 §5: the lesser of TTL and MINIMUM of the SOA of a zone that has
+ * the name. */
 static bool negative_ttl(struct search *s, bool *ret_found)
 {
 	const struct wire_name *owner = &s->chain[s->n_chain - 1];
@@ -278,7 +279,7 @@ enum wire_result dns_answer_parse(const void *bytes, size_t n, uint16_t id, cons
 	uint16_t asked_type, class;
 	struct header h;
 
-	/* Not the arrays: they are large, and their counts say what of them is there. */
+	/* Not the arrays, which are large: their counts tell what is valid. */
 	ret->rcode = 0;
 	ret->truncated = false;
 	ret->ttl_s = 0;
@@ -295,7 +296,7 @@ enum wire_result dns_answer_parse(const void *bytes, size_t n, uint16_t id, cons
 		return WIRE_BAD;
 	ret->rcode = h.flags & FLAG_RCODE;
 	ret->truncated = h.flags & FLAG_TC;
-	if (ret->truncated) /* what is there may be cut anywhere: nothing of it is used */
+	if (ret->truncated) /* it may be cut anywhere: nothing of it is used */
 		return WIRE_OK;
 	s.records = c.p;
 	s.n_answers = h.answers;

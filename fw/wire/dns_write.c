@@ -8,7 +8,7 @@
 #define CLASS_IN     1
 #define HEADER_BYTES 12
 #define OPT_BYTES    11
-#define EDE_TEXT_MAX 200 /* a sentence; the answer must fit into 512 bytes with it */
+#define EDE_TEXT_MAX 200 /* the answer must fit into 512 bytes with it */
 #define EDNS_EDE     15
 #define FLAGS_QR_RA  0x8080
 #define FLAG_TC      0x0200
@@ -60,7 +60,7 @@ static void put_header(struct dns_builder *b, uint16_t id, unsigned flags, unsig
 	put_u16(b, id);
 	put_u16(b, flags);
 	put_u16(b, questions);
-	put_u32(b, 0); /* answers and authorities: none yet */
+	put_u32(b, 0); /* no answers and authorities so far */
 	put_u16(b, additionals);
 }
 
@@ -150,7 +150,7 @@ void dns_reply_rdata(struct dns_builder *b, const struct name *owner, uint16_t t
 	put_rr(b, owner, type, ttl_s, rdata.p, rdata.n);
 }
 
-/* The OPT at the end. The error's text is the first to go when there is no room, then the error. */
+/* The OPT at the end. Without room the error's text is left out first, then the error. */
 static void put_reply_opt(struct dns_builder *b, int ede, const char *text)
 {
 	size_t room = b->max - b->n;
@@ -213,8 +213,8 @@ static bool has_param(struct cursor params, uint16_t wanted)
 	return false;
 }
 
-/* The list of mandatory keys, RFC 9460 §8: ascending, each there, not itself. Without those that we
- * take out; when none is left, the parameter is left out too. */
+/* The list of mandatory keys, RFC 9460 §8: ascending, each present, and not `mandatory` itself.
+ * Keys that we drop are left out; if none is left, so is the parameter. */
 static bool put_mandatory(struct dns_builder *b, struct cursor value, struct cursor params)
 {
 	struct cursor again = value;

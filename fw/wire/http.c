@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define METHOD_MAX 32 /* the longest registered has 16 letters */
+#define METHOD_MAX 32 /* the longest registered one has 17 letters */
 
 static bool is_token_char(uint8_t ch)
 {
@@ -23,8 +23,8 @@ static bool slice_is_nocase(struct slice s, const char *text)
 	return s.n == strlen(text) && strncasecmp((const char *)s.p, text, s.n) == 0;
 }
 
-/* The bytes before the first stop byte; c stands behind that. False: there is none, or nothing
- * before it. */
+/* Takes the bytes before the first stop byte, and moves c past that. false: there is no stop byte,
+ * or nothing before it. */
 static bool take_until(struct cursor *c, uint8_t stop, struct slice *ret)
 {
 	const uint8_t *at = cursor_left(c) ? memchr(c->p, stop, cursor_left(c)) : NULL;
@@ -36,7 +36,7 @@ static bool take_until(struct cursor *c, uint8_t stop, struct slice *ret)
 	return true;
 }
 
-/* One line without its CRLF. Bare CR, bare LF and control bytes but tab are BAD as soon as seen. */
+/* A line without its CRLF. Bare CR, bare LF and control bytes but tab are BAD at once. */
 static enum wire_result take_line(struct cursor *c, struct slice *ret)
 {
 	const uint8_t *begin = c->p;
@@ -57,7 +57,7 @@ static enum wire_result take_line(struct cursor *c, struct slice *ret)
 	return WIRE_MORE;
 }
 
-/* host or [v6], then :port or nothing. No userinfo, no empty port, no escapes. */
+/* host or [v6], with or without :port. No userinfo, no empty port, no escapes. */
 static bool parse_authority(struct slice s, struct slice *ret_host, uint16_t *ret_port)
 {
 	size_t i = 0;
@@ -93,7 +93,7 @@ static bool parse_authority(struct slice s, struct slice *ret_host, uint16_t *re
 	return port >= 1 && port <= 65535;
 }
 
-/* What the request line and the headers say, before it is held against each other. */
+/* The request line's and the headers' values, before head_agrees compares them. */
 struct head {
 	struct slice authority, host;
 	uint16_t authority_port, host_port;
@@ -102,7 +102,8 @@ struct head {
 
 static bool parse_target(struct slice target, struct http_request *ret, struct head *h)
 {
-	for (size_t i = 0; i < target.n; i++) /* a fragment is never sent, but would move an '@' */
+	for (size_t i = 0; i < target.n;
+	     i++) /* no client sends a fragment, and parsers may differ on its '@' */
 		if (target.p[i] <= 0x20 || target.p[i] >= 0x7f || target.p[i] == '#')
 			return false;
 	if (ret->connect) {
@@ -138,8 +139,7 @@ static bool parse_request_line(struct slice line, struct http_request *ret, stru
 	return parse_target(target, ret, h);
 }
 
-/* The method, whole or as far as it has come: so that what is no HTTP is known without a line end.
- */
+/* Checks the method as far as it has come, so that another protocol is known without a line end. */
 static bool method_ok(struct cursor c)
 {
 	uint8_t ch;
@@ -157,7 +157,7 @@ static bool parse_length(struct slice value, uint64_t *ret)
 {
 	uint64_t length = 0;
 
-	if (value.n == 0 || value.n > 18) /* 18 digits fit into 64 bits, signed too */
+	if (value.n == 0 || value.n > 18) /* 18 digits fit into 64 bits, even signed */
 		return false;
 	for (size_t i = 0; i < value.n; i++) {
 		if (value.p[i] < '0' || value.p[i] > '9')
@@ -175,7 +175,8 @@ static bool parse_header(struct slice line, struct http_request *ret, struct hea
 
 	if (!take_until(&c, ':', &name))
 		return false;
-	for (size_t i = 0; i < name.n; i++) /* also a folded line, and a blank before the colon */
+	for (size_t i = 0; i < name.n;
+	     i++) /* refuses a folded line, too, and a blank before the colon */
 		if (!is_token_char(name.p[i]))
 			return false;
 	while (c.p < c.end && (*c.p == ' ' || *c.p == '\t'))
@@ -211,7 +212,7 @@ static bool same_host(struct slice a, struct slice b)
 	return a.n == b.n && strncasecmp((const char *)a.p, (const char *)b.p, a.n) == 0;
 }
 
-/* The parts against each other: one host, one length. */
+/* Compares the parts: they must agree on the host and the length. */
 static bool head_agrees(const struct head *h, struct http_request *ret)
 {
 	if (!h->has_host && !(h->old && h->has_authority))

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #define SIZE_DIGITS_MAX 15   /* 60 bits: the size cannot overflow */
-#define EXTENSION_MAX   256  /* of one chunk; signatures of object stores have about 90 bytes */
-#define TRAILER_MAX     8192 /* all of them */
+#define EXTENSION_MAX   256  /* per chunk; signatures of object stores have about 90 bytes */
+#define TRAILER_MAX     8192 /* all trailers together */
 
 enum chunk_state {
 	CHUNK_SIZE, /* also the state of a zeroed struct */
@@ -15,7 +15,7 @@ enum chunk_state {
 	CHUNK_DATA,
 	CHUNK_DATA_CR,
 	CHUNK_DATA_LF,
-	CHUNK_TRAILER, /* at the beginning of a line */
+	CHUNK_TRAILER, /* at the beginning of a trailer line */
 	CHUNK_TRAILER_NAME,
 	CHUNK_TRAILER_VALUE,
 	CHUNK_TRAILER_LF,

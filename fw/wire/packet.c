@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define EXT_MAX 8 /* no honest sender chains more; each costs the kernel and us a step */
+#define EXT_MAX 8 /* more than any honest sender chains */
 
 enum {
 	PROTO_HOPOPTS = 0,
@@ -21,7 +21,7 @@ enum {
 #define OPTION_PAD1  0x00
 #define OPTION_JUMBO 0xc2 /* RFC 2675 */
 
-/* A read that ran out: the fault of the capture when the packet says it is longer, else its own. */
+/* A read past the end: TRUNCATED if the capture has cut the packet, else BAD. */
 static enum wire_result short_of(bool cut)
 {
 	return cut ? WIRE_TRUNCATED : WIRE_BAD;
@@ -46,8 +46,9 @@ static enum wire_result parse_tcp(struct packet *pk, struct cursor *c, bool cut)
 	return cut ? WIRE_TRUNCATED : WIRE_OK;
 }
 
-/* Bytes of the IP packet behind the end of the datagram would leave unseen: they are BAD. UDP-Lite
- * has its checksum's coverage where UDP has the length (RFC 3828): 0 or at least the header. */
+/* Bytes after the datagram's end in the IP packet would leave uninspected: they are BAD. UDP-Lite
+ * has the checksum's coverage in the place of UDP's length (RFC 3828): 0, or at least the
+ * header. */
 static enum wire_result parse_udp(struct packet *pk, struct cursor *c, bool cut)
 {
 	size_t whole = cursor_left(c);
@@ -68,7 +69,7 @@ static enum wire_result parse_udp(struct packet *pk, struct cursor *c, bool cut)
 	return length == whole ? WIRE_OK : WIRE_BAD;
 }
 
-/* The payload of ICMP is the whole message: what its later words mean depends on the type. */
+/* ICMP's payload is the whole message: the type decides what its later words mean. */
 static enum wire_result parse_icmp(struct packet *pk, struct cursor *c, bool cut)
 {
 	size_t least = pk->version == 4 ? 8 : 4; /* RFC 792, RFC 4443 §2.1 */
@@ -124,8 +125,8 @@ static enum wire_result parse_ipv4(struct packet *pk, const uint8_t *bytes, size
 	return parse_l4(pk, &c, cut);
 }
 
-/* Walks the options of a hop-by-hop header: a jumbo payload would contradict the length that we
- * took, and two readers of a malformed list would not agree. */
+/* Checks the options of a hop-by-hop header: a jumbo payload would contradict the length that was
+ * taken, and two parsers may read a malformed list differently. */
 static bool options_ok(struct cursor o)
 {
 	uint8_t type, length;
@@ -165,14 +166,14 @@ static enum wire_result parse_extensions(struct packet *pk, struct cursor *c, bo
 			return short_of(cut);
 		if (kind == PROTO_HOPOPTS && !options_ok(rest))
 			return WIRE_BAD;
-		pk->fragment = kind == PROTO_FRAGMENT; /* an atomic one too */
+		pk->fragment = kind == PROTO_FRAGMENT; /* an atomic fragment, too */
 		pk->l4proto = next;
 	}
 	return parse_l4(pk, c, cut);
 }
 
-/* What the kernel puts before a TCP segment of more than 64 kB (BIG TCP): one hop-by-hop header
- * with nothing but the length. It says nothing about where the packet goes. */
+/* The kernel puts a hop-by-hop header with nothing but the length before a TCP segment of more than
+ * 64 kB (BIG TCP). That header does not change where the packet goes. */
 static bool take_jumbo(struct packet *pk, struct cursor *c, size_t *ret_length)
 {
 	struct cursor at = *c;

@@ -5,7 +5,7 @@
 
 #define RECORD_HEADER     5
 #define RECORD_MAX        16384         /* RFC 8446 §5.1 */
-#define RECORD_CIPHER_MAX (16384 + 256) /* RFC 8446 §5.2: what early data may take */
+#define RECORD_CIPHER_MAX (16384 + 256) /* RFC 8446 §5.2: early data */
 #define HANDSHAKE_HEADER  4
 
 enum {
@@ -17,7 +17,7 @@ enum {
 
 #define CLIENT_HELLO 1
 
-/* A record's header. MORE: cut, but each byte that is there is one that a header may have. */
+/* A record's header. MORE: incomplete, but right so far. */
 static enum wire_result read_header(struct cursor *c, uint8_t *ret_type, uint16_t *ret_size)
 {
 	uint8_t major, minor;
@@ -37,8 +37,8 @@ static enum wire_result read_header(struct cursor *c, uint8_t *ret_type, uint16_
 	return *ret_size == 0 && *ret_type != RECORD_DATA ? WIRE_BAD : WIRE_OK;
 }
 
-/* Behind the hello only early data, CCS or an alert can come before the server has spoken; a second
- * handshake record is somebody's hope that we and the server read different ones. */
+/* After the hello only early data, CCS or an alert can come before the server answers. With a
+ * second handshake record an attacker may hope that the server reads another hello than we do. */
 static bool tail_ok(struct cursor c)
 {
 	while (cursor_left(&c)) {
@@ -54,8 +54,8 @@ static bool tail_ok(struct cursor c)
 	return true;
 }
 
-/* The handshake message as far as it has come: its first bytes decide early. MORE, or OK with its
- * size, header included. */
+/* The size of the handshake message, header included, from its first bytes. OK, MORE, or BAD for
+ * another message. */
 static enum wire_result message_size(const uint8_t *p, size_t n, size_t *ret_size)
 {
 	struct cursor c = cursor_of(p, n);
@@ -74,7 +74,7 @@ static enum wire_result message_size(const uint8_t *p, size_t n, size_t *ret_siz
 	return WIRE_OK;
 }
 
-/* Puts the message together in hello until it is whole. OK: c stands behind its last record. */
+/* Joins the message's records in hello. OK: it is complete, and c is past its last record. */
 static enum wire_result join_records(struct cursor *c, uint8_t *hello, size_t *ret_size)
 {
 	size_t have = 0;
@@ -98,7 +98,7 @@ static enum wire_result join_records(struct cursor *c, uint8_t *hello, size_t *r
 		r = message_size(hello, have + there, &whole);
 		if (r == WIRE_BAD)
 			return r;
-		/* A record that goes on behind the message holds a second one. */
+		/* A record that goes on after the message holds a second one. */
 		if (r == WIRE_OK && have + size > whole)
 			return WIRE_BAD;
 		have += there;

@@ -4,16 +4,16 @@
 #include <string.h>
 
 #define EXT_SERVER_NAME 0
-#define EXTENSIONS_MAX  128 /* about 70 are registered; more only cost us the search for doubles */
+#define EXTENSIONS_MAX  128 /* about 70 are registered; the search for duplicates is quadratic */
 
-/* The final number and those that drafts and ESNI had; a server may still take one of these. */
+/* The final number, and those of drafts and ESNI, which a server may still accept. */
 static bool is_ech(uint16_t type)
 {
 	return (type >= 0xfe08 && type <= 0xfe0d) || (type >= 0xff02 && type <= 0xff0f) ||
 	       type == 0xffce || type == 0xfd00;
 }
 
-/* One host_name and nothing else: with two, the server could take the one that we did not. */
+/* One host_name and nothing else: of two, the server could take the other one. */
 static bool parse_server_name(struct cursor ext, struct tls_hello *ret)
 {
 	struct cursor list;
@@ -57,7 +57,7 @@ static bool parse_extensions(struct cursor list, struct tls_hello *ret)
 	return true;
 }
 
-/* The body of the message, RFC 8446 §4.1.2. Without extensions (RFC 5246) it ends early. */
+/* The message's body, RFC 8446 §4.1.2. Without extensions (RFC 5246) it ends early. */
 bool tls_hello_parse(struct cursor c, struct tls_hello *ret)
 {
 	uint8_t major, minor, size8;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "policy/base/nearest.h"
-#include "policy/lists/suffix.h"
+#include "policy/entry.h"
 #include "policy/schema/schema.h"
 
 #define ADDRESSES_MAX 256
@@ -23,14 +23,6 @@ struct item {
 	struct prefix addresses[ADDRESSES_MAX];
 	size_t n_addresses;
 };
-
-static const struct policy_group *find_group(const char *name)
-{
-	for (size_t i = 0; i < policy_groups_n; i++)
-		if (strcmp(policy_groups[i].name, name) == 0)
-			return &policy_groups[i];
-	return NULL;
-}
 
 static void add_rule(struct load *l, const struct endpoint *ep, const struct item *it,
 		     const char *group)
@@ -61,33 +53,6 @@ static void add_group(struct load *l, const struct item *it, const struct policy
 	}
 }
 
-bool schema_prefix_broad(const struct prefix *p)
-{
-	/* fc00::/7 is the largest block that is somebody's own */
-	return p->bits < (p->addr.family == 4 ? 8 : 7);
-}
-
-/* A rule that lets more through than its writer may think. NULL: none such. */
-static const char *too_broad(const struct endpoint *ep)
-{
-	switch (ep->host) {
-	case HOST_ANY:
-		return "it allows every host";
-	case HOST_PREFIX:
-		return schema_prefix_broad(&ep->prefix)
-			   ? "a prefix as short as this allows a large part of the internet"
-			   : NULL;
-	case HOST_WILDCARD:
-		return suffix_is_public(&ep->name) ? "everybody can get a name under this suffix, "
-						     "so the wildcard allows everybody"
-						   : NULL;
-	case HOST_NAME:
-	case HOST_LOCALHOST:
-		break;
-	}
-	return NULL;
-}
-
 bool schema_port_written(const char *text, const struct endpoint *ep)
 {
 	const char *host = strstr(text, "://"), *colon;
@@ -108,12 +73,12 @@ static void no_group(struct yaml *y, size_t quote, const char *text, bool deny)
 	str_escape(shown, sizeof(shown), text, strlen(text));
 	if (deny) {
 		snprintf(hint, sizeof(hint),
-			 find_group(text) ? "name its endpoints: agentctl policy groups %s"
-					  : "a host of one label is written with its scheme: "
-					    "https://%s",
+			 entry_group(text) ? "name its endpoints: agentctl policy groups %s"
+					   : "a host of one label is written with its scheme: "
+					     "https://%s",
 			 shown);
 		yaml_error(y, quote, hint, "a deny entry is an endpoint, and '%s' is %s", shown,
-			   find_group(text) ? "a group" : "none");
+			   entry_group(text) ? "a group" : "none");
 		return;
 	}
 	for (size_t i = 0; i < policy_groups_n; i++)
@@ -124,24 +89,6 @@ static void no_group(struct yaml *y, size_t quote, const char *text, bool deny)
 			       : "the groups are listed by `agentctl policy groups",
 		 nearest.found ? nearest.found : "", nearest.found ? "'?" : "`", shown);
 	yaml_error(y, quote, hint, "there is no group '%s'", shown);
-}
-
-/* Whatever a fence sends to port 53 comes to its own resolver. */
-static bool to_resolver(const struct endpoint *ep)
-{
-	for (size_t i = 0; i < ep->n_ports; i++)
-		if (ep->ports[i] == PORT_DNS)
-			return true;
-	return false;
-}
-
-/* What programs on the fence's cgroup refuse, whatever the rules say: see fw/bpf/wall.bpf.c. */
-static bool never_named(const struct endpoint *ep)
-{
-	enum addr_kind kind = addr_kind(&ep->prefix.addr);
-
-	return ep->host == HOST_PREFIX &&
-	       (kind == ADDR_MULTICAST || (kind == ADDR_LINK_LOCAL && ep->prefix.addr.family == 6));
 }
 
 /* Where the port stands in the text. */
@@ -161,7 +108,7 @@ static size_t port_at(const char *text)
 static void take_endpoint(struct yaml *y, struct item *it)
 {
 	const char *text = yaml_text(y, NULL), *broad;
-	const struct policy_group *g = text && !it->deny ? find_group(text) : NULL;
+	const struct policy_group *g = text && !it->deny ? entry_group(text) : NULL;
 	struct err e = {0};
 	size_t at = 0, quote = y->ev.type == YAML_SCALAR_EVENT &&
 			       y->ev.data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
@@ -179,16 +126,16 @@ static void take_endpoint(struct yaml *y, struct item *it)
 	} else if (it->ep.scheme == SCHEME_QUIC) {
 		schema_not_yet(y, "quic:// endpoints",
 			       "UDP 443 is refused and clients fall back to https: write that");
-	} else if (it->ep.host == HOST_NAME && !it->ep.scheme_written && !strpbrk(text, ".:")) {
+	} else if (entry_is_word(text, &it->ep)) {
 		no_group(y, quote, text, it->deny);
-	} else if (!it->deny && to_resolver(&it->ep)) {
+	} else if (!it->deny && entry_to_resolver(&it->ep)) {
 		yaml_error(
 		    y, quote + port_at(text),
 		    "other name servers: dns.servers; an address for a name: dns.hosts",
 		    "'%s': every packet to port 53 goes to the fence's own resolver, so this "
 		    "would never work",
 		    text);
-	} else if (!it->deny && !it->broad && (broad = too_broad(&it->ep))) {
+	} else if (!it->deny && !it->broad && (broad = entry_too_broad(&it->ep))) {
 		yaml_error(y, quote,
 			   "name the hosts you need; if you mean it: {to: ..., broad: true}",
 			   "'%s': %s", text, broad);
@@ -199,7 +146,7 @@ static void take_endpoint(struct yaml *y, struct item *it)
 			it->ep.n_ports = ep.n_ports;
 		else
 			it->ep.n_ports = 0;
-		if (!it->deny && never_named(&ep))
+		if (!it->deny && entry_never_named(&ep))
 			diags_add(y->diags, true, it->line, it->col, "take it away",
 				  "'%s': no program in a fence may name a link-local IPv6, "
 				  "multicast or broadcast address, so this has no effect",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "policy/base/cleanup.h"
+#include "policy/entry.h"
 #include "policy/schema/schema.h"
 
 #define PEERS_MAX 256
@@ -76,10 +77,10 @@ static bool other_family(const struct item *it, const struct endpoint *ep)
 /* Everybody's peers at any address: more than its writer may think. */
 static bool too_broad(const struct item *it, const struct endpoint *ep)
 {
-	if (ep->host != HOST_PREFIX || !schema_prefix_broad(&ep->prefix))
+	if (ep->host != HOST_PREFIX || !entry_prefix_broad(&ep->prefix))
 		return false;
 	for (size_t i = 0; i < it->n_peers; i++)
-		if (schema_prefix_broad(&it->peers[i]))
+		if (entry_prefix_broad(&it->peers[i]))
 			return true;
 	return !it->have_from;
 }

@@ -13,7 +13,7 @@
 
 #include "policy/schema/profile.h"
 
-#define PATHS_MAX 512
+#define PATTERN "*?[" /* what a shell would expand */
 
 /* Each can run what no list of programs names. */
 bool profile_is_interpreter(const char *path)
@@ -78,17 +78,28 @@ static bool tidy(char *path)
 	return true;
 }
 
+bool profile_path_exact(const char *path)
+{
+	char copy[PROFILE_PATH_MAX + 1];
+
+	if (path[0] != '/' || strlen(path) > PROFILE_PATH_MAX || !schema_printable(path) ||
+	    strpbrk(path, PATTERN))
+		return false;
+	strcpy(copy, path);
+	return tidy(copy) && strcmp(copy, path) == 0;
+}
+
 char *schema_path(struct yaml *y, struct load *l)
 {
 	const char *text = yaml_text(y, NULL), *slash = strrchr(l->file, '/');
 	char *path = NULL;
 	int r = 0;
 
-	if (!text || !*text || strlen(text) > 2000 || !schema_printable(text)) {
-		yaml_error(y, 0, NULL, "a path is text of 1 to 2000 bytes");
+	if (!text || !*text || strlen(text) > PROFILE_PATH_MAX || !schema_printable(text)) {
+		yaml_error(y, 0, NULL, "a path is text of 1 to %d bytes", PROFILE_PATH_MAX);
 		return NULL;
 	}
-	if (strpbrk(text, "*?[")) {
+	if (strpbrk(text, PATTERN)) {
 		bad_path(y, text, "name the directory: everything below it is meant",
 			 "patterns are not expanded, they would mean other files tomorrow");
 		return NULL;
@@ -158,9 +169,9 @@ static void check_path(struct yaml *y, const struct reading *r)
 {
 	const char *path = r->path;
 
-	if (reading_profile(r)->paths.n >= PATHS_MAX)
+	if (reading_profile(r)->paths.n >= PROFILE_PATHS_MAX)
 		diags_add(y->diags, false, r->entry_line, r->entry_col, NULL, "more than %d paths",
-			  PATHS_MAX);
+			  PROFILE_PATHS_MAX);
 	else if (strcmp(path, "/") == 0 && !r->entry_broad && r->right != RIGHT_NONE)
 		diags_add(y->diags, false, r->entry_line, r->entry_col,
 			  "name the directories; if you mean it: {path: /, broad: true}",

@@ -33,8 +33,6 @@ bool schema_choice(struct yaml *y, const char *const *words, size_t n, size_t *r
 /* true or false; what: the key, for the error. Goes on to the next event. */
 void schema_bool(struct yaml *y, const char *what, bool *ret);
 
-/* Shorter than what is anybody's own. */
-bool schema_prefix_broad(const struct prefix *p);
 /* Did the text of an endpoint name a port? (The parser fills in the scheme's default.) */
 bool schema_port_written(const char *text, const struct endpoint *ep);
 

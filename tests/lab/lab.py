@@ -104,7 +104,7 @@ def check_event(r, e, exe=None, address=None, port=None, command=None, transport
     a = e["agentfw"]
     check(e["event"]["action"] in ("denied", "would_deny"), "action", e["event"])
     check(e["event"].get("reason"), "no reason in", e)
-    check(a.get("code") and a.get("endpoint") and a.get("fence"), "code, endpoint, fence missing in", a)
+    check(a.get("code") and a.get("name" if "dns" in e else "endpoint") and a.get("fence"), "code, endpoint, fence missing in", a)
     if address:
         check(address in (e.get("destination", {}).get("ip"), None) or address in json.dumps(e),
               "not about", address, e)

@@ -171,6 +171,49 @@ def test_audit_mode_lets_through(lab):
         check("would deny" in out.out, out.tell())
 
 
+# Asks for names of its own making, as one label and as several, and reads a file of that name.
+CALLS_THINGS = r"""
+import os, socket, struct, sys
+def ask(*labels):
+    q = struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + b"".join(bytes([len(l)]) + l for l in labels) + b"\0\0\1\0\1"
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(5)
+    s.sendto(q, ("127.0.0.1", 53))
+    try: s.recv(600)
+    except OSError: pass
+for name in sys.argv[2:]:
+    ask(os.fsencode(name))
+    ask(*[l for l in os.fsencode(name).split(b".") if l])
+    path = os.path.join(os.fsencode(sys.argv[1]), os.fsencode(name.replace("/", "%")))
+    if os.path.exists(path): open(path).read()
+"""
+
+HOSTILE = ("10.0.0.0/8:22", "169.254.169.254:80", "github", "pypi", "*", "*.com", "0.0.0.0/0", "tcp://x.test:22", "x.test:22", "- x",
+           "x\n- '*'", "&a x", "{to: '*', broad: true}", "localhost", "[::]:1", "true", "#x", "x #y", "'", '"', "\x1b[2K",
+           "_agentfw_comment_0_", "x_agentfw_comment_1_", "\u202etset.x", "~", "$HOME", "a" * 63)
+
+
+def test_learn_what_was_called_so(lab):
+    """Names of the agent's making become themselves in a policy, or nothing."""
+    with place() as d:
+        os.chmod(d, 0o755)
+        for name in HOSTILE:
+            write(os.path.join(d, name.replace("/", "%")), "x\n")
+        r = lab.run(L.policy(NAME), [L.PYTHON, "-c", CALLS_THINGS, d, *HOSTILE], options=("--audit",))
+        check(r.rc == 0, r.tell())
+        for e in r.events(text="dns-name"):
+            name, line = e["dns"]["question"]["name"], e["agentfw"].get("suggest")
+            check(line in (None, "  - https://" + name if "." not in name else "  - " + name), e["agentfw"])
+            check("endpoint" not in e["agentfw"], e["agentfw"])
+        pol = learn(lab, r.dir)
+        check(set(entries(pol, "egress")) == {'"%s"' % NAME, "https://github", "https://pypi", "https://true", "https://" + "a" * 63,
+                                              "https://_agentfw_comment_0_", "https://x_agentfw_comment_1_"}, pol)
+        check("#   egress 10\\.0\\.0\\.0/8:22: nothing that a rule allows" in pol, pol)
+        read = entries(pol, "read")
+        check(d in read or {x for x in read if x.startswith(d)}, read)
+        check(not [x for x in read if ".ssh" in x or x.startswith(("~", "$"))], read)
+
+
 def test_learn_errors(lab):
     empty = lab.file(".log")
     r = lab.bare([L.AGENTCTL, "policy", "learn", "--log-dir", empty])

@@ -336,3 +336,38 @@ sys.stdin.readline()
             check(r.rc == 0 and time.monotonic() - start < 3, r.tell())
     finally:
         p.communicate("")
+
+
+# Connects, as root outside of every fence, until it is turned away; then calls agentctl.
+CLIENTS = """
+import resource, select, socket, subprocess, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+def status(): return subprocess.run(sys.argv[2:], capture_output=True, text=True)
+held, over = [], select.poll()
+while len(held) < 5000:
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    held.append(s)
+    over.register(s, select.POLLIN)
+    if len(held) > 4000 and over.poll(0): break
+print(len(held))
+r = status()
+print(r.returncode, r.stderr.replace("\\n", " "))
+for s in held: s.close()
+for _ in range(100):
+    r = status()
+    if r.returncode == 0: break
+print(r.returncode)
+"""
+
+
+def test_clients_are_counted(lab):
+    """Whoever comes when there are enough is told so, and the others are served."""
+    h = lab.start(POLICY, L.WAIT)
+    r = lab.bare([L.PYTHON, "-c", CLIENTS, lab.run_dir() + "/control", L.AGENTCTL, "status"], timeout=60)
+    check(r.rc == 0, r.tell())
+    n, full, after = r.out.splitlines()
+    check(4095 <= int(n) <= 4300, "taken in:", n, r.err)
+    check(full.startswith("125 agentctl: ") and "4096" in full, full)
+    check(after == "0", "afterwards:", after)
+    h.stop(signal.SIGTERM)

@@ -179,7 +179,7 @@ def test_audit_curl(lab):
     for url in ("https://evil.test/", "https://%s/" % topo.EVIL4, "http://evil.test:8080/"):
         r = lab.run(POLICY, [CURL, "-sS", url], options=("--audit",))
         check(r.rc == 0 and "hello" in r.out, url, r.tell())
-        e = r.event(action="would_deny", text='"endpoint"')
+        e = r.event(action="would_deny", text='"network"')
         L.check_event(r, e, exe=CURL, command=url, packet=False)
 
 

@@ -13,10 +13,8 @@
 
 #include "agentctl/learn/files.h"
 #include "agentctl/learn/log.h"
-#include "agentctl/learn/yaml.h"
 #include "policy/base/err.h"
 #include "policy/base/rights.h"
-#include "policy/policy.h"
 #include "policy/profile.h"
 
 static const char *gone, *directory; /* all else exists and is a file */
@@ -276,120 +274,6 @@ static void test_log(void **state)
 	assert_non_null(strstr(e.hint, "audit mode"));
 }
 
-/* ---- the policy --------------------------------------------------------------------------------
- */
-
-static void endpoint(struct seen *to, const char *suggest, const char *name, bool dns)
-{
-	to->endpoint = realloc(to->endpoint, (to->n_endpoints + 1) * sizeof(*to->endpoint));
-	to->endpoint[to->n_endpoints++] =
-	    (struct seen_endpoint){.suggest = suggest ? strdup(suggest) : NULL,
-				   .name = strdup(name),
-				   .text = strdup("tcp://[::1]:1"),
-				   .dns = dns,
-				   .count = 3};
-}
-
-/* The proposal for what is in all; it must be a policy. */
-static char *write_policy(const char *base, struct seen_all *all)
-{
-	struct proposals files[2] = {0};
-	struct diags d;
-	void *blob = NULL;
-	size_t bytes;
-	char *text;
-
-	for (size_t i = 0; i < all->n; i++)
-		assert_int_equal(learn_files(&all->by[i], &host, &files[i]), 0);
-	assert_int_equal(learn_policy(base, strlen(base), all, files, "# head\n", &text, NULL), 0);
-	if (policy_compile("/p.yaml", text, strlen(text), &d, &blob, &bytes) < 0)
-		fail_msg("%s: line %u: %s", text, d.list[0].line, d.list[0].msg);
-	diags_done(&d);
-	free(blob);
-	for (size_t i = 0; i < all->n; i++)
-		proposals_done(&files[i]);
-	seen_done(all);
-	return text;
-}
-
-static void has(const char *text, const char *line)
-{
-	char want[300];
-
-	snprintf(want, sizeof(want), "\n%s\n", line);
-	if (!strstr(text, want))
-		fail_msg("no line '%s' in:\n%s", line, text);
-}
-
-static void path(struct seen *to, enum right right, const char *name)
-{
-	assert_int_equal(
-	    seen_add_path(to,
-			  &(struct seen_path){.path = (char *)name, .right = right, .count = 1}),
-	    0);
-}
-
-static void test_new_policy(void **state)
-{
-	struct seen_all all = {.n = 1};
-	char *text;
-
-	endpoint(&all.by[0], "a.test", "a.test", false);
-	endpoint(&all.by[0], "b.test", "b.test", true);
-	endpoint(&all.by[0], "\"[2001:db8::1]:443\"", "", false);
-	endpoint(&all.by[0], "{to: c.test, addresses: [10.0.0.1/32]}", "c.test", false);
-	endpoint(&all.by[0], "http://d.test:8080", "d.test", false);
-	endpoint(&all.by[0], "d.test", "d.test", true); /* that was only the way there */
-	endpoint(&all.by[0], NULL, "", false);
-	path(&all.by[0], RIGHT_READ, "/srv/a: b");
-	path(&all.by[0], RIGHT_READ, "/srv/#x");
-	path(&all.by[0], RIGHT_EXEC, "/bin/sh");
-	text = write_policy("", &all);
-	has(text, "version: 1");
-	has(text, "- a.test  # 3 times");
-	has(text, "- b.test  # 3 times");
-	has(text, "- {to: c.test, addresses: [10.0.0.1/32]}  # 3 times");
-	has(text, "- http://d.test:8080  # 3 times");
-	has(text, "  - {path: /bin/sh, broad: true}  # 1 time");
-	has(text, "#   egress tcp://[::1]:1: nothing that a rule allows");
-	assert_null(strstr(text, "- d.test"));
-	assert_null(strstr(text, "_agentfw"));
-	free(text);
-}
-
-static void test_policy_that_held(void **state)
-{
-	static const char base[] =
-	    "# mine\nversion: 1\nmode: audit\negress: [a.test, {to: \"*.b.test\"}]   # flow\n"
-	    "deny: [x.a.test]\ndns: {servers: [10.0.0.2], hosts: {db.test: 10.1.2.7}}\n"
-	    "agent: {user: nobody, read: [/etc/ssl]}\n"
-	    "tools:\n  t:\n    command: [/usr/bin/curl, \"{url}\", \"10\"]\n    limits: {time: "
-	    "20s}\n";
-	struct seen_all all = {.n = 2};
-	char *text;
-
-	all.by[1].tool = strdup("t");
-	endpoint(&all.by[0], "a.test", "a.test", false); /* is there */
-	endpoint(&all.by[0], "{to: a.test, addresses: [10.0.0.1/32]}", "a.test", false);
-	endpoint(&all.by[0], "new.test", "new.test", false);
-	endpoint(&all.by[1], "t.test", "t.test", false);
-	path(&all.by[0], RIGHT_READ, "/srv/x");
-	text = write_policy(base, &all);
-	has(text, "mode: enforce");
-	has(text, "- {to: a.test, addresses: [10.0.0.1/32]}  # 3 times");
-	has(text, "- new.test  # 3 times");
-	has(text, "- {to: \"*.b.test\"}");
-	has(text, "deny: [x.a.test]");
-	has(text, "dns: {servers: [10.0.0.2], hosts: {db.test: 10.1.2.7}}");
-	has(text, "  user: nobody");
-	has(text, "  - /etc/ssl");
-	has(text, "  - /srv/x  # 1 time");
-	has(text, "    command: [/usr/bin/curl, \"{url}\", \"10\"]");
-	has(text, "    - t.test  # 3 times");
-	assert_null(strstr(text, "- a.test"));
-	free(text);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,8 +284,6 @@ int main(void)
 	    cmocka_unit_test(test_write),
 	    cmocka_unit_test(test_exec),
 	    cmocka_unit_test(test_log),
-	    cmocka_unit_test(test_new_policy),
-	    cmocka_unit_test(test_policy_that_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

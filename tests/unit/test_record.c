@@ -255,24 +255,37 @@ static void check_suggest(const struct denial *d, const char *want)
 
 static void test_suggest(void **state)
 {
-	struct denial d = denial("tcp://1.2.3.4:5432", "");
+	struct denial d = denial("tcp://203.0.113.7:5432", "");
 
 	d.code = DENIED_NO_RULE;
-	check_suggest(&d, "  - tcp://1.2.3.4:5432");
+	check_suggest(&d, NULL); /* the port is another one */
+	d.dport = 5432;
+	check_suggest(&d, "  - tcp://203.0.113.7:5432");
 	d = denial("tcp://db.example:443", "db.example");
 	d.code = DENIED_NO_RULE;
 	check_suggest(&d, "  - db.example"); /* a packet without payload: most likely TLS */
+	d = denial("https://github", "github");
+	check_suggest(&d, "  - https://github"); /* and not the group */
 	d = denial("http://name.example:8080", "name.example");
+	d.dport = 8080;
 	check_suggest(&d, "  - http://name.example:8080");
+	strcpy(d.name, "other.example");
+	check_suggest(&d, NULL);
 	d.code = DENIED_NOT_TLS;
-	check_suggest(&d, "  - tcp://203.0.113.7:443");
+	check_suggest(&d, "  - tcp://203.0.113.7:8080");
 	d.code = DENIED_MALFORMED;
 	check_suggest(&d, NULL);
+	d = denial("name.example", "name.example");
+	d.code = DENIED_ECH;
+	check_suggest(&d, "  - {to: name.example, tls: {ech: allow}}");
+	d = denial("", "name.example");
+	d.dns = 1;
 	d.code = DENIED_DNS_REBIND;
+	d.dst.family = 0;
 	check_suggest(&d, NULL);
-	strcpy(d.detail, "the answer was 10.0.0.5, a private address");
+	addr_parse("10.0.0.5", 8, &d.dst);
 	check_suggest(&d, "  - {to: name.example, addresses: [10.0.0.5]}");
-	strcpy(d.detail, "answered ::1.");
+	addr_parse("::1", 3, &d.dst);
 	check_suggest(&d, "  - {to: name.example, addresses: [\"::1\"]}");
 	d = denial("evil.example\n  - \"*\"", "");
 	check_suggest(&d, NULL);
@@ -301,7 +314,8 @@ static void test_suggest_ingress(void **state)
 	addr_parse("2001:db8::9", 11, &d.src);
 	check_suggest(&d, "ingress: [{to: \"udp://[2001:db8::7]:443\", from: [\"2001:db8::9\"]}]");
 	addr_parse("::1", 3, &d.dst);
-	check_suggest(&d, "ingress: [\"udp://[::1]:443\"]");
+	addr_parse("::1", 3, &d.src);
+	check_suggest(&d, "ingress: [{to: \"udp://[::1]:443\", from: [\"::1\"]}]");
 	d.l4proto = IPPROTO_ICMPV6;
 	check_suggest(&d, NULL);
 	d.l4proto = IPPROTO_TCP;

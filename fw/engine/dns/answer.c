@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is made of an upstream server's answer, and what goes back to who asked. */
+/* What is taken of an upstream server's answer, and the replies to clients. */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,10 +7,10 @@
 #include "fw/engine/dns/resolving.h"
 #include "policy/base/clock.h"
 
-#define NEGATIVE_TTL_S 30 /* at most, whatever the SOA says */
+#define NEGATIVE_TTL_S 30 /* at most, whatever the SOA record says */
 #define TTL_MAX_S      3600
-/* Of one answer; the rest is left out, for the client, too. Whether it is one of this host's costs
- * 4 us for each, which other fences wait. */
+/* Per answer; the rest is left out, for the client, too. For each address the routing table is
+ * asked whether it is this host's, which takes 4 us while other fences wait. */
 #define ADDRS_MAX 128
 #define REPLY_MAX 65535
 
@@ -38,7 +38,7 @@ void answer_error(struct resolver_fence *rf, const struct dns_client *c, const s
 		dns_server_reply(rf->server, c, buf, n);
 }
 
-/* A refusal's reply, while it waits. */
+/* A refusal's reply that waits for its ticket. */
 struct late_reply {
 	struct dns_client client;
 	size_t n;
@@ -92,7 +92,7 @@ void answer_result(struct resolver_fence *rf, const struct dns_client *c, const 
 
 /* ---- events -------------------------------------------------------------- */
 
-/* Of these the program hears at once, and may end with it. */
+/* Of these refusals the program hears at once, and may end. */
 static bool may_end_it(enum denial_code code)
 {
 	return code == DENIED_DNS_NAME || code == DENIED_BY_RULE || code == DENIED_DNS_REBIND;
@@ -125,7 +125,6 @@ uint32_t answer_tell(struct resolver_fence *rf, const struct dns_client *c, enum
 	if (bad)
 		d.dst = *bad;
 	snprintf(d.name, sizeof(d.name), "%.255s", name);
-	snprintf(d.endpoint, sizeof(d.endpoint), "%.299s", name);
 	snprintf(d.detail, sizeof(d.detail), "%.159s", detail ? detail : "");
 	return rf->r->ops.denied(rf->r->arg, rf, &d);
 }
@@ -184,7 +183,7 @@ static bool pinned(const struct policy *p, const struct name *name, const struct
 	return false;
 }
 
-/* An address that an allowed name may have without further words. */
+/* May any allowed name have this address, without `addresses:`? */
 static bool is_plain(const struct resolver_fence *rf, const struct addr *a)
 {
 	const struct resolver *r = rf->r;
@@ -198,8 +197,8 @@ static bool is_plain(const struct resolver_fence *rf, const struct addr *a)
 	return plain;
 }
 
-/* May name have this address? A rule's `addresses:` and the policy's pins may say so; a deny rule
- * for the address says no in any case. */
+/* May name have this address? A rule's `addresses:` allows it, unless a deny rule has the address;
+ * a pin allows it in any case. */
 static bool address_ok(const struct resolver_fence *rf, const struct name *name,
 		       const struct addr *a, bool plain)
 {
@@ -232,7 +231,7 @@ static void take_addrs(struct resolver_fence *rf, const struct question *q,
 	for (size_t i = 0; i < a->n_addrs && i < ADDRS_MAX; i++) {
 		struct addr addr = answer_addr(q->type, a->addrs[i]);
 
-		/* ::ffff:a.b.c.d is no AAAA answer that anybody needs. */
+		/* No client needs ::ffff:a.b.c.d in an AAAA answer. */
 		bool mapped = q->type == DNS_TYPE_AAAA && addr.family == 4;
 		bool plain = !mapped && is_plain(rf, &addr);
 
@@ -240,7 +239,7 @@ static void take_addrs(struct resolver_fence *rf, const struct question *q,
 			*ret_bad = addr;
 			if (!rf->c.audit || mapped)
 				continue;
-			plain = true; /* it was told, once is enough */
+			plain = true; /* audit mode: the event was told here, and needs no other */
 		}
 		res->plain[res->n_addrs] = plain;
 		res->addrs[res->n_addrs++] = addr;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Questions that are under way, each once for all that want to know. */
+/* Questions under way, each asked once for all its clients. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fw/engine/dns/resolving.h"
 #include "fw/engine/hash.h"
 
-#define FAILURE_TTL_S 5     /* RFC 2308 §7: short */
+#define FAILURE_TTL_S 5     /* RFC 2308 §7: at most five minutes */
 #define WAITERS_MAX   1024  /* clients that wait for one question */
-#define WAITERS_ALL   32768 /* of a fence: ten thousand look-ups of both kinds, and room */
-#define QUESTIONS_ALL 65536 /* of all fences; none gets more than it leaves to the others */
+#define WAITERS_ALL   32768 /* per fence: ten thousand look-ups of both kinds, and room */
+#define QUESTIONS_ALL 65536 /* of all fences; no fence gets more than it leaves to the others */
 #define QUESTION_MAX  300   /* bytes: a name, type and class */
 
 /* A client's query that waits for an answer: what a reply needs of it. */
@@ -43,7 +43,7 @@ static void question_free(struct question *q)
 	free(q);
 }
 
-/* Who asks from here on, asks anew. */
+/* Out of its bucket: the next client's query is a new question. */
 static void question_leave(struct question *q)
 {
 	struct question **at = question_bucket(q->rf, &q->name, q->type);
@@ -164,8 +164,7 @@ static void reply_outcome(struct resolver_fence *rf, const struct question *q,
 	}
 }
 
-/* Those that wait get their replies, as many as may be at a time. Returns false: some still wait.
- */
+/* Replies to the waiting clients as far as the budget goes, or to all. false: some still wait. */
 static bool answer_waiters(struct question *q, const struct outcome *o, bool all)
 {
 	struct resolver_fence *rf = q->rf;
@@ -197,7 +196,8 @@ void question_on_time(struct timer *t)
 		timer_set(rf->r->loop, t, loop_now_ms(rf->r->loop));
 }
 
-/* A thousand may wait for one answer of hundreds of addresses. */
+/* The replies may take several turns: a thousand clients may wait for an answer of a hundred
+ * addresses. */
 static void question_answered(struct question *q, const struct outcome *o)
 {
 	struct resolver_fence *rf = q->rf;
@@ -215,8 +215,8 @@ static void question_answered(struct question *q, const struct outcome *o)
 		timer_set(rf->r->loop, &rf->answered_timer, loop_now_ms(rf->r->loop));
 }
 
-/* Clients ask again at once when they get SERVFAIL; they shall not wait for the same servers again.
- */
+/* Clients ask again at once when they get SERVFAIL, and must not wait for the same servers
+ * again. */
 static void remember_failure(struct resolver_fence *rf, const struct question *q, uint64_t now)
 {
 	static struct dns_result res;

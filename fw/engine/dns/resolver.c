@@ -11,7 +11,7 @@
 #include "fw/engine/dns/resolving.h"
 
 #define PIN_TTL_S      60
-#define FILES_RESERVED 1024 /* that no question's socket takes */
+#define FILES_RESERVED 1024 /* descriptors that no question's socket takes */
 
 /* ---- a query's way ------------------------------------------------------- */
 
@@ -37,7 +37,7 @@ static bool answer_pin(struct resolver_fence *rf, const struct dns_client *c,
 	return true;
 }
 
-/* localhost and what is below it never leaves a resolver (RFC 6761 §6.3). */
+/* localhost and the names below it never leave a resolver (RFC 6761 §6.3). */
 static bool answer_localhost(struct resolver_fence *rf, const struct dns_client *c,
 			     const struct dns_query *q)
 {
@@ -57,8 +57,8 @@ static bool answer_localhost(struct resolver_fence *rf, const struct dns_client 
 	return true;
 }
 
-/* A reverse name is answered here, with "there is none": what its labels say goes nowhere, and
- * programs that ask for one (ssh, psql) do so for every connection and are content. */
+/* A reverse name gets NXDOMAIN here: its labels could carry data out. Programs that ask for one
+ * (ssh, psql) do so per connection, and go on without it. */
 static bool is_reverse(const struct name *n)
 {
 	static const struct name v4 = {12, "in-addr.arpa"}, v6 = {8, "ip6.arpa"};
@@ -81,7 +81,7 @@ static void answer_allowed(struct resolver_fence *rf, const struct dns_client *c
 	}
 	res = dns_cache_get(rf->cache, &q->name, q->type, now);
 	if (res) {
-		/* The pairs outlive the TTL of what they were learned from. */
+		/* The pairs outlive this answer's TTL, unless they had to make room for others. */
 		if (res->learned != rf->r->ops.forgotten(rf->r->arg, rf))
 			answer_learn(rf, &q->name, res);
 		answer_result(rf, c, q, res);
@@ -116,8 +116,8 @@ static bool on_query(void *arg, const struct dns_client *c, const uint8_t *msg, 
 	struct match why;
 	int rcode = DNS_FORMERR;
 
-	/* The rules see to it where the kernel can (fw/nft/flow.c): the answer would go to somebody
-	 * else. */
+	/* A foreign source address: the answer would go there. The kernel's rules refuse it where
+	 * they have `fib` (fw/nft/flow.c). */
 	if (c->addr.family == 6 && !addr_is_loopback(&c->addr) &&
 	    !rf->r->ops.is_local(rf->r->arg, &c->addr)) {
 		answer_tell(rf, c, DENIED_SOURCE, "", 0, RULE_NONE, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of the resolver share: the resolver, its part of one fence, and a question with
- * those that wait for its answer. resolver.c takes queries and says which may be answered,
- * question.c asks upstream, answer.c looks at what comes back and replies. */
+/* What the resolver's files share: the resolver, its part per fence, and a question with the
+ * clients that wait for its answer. resolver.c takes queries and decides which are answered,
+ * question.c asks upstream, answer.c checks the answers and replies. */
 #ifndef AGENTFW_RESOLVING_H
 #define AGENTFW_RESOLVING_H
 
@@ -30,12 +30,12 @@ struct resolver_fence {
 	struct dns_cache *cache;
 	struct question *questions[QUESTION_BUCKETS];
 	size_t n_questions;
-	size_t n_waiters; /* of all of them */
+	size_t n_waiters; /* of all questions */
 	struct question *answered, **answered_end;
 	struct timer answered_timer;
 };
 
-/* What came of a question, for all that wait. */
+/* A question's outcome, for all its waiting clients. */
 struct outcome {
 	enum { OUTCOME_ANSWER, OUTCOME_FAILED, OUTCOME_REBOUND } what;
 	int ede;         /* OUTCOME_FAILED */
@@ -43,34 +43,34 @@ struct outcome {
 	struct dns_result res;
 };
 
-/* A question that was asked upstream, once for all that want to know. */
+/* A question that was asked upstream, once for all its clients. */
 struct question {
-	struct question *next; /* of its bucket, or of those that have their answer */
+	struct question *next; /* in its bucket, or in `answered` */
 	struct resolver_fence *rf;
 	struct name name;
 	uint16_t type;
 	struct waiter *waiters;
 	size_t n_waiters;
 	bool refused;            /* audit mode: no rule allows it */
-	struct outcome *outcome; /* not all that wait have it yet */
+	struct outcome *outcome; /* while some clients still wait for their reply */
 };
 
 /* ---- question.c ---------------------------------------------------------- */
 
-/* Asks upstream, or waits with those that have asked already; else replies that it cannot. */
+/* Asks upstream, or joins a question under way; replies with an error if neither is possible. */
 void question_ask(struct resolver_fence *rf, const struct dns_client *c, const struct dns_query *dq,
 		  bool refused);
-/* One of those that wait; NULL: nobody does. */
+/* One of its waiting clients; NULL: none waits. */
 const struct dns_client *question_client(const struct question *q);
 /* The callbacks of struct upstream_ops; question is a struct question. */
 void question_on_answer(void *rf, void *question, const struct dns_answer *a);
-void question_on_time(struct timer *t); /* more of those that wait get their replies */
-/* The fence goes: nobody gets a reply any more. */
+void question_on_time(struct timer *t); /* more waiting clients get their replies */
+/* The fence ends: no client gets a reply. */
 void questions_drop(struct resolver_fence *rf);
 
 /* ---- answer.c ------------------------------------------------------------ */
 
-/* Takes what may be taken of an answer (the guard against rebinding), and has it learned. */
+/* Takes what the guard against rebinding allows of an answer, and has it learned. */
 void answer_take(struct resolver_fence *rf, const struct question *q, const struct dns_answer *a,
 		 struct outcome *o, uint64_t now);
 void answer_learn(struct resolver_fence *rf, const struct name *name, struct dns_result *res);

@@ -10,12 +10,12 @@
 
 #include "fw/ipc/budget.h"
 
-#define UDP_BATCH       256  /* queries a turn of the loop */
-#define UDP_QUERY_MAX   4096 /* longer ones are none */
-#define CONNECTIONS_MAX 256  /* a fence; the oldest idle goes first */
+#define UDP_BATCH       256  /* queries per turn of the loop */
+#define UDP_QUERY_MAX   4096 /* longer ones are dropped */
+#define CONNECTIONS_MAX 256  /* per fence; the oldest goes first */
 #define TCP_IN_MAX      (2 + 4096)
-#define TCP_ASKED_MAX   8           /* questions of a connection without reply; the rest waits */
-#define TCP_OUT_HIGH    (16 * 1024) /* replies that it has not read yet; then, too */
+#define TCP_ASKED_MAX   8           /* unanswered questions per connection; the rest waits */
+#define TCP_OUT_HIGH    (16 * 1024) /* bytes of unread replies; beyond this the rest waits, too */
 #define TCP_OUT_MAX     (TCP_OUT_HIGH + TCP_ASKED_MAX * 8192) /* no reply is longer than that */
 #define TCP_IDLE_MS     10000
 
@@ -29,9 +29,9 @@ struct connection {
 	size_t in_n;
 	uint8_t *out;
 	size_t out_n, out_room;
-	unsigned asked; /* and not replied to */
+	unsigned asked; /* questions without reply */
 	uint32_t events;
-	bool ended; /* nothing more comes; replies may still go */
+	bool ended; /* the client sends no more; replies may still go */
 	bool dead;  /* freed when its callback is over */
 	bool busy;
 };
@@ -106,7 +106,7 @@ static void on_idle(struct timer *t)
 	connection_free(t->arg);
 }
 
-/* A whole message in the buffer, or a length that nothing can follow. */
+/* A whole message in the buffer, or a length that is too large. */
 static bool has_message(const struct connection *c)
 {
 	size_t n = c->in_n < 2 ? 0 : (size_t)c->in[0] << 8 | c->in[1];
@@ -119,8 +119,8 @@ static bool may_ask(const struct connection *c)
 	return c->asked < TCP_ASKED_MAX && c->out_n < TCP_OUT_HIGH;
 }
 
-/* What has been read is not told of again, so a connection with a message that had to wait is
- * gone on with when it can be written to, which it can. */
+/* epoll does not report what has been read already. So a connection with a message that had to wait
+ * waits for EPOLLOUT, which comes in the next turn. */
 static void watch_again(struct connection *c)
 {
 	bool message = has_message(c), ask = may_ask(c);
@@ -136,8 +136,8 @@ static void watch_again(struct connection *c)
 		c->dead = true;
 }
 
-/* The whole messages in the buffer, as many as may be; queries may come pipelined and in any
- * pieces. */
+/* Handles the whole messages in the buffer, as far as limits allow; queries may come pipelined and
+ * in pieces. */
 static void handle_in(struct connection *c)
 {
 	struct dns_server *s = c->server;
@@ -242,7 +242,7 @@ static void on_accept(struct watch *w, uint32_t events)
 		connection_free(c);
 }
 
-/* false: a reply that has no place would be cut. The connection ends. */
+/* false: no room. The connection ends, for a cut reply would break its framing. */
 static bool put_out(struct connection *c, const uint8_t *bytes, size_t n)
 {
 	if (c->out_n + n > c->out_room) {

@@ -12,7 +12,7 @@
 
 struct dns_server;
 
-/* Who asked, and where the reply goes. A copy may be kept: replies to a connection that is gone are
+/* Who asked, and where the reply goes. A copy may be kept: a reply to a closed connection is
  * dropped. */
 struct dns_client {
 	struct addr addr;
@@ -25,7 +25,7 @@ struct dns_client {
 /* Returns whether there was or will be a reply. */
 typedef bool (*dns_query_fn)(void *arg, const struct dns_client *c, const uint8_t *msg, size_t n);
 
-/* The sockets are owned from now on; -1: none. budget: of the fence; may be NULL. */
+/* The sockets are owned from now on; -1: none. budget: the fence's; may be NULL. */
 int dns_server_new(struct loop *loop, int udp4, int tcp4, int udp6, int tcp6, dns_query_fn fn,
 		   void *arg, struct budget *budget, struct dns_server **ret);
 void dns_server_free(struct dns_server *s);

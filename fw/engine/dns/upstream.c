@@ -11,11 +11,11 @@
 #include "fw/ipc/budget.h"
 
 #define ASKS_MAX      32768 /* ten thousand lookups of both kinds at once, and room */
-#define FLYING_MAX    256   /* as many as a server's socket holds by default */
+#define FLYING_MAX    256   /* per fence: as many as a server's socket buffers by default */
 #define TRIES_MAX     3
 #define TRY_MS        1200
 #define PARKED_MS     (TRIES_MAX * TRY_MS)
-#define FORGERIES_MAX 64 /* wrong answers looked at for one question */
+#define FORGERIES_MAX 64 /* wrong answers per question before it tries again */
 
 struct queue {
 	struct ask *first, *last;
@@ -29,7 +29,7 @@ struct ask {
 	void *question;
 	unsigned server, tries, forgeries;
 	int socket_type;
-	struct queue *queue; /* that it is in; NULL: none */
+	struct queue *queue; /* in which it waits; NULL: none */
 	struct ask *queue_next, *queue_prev;
 	bool flying, sent;
 	struct watch watch;
@@ -45,12 +45,12 @@ struct upstream {
 	struct upstream_ops ops;
 	void *arg;
 	struct ask *asks;
-	struct queue waiting; /* for sockets, which come in the order of asking */
+	struct queue waiting; /* for a socket; these come in the order of asking */
 	struct queue parked;  /* until fewer are under way */
 	size_t n, n_flying;
 	struct upstream_share *share;
 	struct budget *budget;
-	struct timer parked_timer; /* of them all: there may be very many, and they are in order */
+	struct timer parked_timer; /* one for all parked questions, which are in order of time */
 };
 
 static void on_parked(struct timer *t);
@@ -189,7 +189,7 @@ static void on_parked(struct timer *t)
 		timer_set(u->loop, t, a->parked_until_ms);
 }
 
-/* A server that gets more at once than it can take would lose the questions of others, too. */
+/* Too many questions at once would make a server lose those of other fences, too. */
 static void park(struct ask *a)
 {
 	struct upstream *u = a->u;
@@ -244,12 +244,12 @@ static void take(struct ask *a, const uint8_t *msg, size_t n)
 		if (a->socket_type == SOCK_DGRAM)
 			begin_try(a, SOCK_STREAM);
 		else
-			next_try(a); /* cut even so: what is left of it says nothing */
+			next_try(a); /* cut even over TCP: unusable */
 		return;
 	}
 	if (answer.rcode != DNS_NOERROR && answer.rcode != DNS_NXDOMAIN &&
 	    a->tries + 1 < TRIES_MAX && a->u->n_servers > 1) {
-		next_try(a); /* this server will not; another may */
+		next_try(a); /* another server may answer */
 		return;
 	}
 	finish(a, &answer);
