@@ -72,7 +72,7 @@ static json_t *ask_status(int daemon, struct patience *p, struct err *e)
 		err_set(e, errno, "cannot make a memfd: %s", strerror(errno));
 		return NULL;
 	}
-	if (client_send(daemon, &m, sizeof(m), CTL_STATUS, text, e) < 0 ||
+	if (client_send(daemon, &m, sizeof(m), CTL_STATUS, text, p, e) < 0 ||
 	    client_receive(daemon, &m, sizeof(m), CTL_STATUS_TEXT, p, e) < 0)
 		return NULL;
 	lseek(text, 0, SEEK_SET);
@@ -123,7 +123,7 @@ int cmd_status(int argc, char **argv)
 		return EXIT_NOT_RUNNING;
 	}
 	if (!root)
-		return ctl_fail(&e);
+		return ctl_fail_waiting(patience.signo, &e);
 	if (as_json) {
 		json_dumpf(root, stdout, JSON_COMPACT);
 		putchar('\n');

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agentctl/daemon/birth.h"
 #include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
@@ -29,6 +30,7 @@
 #define START_MS    30000 /* kernel modules may have to be loaded first */
 #define END_MS      3000  /* for one that does not start */
 #define AGAIN_MS    20    /* where too many wait to be heard already */
+#define LOOK_MS     100   /* for signals, where no descriptor is left to be told by */
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
@@ -57,30 +59,39 @@ static unsigned bound(const struct patience *p)
 	return p->ms ? p->ms : CLIENT_WAIT_MS;
 }
 
-/* Until fd (-1: nothing) can be read: 1; 0: not within ms; -EINTR. A signal that is not blocked
- * ends us by itself. */
-static int wait_for(int fd, unsigned ms, struct patience *p, struct err *e)
+/* One that has come stays: it may be somebody else's to act on. */
+static int signal_waits(void)
 {
-	struct pollfd pfd[2] = {{.fd = fd, .events = POLLIN}, {.events = POLLIN}};
+	sigset_t set, came;
+
+	ending_signals(&set);
+	sigpending(&came);
+	for (int n = 1; n < NSIG; n++)
+		if (sigismember(&set, n) == 1 && sigismember(&came, n) == 1)
+			return n;
+	return 0;
+}
+
+/* Until fd (-1: nothing) is ready: 1; 0: not within ms; -EINTR. A signal that is not blocked ends
+ * us by itself. */
+static int wait_for(int fd, short events, unsigned ms, struct patience *p, struct err *e)
+{
+	struct pollfd pfd[2] = {{.fd = fd, .events = events}, {.events = POLLIN}};
 	_cleanup_close_ int signals = -1;
 	uint64_t until = clock_mono_ms() + ms, now;
-	struct signalfd_siginfo si;
 	sigset_t set;
 
 	ending_signals(&set);
 	pfd[1].fd = signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	while ((now = clock_mono_ms()) < until || ms == 0) {
-		int n = poll(pfd, 2, (int)(until > now ? until - now : 0));
-
-		if (n > 0 && pfd[0].revents)
+	do {
+		now = clock_mono_ms();
+		ms = (unsigned)(until > now ? until - now : 0);
+		if (poll(pfd, 2, (int)(signals < 0 && ms > LOOK_MS ? LOOK_MS : ms)) > 0 &&
+		    pfd[0].revents)
 			return 1;
-		if (n > 0 && pfd[1].revents && read(signals, &si, sizeof(si)) == sizeof(si)) {
-			p->signo = (int)si.ssi_signo;
+		if ((p->signo = signal_waits()))
 			return err_set(e, EINTR, "ended by a signal: %s", strsignal(p->signo));
-		}
-		if (ms == 0)
-			break;
-	}
+	} while (now < until);
 	return 0;
 }
 
@@ -177,7 +188,7 @@ static int connect_within(int fd, const struct sockaddr_un *a, struct patience *
 		}
 		if (clock_mono_ms() >= until)
 			return no_answer(0, bound(p), e);
-		if (wait_for(-1, AGAIN_MS, p, e) < 0)
+		if (wait_for(-1, 0, AGAIN_MS, p, e) < 0)
 			return -EINTR;
 	}
 	return 0;
@@ -185,8 +196,6 @@ static int connect_within(int fd, const struct sockaddr_un *a, struct patience *
 
 static int try_connect(struct patience *p, struct err *e)
 {
-	const struct timeval limit = {.tv_sec = bound(p) / 1000,
-				      .tv_usec = (suseconds_t)(bound(p) % 1000) * 1000};
 	struct sockaddr_un a;
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
@@ -202,8 +211,6 @@ static int try_connect(struct patience *p, struct err *e)
 		return r;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.uid != 0)
 		return err_set(e, EPERM, "what listens at %s does not belong to root", a.sun_path);
-	fcntl(fd, F_SETFL, 0);
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	return steal_fd(&fd);
 }
 
@@ -234,49 +241,6 @@ bool client_find_daemon(char *ret, size_t bytes)
 	return false;
 }
 
-static void exec_daemon(int ready)
-{
-	char path[PATH_MAX + 16], number[16];
-
-	snprintf(number, sizeof(number), "%d", ready);
-	if (client_find_daemon(path, sizeof(path)))
-		execl(path, "agentfwd", "--idle-exit", "--ready-fd", number, (char *)NULL);
-	dprintf(2, "agentfwd is not installed beside agentctl, nor in /usr/local/sbin or "
-		   "/usr/sbin\n" DAEMON_SAYS
-		   "hint: install both, with make install, or put it beside agentctl\n");
-	_exit(EX_UNAVAILABLE);
-}
-
-/* The daemon's standard error goes to a file of no name while it starts, so that its reason can be
- * told. */
-static pid_t spawn(int *ret_ready, int complaints)
-{
-	int pipe_fd[2];
-	pid_t pid;
-
-	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
-		return -1;
-	pid = fork();
-	if (pid == 0) {
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		/* No session of its own: the kernel shares processors out by session, and the fewer
-		 * turns the engine needs the more of them are left to the agent. A background
-		 * process group hears nothing of a terminal's end. */
-		setpgid(0, 0);
-		(void)!chdir("/");
-		dup2(null, 0);
-		dup2(null, 1);
-		dup2(complaints, 2);
-		dup2(pipe_fd[1], 3);
-		close_range(4, ~0U, 0);
-		exec_daemon(3);
-	}
-	close(pipe_fd[1]);
-	*ret_ready = pipe_fd[0];
-	return pid;
-}
-
 /* What it said while it started, but for the last words of one that did not. */
 static void tell_lines(const char *said, size_t bytes)
 {
@@ -293,8 +257,21 @@ static void tell_lines(const char *said, size_t bytes)
 	}
 }
 
-/* Its last words: what was wrong, and a line with a hint. */
-static int pass_on(char *said, struct err *e)
+/* Of one that said nothing. */
+static int silent_end(bool in_time, int status, struct err *e)
+{
+	if (!in_time) {
+		err_set(e, ETIMEDOUT,
+			"agentfwd did not start: it said nothing within thirty seconds");
+		return err_hint(e, "it was ended; what this machine lacks says: agentctl doctor");
+	}
+	return err_set(e, EIO, "agentfwd did not start: it ended with %s %d and without a word",
+		       WIFSIGNALED(status) ? "signal" : "status",
+		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* Its last words: what was wrong, and a line with a hint. false: it had none. */
+static bool pass_on(char *said, struct err *e)
 {
 	static const char hints[] = DAEMON_SAYS "hint: ";
 	char *last = NULL, *hint = NULL;
@@ -307,8 +284,7 @@ static int pass_on(char *said, struct err *e)
 			hint = NULL;
 		}
 	if (!last)
-		return err_set(e, ETIMEDOUT,
-			       "agentfwd did not start: it said nothing within thirty seconds");
+		return false;
 	tell_lines(said, (size_t)(last - said));
 	last[strcspn(last, "\n")] = '\0';
 	if (strncmp(last, DAEMON_SAYS, strlen(DAEMON_SAYS)) == 0)
@@ -319,52 +295,74 @@ static int pass_on(char *said, struct err *e)
 		hint[strcspn(hint, "\n")] = '\0';
 		err_hint(e, "%s", hint);
 	}
-	return -EIO;
+	return true;
+}
+
+/* What it has said so far; of much the last. */
+static void hear(int fd, char *said, size_t bytes)
+{
+	size_t n = 0;
+	ssize_t got;
+
+	while ((got = read(fd, said + n, bytes - 1 - n)) > 0) {
+		n += (size_t)got;
+		if (n == bytes - 1) {
+			n /= 2;
+			memmove(said, said + bytes - 1 - n, n);
+		}
+	}
+	said[n] = '\0';
+}
+
+static bool is_over(pid_t pid, int *status, unsigned ms, struct patience *p, struct err *e)
+{
+	for (unsigned waited = 0; waited < ms; waited += AGAIN_MS) {
+		if (waitpid(pid, status, WNOHANG) != 0)
+			return true;
+		if (wait_for(-1, 0, AGAIN_MS, p, e) < 0)
+			break;
+	}
+	return waitpid(pid, status, WNOHANG) != 0;
 }
 
 /* One that is not ready by now. It has no fence of anybody's. */
-static void end_daemon(pid_t pid, int *status)
+static void end_daemon(pid_t pid, int *status, struct patience *p, struct err *e)
 {
 	kill(pid, SIGTERM);
 	kill(pid, SIGCONT);
-	for (unsigned ms = 0; ms < END_MS; ms += AGAIN_MS) {
-		if (waitpid(pid, status, WNOHANG) != 0)
-			return;
-		usleep(AGAIN_MS * 1000);
-	}
+	if (is_over(pid, status, END_MS, p, e))
+		return;
 	kill(pid, SIGKILL);
-	waitpid(pid, status, 0);
+	is_over(pid, status, END_MS, p, e);
 }
 
 static int start_daemon(struct patience *p, struct err *e)
 {
-	_cleanup_close_ int complaints = memfd_create("agentfwd-stderr", MFD_CLOEXEC);
-	_cleanup_close_ int ready = -1;
-	char said[4096] = "", one;
+	_cleanup_close_ int ready = -1, words = -1;
+	char said[4096], one;
 	int status = 0, r;
-	ssize_t n;
-	pid_t pid = spawn(&ready, complaints);
+	pid_t pid = birth(&ready, &words);
 
 	if (pid < 0)
-		return err_set(e, errno, "cannot start agentfwd: %s", strerror(errno));
-	r = wait_for(ready, START_MS, p, e);
+		return err_set(e, (int)-pid, "cannot start agentfwd: %s", strerror((int)-pid));
+	r = wait_for(ready, POLLIN, START_MS, p, e);
 	if (r < 0)
 		return r; /* it goes by itself: nobody comes */
-	r = r > 0 && read(ready, &one, 1) == 1;
-	n = pread(complaints, said, sizeof(said) - 1, 0);
-	if (r) {
-		tell_lines(said, n > 0 ? (size_t)n : 0);
+	if (r > 0 && read(ready, &one, 1) == 1) {
+		hear(words, said, sizeof(said));
+		tell_lines(said, strlen(said));
 		return 0;
 	}
-	end_daemon(pid, &status);
+	if (r == 0) /* what it says of its end is no reason */
+		hear(words, said, sizeof(said));
+	end_daemon(pid, &status, p, e);
+	if (p->signo)
+		return -EINTR;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL)
 		return 0; /* somebody else's start was quicker: it is there now */
-	/* Its last words count. */
-	n = lseek(complaints, 0, SEEK_END);
-	n = n < (ssize_t)sizeof(said) ? 0 : n - (ssize_t)sizeof(said) + 1;
-	memset(said, 0, sizeof(said));
-	(void)!pread(complaints, said, sizeof(said) - 1, n);
-	return pass_on(said, e);
+	if (r > 0)
+		hear(words, said, sizeof(said));
+	return pass_on(said, e) ? -EIO : silent_end(r > 0, status, e);
 }
 
 int client_connect(bool start, struct patience *p, struct err *e)
@@ -407,7 +405,8 @@ static int broken(int fd, struct err *e)
 	return r ? r : err_set(e, EPIPE, "cannot speak to agentfwd: %s", strerror(EPIPE));
 }
 
-int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd, struct err *e)
+int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd,
+		struct patience *p, struct err *e)
 {
 	union {
 		struct cmsghdr align;
@@ -429,17 +428,18 @@ int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd
 		c->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(c), &pass_fd, sizeof(pass_fd));
 	}
-	if (sendmsg(fd, &mh, MSG_NOSIGNAL) >= 0)
-		return 0;
-	if (errno == EAGAIN) {
-		struct timeval limit = {0};
-		socklen_t len = sizeof(limit);
+	while (sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+		int r = errno;
 
-		getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &len);
-		return no_answer(peer(fd), (unsigned)limit.tv_sec * 1000, e);
+		if (r == EPIPE)
+			return broken(fd, e);
+		if (r != EAGAIN)
+			return err_set(e, r, "cannot speak to agentfwd: %s", strerror(r));
+		r = wait_for(fd, POLLOUT, bound(p), p, e);
+		if (r <= 0)
+			return r < 0 ? r : no_answer(peer(fd), bound(p), e);
 	}
-	return errno == EPIPE ? broken(fd, e)
-			      : err_set(e, errno, "cannot speak to agentfwd: %s", strerror(errno));
+	return 0;
 }
 
 int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct patience *p,
@@ -447,7 +447,7 @@ int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct p
 {
 	static char buf[CTL_MAX_MESSAGE];
 	const struct ctl_head *h = (const void *)buf;
-	int r = wait_for(fd, bound(p), p, e);
+	int r = wait_for(fd, POLLIN, bound(p), p, e);
 	ssize_t n;
 
 	if (r <= 0)

@@ -13,7 +13,7 @@ struct err;
 #define CLIENT_WAIT_MS 20000
 
 /* How long the daemon is waited for. SIGTERM, SIGINT, SIGHUP and SIGQUIT end the wait also where
- * they are blocked: -EINTR, and signo is the one. */
+ * they are blocked: -EINTR, and signo is the one, which stays pending. */
 struct patience {
 	unsigned ms; /* for each step; 0: CLIENT_WAIT_MS */
 	int signo;
@@ -31,7 +31,8 @@ bool client_find_daemon(char *ret, size_t bytes);
 int client_connect(bool start, struct patience *p, struct err *e);
 /* msg begins with a struct ctl_head, which is filled here. pass_fd: a descriptor that goes with it,
  * and stays the caller's; -1: none. */
-int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd, struct err *e);
+int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd,
+		struct patience *p, struct err *e);
 /* Receives one message of this type and exactly this size into msg; an error of the daemon's
  * becomes e. -ETIMEDOUT: it does not answer; e says who, and what to do. */
 int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct patience *p,

@@ -86,7 +86,7 @@ static int ask_daemon(struct fence *f, struct ctl_create *m, int policy, struct 
 	f->control = client_connect(true, &f->patience, e);
 	if (f->control < 0)
 		return f->control;
-	if ((r = client_send(f->control, m, sizeof(*m), CTL_CREATE, policy, e)) < 0)
+	if ((r = client_send(f->control, m, sizeof(*m), CTL_CREATE, policy, &f->patience, e)) < 0)
 		return r;
 	return client_receive(f->control, &f->made, sizeof(f->made), CTL_CREATED, &f->patience, e);
 }
@@ -216,7 +216,7 @@ void fence_close(struct fence *f, bool verbose, int status)
 	patience_anew(&f->patience); /* what came before was for the command */
 	if (!f->gone) {
 		/* One that was told to go may have closed its end, with the summary in ours. */
-		(void)client_send(f->control, &end, sizeof(end), CTL_END, -1, &e);
+		(void)client_send(f->control, &end, sizeof(end), CTL_END, -1, &f->patience, &e);
 		take_summary(f, &e);
 	}
 	if (f->ended) {

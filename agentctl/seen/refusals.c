@@ -184,7 +184,7 @@ static bool connected(struct refusals *rs, bool start)
 		return false;
 	rs->control = client_connect(start, &patience, &e);
 	if (rs->control < 0) {
-		if (start || rs->control != -ENOENT)
+		if (start || (rs->control != -ENOENT && rs->control != -EINTR))
 			rs->e = e;
 		rs->control = -1;
 		return false;
@@ -208,12 +208,15 @@ static const char *fix(const struct refusals *rs, const struct refusal *w, char 
 	return suggest_path(f->plan, f->tool, w->rights, dir, buf, bytes);
 }
 
-static void send_message(struct refusals *rs, const struct refusal_entry *e, uint32_t flags,
-			 uint64_t count)
+/* last: nobody tries again. */
+static bool send_message(struct refusals *rs, const struct refusal_entry *e, uint32_t flags,
+			 uint64_t count, bool last)
 {
+	struct patience patience = {.ms = PATIENCE_S * 1000};
 	static struct ctl_denied_file m;
 	const struct refused_from *f = rs->from;
 	const struct refusal *w = e ? &e->what : NULL;
+	struct err why = {0};
 
 	m = (struct ctl_denied_file){
 	    .flags = flags | (w && w->would ? CTL_DENIED_WOULD : 0) |
@@ -239,17 +242,21 @@ static void send_message(struct refusals *rs, const struct refusal_entry *e, uin
 		copy_text(m.comm, sizeof(m.comm), w->comm);
 		(void)fix(rs, w, m.suggest, sizeof(m.suggest));
 	}
-	if (!rs->e.code &&
-	    client_send(rs->control, &m, sizeof(m), CTL_DENIED_FILE, -1, &rs->e) == 0)
-		rs->sent = true;
+	if (rs->e.code ||
+	    client_send(rs->control, &m, sizeof(m), CTL_DENIED_FILE, -1, &patience, &why) < 0) {
+		if (!rs->e.code && (last || !patience.signo))
+			rs->e = why;
+		return false;
+	}
+	rs->sent = true;
+	return true;
 }
 
 void refusals_tell(struct refusals *rs, struct refusal_entry *e)
 {
 	if (e->told || !connected(rs, false))
 		return;
-	send_message(rs, e, 0, 1);
-	e->told = 1;
+	e->told = send_message(rs, e, 0, 1, false);
 }
 
 static void tell_rest(struct refusals *rs, uint64_t lost)
@@ -261,13 +268,14 @@ static void tell_rest(struct refusals *rs, uint64_t lost)
 		return;
 	for (struct refusal_entry *e = rs->first; e; e = e->next) {
 		if (!e->told)
-			send_message(rs, e, 0, 1);
+			send_message(rs, e, 0, 1, true);
 		if (e->count > 1)
-			send_message(rs, e, CTL_DENIED_REPEAT, e->count - 1);
+			send_message(rs, e, CTL_DENIED_REPEAT, e->count - 1, true);
 	}
 	if (lost)
-		send_message(rs, NULL, CTL_DENIED_LOST, lost);
-	if (!rs->e.code && client_send(rs->control, &m, sizeof(m), CTL_DENIED_END, -1, &rs->e) == 0)
+		send_message(rs, NULL, CTL_DENIED_LOST, lost, true);
+	if (!rs->e.code &&
+	    client_send(rs->control, &m, sizeof(m), CTL_DENIED_END, -1, &patience, &rs->e) == 0)
 		(void)client_receive(rs->control, &m, sizeof(m), CTL_DENIED_NOTED, &patience,
 				     &rs->e);
 }

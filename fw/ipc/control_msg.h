@@ -35,6 +35,8 @@
  * directory of the daemon that made it. */
 #define CTL_CGROUP_MARK    "user.agentfw.net"
 #define CTL_CGROUP_NO_MARK "none" /* made without a daemon, and ended by none */
+/* Beside that directory: the cgroup of daemons that agentctl started. */
+#define CTL_DAEMON_CGROUP_DIR "agentfwd"
 
 enum ctl_type {
 	CTL_CREATE = 1,

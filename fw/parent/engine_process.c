@@ -29,6 +29,9 @@
 #define PATIENCE_MS    18000 /* for a fence that the engine does not answer about */
 #define SILENT_TICKS   15    /* seconds; it is asked for its counts in each */
 #define SILENT_TEXT    "15 seconds"
+/* Of its messages, until others are served: clients, signals, the ring. */
+#define TURN_MS       5
+#define TURN_MESSAGES 64
 
 /* Its socket tells its end; then a new one is started, and told of every fence. */
 static void engine_kill(struct parent *p, const char *why)
@@ -121,8 +124,7 @@ static void on_want_socket(struct parent *p, const struct em_socket *m)
 	struct pfence *f = pfence_find(p, m->fence);
 	int fd = -EINVAL;
 
-	if (f && m->server < f->n_servers &&
-	    (m->socket_type == SOCK_DGRAM || m->socket_type == SOCK_STREAM))
+	if (f && m->server < f->n_servers)
 		fd = host_connect(p->processes[PROCESS_ENGINE].uid, &f->servers[m->server],
 				  m->socket_type);
 	reply.type = EM_SOCKET;
@@ -137,12 +139,8 @@ static void on_learn(struct parent *p, const struct em_learn *m)
 	struct pfence *f = pfence_find(p, m->fence);
 	int r;
 
-	if (!f || f->state != PFENCE_LIVE || m->n > LEARN_MAX)
+	if (!f || f->state != PFENCE_LIVE)
 		return;
-	for (uint32_t i = 0; i < m->n; i++)
-		if ((m->entry[i].addr.family != 4 && m->entry[i].addr.family != 6) ||
-		    m->entry[i].set > LEARN_OPEN)
-			return;
 	if (nft_learn(p->nft, f->id, m->entry, m->n) == 0)
 		return;
 	/* One by one: an entry that cannot be removed, because it is gone, must not make the others
@@ -178,15 +176,28 @@ static void on_ready(struct parent *p, enum process_role role)
 	p->engine_ready = true;
 }
 
-static void on_message(struct parent *p, enum process_role role, const union em *m)
+/* r: of em_recv, no end and no error of the socket. NULL, or what the process did. */
+static const char *on_message(struct parent *p, enum process_role role, const union em *m, int r,
+			      size_t fences)
 {
-	if (m->type == EM_READY)
-		on_ready(p, role);
-	else if (m->type == EM_FAILED)
-		on_failed(p, &m->failed);
-	if (role != PROCESS_ENGINE) /* the others say nothing else */
-		return;
+	const char *wrong = NULL;
+
+	if (r < 0)
+		wrong = "said what has a wrong length";
+	else if (role == PROCESS_ENGINE)
+		wrong =
+		    engine_words_wrong(&p->engine_words, m, clock_mono_ms(), fences, p->last_fence);
+	else if (m->type != EM_READY && m->type != EM_FAILED)
+		wrong = "said what it never says";
+	if (wrong)
+		return wrong;
 	switch ((enum em_type)m->type) {
+	case EM_READY:
+		on_ready(p, role);
+		break;
+	case EM_FAILED:
+		on_failed(p, &m->failed);
+		break;
 	case EM_FENCE_READY:
 		pfence_ready(p, &m->fence_ready);
 		break;
@@ -206,12 +217,11 @@ static void on_message(struct parent *p, enum process_role role, const union em 
 	case EM_SOCKET:
 	case EM_GO:
 	case EM_STATS_ASK:
-	case EM_READY:
-	case EM_FAILED:
 	case EM_GATE_QUEUE:
 	case EM_GATE_FORGET:
 		break;
 	}
+	return NULL;
 }
 
 void engine_close_queues(struct parent *p)
@@ -229,30 +239,45 @@ void engine_close_later(struct parent *p, int fd)
 
 static void process_died(struct parent *p, enum process_role role);
 
+/* It is ended as one that has crashed. */
+static void process_wrong(struct parent *p, enum process_role role, const char *what)
+{
+	err_set(&p->engine_heard, EPROTO, "the %s %s", process_name(role), what);
+	process_died(p, role);
+}
+
+/* What it has left to say after a turn is still there in the next. */
 static void on_process(struct watch *w, uint32_t events)
 {
 	struct parent *p = w->arg;
 	enum process_role role = process_of(p, w);
+	uint64_t end = clock_mono_ms() + TURN_MS;
+	size_t fences = 0;
 
-	for (;;) {
+	for (const struct pfence *f = p->fences; f; f = f->next)
+		fences++;
+	for (unsigned i = 0; i < TURN_MESSAGES && clock_mono_ms() <= end; i++) {
 		int fds[EM_FDS_MAX];
+		const char *wrong;
 		size_t n_fds;
 		union em m;
 		int r = em_recv(w->fd, &m, fds, &n_fds);
 
-		for (size_t i = 0; i < n_fds; i++)
-			close(fds[i]); /* nobody has any to give */
-		if (r > 0) {
-			if (role == PROCESS_ENGINE)
-				p->engine_silent = 0;
-			on_message(p, role, &m);
-			if (!w->active)
-				return;
-		} else if (r != -EINTR && r != -EBADMSG) {
+		for (size_t k = 0; k < n_fds; k++)
+			close(fds[k]); /* nobody has any to give */
+		if (r == -EINTR)
+			continue;
+		if (r <= 0 && r != -EBADMSG) {
 			if (r != -EAGAIN)
 				process_died(p, role);
 			return;
 		}
+		if (role == PROCESS_ENGINE)
+			p->engine_silent = 0;
+		if ((wrong = on_message(p, role, &m, r, fences)))
+			process_wrong(p, role, wrong);
+		if (wrong || !w->active)
+			return;
 	}
 }
 
@@ -262,6 +287,7 @@ static int engine_start(struct parent *p, struct err *e)
 	p->ring_lost = ring_lost(p->ring);
 	p->engine_started_ms = clock_mono_ms();
 	p->engine_silent = 0;
+	p->engine_words = (struct engine_words){0};
 	p->engine_ready = false;
 	return processes_start(p, on_process, e);
 }
@@ -290,15 +316,20 @@ static void say_how(struct parent *p, enum process_role role, int status)
 static bool hear_one(struct parent *p, enum process_role role)
 {
 	int fds[EM_FDS_MAX], r;
+	const char *wrong;
 	size_t n_fds;
 	union em m;
 
 	r = em_recv(p->processes[role].control.fd, &m, fds, &n_fds);
 	for (size_t i = 0; i < n_fds; i++)
 		close(fds[i]);
-	if (r > 0)
-		on_message(p, role, &m);
-	return r > 0 || r == -EAGAIN || r == -EINTR || r == -EBADMSG;
+	if (r == -EAGAIN || r == -EINTR)
+		return true;
+	if (r <= 0 && r != -EBADMSG)
+		return false;
+	if ((wrong = on_message(p, role, &m, r, 0)))
+		err_set(&p->engine_heard, EPROTO, "the %s %s", process_name(role), wrong);
+	return true;
 }
 
 /* Returns the one that ended, or PROCESS_ROLES. */
@@ -306,7 +337,7 @@ static enum process_role hear_first(struct parent *p, uint64_t until_ms)
 {
 	while (!p->engine_ready && !p->engine_heard.code) {
 		uint64_t now = clock_mono_ms();
-		struct pollfd pfd[PROCESS_ROLES];
+		struct pollfd pfd[PROCESS_ROLES + 1];
 
 		if (now >= until_ms) {
 			err_set(&p->engine_heard, ETIMEDOUT,
@@ -316,8 +347,13 @@ static enum process_role hear_first(struct parent *p, uint64_t until_ms)
 		for (size_t i = 0; i < PROCESS_ROLES; i++) /* who is ready says no more */
 			pfd[i] =
 			    (struct pollfd){.fd = p->processes[i].control.fd, .events = POLLIN};
-		if (poll(pfd, PROCESS_ROLES, (int)(until_ms - now)) <= 0)
+		pfd[PROCESS_ROLES] = (struct pollfd){.fd = p->signals.fd, .events = POLLIN};
+		if (poll(pfd, PROCESS_ROLES + 1, (int)(until_ms - now)) <= 0)
 			continue;
+		if (pfd[PROCESS_ROLES].revents) {
+			err_set(&p->engine_heard, EINTR, "agentfwd was told to end");
+			break;
+		}
 		for (enum process_role role = 0; role < PROCESS_ROLES; role++)
 			if (pfd[role].revents && !hear_one(p, role))
 				return role;
@@ -342,6 +378,8 @@ int engine_begin(struct parent *p, struct err *e)
 			return 0;
 		first %= PROCESS_ROLES;
 		say_how(p, first, reap(p, first));
+		if (p->engine_said.code == EINTR)
+			break;
 	}
 	*e = p->engine_said;
 	return -e->code;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +72,8 @@ bool host_cgroup_populated(int dir_fd)
 	return strstr(buf, "populated 1") != NULL;
 }
 
-bool host_process_fenced(pid_t pid)
+/* Version 2's, of a process; to be freed. NULL: it cannot be told. */
+static char *cgroup_of(pid_t pid)
 {
 	char path[64];
 	_cleanup_fclose_ FILE *f = NULL;
@@ -80,13 +82,38 @@ bool host_process_fenced(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
 	f = fopen(path, "re");
-	if (!f)
-		return true;
-	while (getline(&line, &room, f) > 0)
-		if (strncmp(line, "0::", 3) == 0)
-			return strncmp(line + 3, "/" CTL_CGROUP_DIR "/",
-				       strlen(CTL_CGROUP_DIR) + 2) == 0;
-	return true;
+	while (f && getline(&line, &room, f) > 0)
+		if (strncmp(line, "0::", 3) == 0) {
+			line[strcspn(line, "\n")] = '\0';
+			return strdup(line + 3);
+		}
+	return NULL;
+}
+
+bool host_process_fenced(pid_t pid)
+{
+	static const char fences[] = "/" CTL_CGROUP_DIR "/";
+	_cleanup_free_ char *cgroup = cgroup_of(pid);
+
+	return !cgroup || strncmp(cgroup, fences, strlen(fences)) == 0;
+}
+
+void host_cgroup_leave(const char *fences)
+{
+	_cleanup_free_ char *own = cgroup_of(getpid());
+	const char *name = own ? strrchr(own, '/') : NULL, *slash = strrchr(fences, '/');
+	char path[PATH_MAX];
+	_cleanup_close_ int fd = -1;
+	int n = slash ? (int)(slash - fences) : 0;
+
+	if (!name || !slash || strcmp(name + 1, CTL_DAEMON_CGROUP_DIR) != 0)
+		return;
+	snprintf(path, sizeof(path), "%.*s/cgroup.procs", n, fences);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) < 0)
+		return;
+	snprintf(path, sizeof(path), "%.*s/" CTL_DAEMON_CGROUP_DIR, n, fences);
+	rmdir(path); /* the last of them */
 }
 
 /* ---- sockets ------------------------------------------------------------- */

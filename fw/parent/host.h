@@ -20,6 +20,8 @@ int host_cgroup_kill(int dir_fd);
 bool host_cgroup_populated(int dir_fd);
 /* Is the process inside a fence? An unreadable answer counts as yes. */
 bool host_process_fenced(pid_t pid);
+/* The cgroup that agentctl made for daemons (CTL_DAEMON_CGROUP_DIR), beside `fences`: at the end. */
+void host_cgroup_leave(const char *fences);
 
 struct dns_sockets {
 	int udp4, tcp4, udp6, tcp6; /* -1: the host lacks that family */

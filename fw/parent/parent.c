@@ -362,6 +362,7 @@ static void teardown(struct parent *p)
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_flush(l->record);
 	processes_reap(p, PROCESS_ENGINE); /* they may be stopped; they have nothing to put away */
+	host_cgroup_leave(p->cgroup_root);
 }
 
 int parent_run(const struct parent_options *o, struct err *e)

@@ -14,6 +14,7 @@
 #include "fw/ipc/ring.h"
 #include "fw/ipc/sockdiag.h"
 #include "fw/nft/nft.h"
+#include "fw/parent/engine_words.h"
 #include "fw/parent/processes.h"
 #include "policy/base/err.h"
 
@@ -59,10 +60,11 @@ struct parent {
 	uint64_t stray;     /* the part of nft_stray that is recorded already */
 	uint64_t engine_started_ms;
 	unsigned engine_restarts;
-	unsigned engine_silent;   /* ticks since it said something */
-	bool engine_ready;        /* all of them are */
-	unsigned engine_failures; /* deaths without a life between them */
-	struct err engine_heard;  /* from the one there is: why it cannot start, or go on */
+	unsigned engine_silent; /* ticks since its last message */
+	struct engine_words engine_words;
+	bool engine_ready;        /* all three are */
+	unsigned engine_failures; /* early deaths in a row */
+	struct err engine_heard;  /* a running one's own reason why it cannot start or go on */
 	struct err engine_said;   /* why the last one ended */
 	int closing[64];          /* sockets of ended fences' queues */
 	size_t n_closing;

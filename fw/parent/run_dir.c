@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,16 @@ static int make_dirs(const char *dir, struct err *e)
 	return 0;
 }
 
+/* The signals that end a daemon are blocked by now. */
+static bool told_to_end(void)
+{
+	sigset_t came;
+
+	return sigpending(&came) == 0 &&
+	       (sigismember(&came, SIGTERM) == 1 || sigismember(&came, SIGINT) == 1 ||
+		sigismember(&came, SIGHUP) == 1);
+}
+
 /* Waits for a daemon that is ending; an error if one listens. */
 static int wait_for(int lock, const char *socket_path, struct err *e)
 {
@@ -55,6 +66,8 @@ static int wait_for(int lock, const char *socket_path, struct err *e)
 		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 || errno == EAGAIN)
 			return err_set(e, EALREADY,
 				       "another agentfwd runs in this network namespace");
+		if (told_to_end())
+			return err_set(e, EINTR, "agentfwd was told to end");
 		if (waited >= LOCK_WAIT_MS) {
 			err_set(e, ETIMEDOUT,
 				"another agentfwd in this network namespace was told to end, and "

@@ -159,7 +159,8 @@ def cannot_start(lab, before, *words):
 def test_engine_cannot_start(lab):
     lab.wait_clean()
     cannot_start(lab, ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"], "empty root", "SYS_ADMIN")
-    cannot_start(lab, ["/bin/sh", "-c", "ulimit -n 40; exec \"$@\"", "sh"], "40 files", "ulimit -n")
+    cannot_start(lab, ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource", "/bin/sh", "-c",
+                       "ulimit -n 40; exec \"$@\"", "sh"], "40 files", "ulimit -n")
     # agentctl's own child becomes 1234, the engine 60578 or more: of the two only that has the bit
     nosys = ["/usr/bin/env", "SUDO_UID=1234", L.PYTHON, os.path.join(L.HERE, "nosys.py")]
     cannot_start(lab, nosys + ["117:1:0x8000,105:1"], "privileges", "must be mapped")

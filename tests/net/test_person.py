@@ -236,9 +236,14 @@ def test_no_root(lab):
     lab.wait_clean()
 
 
+# With a run directory of its own a mount namespace is its daemon's as well.
+OWN_RUN = "mkdir -p ${AGENTFW_RUN_DIR:=/run/agentfw} && mount -t tmpfs none $AGENTFW_RUN_DIR && "
+
+
 def in_mounts(lab, setup, argv):
     """agentctl run in a mount namespace of its own, after setup."""
-    return lab.enter() + ["unshare", "-m", "--propagation", "private", "/bin/sh", "-c", setup + ' && exec "$@"', "sh"] + argv
+    return lab.enter() + ["unshare", "-m", "--propagation", "private", "/bin/sh", "-c", OWN_RUN + setup + ' && exec "$@"',
+                          "sh"] + argv
 
 
 def run_in(lab, setup, pol, cmd, log_dir, timeout=30):
@@ -276,7 +281,7 @@ def test_disk_nearly_full(lab):
     calls = json.dumps([["udp_send", {"to": topo.EVIL4, "port": 9000 + i, "token": tok, "size": 1400}] for i in range(40)])
     lab.wait_clean()
     _, argv = lab.argv(POLICY, lab.attack("several", list=calls), (), where + "/log")
-    script = ("mount -t tmpfs -o size=4m none %s && dd if=/dev/zero of=%s/f bs=4k count=990 2>/dev/null; \"$@\"; r=$?; "
+    script = (OWN_RUN + "mount -t tmpfs -o size=4m none %s && dd if=/dev/zero of=%s/f bs=4k count=990 2>/dev/null; \"$@\"; r=$?; "
               "df -k --output=avail %s >%s; cp -r %s/log %s.log; exit $r" % (where, where, where, left, where, left))
     at = len(lab.enter())
     r = lab._call(argv[:at] + ["unshare", "-m", "--propagation", "private", "/bin/sh", "-c", script, "sh"] + argv[at:], 30)
