@@ -47,7 +47,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 POLICY_LIB := $(BUILD)/libpolicy.a
 WIRE_LIB   := $(BUILD)/libwire.a
 # One library a folder: the linker shows who needs whom (tools/includes looks).
-FW_FOLDERS := parent engine nft record bpf ipc
+FW_FOLDERS := parent engine gate asker nft record bpf ipc
 FW_LIB     := $(patsubst %,$(BUILD)/libfw-%.a,$(FW_FOLDERS))
 CTL_FOLDERS := learn check seen box guard launch confine daemon
 CTL_LIB    := $(BUILD)/libctl-commands.a $(patsubst %,$(BUILD)/libctl-%.a,$(CTL_FOLDERS))
@@ -239,8 +239,13 @@ $(RACE): $(call obj,tests/lab/race_own.c)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -pthread
 # A daemon that has a hole where AGENTFW_HOLE names one: does the fuzzer see it?
+# Or an engine that somebody has taken over: tests/net/test_hostile.py.
 holes:
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-holes CFLAGS='$(CFLAGS) -DAGENTFW_HOLES' all
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-holes CFLAGS='$(CFLAGS) -DAGENTFW_HOLES' all $(BUILD)-holes/tests/lab/hostile_engine
+$(BUILD)/tests/lab/hostile_engine: $(BUILD)/obj/tests/lab/hostile_engine.o $(FW_LIB) $(POLICY_LIB)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor
 	$(Q)BUILD=$(BUILD) tests/bench/run

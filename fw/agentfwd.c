@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* agentfwd: the firewall daemon. The same program is the parent and, re-executed, the engine. */
+/* agentfwd: the firewall daemon. The same program is the parent and, re-executed, engine, gate and
+ * asker. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -11,7 +12,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "fw/asker/asker.h"
 #include "fw/engine/engine.h"
+#include "fw/gate/gate.h"
 #include "fw/parent/parent.h"
 #include "fw/probe.h"
 #include "policy/base/cleanup.h"
@@ -117,17 +120,28 @@ static bool check(const char *path)
 	return r == 0;
 }
 
-static int run_engine(void)
+/* The processes that the parent starts (fw/parent/processes.c): --NAME UID. */
+static bool run_process(int argc, char **argv, int *ret)
 {
+	static const struct {
+		const char *option;
+		int (*run)(uint32_t uid, struct err *e);
+	} processes[] = {{"--engine", engine_run}, {"--gate", gate_run}, {"--asker", asker_run}};
 	struct err e = {0};
 
-	log_init("agentfwd", 0);
-	if (engine_run(&e) < 0) {
-		if (e.code)
-			say(&e);
-		return EX_SOFTWARE;
+	for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(processes); i++) {
+		if (strcmp(argv[1], processes[i].option) != 0)
+			continue;
+		log_init("agentfwd", 0);
+		*ret = 0;
+		if (processes[i].run((uint32_t)strtoul(argv[2], NULL, 10), &e) < 0) {
+			if (e.code)
+				say(&e);
+			*ret = EX_SOFTWARE;
+		}
+		return true;
 	}
-	return 0;
+	return false;
 }
 
 static int run_parent(const struct parent_options *o)
@@ -187,10 +201,10 @@ int main(int argc, char **argv)
 	};
 	struct parent_options o = {.ready_fd = -1};
 	bool only_check = false, only_probe = false, ok = true;
-	int c, verbose = 0;
+	int c, verbose = 0, ret;
 
-	if (argc == 2 && strcmp(argv[1], "--engine") == 0)
-		return run_engine();
+	if (run_process(argc, argv, &ret))
+		return ret;
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":nvh", options, NULL)) != -1) {
 		if (c == 'n')

@@ -18,9 +18,9 @@
 
 #include "fw/bpf/flight.h"
 #include "fw/bpf/wall.h"
-#include "fw/engine/nfq.h"
 #include "fw/ipc/control_msg.h"
 #include "fw/parent/host.h"
+#include "fw/parent/queue.h"
 #include "policy/base/cleanup.h"
 
 #define PATIENCE_S 5
@@ -106,15 +106,12 @@ static int try_feature(struct mnl_socket *nl, const struct feature *f)
 
 static int try_nfqueue(struct mnl_socket *nl)
 {
-	int fd = fcntl(mnl_socket_get_fd(nl), F_DUPFD_CLOEXEC, 0), r;
-	struct nfq *q;
+	int fd = queue_open(1);
 
 	if (fd < 0)
-		return -errno;
-	r = nfq_new(fd, 1, NULL, NULL, &q);
-	if (r == 0)
-		nfq_free(q);
-	return r;
+		return fd;
+	close(fd);
+	return 0;
 }
 
 /* On a new cgroup: attaching may fail where loading succeeds. */

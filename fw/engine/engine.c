@@ -11,12 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fw/engine/ask.h"
 #include "fw/engine/drop.h"
 #include "fw/engine/fence.h"
 #include "fw/engine/hash.h"
 #include "fw/engine/held.h"
 #include "fw/engine/road.h"
-#include "fw/ipc/route.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
 
@@ -40,10 +40,8 @@ static struct fence *fence_find(struct engine *e, uint32_t id)
 	return f;
 }
 
-/* ret_queue: the queue's socket, which the caller closes, or -1. */
-static void fence_free(struct fence *f, int *ret_queue)
+static void fence_free(struct fence *f)
 {
-	*ret_queue = -1;
 	if (!f)
 		return;
 	if (f->resolver)
@@ -51,8 +49,7 @@ static void fence_free(struct fence *f, int *ret_queue)
 	verdict_wait_forget(f->engine->waits, f);
 	held_refuse_all(f);
 	loop_del(f->engine->loop, &f->packets);
-	if (f->nfq)
-		*ret_queue = nfq_release(f->nfq);
+	nfq_free(f->nfq);
 	learned_done(&f->learned);
 	names_free(f->names);
 	policy_free(f->policy);
@@ -115,9 +112,9 @@ static void on_packets(struct watch *w, uint32_t events)
 	e->packets_ns = now;
 }
 
-static int fence_queue(struct engine *e, struct fence *f, uint16_t queue, int *fd)
+static int fence_queue(struct engine *e, struct fence *f, int *fd)
 {
-	int r = nfq_new(steal_fd(fd), queue, road_packet, f, &f->nfq);
+	int r = nfq_new(steal_fd(fd), f->id, road_packet, f, &f->nfq);
 
 	if (r < 0)
 		return r;
@@ -130,7 +127,6 @@ static int fence_make(struct engine *e, const struct em_fence_add *m, int *fds, 
 		      struct fence **ret)
 {
 	struct fence *f = calloc(1, sizeof(*f));
-	_cleanup_close_ int queue = -1;
 	int r;
 
 	if (!f)
@@ -147,9 +143,9 @@ static int fence_make(struct engine *e, const struct em_fence_add *m, int *fds, 
 		 (r = names_new(f->policy, &f->names)) == 0 &&
 		 (r = flows_new(e->loop, held_flow_gone, &f->flows)) == 0 &&
 		 (r = fence_resolver(e, f, m, fds + 2, n_fds - 2)) == 0)
-		r = fence_queue(e, f, m->queue, &fds[1]);
+		r = fence_queue(e, f, &fds[1]);
 	if (r < 0) {
-		fence_free(f, &queue);
+		fence_free(f);
 		return r;
 	}
 	*ret = f;
@@ -194,7 +190,6 @@ static void on_stats_ask(struct engine *e)
 static void on_fence_del(struct engine *e, uint32_t id)
 {
 	struct fence **at = &e->fences, *f;
-	_cleanup_close_ int queue = -1;
 	struct em_stats s;
 
 	while (*at && (*at)->id != id)
@@ -208,12 +203,8 @@ static void on_fence_del(struct engine *e, uint32_t id)
 	held_refuse_all(f);
 	s = stats_of(f);
 	s.last = true;
-	fence_free(f, &queue);
-	/* Other fences' packets would wait while this process closes the queue. But the kernel
-	 * limits the descriptors in flight per user, and another process of our uid may have used
-	 * them up: then the message goes without the queue. */
-	if (queue < 0 || em_send(ENGINE_FD_CONTROL, &s, sizeof(s), &queue, 1) < 0)
-		em_send(ENGINE_FD_CONTROL, &s, sizeof(s), NULL, 0);
+	fence_free(f); /* the parent has the queue's socket, too: to close it here takes no time */
+	em_send(ENGINE_FD_CONTROL, &s, sizeof(s), NULL, 0);
 }
 
 /* A round ends when the parent has read all that was in the ring at its beginning. So a fence has
@@ -297,7 +288,7 @@ static bool is_local(void *arg, const struct addr *a)
 	uint64_t now = loop_now_ms(e->loop);
 
 	if (k->until_ms <= now || !addr_equal(&k->addr, a)) {
-		int r = route_is_local(ENGINE_FD_ROUTE, a);
+		int r = ask_local(a);
 
 		if (r < 0) /* it may be: what may lead here is not learned */
 			return true;
@@ -355,6 +346,8 @@ static void on_message(struct engine *e, const union em *m, int *fds, size_t n_f
 	case EM_STATS:
 	case EM_READY:
 	case EM_FAILED:
+	case EM_GATE_QUEUE:
+	case EM_GATE_FORGET:
 		break;
 	}
 }
@@ -386,6 +379,12 @@ static void on_control(struct watch *w, uint32_t events)
 	}
 }
 
+/* Nobody reads at the other end of the pipe: the gate has ended. */
+static void on_gone(struct watch *w, uint32_t events)
+{
+	loop_stop(((struct engine *)w->arg)->loop);
+}
+
 static int engine_init(struct engine *e)
 {
 	static const struct resolver_ops ops = {.want_socket = want_socket,
@@ -400,23 +399,15 @@ static int engine_init(struct engine *e)
 	    (r = resolver_new(e->loop, &ops, e, e->waits, &e->resolver)) < 0)
 		return r;
 	e->control = (struct watch){.fd = ENGINE_FD_CONTROL, .fn = on_control, .arg = e};
+	e->gate = (struct watch){.fd = ENGINE_FD_GATE, .fn = on_gone, .arg = e};
 	e->sweep_timer = (struct timer){.fn = sweep_timer, .arg = e};
-	if ((r = loop_add(e->loop, &e->control, EPOLLIN)) < 0)
+	if ((r = loop_add(e->loop, &e->control, EPOLLIN)) < 0 ||
+	    (r = loop_add(e->loop, &e->gate, 0)) < 0)
 		return r;
 	return timer_set(e->loop, &e->sweep_timer, loop_now_ms(e->loop) + SWEEP_MS);
 }
 
-/* The parent prints the message; if it has died, the caller does. */
-static int failed(struct err *err)
-{
-	int r = -err->code;
-
-	if (em_send_failed(ENGINE_FD_CONTROL, err) == 0)
-		err->code = 0;
-	return r;
-}
-
-int engine_run(struct err *err)
+int engine_run(uint32_t uid, struct err *err)
 {
 	const struct em_ready ready = {.type = EM_READY};
 	struct engine *e = calloc(1, sizeof(*e));
@@ -428,14 +419,14 @@ int engine_run(struct err *err)
 	sched_setscheduler(0, SCHED_BATCH, &param); /* an arriving packet preempts no sender */
 	if (r < 0) {
 		err_set(err, -r, "engine: cannot start: %s", strerror(-r));
-		return failed(err);
+		return em_failed(ENGINE_FD_CONTROL, err);
 	}
-	if (engine_drop(err) < 0)
-		return failed(err);
+	if (engine_drop(uid, err) < 0)
+		return em_failed(ENGINE_FD_CONTROL, err);
 	em_send(ENGINE_FD_CONTROL, &ready, sizeof(ready), NULL, 0);
 	if ((r = loop_run(e->loop)) < 0) {
-		err_set(err, -r, "engine: its event loop failed: %s", strerror(-r));
-		return failed(err);
+		err_set(err, -r, "engine: %s", strerror(-r));
+		return em_failed(ENGINE_FD_CONTROL, err);
 	}
 	/* Nothing is freed: the process ends here. */
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine: the process that reads strangers' bytes. It receives packets, decides, gives verdicts
- * and answers DNS; it has CAP_NET_ADMIN, its descriptors (fw/ipc/engine_msg.h) and nothing else. */
+/* The engine: the process that reads strangers' bytes. It receives packets, decides, says its
+ * verdicts to the gate and answers DNS; it has its descriptors (fw/ipc/engine_msg.h), and nothing
+ * else: no capability. */
 #ifndef AGENTFW_ENGINE_H
 #define AGENTFW_ENGINE_H
 
@@ -11,8 +12,8 @@
 
 struct fence;
 
-/* Runs until the parent ends. 0, or -errno with e; e->code is 0 once the parent has the message. */
-int engine_run(struct err *e);
+/* Runs until the parent goes. 0, or -errno with e; e->code 0: the parent has been told. */
+int engine_run(uint32_t uid, struct err *e);
 
 /* Puts a refusal into the ring. When the ring is half full a fence gets a quarter of it per round,
  * so that no fence takes the place of the others. false: the refusal is lost, and counted. */

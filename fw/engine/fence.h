@@ -28,7 +28,7 @@ struct engine {
 	struct loop *loop;
 	struct ring *ring;
 	struct resolver *resolver;
-	struct watch control;
+	struct watch control, gate;
 	uint64_t packets_ns; /* when the last turn with packets began; CLOCK_MONOTONIC */
 	int packets_last;    /* how many packets it had */
 	unsigned alone;      /* turns with a single packet */

@@ -5,10 +5,10 @@
 
 #include <netinet/in.h>
 
+#include "fw/engine/ask.h"
 #include "fw/engine/inspect.h"
 #include "fw/engine/refuse.h"
 #include "fw/ipc/holes.h"
-#include "fw/ipc/sockdiag.h"
 
 #define HOLD_MS      10000 /* a first payload that is still incomplete is refused */
 #define HOLD_ALL_MS  20    /* after this, held packets are given back: see give_back */
@@ -90,8 +90,7 @@ static uint32_t first_byte(const struct passage *w)
  * may be flushed. The sender's socket still knows, if it exists. */
 static enum place asked_socket(const struct passage *w)
 {
-	int r = sockdiag_at_beginning(ENGINE_FD_SOCKDIAG, &w->facts.src, w->pk.sport, &w->facts.dst,
-				      w->pk.dport);
+	int r = ask_at_beginning(&w->facts.src, w->pk.sport, &w->facts.dst, w->pk.dport);
 
 	return r < 0 ? PLACE_UNKNOWN : r ? PLACE_FIRST : PLACE_LATER;
 }

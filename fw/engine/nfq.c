@@ -8,23 +8,20 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
-#include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RECEIVE_BATCH  32
-#define MESSAGE_BYTES  (65536 + 1024) /* the largest packet and its attributes */
-#define VERDICT_BYTES  64             /* one verdict message takes 48 */
-#define OUT_VERDICTS   64
-#define QUEUE_PACKETS  8192 /* waiting in the kernel per fence; the rest is dropped and counted */
-#define CONFIG_WAIT_MS 2000
+#include "fw/ipc/engine_msg.h"
+#include "fw/ipc/gate_msg.h"
+
+#define RECEIVE_BATCH 32
+#define MESSAGE_BYTES (65536 + 1024) /* the largest packet and its attributes */
 
 struct nfq {
 	int fd;
-	uint16_t queue;
-	uint32_t seq;
 	nfq_fn fn;
 	void *arg;
 	/* The kernel numbers the packets that it queues, not those that it drops because too many
@@ -33,8 +30,7 @@ struct nfq {
 	uint32_t verdicts;    /* given */
 	uint32_t given_empty; /* `verdicts` when the queue was last empty */
 	bool lost;
-	size_t out_n;
-	char out[OUT_VERDICTS * VERDICT_BYTES];
+	struct gate_verdicts out;
 };
 
 /* Shared by all queues: there is one thread. */
@@ -57,14 +53,6 @@ static int inbox_make(void)
 		inbox.msgs[i].msg_hdr.msg_iovlen = 1;
 	}
 	return 0;
-}
-
-static struct nlmsghdr *message(struct nfq *q, char *buf, int type)
-{
-	struct nlmsghdr *h = nfq_nlmsg_put(buf, type, q->queue);
-
-	h->nlmsg_seq = ++q->seq;
-	return h;
 }
 
 static void hand_on(struct nfq *q, const struct nlmsghdr *h)
@@ -91,7 +79,7 @@ static void hand_on(struct nfq *q, const struct nlmsghdr *h)
 	if (attr[NFQA_SKB_INFO])
 		p.checksum_pending =
 		    ntohl(mnl_attr_get_u32(attr[NFQA_SKB_INFO])) & NFQA_SKB_CSUMNOTREADY;
-	if (p.id != q->last_id + 1 || p.id - q->given_empty >= QUEUE_PACKETS)
+	if (p.id != q->last_id + 1 || p.id - q->given_empty >= QUEUE_PACKETS - GATE_UNDER_WAY_MAX)
 		q->lost = true;
 	q->last_id = p.id;
 	q->fn(q->arg, &p);
@@ -102,113 +90,44 @@ bool nfq_may_have_lost(const struct nfq *q)
 	return q->lost;
 }
 
-/* Returns true when the acknowledgement of seq was among the messages, with *ret_error. */
-static bool walk(struct nfq *q, char *buf, size_t n, uint32_t seq, int *ret_error)
+static void walk(struct nfq *q, const char *buf, size_t n)
 {
 	int left = (int)n;
-	bool acked = false;
 
-	for (struct nlmsghdr *h = (struct nlmsghdr *)buf; mnl_nlmsg_ok(h, left);
-	     h = mnl_nlmsg_next(h, &left)) {
-		if (h->nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET)) {
+	for (const struct nlmsghdr *h = (const struct nlmsghdr *)buf; mnl_nlmsg_ok(h, left);
+	     h = mnl_nlmsg_next(h, &left))
+		if (h->nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET))
 			hand_on(q, h);
-		} else if (h->nlmsg_type == NLMSG_ERROR && seq && h->nlmsg_seq == seq) {
-			*ret_error = ((struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
-			acked = true;
-		}
-	}
-	return acked;
 }
 
 int nfq_receive(struct nfq *q)
 {
-	int n = recvmmsg(q->fd, inbox.msgs, RECEIVE_BATCH, MSG_DONTWAIT, NULL), error;
+	int n = recvmmsg(q->fd, inbox.msgs, RECEIVE_BATCH, MSG_DONTWAIT, NULL);
 
 	if (n < 0 && errno == EAGAIN)
 		q->given_empty = q->verdicts;
 	if (n < 0)
 		return -errno;
 	for (int i = 0; i < n; i++)
-		walk(q, inbox.iov[i].iov_base, inbox.msgs[i].msg_len, 0, &error);
+		walk(q, inbox.iov[i].iov_base, inbox.msgs[i].msg_len);
 	nfq_flush(q);
 	return n;
 }
 
-/* Sends a configuration message and waits for its acknowledgement; packets that come first are
- * handed on. */
-static int configure(struct nfq *q, struct nlmsghdr *h)
-{
-	uint32_t seq = h->nlmsg_seq;
-	struct pollfd pfd = {.fd = q->fd, .events = POLLIN};
-	bool acked = false;
-	int error = 0;
-
-	h->nlmsg_flags |= NLM_F_ACK;
-	if (send(q->fd, h, h->nlmsg_len, 0) < 0)
-		return -errno;
-	while (!acked) {
-		ssize_t n;
-
-		if (poll(&pfd, 1, CONFIG_WAIT_MS) <= 0)
-			return -ETIMEDOUT;
-		n = recv(q->fd, inbox.in, MESSAGE_BYTES, MSG_DONTWAIT);
-		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
-			continue;
-		if (n < 0)
-			return -errno;
-		acked = walk(q, inbox.in, (size_t)n, seq, &error);
-		nfq_flush(q);
-	}
-	return error;
-}
-
-/* In one message: otherwise the first packets would come without their bytes. */
-static int bind_queue(struct nfq *q)
-{
-	const uint32_t flags = NFQA_CFG_F_GSO | NFQA_CFG_F_UID_GID;
-	char buf[256];
-	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG);
-
-	nfq_nlmsg_cfg_put_cmd(h, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
-	nfq_nlmsg_cfg_put_params(h, NFQNL_COPY_PACKET, 0xffff);
-	nfq_nlmsg_cfg_put_qmaxlen(h, QUEUE_PACKETS);
-	mnl_attr_put_u32(h, NFQA_CFG_FLAGS, htonl(flags));
-	mnl_attr_put_u32(h, NFQA_CFG_MASK, htonl(flags | NFQA_CFG_F_FAIL_OPEN));
-	return configure(q, h);
-}
-
-int nfq_new(int fd, uint16_t queue, nfq_fn fn, void *arg, struct nfq **ret)
+int nfq_new(int fd, uint32_t fence, nfq_fn fn, void *arg, struct nfq **ret)
 {
 	struct nfq *q = inbox_make() == 0 ? calloc(1, sizeof(*q)) : NULL;
-	int r;
 
 	if (!q) {
 		close(fd);
 		return -ENOMEM;
 	}
 	q->fd = fd;
-	q->queue = queue;
 	q->fn = fn;
 	q->arg = arg;
-	r = bind_queue(q);
-	if (r < 0) {
-		nfq_free(q);
-		return r;
-	}
+	q->out = (struct gate_verdicts){.type = GATE_VERDICTS, .fence = fence};
 	*ret = q;
 	return 0;
-}
-
-int nfq_release(struct nfq *q)
-{
-	char buf[256];
-	struct nlmsghdr *h = message(q, buf, NFQNL_MSG_CONFIG);
-	int fd = q->fd;
-
-	nfq_nlmsg_cfg_put_cmd(h, AF_UNSPEC, NFQNL_CFG_CMD_UNBIND);
-	(void)!send(fd, h, h->nlmsg_len, 0); /* if that fails, closing the socket unbinds it */
-	free(q);
-	return fd;
 }
 
 void nfq_free(struct nfq *q)
@@ -224,34 +143,44 @@ int nfq_descriptor(const struct nfq *q)
 	return q->fd;
 }
 
-void nfq_flush(struct nfq *q)
+/* Without a gate there is no verdict, and no use for an engine: the parent starts all anew. */
+static void to_gate(const void *msg, size_t bytes)
 {
-	if (q->out_n)
-		(void)!send(q->fd, q->out, q->out_n, 0);
-	q->out_n = 0;
+	if (write(ENGINE_FD_GATE, msg, bytes) < 0)
+		exit(EXIT_FAILURE);
 }
 
-static struct nlmsghdr *put_verdict(struct nfq *q, uint32_t id, int verdict)
+void nfq_flush(struct nfq *q)
 {
-	struct nlmsghdr *h;
+	if (q->out.n)
+		to_gate(&q->out,
+			offsetof(struct gate_verdicts, v) + q->out.n * sizeof(q->out.v[0]));
+	q->out.n = 0;
+}
 
-	if (q->out_n + VERDICT_BYTES > sizeof(q->out))
+static void put(struct nfq *q, const struct gate_verdict *v)
+{
+	if (q->out.n == GATE_VERDICTS_MAX)
 		nfq_flush(q);
 	q->verdicts++;
-	h = message(q, q->out + q->out_n, NFQNL_MSG_VERDICT);
-	nfq_nlmsg_verdict_put(h, (int)id, verdict);
-	return h;
+	q->out.v[q->out.n++] = *v;
 }
 
 void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark, bool again)
 {
-	struct nlmsghdr *h = put_verdict(q, id, again ? NF_REPEAT : NF_ACCEPT);
-
-	nfq_nlmsg_verdict_put_mark(h, mark);
-	q->out_n += NLMSG_ALIGN(h->nlmsg_len);
+	put(q, &(struct gate_verdict){id, mark, again ? GATE_REPEAT : GATE_ACCEPT});
 }
 
 void nfq_drop(struct nfq *q, uint32_t id)
 {
-	q->out_n += NLMSG_ALIGN(put_verdict(q, id, NF_DROP)->nlmsg_len);
+	put(q, &(struct gate_verdict){id, 0, GATE_DROP});
+}
+
+void nfq_end_time_wait(const struct addr *src, uint16_t sport, const struct addr *dst,
+		       uint16_t dport)
+{
+	const struct gate_time_wait m = {
+	    .type = GATE_END_TIME_WAIT, .src = *src, .dst = *dst, .sport = sport, .dport = dport};
+
+	to_gate(&m, sizeof(m));
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Packets from a kernel queue, and verdicts back. Each fence has a queue and a netlink socket for
- * it, so that no fence waits behind the packets of another. */
+/* Packets from a queue of the kernel's, and verdicts to the gate: each fence has a queue, and a
+ * netlink socket of its own for it, so that nobody waits behind the packets of another. */
 #ifndef AGENTFW_NFQ_H
 #define AGENTFW_NFQ_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "policy/base/addr.h"
 
 struct nfq;
 
@@ -23,14 +25,10 @@ struct nfq_packet {
 
 typedef void (*nfq_fn)(void *arg, const struct nfq_packet *p);
 
-/* fd: a bound NETLINK_NETFILTER socket that nothing else uses; owned from now on, also on an error.
- * Binds the queue: whole packets, GSO, with uid; never fail-open. -EBUSY, -EPERM: another process
- * has the queue. */
-int nfq_new(int fd, uint16_t queue, nfq_fn fn, void *arg, struct nfq **ret);
-/* Gives the queue back; the kernel drops the packets in it. nfq_release returns the socket for
- * another process to close: closing it waits while nf_tables cleans up after transactions. */
+/* fd: the netlink socket that the fence's queue is bound to, owned from now on, also in an error.
+ * Packets are read there; verdicts go to the gate. -ENOMEM. */
+int nfq_new(int fd, uint32_t fence, nfq_fn fn, void *arg, struct nfq **ret);
 void nfq_free(struct nfq *q);
-int nfq_release(struct nfq *q);
 int nfq_descriptor(const struct nfq *q); /* readable: packets */
 /* Hands on a batch of packets at most; verdicts given meanwhile go out together at its end. Returns
  * how many; -EAGAIN: none there; -ENOBUFS: the kernel has dropped packets; -errno. */
@@ -42,5 +40,8 @@ bool nfq_may_have_lost(const struct nfq *q);
 void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark, bool again);
 void nfq_drop(struct nfq *q, uint32_t id);
 void nfq_flush(struct nfq *q);
+/* The gate ends it before it gives the verdicts that follow. */
+void nfq_end_time_wait(const struct addr *src, uint16_t sport, const struct addr *dst,
+		       uint16_t dport);
 
 #endif

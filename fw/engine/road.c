@@ -6,10 +6,9 @@
 #include <linux/icmpv6.h>
 #include <netinet/in.h>
 
+#include "fw/engine/ask.h"
 #include "fw/engine/held.h"
 #include "fw/engine/refuse.h"
-#include "fw/ipc/route.h"
-#include "fw/ipc/sockdiag.h"
 
 /* An address of this machine, where the kernel hands each packet to one socket. PKT_STAYS is not
  * enough: packets to other addresses go by the loopback device, too, and so do broadcasts, which
@@ -18,7 +17,7 @@ static bool is_here(const struct addr *a)
 {
 	static const struct addr usual[] = {{4, {127, 0, 0, 1}}, {6, {[15] = 1}}};
 
-	return addr_equal(a, &usual[a->family == 6]) || route_is_local(ENGINE_FD_ROUTE, a) == 1;
+	return addr_equal(a, &usual[a->family == 6]) || ask_local(a) == 1;
 }
 
 static void gather(struct passage *w)
@@ -84,11 +83,12 @@ static void refuse_inbound(struct passage *w)
 static bool asked_anew(struct passage *w)
 {
 	if (w->pk.l4proto != IPPROTO_TCP || (w->pk.tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN ||
-	    !sockdiag_end_time_wait(ENGINE_FD_SOCKDIAG, &w->facts.dst, w->pk.dport, &w->facts.src,
-				    w->pk.sport))
+	    w->p->mark & PKT_ALLOW_OWN || /* was looked at twice */
+	    !ask_in_time_wait(&w->facts.dst, w->pk.dport, &w->facts.src, w->pk.sport))
 		return false;
+	nfq_end_time_wait(&w->facts.dst, w->pk.dport, &w->facts.src, w->pk.sport);
 	nfq_verdict(w->fence->nfq, w->p->id,
-		    (w->p->mark & ~PKT_MARK_MASK) | PKT_ASK_OWN | PKT_STAYS, true);
+		    (w->p->mark & ~PKT_MARK_MASK) | PKT_ASK_OWN | PKT_STAYS | PKT_ALLOW_OWN, true);
 	return true;
 }
 
@@ -98,9 +98,9 @@ static bool met_no_socket(struct passage *w)
 {
 	if (w->pk.l4proto != IPPROTO_TCP || w->pk.tcp_flags & TCP_SYN)
 		return false;
-	switch (sockdiag_receiver(ENGINE_FD_SOCKDIAG, &w->facts.dst, w->pk.dport, &w->facts.src,
-				  w->pk.sport, &w->fence->scope)) {
-	case RECEIVER_NONE: /* reset, as the kernel would do: no event */
+	switch (ask_receiver(&w->facts.dst, w->pk.dport, &w->facts.src, w->pk.sport,
+			     &w->fence->scope)) {
+	case RECEIVER_NONE: /* as the kernel answers it: nothing to tell */
 		verdict_in(w->fence, w->p->id, w->p->mark, PKT_DENY);
 		return true;
 	case RECEIVER_COMING: /* TCP sends it again */

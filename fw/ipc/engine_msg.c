@@ -42,6 +42,15 @@ int em_send_failed(int fd, const struct err *e)
 	return em_send(fd, &m, sizeof(m), NULL, 0);
 }
 
+int em_failed(int fd, struct err *e)
+{
+	int r = -e->code;
+
+	if (em_send_failed(fd, e) == 0)
+		e->code = 0;
+	return r;
+}
+
 static size_t type_bytes(uint32_t type)
 {
 	switch ((enum em_type)type) {
@@ -65,6 +74,10 @@ static size_t type_bytes(uint32_t type)
 		return sizeof(struct em_ready);
 	case EM_FAILED:
 		return sizeof(struct em_failed);
+	case EM_GATE_QUEUE:
+		return sizeof(struct em_gate_queue);
+	case EM_GATE_FORGET:
+		return sizeof(struct em_gate_forget);
 	}
 	return 0;
 }

@@ -7,11 +7,10 @@
  *     parent                                     engine
  *                                           <-   EM_READY      it has shut itself in
  *                                           <-   EM_FAILED     it cannot, and ends
- *     EM_FENCE_ADD (+ policy, sockets)      ->   binds the fence's queue
+ *     EM_FENCE_ADD (+ policy, sockets)      ->   reads the fence's queue
  *                                           <-   EM_FENCE_READY
  *     EM_FENCE_DEL                          ->
- *                                           <-   EM_STATS (the last one of this fence; + the
- *                                                queue's socket, to be closed)
+ *                                           <-   EM_STATS (the last one of this fence)
  *                                           <-   EM_LEARN      addresses for the kernel's sets
  *                                           <-   EM_WANT_SOCKET
  *     EM_SOCKET (+ socket)                  ->
@@ -19,6 +18,11 @@
  *     EM_STATS_ASK                          ->
  *                                           <-   EM_STATS ... of fences whose counts have changed,
  *                                                and one of no fence
+ *
+ *     parent                                     gate, and asker
+ *                                           <-   EM_READY, EM_FAILED
+ *     EM_GATE_QUEUE (+ the queue's socket)  ->   the gate alone: before EM_FENCE_ADD
+ *     EM_GATE_FORGET                        ->
  */
 #ifndef AGENTFW_ENGINE_MSG_H
 #define AGENTFW_ENGINE_MSG_H
@@ -35,18 +39,28 @@
 #define ENGINE_FD_CONTROL    3
 #define ENGINE_FD_RING       4
 #define ENGINE_FD_RING_EV    5
-#define ENGINE_FD_ROUTE      6
-#define ENGINE_FD_SOCKDIAG   7
+#define ENGINE_FD_GATE       6 /* fw/ipc/gate_msg.h */
+#define ENGINE_FD_ASKER      7 /* fw/ipc/ask_msg.h */
 #define ENGINE_FD_FIRST_FREE 8
+/* The gate's, and the asker's. */
+#define GATE_FD_CONTROL   3
+#define GATE_FD_ENGINE    4
+#define GATE_FD_SOCKDIAG  5
+#define ASKER_FD_CONTROL  3
+#define ASKER_FD_ENGINE   4
+#define ASKER_FD_ROUTE    5
+#define ASKER_FD_SOCKDIAG 6
 
 #define NAME_SERVERS_MAX 8            /* per fence */
 #define EM_POLICY_MAX    (256u << 20) /* bytes, compiled */
 
-/* Packet mark. Three fields of it are ours while a fence's packet is on its way, and none before and
- * after: the question to the engine, or PKT_PASS; the verdict; and whether the packet was judged to
- * stay on this machine. When a verdict changes the mark the kernel looks up the route anew, without
- * the settings of the sender's socket. So the rules take the verdict off before the kernel compares
- * the mark (fw/nft/verdict.c), and leave the rest as it was queued. */
+#define QUEUE_PACKETS 8192 /* waiting in the kernel per fence; the rest is dropped and counted */
+
+/* Packet mark. Three fields of it are ours while a packet of a fence's is on its way out, and none
+ * before and after. What is asked, or that it was answered; the verdict; and whether it was judged
+ * to stay on this machine. The kernel looks up the route anew when a verdict changes the mark, and
+ * without what the sender's socket said; so the verdict is washed off again before the kernel looks
+ * at the mark (fw/nft/verdict.c), and the rest stays as it was queued. */
 #define PKT_MARK_MASK    0x7f000000u
 #define PKT_ASK_MASK     0x70000000u
 #define PKT_VERDICT_MASK 0x0e000000u
@@ -148,16 +162,17 @@ enum em_type {
 	EM_STATS,
 	EM_READY,
 	EM_FAILED,
+	EM_GATE_QUEUE,
+	EM_GATE_FORGET,
 };
 
-/* Descriptors: policy memfd, netlink socket for the queue, then those of udp4, tcp4, udp6 and tcp6
- * that exist. */
+/* Descriptors: policy memfd, the queue's netlink socket, which the engine can only read, then the
+ * present ones of udp4 tcp4 udp6 tcp6. */
 struct em_fence_add {
 	uint32_t type;
 	uint32_t fence;
 	struct scope scope;
 	uint64_t policy_bytes;
-	uint16_t queue;
 	uint8_t has_udp4, has_tcp4, has_udp6, has_tcp6;
 	uint8_t audit;
 	uint8_t n_servers;
@@ -167,7 +182,7 @@ struct em_fence_add {
 struct em_fence_ready {
 	uint32_t type;
 	uint32_t fence;
-	int32_t error; /* 0 or -errno: -EBUSY: the queue number is taken */
+	int32_t error; /* 0 or -errno */
 };
 
 struct em_fence_del {
@@ -229,6 +244,17 @@ struct em_failed {
 	char hint[256]; /* empty: none */
 };
 
+struct em_gate_queue { /* with the netlink socket that is bound to the queue */
+	uint32_t type;
+	uint32_t fence;
+	uint16_t queue;
+};
+
+struct em_gate_forget {
+	uint32_t type;
+	uint32_t fence;
+};
+
 union em {
 	uint32_t type;
 	struct em_fence_add fence_add;
@@ -240,6 +266,8 @@ union em {
 	struct em_stats stats;
 	struct em_ready ready;
 	struct em_failed failed;
+	struct em_gate_queue gate_queue;
+	struct em_gate_forget gate_forget;
 };
 
 /* A record of the ring, followed by cap_bytes bytes of the packet with its checksums complete. */
@@ -253,6 +281,9 @@ struct ring_denial {
 
 /* EM_FAILED with the contents of e. 0 or -errno. */
 int em_send_failed(int fd, const struct err *e);
+/* The same, for one that ends with it: returns -e->code, and e->code is 0 when the parent has been
+ * told, which tells people. */
+int em_failed(int fd, struct err *e);
 
 /* Sends one message with descriptors; 0 or -errno (-EAGAIN when non-blocking and full). */
 int em_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n_fds);

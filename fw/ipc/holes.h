@@ -20,8 +20,14 @@ static inline int hole(const char *name)
 
 	return it && strcmp(it, name) == 0;
 }
+/* A program in the place of the engine (tests/lab/hostile_engine.c); NULL: none. */
+static inline const char *hole_engine(void)
+{
+	return getenv("AGENTFW_HOSTILE");
+}
 #else
-#define hole(name) 0
+#define hole(name)    0
+#define hole_engine() NULL
 #endif
 
 #endif

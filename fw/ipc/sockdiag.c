@@ -392,16 +392,32 @@ static int note_time_wait(void *arg, const struct inet_diag_msg *m, const struct
 	return m->idiag_state == TCP_TIME_WAIT;
 }
 
-bool sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
-			    uint16_t dport)
+/* found: over IPv4 it may be of a socket of IPv6. */
+static bool time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+		      uint16_t dport, struct inet_diag_msg *found)
 {
-	struct inet_diag_msg found; /* a look-up for IPv4 may find an IPv6 socket */
 	struct query q;
 
 	query_exact(&q, families[dst->family == 6], IPPROTO_TCP, src, sport, dst, dport);
 	q.req.id.idiag_if = LO_IFINDEX;
-	return run(fd, &q, note_time_wait, &found) == 1 &&
-	       destroy(fd, found.idiag_family, &found.id) == 0;
+	return run(fd, &q, note_time_wait, found) == 1;
+}
+
+bool sockdiag_in_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+			   uint16_t dport)
+{
+	struct inet_diag_msg found;
+
+	return time_wait(fd, src, sport, dst, dport, &found);
+}
+
+void sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+			    uint16_t dport)
+{
+	struct inet_diag_msg found;
+
+	if (time_wait(fd, src, sport, dst, dport, &found))
+		destroy(fd, found.idiag_family, &found.id);
 }
 
 /* How many were destroyed, or -errno. */

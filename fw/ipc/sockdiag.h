@@ -29,9 +29,12 @@ int sockdiag_find(int fd, uint8_t l4proto, const struct addr *src, uint16_t spor
  * -errno: unknown. A single look-up in the kernel's table. */
 int sockdiag_at_beginning(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
 			  uint16_t dport);
-/* Destroys the socket of src:sport to dst:dport if it is in TIME_WAIT. true: it was. Needs
- * CAP_NET_ADMIN. */
-bool sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+/* Is src:sport to dst:dport a connection of this machine's that is over, and only waits for late
+ * packets (TIME_WAIT)? */
+bool sockdiag_in_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
+			   uint16_t dport);
+/* Then it is ended. Needs CAP_NET_ADMIN. */
+void sockdiag_end_time_wait(int fd, const struct addr *src, uint16_t sport, const struct addr *dst,
 			    uint16_t dport);
 /* Which socket of this machine gets a TCP packet from dst:dport to src:sport? */
 enum receiver {

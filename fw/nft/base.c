@@ -13,6 +13,7 @@
  *         socket cgroupv2 level 2 vmap @fence_out
  *         socket cgroupv2 level 1 vmap @no_fence
  *         oif "lo" ct direction original ct mark & $CT_MARK_MASK vmap @fence_own_others
+ *         meta skuid $ENGINE goto engine
  *         oif "lo" ip daddr . meta l4proto . th dport @resolvers4 goto reject_all
  *         oif "lo" ip6 daddr . meta l4proto . th dport @resolvers6 goto reject_all
  *         icmp type destination-unreachable @th,136,8 0x11 @th,224,16 0x35 drop
@@ -47,6 +48,7 @@
 #include <netinet/in.h>
 
 #include "fw/ipc/engine_msg.h"
+#include "fw/nft/engine.h"
 #include "fw/nft/match.h"
 #include "fw/nft/names.h"
 #include "fw/nft/resolver.h"
@@ -177,6 +179,7 @@ void nft_base_out(const struct nft *n, struct batch *b)
 	nft_find_cgroup(r, NFT_ABOVE_LEVEL, MAP_NO_FENCE);
 	batch_rule(b, r);
 	others_begin(b);
+	nft_engine_rules(n, b);
 	nft_resolver_rules(b);
 	dns_rule(b, CHAIN_DNS, IPPROTO_UDP, MAP_DNS);
 	dns_rule(b, CHAIN_DNS, IPPROTO_TCP, MAP_DNS);

@@ -51,6 +51,8 @@ const struct chain_spec nft_table_chains[] = {
     {CHAIN_OUT, NF_INET_LOCAL_OUT, OUT_PRIORITY, "filter",
      "by the sender's cgroup to its fence; again with the engine's verdict"},
     {CHAIN_OTHERS_BEGIN, .comment = "our mark is taken off a connection that is another one now"},
+    {CHAIN_ENGINE,
+     .comment = "what the engine itself sends: answers, and questions to name servers"},
     {CHAIN_IN, NF_INET_LOCAL_IN, IN_PRIORITY, "filter",
      "by the receiver's cgroup to its fence, and what only a fence itself may get"},
     {CHAIN_IN_OWN, .comment = "from a fence to itself, as the packet's mark says"},
@@ -78,6 +80,8 @@ const struct set_spec nft_table_sets[] = {
     {MAP_OWN, KEY_MARK, .comment = "connection marks of flows inside one fence"},
     {MAP_OWN_OTHERS, KEY_MARK, .comment = "the same, for who is in no fence"},
     {MAP_OWN_ANSWERED, KEY_MARK, .comment = "a verdict on a flow inside one fence"},
+    {SET_NAME_SERVERS4, KEY_V4, .comment = "what the fences' resolvers ask"},
+    {SET_NAME_SERVERS6, KEY_V6, .comment = "what the fences' resolvers ask"},
     {SET_RESOLVERS4, KEY_V4, .comment = "the fences' resolvers: for fences only"},
     {SET_RESOLVERS6, KEY_V6, .comment = "the fences' resolvers: for fences only"},
 };

@@ -8,6 +8,7 @@
  *     in        input 10      by the receiver's cgroup to its fence: in_N; what a fence sent to
  *                             itself: own_N
  *     in_verdict input 20     a verdict on that: in_answered_N, own_answered_N
+ *     engine    the engine's own packets: to name servers, or nowhere
  *     leave     postrouting -1000, last_look 1000: does it go the way that was judged?
  *
  * names.c lists every chain and set with a word of explanation. The text of all rules is at the
@@ -28,6 +29,7 @@
 #include <stdint.h>
 
 #include "fw/ipc/engine_msg.h"
+#include "fw/ipc/name_server.h"
 #include "fw/ipc/scope.h"
 #include "policy/base/err.h"
 #include "policy/policy.h"
@@ -60,6 +62,10 @@ int nft_install(struct nft *n, uint64_t above_id, struct err *e);
 /* Before nft_install: the BPF program behind the last hook checks PKT_PASS and takes it off.
  * Without that program our own rules take the mark off where packets leave. */
 void nft_last_look(struct nft *n, bool there);
+/* Before nft_install: whose sockets may send to name servers alone (fw/nft/engine.c). */
+void nft_engine_uid(struct nft *n, uint32_t uid);
+/* Name servers that the engine may ask, or no more. */
+int nft_name_servers(struct nft *n, const struct name_server *list, size_t count, bool add);
 int nft_remove(struct nft *n);
 bool nft_native_queue(const struct nft *n);
 bool nft_owned(const struct nft *n);

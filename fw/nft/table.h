@@ -12,8 +12,9 @@ struct nft {
 	struct mnl_socket *nl;
 	uint32_t table_flags;
 	bool native_queue;
-	bool fib;       /* the kernel has the fib expression: is an address local? */
-	bool last_look; /* a BPF program checks PKT_PASS behind the last hook */
+	bool fib; /* the kernel tells in a rule whose an address is */
+	uint32_t engine_uid;
+	bool last_look; /* somebody looks for PKT_PASS behind the last hook, and takes it off */
 };
 
 #endif

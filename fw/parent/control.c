@@ -147,10 +147,10 @@ static void on_status(struct client *c, int to)
 		if (f->state == PFENCE_LIVE)
 			json_array_append_new(fences, fence_json(f));
 	root = json_pack("{s:s, s:i, s:{s:i, s:i}, s:{s:s, s:b}, s:o}", "version", AGENTFW_VERSION,
-			 "pid", (int)getpid(), "engine", "pid", (int)p->engine_pid, "restarts",
-			 (int)p->engine_restarts, "kernel", "queue",
-			 nft_native_queue(p->nft) ? "native" : "xt", "owner", nft_owned(p->nft),
-			 "fences", fences);
+			 "pid", (int)getpid(), "engine", "pid",
+			 (int)p->processes[PROCESS_ENGINE].pid, "restarts", (int)p->engine_restarts,
+			 "kernel", "queue", nft_native_queue(p->nft) ? "native" : "xt", "owner",
+			 nft_owned(p->nft), "fences", fences);
 	if (fcntl(to, F_GET_SEALS) < 0) {
 		err_set(&e, EPROTO, "a malformed request for the state");
 		client_error(c, &e);

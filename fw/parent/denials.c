@@ -152,9 +152,10 @@ void denials_read(struct parent *p)
 		n = read_some(p, TURN_RECORDS);
 	while (n == TURN_RECORDS && clock_mono_ms() < end);
 	write_down(p);
-	if (ring_broken(p->ring) && p->engine_pid > 0) {
-		log_error("the engine wrote a malformed ring; it is restarted");
-		kill(p->engine_pid, SIGKILL); /* its socket tells its end */
+	if (ring_broken(p->ring) && p->processes[PROCESS_ENGINE].pid > 0) {
+		log_error("the engine wrote nonsense into its ring; it is started anew");
+		kill(p->processes[PROCESS_ENGINE].pid,
+		     SIGKILL); /* its end is noticed at its socket */
 		return;
 	}
 	if (n == TURN_RECORDS || !ring_sleep(p->ring))

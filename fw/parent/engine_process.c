@@ -1,33 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The engine as a process: started by fork and re-exec with its descriptors and nothing else,
- * watched, and restarted when it dies. Meanwhile its queues have no listener, and the kernel drops
- * their packets. */
+/* What the parent and the engine say to each other, and its life: with gate and asker it is
+ * watched, and all three are started again when one of them dies. Meanwhile the queues have no
+ * listener and the kernel drops. */
 #include "fw/parent/engine_process.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/netlink.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fw/ipc/route.h"
+#include "fw/ipc/gate_msg.h"
 #include "fw/parent/attribute.h"
 #include "fw/parent/denials.h"
 #include "fw/parent/fence.h"
 #include "fw/parent/logs.h"
+#include "fw/parent/processes.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
 #include "policy/base/log.h"
 
-#define SOCKET_BYTES   (8 << 20)
-#define QUEUE_BYTES    (32 << 20)
-#define QUICK_DEATH_MS 1000 /* an engine that died this early is not restarted at once */
-#define SLOWEST_MS     8000 /* the longest pause, when that goes on */
+#define QUICK_DEATH_MS 1000 /* an engine that lived no longer is not started again at once */
+#define SLOWEST_MS     8000 /* and seldom, when that goes on */
 #define READY_MS       10000
 #define START_TRIES    3
 #define PATIENCE_MS    18000 /* for a fence that the engine does not answer about */
@@ -40,15 +36,18 @@
 /* Its socket tells its end; then a new one is started, and told of every fence. */
 static void engine_kill(struct parent *p, const char *why)
 {
-	if (p->engine_pid <= 0)
+	const struct process *engine = &p->processes[PROCESS_ENGINE];
+
+	if (engine->pid <= 0)
 		return;
-	log_error("%s; it is restarted", why);
-	kill(p->engine_pid, SIGKILL);
+	log_error("%s; it is started anew", why);
+	kill(engine->pid, SIGKILL);
 }
 
 void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds, size_t n_fds)
 {
-	int r = p->engine.active ? em_send(p->engine.fd, msg, bytes, fds, n_fds) : -EPIPE;
+	const struct watch *to = &p->processes[PROCESS_ENGINE].control;
+	int r = to->active ? em_send(to->fd, msg, bytes, fds, n_fds) : -EPIPE;
 	uint32_t type;
 
 	memcpy(&type, msg, sizeof(type));
@@ -60,6 +59,25 @@ void engine_send(struct parent *p, const void *msg, size_t bytes, const int *fds
 		engine_kill(p, "the engine takes no messages");
 	else if (type != EM_GO && type != EM_STATS_ASK)
 		log_warn("a message to the engine was lost: %s", strerror(-r));
+}
+
+void engine_gate(struct parent *p, uint32_t fence, uint16_t queue, int fd)
+{
+	const struct em_gate_queue add = {.type = EM_GATE_QUEUE, .fence = fence, .queue = queue};
+	const struct em_gate_forget forget = {.type = EM_GATE_FORGET, .fence = fence};
+	const struct watch *to = &p->processes[PROCESS_GATE].control;
+	const uint32_t hear = GATE_HEAR;
+	int r = -EPIPE;
+
+	if (to->active && fd >= 0)
+		r = em_send(to->fd, &add, sizeof(add), &fd, 1);
+	else if (to->active)
+		r = em_send(to->fd, &forget, sizeof(forget), NULL, 0);
+	if (r ==
+	    0) /* a pipe that is full is being read, and a fence that it does not know has it look */
+		(void)!write(p->gate_pipe, &hear, sizeof(hear));
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		engine_kill(p, "the gate does not take what it is told");
 }
 
 static void fail_starting(struct pfence *f)
@@ -85,7 +103,8 @@ void engine_look(struct parent *p)
 {
 	struct pfence *next;
 
-	if (p->fences && p->engine.active && ++p->engine_silent > SILENT_TICKS) {
+	if (p->fences && p->processes[PROCESS_ENGINE].control.active &&
+	    ++p->engine_silent > SILENT_TICKS) {
 		p->engine_silent = 0;
 		engine_kill(p, "the engine has not answered for " SILENT_TEXT);
 	}
@@ -106,7 +125,8 @@ static void on_want_socket(struct parent *p, const struct em_socket *m)
 	int fd = -EINVAL;
 
 	if (f && m->server < f->n_servers)
-		fd = host_connect(&f->servers[m->server], m->socket_type);
+		fd = host_connect(p->processes[PROCESS_ENGINE].uid, &f->servers[m->server],
+				  m->socket_type);
 	reply.type = EM_SOCKET;
 	reply.error = fd < 0 ? fd : 0;
 	engine_send(p, &reply, sizeof(reply), &fd, fd >= 0);
@@ -146,26 +166,34 @@ static void on_failed(struct parent *p, const struct em_failed *m)
 		 str_escape(hint, sizeof(hint), m->hint, strnlen(m->hint, sizeof(m->hint))));
 }
 
-static void on_ready(struct parent *p)
+static void on_ready(struct parent *p, enum process_role role)
 {
+	p->processes[role].ready = true;
+	if (!processes_ready(p))
+		return;
 	if (!p->engine_ready && p->engine_failures)
 		log_warn("the engine is back");
 	p->engine_ready = true;
 }
 
-/* r: of em_recv, no end and no error of the socket. NULL, or what the engine did. */
-static const char *on_message(struct parent *p, const union em *m, int r, size_t fences)
+/* r: of em_recv, no end and no error of the socket. NULL, or what the process did. */
+static const char *on_message(struct parent *p, enum process_role role, const union em *m, int r,
+			      size_t fences)
 {
-	const char *wrong = "said what has a wrong length";
+	const char *wrong = NULL;
 
-	if (r > 0)
+	if (r < 0)
+		wrong = "said what has a wrong length";
+	else if (role == PROCESS_ENGINE)
 		wrong =
 		    engine_words_wrong(&p->engine_words, m, clock_mono_ms(), fences, p->last_fence);
+	else if (m->type != EM_READY && m->type != EM_FAILED)
+		wrong = "said what it never says";
 	if (wrong)
 		return wrong;
 	switch ((enum em_type)m->type) {
 	case EM_READY:
-		on_ready(p);
+		on_ready(p, role);
 		break;
 	case EM_FAILED:
 		on_failed(p, &m->failed);
@@ -189,6 +217,8 @@ static const char *on_message(struct parent *p, const union em *m, int r, size_t
 	case EM_SOCKET:
 	case EM_GO:
 	case EM_STATS_ASK:
+	case EM_GATE_QUEUE:
+	case EM_GATE_FORGET:
 		break;
 	}
 	return NULL;
@@ -200,26 +230,27 @@ void engine_close_queues(struct parent *p)
 		close(p->closing[--p->n_closing]);
 }
 
-/* The first close waits some milliseconds while nf_tables cleans up after our last transaction;
- * further closes do not. */
-static void close_later(struct parent *p, int fd)
+void engine_close_later(struct parent *p, int fd)
 {
 	if (p->n_closing == ARRAY_SIZE(p->closing))
 		engine_close_queues(p);
 	p->closing[p->n_closing++] = fd;
 }
 
+static void process_died(struct parent *p, enum process_role role);
+
 /* It is ended as one that has crashed. */
-static void engine_wrong(struct parent *p, const char *what)
+static void process_wrong(struct parent *p, enum process_role role, const char *what)
 {
-	err_set(&p->engine_heard, EPROTO, "the engine %s", what);
-	engine_died(p);
+	err_set(&p->engine_heard, EPROTO, "the %s %s", process_name(role), what);
+	process_died(p, role);
 }
 
 /* What it has left to say after a turn is still there in the next. */
-static void on_engine(struct watch *w, uint32_t events)
+static void on_process(struct watch *w, uint32_t events)
 {
 	struct parent *p = w->arg;
+	enum process_role role = process_of(p, w);
 	uint64_t end = clock_mono_ms() + TURN_MS;
 	size_t fences = 0;
 
@@ -233,167 +264,101 @@ static void on_engine(struct watch *w, uint32_t events)
 		int r = em_recv(w->fd, &m, fds, &n_fds);
 
 		for (size_t k = 0; k < n_fds; k++)
-			close_later(p, fds[k]);
+			close(fds[k]); /* nobody has any to give */
 		if (r == -EINTR)
 			continue;
 		if (r <= 0 && r != -EBADMSG) {
 			if (r != -EAGAIN)
-				engine_died(p);
+				process_died(p, role);
 			return;
 		}
-		p->engine_silent = 0;
-		if ((wrong = on_message(p, &m, r, fences)))
-			engine_wrong(p, wrong);
+		if (role == PROCESS_ENGINE)
+			p->engine_silent = 0;
+		if ((wrong = on_message(p, role, &m, r, fences)))
+			process_wrong(p, role, wrong);
 		if (wrong || !w->active)
 			return;
 	}
 }
 
-int engine_queue_socket(void)
-{
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-	int bytes = QUEUE_BYTES, on = 1;
-	struct sockaddr_nl a = {.nl_family = AF_NETLINK};
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
-		int r = -errno;
-
-		close(fd);
-		return r;
-	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	/* The kernel counts losses per queue, and pfence_tick records them; an error would not
-	 * help. */
-	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
-	return fd;
-}
-
-/* fds[0] leads to the parent. */
-static _Noreturn void cannot_exec(int control, const char *what)
-{
-	struct err e;
-
-	err_set(&e, errno, "engine: cannot %s: %s", what, strerror(errno));
-	em_send_failed(control, &e);
-	_exit(1);
-}
-
-/* In the child: moves the descriptors to their places, closes all others, and executes our program
- * again. */
-static _Noreturn void exec_engine(const int *fds, size_t n)
-{
-	int up[8];
-	sigset_t none;
-
-	for (size_t i = 0; i < n; i++) {
-		up[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
-		if (up[i] < 0)
-			cannot_exec(fds[0], "place its descriptors");
-	}
-	for (size_t i = 0; i < n; i++)
-		if (dup2(up[i], ENGINE_FD_CONTROL + (int)i) < 0)
-			cannot_exec(up[0], "place its descriptors");
-	close_range(ENGINE_FD_FIRST_FREE, ~0U, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGHUP, SIG_IGN); /* see on_signal in parent.c */
-	execl("/proc/self/exe", "agentfwd", "--engine", (char *)NULL);
-	cannot_exec(ENGINE_FD_CONTROL, "execute itself");
-}
-
 static int engine_start(struct parent *p, struct err *e)
 {
-	_cleanup_close_ int theirs = -1, route = route_open(), diag = sockdiag_open();
-	int pair[2] = {-1, -1}, bytes = SOCKET_BYTES, r = 0;
-
-	if (route < 0 || diag < 0)
-		return err_set(e, EIO, "cannot open the engine's netlink sockets");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_set(e, errno, "cannot make a socket pair: %s", strerror(errno));
-	theirs = pair[1];
-	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
-	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
-	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	ring_reset(p->ring);
 	p->ring_lost = ring_lost(p->ring);
-	p->engine_pid = fork();
-	if (p->engine_pid < 0) {
-		close(pair[0]);
-		return err_set(e, errno, "cannot fork: %s", strerror(errno));
-	}
-	if (p->engine_pid == 0)
-		exec_engine((const int[]){theirs, p->ring_fd, p->ring_event_fd, route, diag}, 5);
-	p->engine = (struct watch){.fd = pair[0], .fn = on_engine, .arg = p};
 	p->engine_started_ms = clock_mono_ms();
 	p->engine_silent = 0;
 	p->engine_words = (struct engine_words){0};
 	p->engine_ready = false;
-	r = loop_add(p->loop, &p->engine, EPOLLIN);
-	return r < 0 ? err_set(e, -r, "cannot watch the engine: %s", strerror(-r)) : 0;
+	return processes_start(p, on_process, e);
 }
 
-/* Ends and waits for the process; returns its exit status. */
-static int reap(struct parent *p)
+static int reap(struct parent *p, enum process_role first)
 {
-	int status = 0;
-
-	loop_del(p->loop, &p->engine);
-	close(p->engine.fd);
-	kill(p->engine_pid, SIGKILL);
-	waitpid(p->engine_pid, &status, 0);
-	p->engine_pid = -1;
 	p->engine_ready = false;
-	return status;
+	return processes_reap(p, first);
 }
 
-/* Why it ended: by its own message, or else by its exit status. */
-static void say_how(struct parent *p, int status)
+/* Why: in its own words, else by how it ended. */
+static void say_how(struct parent *p, enum process_role role, int status)
 {
 	p->engine_said = p->engine_heard;
 	p->engine_heard = (struct err){0};
 	if (p->engine_said.code)
 		return;
-	err_set(&p->engine_said, EIO, "the engine died (%s %d)",
+	err_set(&p->engine_said, EIO, "the %s died (%s %d)", process_name(role),
 		WIFSIGNALED(status) ? "signal" : "status",
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 /* ---- the first one ------------------------------------------------------- */
 
-static void hear_first(struct parent *p, uint64_t until_ms)
+/* One message; false: it has ended. */
+static bool hear_one(struct parent *p, enum process_role role)
+{
+	int fds[EM_FDS_MAX], r;
+	const char *wrong;
+	size_t n_fds;
+	union em m;
+
+	r = em_recv(p->processes[role].control.fd, &m, fds, &n_fds);
+	for (size_t i = 0; i < n_fds; i++)
+		close(fds[i]);
+	if (r == -EAGAIN || r == -EINTR)
+		return true;
+	if (r <= 0 && r != -EBADMSG)
+		return false;
+	if ((wrong = on_message(p, role, &m, r, 0)))
+		err_set(&p->engine_heard, EPROTO, "the %s %s", process_name(role), wrong);
+	return true;
+}
+
+/* Returns the one that ended, or PROCESS_ROLES. */
+static enum process_role hear_first(struct parent *p, uint64_t until_ms)
 {
 	while (!p->engine_ready && !p->engine_heard.code) {
 		uint64_t now = clock_mono_ms();
-		struct pollfd pfd[2] = {{.fd = p->engine.fd, .events = POLLIN},
-					{.fd = p->signals.fd, .events = POLLIN}};
-		int fds[EM_FDS_MAX], r;
-		const char *wrong;
-		size_t n_fds;
-		union em m;
+		struct pollfd pfd[PROCESS_ROLES + 1];
 
 		if (now >= until_ms) {
 			err_set(&p->engine_heard, ETIMEDOUT,
 				"the engine was not ready within %d seconds", READY_MS / 1000);
-			return;
+			break;
 		}
-		if (poll(pfd, 2, (int)(until_ms - now)) <= 0)
+		for (size_t i = 0; i < PROCESS_ROLES; i++) /* who is ready says no more */
+			pfd[i] =
+			    (struct pollfd){.fd = p->processes[i].control.fd, .events = POLLIN};
+		pfd[PROCESS_ROLES] = (struct pollfd){.fd = p->signals.fd, .events = POLLIN};
+		if (poll(pfd, PROCESS_ROLES + 1, (int)(until_ms - now)) <= 0)
 			continue;
-		if (pfd[1].revents) {
+		if (pfd[PROCESS_ROLES].revents) {
 			err_set(&p->engine_heard, EINTR, "agentfwd was told to end");
-			return;
+			break;
 		}
-		r = em_recv(p->engine.fd, &m, fds, &n_fds);
-		for (size_t i = 0; i < n_fds; i++)
-			close(fds[i]);
-		if (r == -EAGAIN || r == -EINTR)
-			continue;
-		if (r <= 0 && r != -EBADMSG)
-			return;
-		if ((wrong = on_message(p, &m, r, 0)))
-			err_set(&p->engine_heard, EPROTO, "the engine %s", wrong);
+		for (enum process_role role = 0; role < PROCESS_ROLES; role++)
+			if (pfd[role].revents && !hear_one(p, role))
+				return role;
 	}
+	return PROCESS_ROLES;
 }
 
 /* Several tries: an engine may have been killed by accident. */
@@ -402,15 +367,17 @@ int engine_begin(struct parent *p, struct err *e)
 	uint64_t until = clock_mono_ms() + READY_MS;
 
 	for (unsigned i = 0; i < START_TRIES; i++) {
+		enum process_role first;
 		int r;
 
 		p->engine_heard = (struct err){0};
 		if ((r = engine_start(p, e)) < 0)
 			return r;
-		hear_first(p, until);
+		first = hear_first(p, until);
 		if (p->engine_ready)
 			return 0;
-		say_how(p, reap(p));
+		first %= PROCESS_ROLES;
+		say_how(p, first, reap(p, first));
 		if (p->engine_said.code == EINTR)
 			break;
 	}
@@ -478,13 +445,15 @@ static void tell_fences(struct parent *p, bool was_ready)
 	}
 }
 
-void engine_died(struct parent *p)
+static void process_died(struct parent *p, enum process_role role)
 {
 	bool was_ready = p->engine_ready;
 	bool quick = !was_ready || clock_mono_ms() < p->engine_started_ms + QUICK_DEATH_MS;
 	struct err before = p->engine_said;
 
-	say_how(p, reap(p));
+	say_how(p, role, reap(p, role));
+	for (struct pfence *f = p->fences; f; f = f->next)
+		pfence_close_queue(f);
 	denials_drain(p);
 	denials_lost(p);
 	if (p->stopping)

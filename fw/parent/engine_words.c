@@ -34,6 +34,8 @@ static uint64_t most(enum em_type type, size_t fences)
 	case EM_SOCKET:
 	case EM_GO:
 	case EM_STATS_ASK:
+	case EM_GATE_QUEUE:
+	case EM_GATE_FORGET:
 		break;
 	}
 	return 0; /* ours to say */
@@ -70,6 +72,8 @@ static bool sane(const union em *m, uint32_t last_fence)
 	case EM_SOCKET:
 	case EM_GO:
 	case EM_STATS_ASK:
+	case EM_GATE_QUEUE:
+	case EM_GATE_FORGET:
 		break;
 	}
 	return true;

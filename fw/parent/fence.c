@@ -18,6 +18,7 @@
 #include "fw/parent/epoch.h"
 #include "fw/parent/logs.h"
 #include "fw/parent/parent.h"
+#include "fw/parent/queue.h"
 #include "fw/parent/wall_events.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
@@ -26,6 +27,7 @@
 #define QUEUE_FIRST     20000
 #define QUEUE_LAST      59999
 #define QUEUE_TRIES     256
+#define QUEUE_AGAIN_MS  10
 #define KILL_LOOK_MS    2
 #define KILL_GIVE_UP_MS 5000
 #define POLICY_SEALS    (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -51,6 +53,7 @@ static void pfence_free(struct pfence *f)
 	if (*at)
 		*at = f->next;
 	timer_cancel(p->loop, &f->timer);
+	pfence_close_queue(f);
 	host_dns_sockets_close(&f->dns);
 	if (f->log)
 		log_close(p, f->log);
@@ -62,6 +65,32 @@ static void pfence_free(struct pfence *f)
 		close(f->policy_fd);
 	free(f);
 	parent_check_idle(p);
+}
+
+static bool asks(const struct pfence *f, const struct name_server *s)
+{
+	for (size_t i = 0; i < f->n_servers; i++)
+		if (f->servers[i].port == s->port && addr_equal(&f->servers[i].addr, &s->addr))
+			return true;
+	return false;
+}
+
+/* Those that no other fence asks. */
+static void forget_name_servers(const struct pfence *f)
+{
+	struct name_server list[NAME_SERVERS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_servers; i++) {
+		const struct pfence *o = f->parent->fences;
+
+		while (o && (o == f || !asks(o, &f->servers[i])))
+			o = o->next;
+		if (!o)
+			list[n++] = f->servers[i];
+	}
+	if (n)
+		nft_name_servers(f->parent->nft, list, n, false);
 }
 
 static void nft_view(const struct pfence *f, struct nft_fence *ret)
@@ -116,6 +145,7 @@ static void finish(struct pfence *f)
 	int r;
 
 	pfence_wall_end(f);
+	forget_name_servers(f);
 	nft_view(f, &nf);
 	r = nft_fence_del(p->nft, &nf);
 	if (r < 0)
@@ -158,7 +188,7 @@ static void kill_timer(struct timer *t)
 	destroy_sockets(f);
 	look_at_queue(f); /* the kernel tells a queue's losses only while it is bound */
 	f->state = PFENCE_ENDING;
-	if (p->engine_pid > 0)
+	if (p->processes[PROCESS_ENGINE].pid > 0)
 		engine_send(p, &del, sizeof(del), NULL, 0);
 	else
 		finish(f);
@@ -262,13 +292,42 @@ static void next_queue(struct pfence *f)
 	f->queue = p->last_queue;
 }
 
-void pfence_announce(struct pfence *f)
+/* Not bound: nothing of the fence passes. The socket may be the last one that leads there. */
+void pfence_close_queue(struct pfence *f)
+{
+	if (f->queue_fd < 0)
+		return;
+	queue_unbind(f->queue_fd, f->queue);
+	engine_gate(f->parent, f->id, f->queue, -1);
+	engine_close_later(f->parent, steal_fd(&f->queue_fd));
+}
+
+/* Rules point to the number of a fence that lives; another tries the next one. */
+static int bind_queue(struct pfence *f)
+{
+	int r = -EBUSY;
+
+	pfence_close_queue(f);
+	for (unsigned i = 0; i < QUEUE_TRIES && r == -EBUSY; i++) {
+		if (f->state == PFENCE_STARTING)
+			next_queue(f);
+		r = queue_open(f->queue);
+		if (f->state != PFENCE_STARTING)
+			break;
+	}
+	if (r < 0)
+		return r;
+	f->queue_fd = r;
+	engine_gate(f->parent, f->id, f->queue, f->queue_fd);
+	return 0;
+}
+
+static void announce(struct pfence *f)
 {
 	struct em_fence_add m = {.type = EM_FENCE_ADD,
 				 .fence = f->id,
 				 .scope = f->place.scope,
 				 .policy_bytes = f->blob_bytes,
-				 .queue = f->queue,
 				 .has_udp4 = f->dns.udp4 >= 0,
 				 .has_tcp4 = f->dns.tcp4 >= 0,
 				 .has_udp6 = f->dns.udp6 >= 0,
@@ -277,21 +336,35 @@ void pfence_announce(struct pfence *f)
 				 .n_servers = (uint8_t)f->n_servers,
 				 .dns_port = f->dns.port};
 	const int sockets[] = {f->dns.udp4, f->dns.tcp4, f->dns.udp6, f->dns.tcp6};
-	_cleanup_close_ int queue =
-	    engine_queue_socket(); /* only the engine keeps it open: if it dies the queue ends */
-	int fds[EM_FDS_MAX] = {f->policy_fd, queue};
+	int fds[EM_FDS_MAX] = {f->policy_fd, f->queue_fd};
 	size_t n = 2;
 
-	if (queue < 0) { /* the engine refuses such a message, and is asked again */
-		log_error("fence %s: cannot open a netlink socket for its queue: %s", f->name,
-			  strerror(-queue));
-		n = 1;
-	}
-
 	for (size_t i = 0; i < 4; i++)
-		if (queue >= 0 && sockets[i] >= 0)
+		if (sockets[i] >= 0)
 			fds[n++] = sockets[i];
 	engine_send(f->parent, &m, sizeof(m), fds, n);
+}
+
+static void announce_again(struct timer *t)
+{
+	pfence_announce(t->arg);
+}
+
+void pfence_announce(struct pfence *f)
+{
+	struct err e;
+	int r = bind_queue(f);
+
+	if (r == 0) {
+		announce(f);
+	} else if (f->state == PFENCE_LIVE && ++f->queue_tries < QUEUE_TRIES) {
+		f->timer.fn = announce_again;
+		timer_set(f->parent->loop, &f->timer,
+			  loop_now_ms(f->parent->loop) + QUEUE_AGAIN_MS);
+	} else {
+		err_set(&e, -r, "cannot bind a queue of the kernel's: %s", strerror(-r));
+		pfence_fail(f, &e);
+	}
 }
 
 static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, struct err *e)
@@ -307,7 +380,8 @@ static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, 
 	dir = m->log_dir[0] ? m->log_dir : policy_audit_dir(f->policy);
 	name_servers(f);
 	if ((r = log_open(f->parent, dir, policy_snaplen(f->policy), &f->log, e)) < 0 ||
-	    (r = next_epoch(f, e)) < 0 || (r = host_dns_sockets(&f->dns, e)) < 0 ||
+	    (r = next_epoch(f, e)) < 0 ||
+	    (r = host_dns_sockets(f->parent->processes[PROCESS_ENGINE].uid, &f->dns, e)) < 0 ||
 	    (r = place_make(&f->place, f->parent->cgroup_root, f->parent->run_dir, m->name, f->name,
 			    e)) < 0 ||
 	    (r = pfence_wall(f, e)) < 0)
@@ -333,7 +407,7 @@ int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m
 	}
 	f->parent = p;
 	f->client = c;
-	f->place.fd = f->policy_fd = -1;
+	f->place.fd = f->policy_fd = f->queue_fd = -1;
 	f->dns = (struct dns_sockets){-1, -1, -1, -1, 0};
 	f->timer.arg = f;
 	r = prepare(f, m, policy_fd, e);
@@ -347,14 +421,14 @@ int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m
 	f->asked_ms = loop_now_ms(p->loop);
 	f->next = p->fences;
 	p->fences = f;
-	next_queue(f);
-	pfence_announce(f);
+	r = bind_queue(f);
+	if (r < 0) {
+		f->client = NULL;
+		pfence_free(f);
+		return err_set(e, -r, "cannot bind a queue of the kernel's: %s", strerror(-r));
+	}
+	announce(f);
 	return 0;
-}
-
-static void ask_again(struct timer *t)
-{
-	pfence_announce(t->arg);
 }
 
 void pfence_fail(struct pfence *f, const struct err *e)
@@ -376,14 +450,6 @@ void pfence_ready(struct parent *p, const struct em_fence_ready *m)
 
 	if (!f || f->state == PFENCE_KILLING || f->state == PFENCE_ENDING)
 		return;
-	if (m->error && ++f->queue_tries < QUEUE_TRIES) {
-		if (f->state == PFENCE_STARTING)
-			next_queue(f); /* another process has that queue */
-		f->timer.fn = ask_again;
-		timer_set(p->loop, &f->timer,
-			  loop_now_ms(p->loop) + (f->state == PFENCE_LIVE) * 10);
-		return;
-	}
 	if (m->error) {
 		err_set(&e, -m->error, "the engine could not take the fence: %s",
 			strerror(-m->error));
@@ -397,6 +463,8 @@ void pfence_ready(struct parent *p, const struct em_fence_ready *m)
 		pfence_fail(f, &e);
 		return;
 	}
+	if (f->n_servers && nft_name_servers(p->nft, f->servers, f->n_servers, true) < 0)
+		log_error("fence %s: its name servers could not be put into the rules", f->name);
 	f->state = PFENCE_LIVE;
 	record_state(f->log->record, &f->rf, "fence_started", NULL, NULL);
 	record_flush(f->log->record);

@@ -38,6 +38,7 @@ struct pfence {
 	char tool[CTL_NAME_MAX]; /* empty: the agent itself */
 	struct place place;
 	uint16_t queue;
+	int queue_fd; /* bound to it; -1 */
 	unsigned queue_tries;
 	struct dns_sockets dns;
 	struct name_server servers[NAME_SERVERS_MAX];
@@ -67,7 +68,9 @@ struct pfence {
 int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m, int policy_fd,
 		  struct err *e);
 void pfence_ready(struct parent *p, const struct em_fence_ready *m);
-void pfence_announce(struct pfence *f); /* tells the engine of it: first, and after a restart */
+/* After a restart of the engine: a queue, and the engine is told of the fence. */
+void pfence_announce(struct pfence *f);
+void pfence_close_queue(struct pfence *f);
 void pfence_end(struct pfence *f);
 /* Ends the fence, and tells its client why. */
 void pfence_fail(struct pfence *f, const struct err *e);

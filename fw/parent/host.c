@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <unistd.h>
 
 #include "fw/ipc/control_msg.h"
@@ -117,9 +118,20 @@ void host_cgroup_leave(const char *fences)
 
 /* ---- sockets ------------------------------------------------------------- */
 
-static int bound(int family, int type, uint16_t port)
+/* The rules ask for the file system's uid of who opened it. */
+static int socket_of(uint32_t owner, int family, int type)
 {
-	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd;
+
+	setfsuid(owner);
+	fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	setfsuid(geteuid());
+	return fd;
+}
+
+static int bound(uint32_t owner, int family, int type, uint16_t port)
+{
+	int fd = socket_of(owner, family, type);
 	const int in = type == SOCK_DGRAM ? UDP_RCVBUF : TCP_RCVBUF;
 	const int out = type == SOCK_DGRAM ? UDP_SNDBUF : TCP_SNDBUF;
 	struct sockaddr_storage ss;
@@ -161,8 +173,8 @@ void host_dns_sockets_close(struct dns_sockets *s)
 	}
 }
 
-/* All four on the port that the first one got; -EADDRINUSE: another process has that port. */
-static int dns_sockets_once(struct dns_sockets *s)
+/* All four on the port that the first one got; -EADDRINUSE: somebody has one of them. */
+static int dns_sockets_once(uint32_t owner, struct dns_sockets *s)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
@@ -170,26 +182,26 @@ static int dns_sockets_once(struct dns_sockets *s)
 	int r;
 
 	*s = (struct dns_sockets){-1, -1, -1, -1, 0};
-	if ((r = s->udp4 = bound(AF_INET, SOCK_DGRAM, 0)) < 0)
+	if ((r = s->udp4 = bound(owner, AF_INET, SOCK_DGRAM, 0)) < 0)
 		return r;
 	if (getsockname(s->udp4, (struct sockaddr *)&ss, &len) < 0)
 		return -errno;
 	addr_from_sockaddr((struct sockaddr *)&ss, &a, &s->port);
-	if ((r = s->tcp4 = bound(AF_INET, SOCK_STREAM, s->port)) < 0)
+	if ((r = s->tcp4 = bound(owner, AF_INET, SOCK_STREAM, s->port)) < 0)
 		return r;
-	r = s->udp6 = bound(AF_INET6, SOCK_DGRAM, s->port);
+	r = s->udp6 = bound(owner, AF_INET6, SOCK_DGRAM, s->port);
 	if (r < 0)
 		return family_missing(r) ? 0 : r;
-	r = s->tcp6 = bound(AF_INET6, SOCK_STREAM, s->port);
+	r = s->tcp6 = bound(owner, AF_INET6, SOCK_STREAM, s->port);
 	return r < 0 ? r : 0;
 }
 
-int host_dns_sockets(struct dns_sockets *ret, struct err *e)
+int host_dns_sockets(uint32_t owner, struct dns_sockets *ret, struct err *e)
 {
 	int r = -EADDRINUSE;
 
 	for (int i = 0; i < PORT_TRIES && r == -EADDRINUSE; i++) {
-		r = dns_sockets_once(ret);
+		r = dns_sockets_once(owner, ret);
 		if (r < 0)
 			host_dns_sockets_close(ret);
 	}
@@ -220,10 +232,10 @@ size_t host_name_servers(struct name_server *ret, size_t max)
 	return n;
 }
 
-int host_connect(const struct name_server *s, int type)
+int host_connect(uint32_t owner, const struct name_server *s, int type)
 {
 	int family = s->addr.family == 4 ? AF_INET : AF_INET6;
-	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket_of(owner, family, type);
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(&s->addr, s->port, &ss);
 	const int in = UPSTREAM_RCVBUF, out = UPSTREAM_SNDBUF;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fw/ipc/name_server.h"
 #include "policy/base/addr.h"
 #include "policy/base/err.h"
 
@@ -26,19 +27,16 @@ struct dns_sockets {
 	int udp4, tcp4, udp6, tcp6; /* -1: the host lacks that family */
 	uint16_t port;
 };
-/* A resolver's sockets on 127.0.0.1 and ::1, all with the same port, which the kernel picks. */
-int host_dns_sockets(struct dns_sockets *ret, struct err *e);
+/* Our resolver's sockets on 127.0.0.1 and ::1, all of one port that the kernel picks. owner: whose
+ * they are for the rules (skuid). */
+int host_dns_sockets(uint32_t owner, struct dns_sockets *ret, struct err *e);
 void host_dns_sockets_close(struct dns_sockets *s);
 
-struct name_server {
-	struct addr addr;
-	uint16_t port;
-};
 /* The name servers of /etc/resolv.conf; returns how many, at most max. */
 size_t host_name_servers(struct name_server *ret, size_t max);
-/* A non-blocking socket that connects to the server; -errno. */
-int host_connect(const struct name_server *s, int type);
-/* Are there TCP sockets on this machine that no process holds? */
+/* A non-blocking socket on its way to the server; -errno. */
+int host_connect(uint32_t owner, const struct name_server *s, int type);
+/* Are there TCP sockets on this machine that no process holds any more? */
 bool host_tcp_orphans(void);
 /* Packets that the kernel dropped at each queue of this network namespace since it was bound. */
 struct host_queue {

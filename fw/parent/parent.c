@@ -24,6 +24,7 @@
 #include "fw/parent/left.h"
 #include "fw/parent/logs.h"
 #include "fw/parent/run_dir.h"
+#include "fw/parent/uids.h"
 #include "fw/parent/wall_events.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/clock.h"
@@ -122,8 +123,8 @@ static void on_going(struct timer *t)
 		loop_stop(p->loop);
 		return;
 	}
-	if (p->engine_pid > 0)
-		kill(p->engine_pid, SIGKILL);
+	if (p->processes[PROCESS_ENGINE].pid > 0)
+		kill(p->processes[PROCESS_ENGINE].pid, SIGKILL);
 	timer_set(p->loop, t, p->going_ms + GOING_ALL_MS);
 }
 
@@ -211,6 +212,7 @@ static int setup_rules(struct parent *p, struct err *e)
 	if (r < 0)
 		return r;
 	nft_last_look(p->nft, p->wall);
+	nft_engine_uid(p->nft, p->processes[PROCESS_ENGINE].uid);
 	r = make_cgroup_root(p, &st, e);
 	if (r < 0 || (r = nft_install(p->nft, st.st_ino, e)) < 0)
 		return r;
@@ -291,6 +293,16 @@ static int setup_files(struct err *e)
 	return err_hint(e, "raise the limit where agentfwd is started: ulimit -n 4096");
 }
 
+static int setup_uids(struct parent *p, struct err *e)
+{
+	uint32_t uids[PROCESS_ROLES];
+	int r = uids_pick(uids, PROCESS_ROLES, e);
+
+	for (size_t i = 0; r == 0 && i < PROCESS_ROLES; i++)
+		p->processes[i].uid = uids[i];
+	return r;
+}
+
 static int setup(struct parent *p, struct err *e)
 {
 	int r = setup_files(e);
@@ -304,7 +316,7 @@ static int setup(struct parent *p, struct err *e)
 	p->tick = (struct timer){.fn = on_tick, .arg = p};
 	p->idle = (struct timer){.fn = on_idle, .arg = p};
 	if ((r = control_listen(p, e)) < 0 || (r = setup_cgroup(p, e)) < 0 ||
-	    (r = wall_setup(p)) < 0 || (r = setup_rules(p, e)) < 0)
+	    (r = wall_setup(p)) < 0 || (r = setup_uids(p, e)) < 0 || (r = setup_rules(p, e)) < 0)
 		return r;
 	end_what_was_left(p);
 	if ((r = engine_begin(p, e)) < 0)
@@ -349,12 +361,7 @@ static void teardown(struct parent *p)
 		rmdir(p->cgroup_root);
 	for (struct log_dir *l = p->logs; l; l = l->next)
 		record_flush(l->record);
-	if (p->engine_pid > 0) { /* it may be stopped, and has nothing to save */
-		loop_del(p->loop, &p->engine);
-		close(p->engine.fd); /* the engine ends, too, if we may not kill it */
-		kill(p->engine_pid, SIGKILL);
-		waitpid(p->engine_pid, NULL, 0);
-	}
+	processes_reap(p, PROCESS_ENGINE); /* they may be stopped; they have nothing to put away */
 	host_cgroup_leave(p->cgroup_root);
 }
 
@@ -366,7 +373,9 @@ int parent_run(const struct parent_options *o, struct err *e)
 	if (!p)
 		return err_set(e, ENOMEM, "out of memory");
 	p->options = *o;
-	p->engine_pid = -1;
+	for (size_t i = 0; i < PROCESS_ROLES; i++)
+		p->processes[i].pid = -1;
+	p->gate_pipe = -1;
 	r = setup(p, e);
 	if (r == 0) {
 		if (o->ready_fd >= 0) {

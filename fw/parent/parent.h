@@ -15,6 +15,7 @@
 #include "fw/ipc/sockdiag.h"
 #include "fw/nft/nft.h"
 #include "fw/parent/engine_words.h"
+#include "fw/parent/processes.h"
 #include "policy/base/err.h"
 
 struct parent_options {
@@ -42,7 +43,7 @@ struct parent {
 	char socket_path[108];
 	char cgroup_root[3000]; /* …/agentfw */
 	int lock_fd, listen_fd, sockdiag_fd;
-	struct watch listen, signals, engine, ring_event, wall_ready;
+	struct watch listen, signals, ring_event, wall_ready;
 	struct timer tick, clean, idle, going_on, engine_restart, ring_more;
 	struct client *clients;
 	size_t n_clients;
@@ -51,7 +52,8 @@ struct parent {
 	uint32_t last_fence, epoch;
 	uint16_t last_queue;
 	/* engine process */
-	pid_t engine_pid;
+	struct process processes[PROCESS_ROLES];
+	int gate_pipe; /* see fw/ipc/gate_msg.h; -1 */
 	int ring_fd, ring_event_fd;
 	struct ring *ring;
 	uint64_t ring_lost; /* the ring's losses that are recorded already */
@@ -60,9 +62,9 @@ struct parent {
 	unsigned engine_restarts;
 	unsigned engine_silent; /* ticks since its last message */
 	struct engine_words engine_words;
-	bool engine_ready;
+	bool engine_ready;        /* all three are */
 	unsigned engine_failures; /* early deaths in a row */
-	struct err engine_heard;  /* the running one's own reason why it cannot start or go on */
+	struct err engine_heard;  /* a running one's own reason why it cannot start or go on */
 	struct err engine_said;   /* why the last one ended */
 	int closing[64];          /* sockets of ended fences' queues */
 	size_t n_closing;

@@ -295,16 +295,19 @@ class Lab:
         out = subprocess.run(["ip", "netns", "pids", self.net.agent], capture_output=True, text=True).stdout
         return {int(p) for p in out.split()} - {os.getpid()}
 
-    def daemons(self, engine=None):
-        """Pids of agentfwd in the agent's namespace: engines, parents, or both."""
+    def daemons(self, engine=None, role=None):
+        """Pids of agentfwd in the agent's namespace: engines, parents, those of a role, or all."""
+        role = "engine" if engine else "parent" if engine is False else role
         found = []
         for pid in self.netns_pids():
             try:
                 argv = open("/proc/%d/cmdline" % pid, "rb").read().split(b"\0")
             except OSError:
                 continue
-            if os.path.basename(argv[0]).startswith(b"agentfwd") and (
-                    engine is None or (b"--engine" in argv) == engine):
+            if not os.path.basename(argv[0]).startswith(b"agentfwd"):
+                continue
+            roles = [r for r in ("engine", "gate", "asker") if b"--" + r.encode() in argv] or ["parent"]
+            if role is None or role in roles:
                 found.append(pid)
         return found
 

@@ -7,6 +7,7 @@ What is a number of this run becomes one that says which it is:
     epochs in connection marks        0x00000100 the first fence's, 0x00000200 the second's; zones 2 and 3
     cgroups, by number or by path     cgroup-above is the directory of all fences, cgroup-1 the first fence's
     the resolver's port               port-1, port-2
+    the engine's user                 engine
     counters                          0
     elements of sets                  sorted
 
@@ -170,6 +171,7 @@ def normal(text):
         if head.startswith("chain"):
             text = one_way(text)
         text = re.sub(r"(?<![\w,])0x[0-9a-f]{8}\b", mark, text)
+        text = re.sub(r"meta skuid \S+", "meta skuid engine", text)
         text = re.sub(r"ct original zone set (\d+)$", lambda m: "ct original zone set %d" % (1 + own.get(int(m[1]) - 1, 0)), text)
         text = re.sub(r"\b([a-z]\w*_)(\d+)\b", lambda m: m[1] + str(of.get(int(m[2]), m[2])), text)
         text = re.sub(r"socket cgroupv2 level 2 (?!vmap)(\S+)", lambda m: "socket cgroupv2 level 2 cgroup-%d" %
@@ -231,7 +233,7 @@ def seen(lab, kind):
 # ---- the text at the heads of fw/nft/*.c -----------------------------------------------------------
 #
 # Blocks "chain NAME {" to "}", as nft has them, with names from fw/ipc/engine_msg.h for the numbers ($PKT_PASS, and
-# ~$A for all other bits), N for the fence's number, $EPOCH, $PORT, $CGROUP and $ZONE for what is its own. A rule's line
+# ~$A for all other bits), N for the fence's number, $EPOCH, $PORT, $CGROUP and $ZONE for what is its own, $ENGINE for the engine's user. A rule's line
 # goes on behind a backslash; "..." stands for rules that another file makes; "# if CONDITION, ..." behind a rule or
 # a chain says when it is there, other words behind # are words. A chain NAME4_N is NAME6_N as well, in the words of
 # IPv6, unless that has a block of its own.

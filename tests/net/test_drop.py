@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the two processes that read strangers' bytes have given up, seen from outside by their pids: the engine
-(fw/engine/drop.c) and the child that compiles a policy (policy/child/drop.c). Both begin with more than usual, so that
-each thing that is given up was there: groups, inheritable and ambient capabilities, descriptors, cores, mounts that are
-passed on."""
+"""What processes have given up, seen from outside by their pids: engine, gate and asker (fw/ipc/shut_in.c), and the
+child that compiles a policy (policy/child/drop.c). All begin with more than usual, so that each thing that is given up
+was there: groups, inheritable and ambient capabilities, descriptors, cores, mounts that are passed on."""
 import fcntl
 import os
 import re
@@ -17,6 +16,7 @@ NOBODY = "65534"
 NET_ADMIN = 1 << 12
 NAMES = 150000  # the child takes a second or more for them: time to stop it
 SUID_DUMPABLE = "/proc/sys/fs/suid_dumpable"
+ROLES = ("engine", "gate", "asker")
 RICH = ["--groups=4,20", "--inh-caps=+chown,+net_raw", "--ambient-caps=+chown"]
 
 
@@ -91,7 +91,7 @@ class dumpable:
         self.lock.close()
 
 
-# -- the engine
+# -- engine, gate, asker
 
 class Daemon:
     """agentfwd in mounts of its own, which are passed on to copies of them, as most hosts have it."""
@@ -114,7 +114,8 @@ class Daemon:
         os.close(ready)
         check(said == b"1", "agentfwd does not start:", open(self.log).read())
         self.parent = self.p.pid
-        self.engine = lab.daemons(engine=True)[0]
+        self.pids = {role: lab.daemons(role=role)[0] for role in ROLES}
+        self.engine = self.pids["engine"]
 
     def stop(self):
         if self.p.poll() is None:
@@ -126,8 +127,8 @@ class Daemon:
             self.p.wait()
 
 
-def check_root(d):
-    root, cwd = "/proc/%d/root" % d.engine, "/proc/%d/cwd" % d.engine
+def check_root(d, pid):
+    root, cwd = "/proc/%d/root" % pid, "/proc/%d/cwd" % pid
     st, fs = os.stat(root), os.statvfs(root)
     check(os.listdir(root) == [], "its root has files", os.listdir(root)[:5])
     check(st.st_uid == 0 and st.st_mode & 0o7777 == 0o555, "its root: owner, mode", st.st_uid, oct(st.st_mode))
@@ -135,22 +136,27 @@ def check_root(d):
         check(fs.f_flag & getattr(os, "ST_" + flag), "its root is not", flag)
     check(fs.f_blocks * fs.f_frsize <= 4096, "its root has room", fs.f_blocks * fs.f_frsize)
     check(os.path.samefile(root, cwd), "it stands elsewhere than in its root")
-    ns = [os.readlink("/proc/%d/ns/mnt" % pid) for pid in (d.parent, d.engine)]
+    ns = [os.readlink("/proc/%d/ns/mnt" % pid) for pid in (d.parent, pid)]
     check(ns[0] != ns[1], "its mounts are those of its parent")
     with open("/proc/%d/mountinfo" % d.parent) as f:
         proc = [line for line in f if line.split()[4] == "/proc"]
     check(all(" - proc " in line for line in proc), "its mount has come back to its parent:", proc)
 
 
-def check_engine(d):
-    s = status(d.engine)
-    check_unprivileged(d.engine, s, NOBODY, NOBODY, [], NET_ADMIN, 0)
-    check(s["Seccomp_filters"] == "1", "filters", s["Seccomp_filters"])
-    parent = limits(d.parent)
-    for name in ("Max core file size", "Max file size", "Max processes"):
-        check(parent[name][0] != "0", "the parent has it already:", name)
-        check(limits(d.engine)[name] == ("0", "0"), name, limits(d.engine)[name])
-    check_root(d)
+def check_shut_in(d):
+    parent, uids = limits(d.parent), set()
+    for role, pid in d.pids.items():
+        s = status(pid)
+        uid = s["Uid"].split()[0]
+        uids.add(uid)
+        check(60578 <= int(uid) <= 61183, role, "has a number that may be somebody's:", uid)
+        check_unprivileged(pid, s, uid, uid, [], NET_ADMIN if role == "gate" else 0, 0)
+        check(s["Seccomp_filters"] == "1", role, "filters", s["Seccomp_filters"])
+        for name in ("Max core file size", "Max file size", "Max processes"):
+            check(parent[name][0] != "0", "the parent has it already:", name)
+            check(limits(pid)[name] == ("0", "0"), role, name, limits(pid)[name])
+        check_root(d, pid)
+    check(len(uids) == len(ROLES), "two have one user's number:", uids)
 
 
 def check_began_rich(pid, ambient=True):
@@ -160,20 +166,25 @@ def check_began_rich(pid, ambient=True):
     check(not ambient or capability(s, "Amb"), s)
 
 
-def test_engine(lab):
+def test_processes(lab):
     with dumpable():
         d = Daemon(lab)
     try:
         check_began_rich(d.parent)
         check("/etc/passwd" in descriptors(d.parent).values(), descriptors(d.parent))
-        check_engine(d)
+        check_shut_in(d)
         fds = kinds(descriptors(d.engine))
         check(fds == {0: "/dev/null", 1: d.log, 2: d.log, 3: "socket", 4: "/memfd:agentfw-ring (deleted)",
-                      5: "anon_inode:[eventfd]", 6: "socket", 7: "socket", 8: "anon_inode:[eventpoll]"},
+                      5: "anon_inode:[eventfd]", 6: "pipe", 7: "socket", 8: "anon_inode:[eventpoll]"},
               "descriptors", descriptors(d.engine))
+        std = {0: "/dev/null", 1: d.log, 2: d.log}
+        check(kinds(descriptors(d.pids["gate"])) == {**std, 3: "socket", 4: "pipe", 5: "socket"}, "the gate's",
+              descriptors(d.pids["gate"]))
+        check(kinds(descriptors(d.pids["asker"])) == {**std, **{n: "socket" for n in range(3, 7)}}, "the asker's",
+              descriptors(d.pids["asker"]))
         r = lab.run(L.policy("api.allowed.test"), ["/usr/bin/curl", "-sS", "https://api.allowed.test/"])
         check(r.rc == 0, r.tell())
-        check_engine(d)
+        check_shut_in(d)
     finally:
         d.stop()
 
@@ -191,13 +202,15 @@ def test_engine_with_a_fence(lab):
         d.stop()
 
 
-def test_engine_dies_with_its_parent(lab):
+def test_they_die_with_their_parent(lab):
     """Also one that is stopped, and so cannot see that its socket was closed."""
     d = Daemon(lab)
     try:
-        stopped(d.engine)
+        for pid in d.pids.values():
+            stopped(pid)
         os.kill(d.parent, signal.SIGKILL)
-        L.until(lambda: gone(d.engine), 5, "the engine has outlived its parent")
+        for role, pid in d.pids.items():
+            L.until(lambda: gone(pid), 5, "the %s has outlived its parent" % role)
     finally:
         if not gone(d.engine):
             os.kill(d.engine, signal.SIGKILL)

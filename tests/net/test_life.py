@@ -310,8 +310,8 @@ def test_status_of_odd_commands(lab):
 
 
 def test_descriptors_under_way(lab):
-    """The kernel counts descriptors under way by user, and the engine shares its user with others, who may have
-    used them all up."""
+    """The kernel counts descriptors under way by user; another process, of nobody's too, may have used up all of its
+    user's."""
     code = """
 import os, resource, socket, sys
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

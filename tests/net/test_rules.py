@@ -77,7 +77,7 @@ def holding(kind, number):
 
 def of_fence(text, number, value):
     text = re.sub(r"_N\b", "_%d" % number, text)
-    own = {"EPOCH": number << 8, "PORT": "port-%d" % number, "CGROUP": "cgroup-%d" % number, "ZONE": str(1 + number)}
+    own = {"EPOCH": number << 8, "PORT": "port-%d" % number, "CGROUP": "cgroup-%d" % number, "ZONE": str(1 + number), "ENGINE": "engine"}
     return rules.one_way(rules.numbers(text, dict(value, **own)))
 
 

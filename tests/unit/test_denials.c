@@ -36,7 +36,7 @@ static int setup(void **state)
 	assert_int_equal(ring_map(fd, event, &lab.writer), 0);
 	assert_int_equal(loop_new(&lab.p.loop), 0);
 	lab.p.logs = &lab.log;
-	lab.p.engine_pid = -1;
+	lab.p.processes[PROCESS_ENGINE].pid = -1;
 	*state = &lab;
 	return 0;
 }

@@ -29,10 +29,11 @@ static void on_socket_timer(struct timer *t)
 	memcpy(all, lab->wanted, sizeof(all));
 	lab->n_wanted = 0;
 	for (size_t i = 0; i < n; i++)
-		upstream_socket(lab->upstream, all[i].server, all[i].type,
-				lab->no_sockets
-				    ? -1
-				    : host_connect(&lab->server[all[i].server].at, all[i].type));
+		upstream_socket(
+		    lab->upstream, all[i].server, all[i].type,
+		    lab->no_sockets
+			? -1
+			: host_connect(geteuid(), &lab->server[all[i].server].at, all[i].type));
 }
 
 static void answer(void *arg, void *question, const struct dns_answer *a)
@@ -67,7 +68,7 @@ static void server_begin(struct lab *lab, struct server *s)
 	struct dns_sockets sockets;
 	struct err e;
 
-	assert_int_equal(host_dns_sockets(&sockets, &e), 0);
+	assert_int_equal(host_dns_sockets(geteuid(), &sockets, &e), 0);
 	s->lab = lab;
 	s->at = (struct name_server){{4, {127, 0, 0, 1}}, sockets.port};
 	s->udp = (struct watch){.fd = steal_fd(&sockets.udp4), .fn = on_udp, .arg = s};
@@ -299,7 +300,7 @@ static void tcp_with_another_id(void **state)
 static void a_socket_that_nobody_waits_for(void **state)
 {
 	struct lab *lab = *state;
-	int fd = host_connect(&lab->server[0].at, SOCK_DGRAM), other = dup(fd);
+	int fd = host_connect(geteuid(), &lab->server[0].at, SOCK_DGRAM), other = dup(fd);
 
 	ask(lab, "good.example");
 	upstream_socket(lab->upstream, 0, SOCK_STREAM, fd); /* waits for SOCK_DGRAM */

@@ -178,7 +178,8 @@ static inline void on_socket_timer(struct timer *t)
 	struct lab *lab = t->arg;
 
 	for (; lab->n_wanted; lab->n_wanted--)
-		resolver_socket(lab->fence, 0, SOCK_DGRAM, host_connect(&lab->server, SOCK_DGRAM));
+		resolver_socket(lab->fence, 0, SOCK_DGRAM,
+				host_connect(geteuid(), &lab->server, SOCK_DGRAM));
 }
 
 static inline void learn(void *arg, struct resolver_fence *rf, const struct name *name,
@@ -255,8 +256,8 @@ static inline void lab_begin(struct lab *lab, bool audit)
 	*lab = (struct lab){0};
 	policy_make(lab);
 	assert_int_equal(loop_new(&lab->loop), 0);
-	assert_int_equal(host_dns_sockets(&s, &e), 0);
-	assert_int_equal(host_dns_sockets(&upstream, &e), 0);
+	assert_int_equal(host_dns_sockets(geteuid(), &s, &e), 0);
+	assert_int_equal(host_dns_sockets(geteuid(), &upstream, &e), 0);
 	lab->at = (struct name_server){{4, {127, 0, 0, 1}}, s.port};
 	lab->server = (struct name_server){{4, {127, 0, 0, 1}}, upstream.port};
 	lab->udp = (struct watch){.fd = steal_fd(&upstream.udp4), .fn = on_upstream, .arg = lab};

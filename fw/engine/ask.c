@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "fw/engine/ask.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "fw/ipc/ask_msg.h"
+#include "fw/ipc/engine_msg.h"
+
+/* nothing: what it is without an answer. The socket has a receive timeout. */
+static int32_t ask(struct ask *q, int32_t nothing)
+{
+	static uint32_t number;
+	struct ask_answer a;
+	ssize_t n;
+
+	q->number = ++number;
+	if (send(ENGINE_FD_ASKER, q, sizeof(*q), MSG_NOSIGNAL) < 0)
+		return nothing;
+	do /* one that came too late may be before it */
+		n = recv(ENGINE_FD_ASKER, &a, sizeof(a), 0);
+	while ((n == sizeof(a) && a.number != q->number) || (n < 0 && errno == EINTR));
+	return n == sizeof(a) ? a.value : nothing;
+}
+
+static struct ask about(enum ask_what what, const struct addr *src, uint16_t sport,
+			const struct addr *dst, uint16_t dport)
+{
+	return (struct ask){.what = what, .src = *src, .dst = *dst, .sport = sport, .dport = dport};
+}
+
+int ask_local(const struct addr *a)
+{
+	struct ask q = {.what = ASK_LOCAL, .dst = *a};
+
+	return ask(&q, -ETIMEDOUT);
+}
+
+int ask_at_beginning(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport)
+{
+	struct ask q = about(ASK_BEGINNING, src, sport, dst, dport);
+
+	return ask(&q, -ETIMEDOUT);
+}
+
+enum receiver ask_receiver(const struct addr *src, uint16_t sport, const struct addr *dst,
+			   uint16_t dport, const struct scope *scope)
+{
+	struct ask q = about(ASK_RECEIVER, src, sport, dst, dport);
+
+	q.scope = *scope;
+	return (enum receiver)ask(&q, RECEIVER_OTHER);
+}
+
+bool ask_in_time_wait(const struct addr *src, uint16_t sport, const struct addr *dst,
+		      uint16_t dport)
+{
+	struct ask q = about(ASK_TIME_WAIT, src, sport, dst, dport);
+
+	return ask(&q, false) == true;
+}

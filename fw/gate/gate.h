@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The gate: the process that alone has CAP_NET_ADMIN and gives verdicts. It is told by the engine
+ * which packet goes how, and tells the kernel; it reads no packet. The queues' sockets it has of
+ * the parent. */
+#ifndef AGENTFW_GATE_H
+#define AGENTFW_GATE_H
+
+#include <stdint.h>
+
+#include "policy/base/err.h"
+
+/* Runs until parent or engine go. 0, or -errno with e; e->code 0: the parent has been told. */
+int gate_run(uint32_t uid, struct err *e);
+
+#endif
