@@ -396,11 +396,20 @@ static int refusal(void *buf, size_t n, struct err *e)
 	return err_hint(e, "%s", m->hint);
 }
 
+/* Where the daemon closed the socket without having read all, the kernel says ECONNRESET first, and
+ * only then hands out what the daemon had sent before. */
+static ssize_t receive(int fd, void *buf, size_t bytes)
+{
+	ssize_t n = recv(fd, buf, bytes, MSG_DONTWAIT);
+
+	return n < 0 && errno == ECONNRESET ? recv(fd, buf, bytes, MSG_DONTWAIT) : n;
+}
+
 /* Who is turned away is told so before the socket is closed. */
 static int broken(int fd, struct err *e)
 {
 	struct ctl_error m;
-	ssize_t n = recv(fd, &m, sizeof(m), MSG_DONTWAIT);
+	ssize_t n = receive(fd, &m, sizeof(m));
 	int r = n > 0 ? refusal(&m, (size_t)n, e) : 0;
 
 	return r ? r : err_set(e, EPIPE, "cannot speak to agentfwd: %s", strerror(EPIPE));
@@ -432,7 +441,7 @@ int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd
 	while (sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
 		int r = errno;
 
-		if (r == EPIPE)
+		if (r == EPIPE || r == ECONNRESET)
 			return broken(fd, e);
 		if (r != EAGAIN)
 			return err_set(e, r, "cannot speak to agentfwd: %s", strerror(r));
@@ -453,7 +462,7 @@ int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct p
 
 	if (r <= 0)
 		return r < 0 ? r : no_answer(peer(fd), bound(p), e);
-	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	n = receive(fd, buf, sizeof(buf));
 	if (n < 0 && errno == ECONNRESET)
 		n = 0;
 	if (n < 0)

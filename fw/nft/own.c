@@ -19,6 +19,8 @@
  *             socket cgroupv2 level 2 $CGROUP meta mark set meta mark & ~$PKT_MARK_MASK accept
  *         meta l4proto udp socket cgroupv2 level 2 $CGROUP \
  *             meta mark set meta mark & ~$PKT_MARK_MASK accept
+ *         tcp flags & syn == 0x2 meta mark & $PKT_ALLOW_OWN == $PKT_ALLOW_OWN \
+ *             socket cgroupv2 level 2 $CGROUP meta mark set meta mark & ~$PKT_ALLOW_OWN
  *         socket cgroupv2 level 2 $CGROUP meta nfproto ipv4 jump no_payload4
  *         socket cgroupv2 level 2 $CGROUP meta nfproto ipv6 jump no_payload6
  *         tcp flags & syn == 0x0 \
@@ -132,8 +134,14 @@ static void own_streams(struct batch *b, const struct nft_fence *f, const char *
 
 static void own_empty(struct batch *b, const struct nft_fence *f, const char *chain)
 {
-	struct nftnl_rule *r;
+	struct nftnl_rule *r = batch_rule_new(b, chain);
 
+	batch_comment(b, r, "the engine has ended the TIME_WAIT that stood before the listener");
+	nft_match_syn(r, true);
+	nft_match_mark(r, PKT_ALLOW_OWN, PKT_ALLOW_OWN);
+	match_own(r, f);
+	nft_set_mark(r, PKT_ALLOW_OWN, 0);
+	batch_rule(b, r);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		r = batch_rule_new(b, chain);
 		match_own(r, f);

@@ -387,36 +387,6 @@ int engine_begin(struct parent *p, struct err *e)
 
 /* ---- those that follow --------------------------------------------------- */
 
-static void start_again(struct parent *p, uint64_t in_ms);
-
-static void restart(struct timer *t)
-{
-	struct parent *p = t->arg;
-	struct err e;
-
-	if (engine_start(p, &e) < 0) {
-		if (strcmp(p->engine_said.msg, e.msg) != 0)
-			log_error("%s", e.msg);
-		p->engine_said = e;
-		start_again(p, SLOWEST_MS);
-		return;
-	}
-	for (struct pfence *f = p->fences; f; f = f->next) {
-		f->queue_tries = 0;
-		f->queue_dropped = 0;
-		f->ring_lost = 0;
-		nft_unlearn_all(p->nft, f->id);
-		pfence_announce(f);
-	}
-}
-
-static void start_again(struct parent *p, uint64_t in_ms)
-{
-	timer_cancel(p->loop, &p->engine_restart);
-	p->engine_restart = (struct timer){.fn = restart, .arg = p};
-	timer_set(p->loop, &p->engine_restart, loop_now_ms(p->loop) + in_ms);
-}
-
 /* The pause before the next engine: longer with each early death in a row. */
 static uint64_t pause_ms(const struct parent *p)
 {
@@ -443,6 +413,39 @@ static void tell_fences(struct parent *p, bool was_ready)
 		else if (f->state == PFENCE_STARTING && p->engine_failures >= START_TRIES)
 			fail_starting(f);
 	}
+}
+
+static void start_again(struct parent *p, uint64_t in_ms);
+
+static void restart(struct timer *t)
+{
+	struct parent *p = t->arg;
+	struct err e;
+
+	if (engine_start(p, &e) < 0) {
+		if (strcmp(p->engine_said.msg, e.msg) != 0)
+			log_error("%s", e.msg);
+		p->engine_said = e;
+		p->engine_restarts++;
+		p->engine_failures++;
+		tell_fences(p, false);
+		start_again(p, pause_ms(p));
+		return;
+	}
+	for (struct pfence *f = p->fences; f; f = f->next) {
+		f->queue_tries = 0;
+		f->queue_dropped = 0;
+		f->ring_lost = 0;
+		nft_unlearn_all(p->nft, f->id);
+		pfence_announce(f);
+	}
+}
+
+static void start_again(struct parent *p, uint64_t in_ms)
+{
+	timer_cancel(p->loop, &p->engine_restart);
+	p->engine_restart = (struct timer){.fn = restart, .arg = p};
+	timer_set(p->loop, &p->engine_restart, loop_now_ms(p->loop) + in_ms);
 }
 
 static void process_died(struct parent *p, enum process_role role)

@@ -188,7 +188,7 @@ def test_engine_that_dies_again_and_again(lab):
     try:
         L.kill(lab.daemons(engine=True)[0])
         r = lab.run(POLICY, ["/bin/true"], timeout=30)
-        check(r.rc == 125 and "the engine does not take the fence" in r.err and "descriptors" in r.err, r.tell())
+        check(r.rc == 125 and "the engine does not take the fence" in r.err and "open files" in r.err, r.tell())
         check(r.ms < 15000, "it took", r.ms)
         time.sleep(max(0, 8 - (time.monotonic() - start)))  # how often in eight seconds is the question
     finally:
