@@ -19,7 +19,7 @@
  *             socket cgroupv2 level 2 $CGROUP meta mark set meta mark & ~$PKT_MARK_MASK accept
  *         meta l4proto udp socket cgroupv2 level 2 $CGROUP \
  *             meta mark set meta mark & ~$PKT_MARK_MASK accept
- *         tcp flags & syn == 0x2 meta mark & $PKT_ALLOW_OWN == $PKT_ALLOW_OWN \
+ *         tcp flags & syn == syn meta mark & $PKT_ALLOW_OWN == $PKT_ALLOW_OWN \
  *             socket cgroupv2 level 2 $CGROUP meta mark set meta mark & ~$PKT_ALLOW_OWN
  *         socket cgroupv2 level 2 $CGROUP meta nfproto ipv4 jump no_payload4
  *         socket cgroupv2 level 2 $CGROUP meta nfproto ipv6 jump no_payload6
