@@ -63,7 +63,18 @@ static void test_clean(void **state)
 	assert_string_equal(str_clean(buf, sizeof(buf), "\x1b[31m\n\x7f"), "\\x1b[31m\\x0a\\x7f");
 	/* CSI as one character of UTF-8; the letter behind it is one */
 	assert_string_equal(str_clean(buf, sizeof(buf), "\xc2\x9b\xc2\xa0"), "\\xc2\\x9b\xc2\xa0");
-	assert_string_equal(str_clean(buf, sizeof(buf), "\xc2"), "\xc2");
+	/* for terminals without UTF-8 a control character is one byte, and this is no character */
+	assert_string_equal(str_clean(buf, sizeof(buf), "\xc2"), "\\xc2");
+	assert_string_equal(str_clean(buf, sizeof(buf), "\x9b[31m"), "\\x9b[31m");
+	assert_string_equal(str_clean(buf, sizeof(buf), "\xc0\x9b"), "\\xc0\\x9b");
+	/* text that goes the other way */
+	assert_string_equal(str_clean(buf, sizeof(buf),
+				      "a\xe2\x80\xae"
+				      "b"),
+			    "a\\xe2\\x80\\xae"
+			    "b");
+	assert_string_equal(str_clean(buf, sizeof(buf), "\xe2\x81\xa6"), "\\xe2\\x81\\xa6");
+	assert_string_equal(str_clean(buf, sizeof(buf), "\xf0\x9f\x98\x80"), "\xf0\x9f\x98\x80");
 	assert_string_equal(str_clean(buf, 5, "\x1b\x1b"), "\\x1b");
 	assert_string_equal(str_clean(buf, 8, "\xc2\x9b"), "");
 	assert_string_equal(str_clean(buf, 1, "x"), "");
