@@ -2,6 +2,7 @@
 #include "agentctl/daemon/policy_default.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -46,11 +47,11 @@ static int trusted(struct err *e)
 
 int policy_default(const char **ret, struct err *e)
 {
-	if (access(HERE, F_OK) == 0) {
+	if (faccessat(AT_FDCWD, HERE, F_OK, AT_EACCESS) == 0) {
 		*ret = HERE;
-		return geteuid() == 0 ? trusted(e) : 0;
+		return getuid() == 0 ? trusted(e) : 0;
 	}
-	if (access(OF_HOST, F_OK) == 0) {
+	if (access(OF_HOST, F_OK) == 0) { /* root's eyes see it, for whomever */
 		*ret = OF_HOST;
 		return 0;
 	}

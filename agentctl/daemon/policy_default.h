@@ -7,7 +7,7 @@
 
 /* agentfw.yaml of the directory where we stand, else /etc/agentfw/policy.yaml. -ENOENT: there is
  * neither. -EPERM: root stands in a directory where others may have put it, or may change it; then
- * the other file is not taken, either, since it is not the one that was meant. */
+ * the other file is not taken, either, since it is not the one that was meant. Called with the rights of the caller. */
 int policy_default(const char **ret, struct err *e);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#define NOBODY_ID 65534
+
 /* The number in SUDO_UID or SUDO_GID; other where there is none, or root's. */
 static inline unsigned sudo_id(const char *variable, unsigned other)
 {

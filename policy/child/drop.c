@@ -21,7 +21,6 @@
 
 #include "child_filter.h" /* child_filter, of filter_gen.c */
 
-#define NOBODY 65534
 /* The largest policy that compiles takes less. */
 #define MEMORY_MAX (2ull << 30)
 #define AS_ANOTHER                                                                                 \
@@ -135,8 +134,8 @@ static int system_calls(struct err *e)
 int child_drop(int reply, int bytes, pid_t parent, struct err *e)
 {
 	bool root = geteuid() == 0;
-	uid_t uid = root ? sudo_id("SUDO_UID", NOBODY) : geteuid();
-	gid_t gid = root ? sudo_id("SUDO_GID", NOBODY) : getegid();
+	uid_t uid = root ? sudo_id("SUDO_UID", NOBODY_ID) : geteuid();
+	gid_t gid = root ? sudo_id("SUDO_GID", NOBODY_ID) : getegid();
 	int r = descriptors(reply, bytes, e);
 
 	environment();

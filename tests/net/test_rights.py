@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Root does nothing for a caller that the caller could not do: what is named under sudo, played as an attacker would.
+
+The caller is the user nobody; where sudo is not installed, its environment stands for it."""
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+
+import lab as L
+from lab import AGENTCTL, check
+from test_person import in_mounts, marked, nothing_starts
+
+NOBODY = 65534
+SUDO = {"SUDO_UID": "65534", "SUDO_GID": "65534", "SUDO_USER": "nobody", "SUDO_COMMAND": "agentctl"}
+PLAIN = "version: 1\negress: [api.allowed.test]\n"
+ROOTS = PLAIN + "agent: {user: root}\n"
+SECRET = "root:$y$secret-of-the-host:1:0:"
+ID = ["/usr/bin/id", "-u"]
+
+
+def directory(lab, suffix, owner=NOBODY, mode=0o755):
+    path = lab.file(suffix)
+    os.mkdir(path)
+    os.chmod(path, mode)
+    os.chown(path, owner, owner)
+    return path
+
+
+def put(path, text, owner=NOBODY, mode=0o644):
+    with open(path, "w") as f:
+        f.write(text)
+    os.chmod(path, mode)
+    os.chown(path, owner, owner)
+    return path
+
+
+def sudo(lab, *words, env=None, **kw):
+    """agentctl, by nobody under sudo."""
+    return lab.bare([AGENTCTL, *words], env=dict(SUDO, **(env or {})), **kw)
+
+
+def run(lab, policy, log, *options, cmd=ID, **kw):
+    return sudo(lab, "run", "-p", policy, *(["--log-dir", log] if log else []), *options, "--", *cmd, **kw)
+
+
+def beside(lab, setup, argv, user=None, env=None, timeout=30):
+    """In a mount namespace where /etc and /var/log are ours to change; by sudo's environment, or by sudo as user."""
+    layer = directory(lab, ".layer", 0)
+    both = ("mount -t tmpfs none %(l)s && mkdir %(l)s/u %(l)s/w && "
+            "mount -t overlay -o lowerdir=/etc,upperdir=%(l)s/u,workdir=%(l)s/w none /etc && "
+            "mount -t tmpfs -o mode=755 none /var/log && mkdir -p /etc/agentfw && " % {"l": layer})
+    lab.wait_clean()
+    return lab._call(in_mounts(lab, both + setup, argv), timeout, env=env)
+
+
+# ---- where the record is written -----------------------------------------------------------------
+
+def test_log_dir_of_root(lab):
+    """No file, and no directory, where only root may make one: by option, by policy, by links."""
+    mark, cmd = marked(lab)
+    roots, mine = directory(lab, ".root", 0), directory(lab, ".mine")
+    plain = put(mine + "/plain.yaml", PLAIN)
+    os.symlink(roots, mine + "/link")
+    for log in (roots, roots + "/new", mine + "/link/new", mine + "/../" + os.path.basename(roots)):
+        r = run(lab, plain, log, cmd=cmd)
+        nothing_starts(lab, r, mark)
+        check("Permission denied" in r.err and "hint: " in r.err, r.tell())
+        r = run(lab, put(mine + "/named.yaml", PLAIN + "audit: {dir: %s}\n" % log), None, cmd=cmd)
+        nothing_starts(lab, r, mark)
+        check(os.listdir(roots) == [], os.listdir(roots))
+
+
+def test_log_files_of_root(lab):
+    """A link, of either kind, or a file of root's in a directory of the caller's."""
+    mark, cmd = marked(lab)
+    mine, victim = directory(lab, ".mine"), lab.file(".victim", "precious")
+    plain = put(mine + "/plain.yaml", PLAIN)
+    for make in (os.symlink, os.link, shutil.copy):
+        for name in ("events.jsonl", "denied.pcap"):
+            log = directory(lab, ".log")
+            make(victim, os.path.join(log, name))
+            nothing_starts(lab, run(lab, plain, log, cmd=cmd), mark)
+            check(open(victim).read() == open(os.path.join(log, name)).read() == "precious")
+
+
+def test_own_log_dir(lab):
+    """The caller's own place works, and what is in it is the caller's."""
+    mine = directory(lab, ".mine")
+    plain = put(mine + "/plain.yaml", PLAIN)
+    for log in (mine + "/a/b", mine + "/a/b", directory(lab, ".log")):
+        r = run(lab, plain, log, cmd=["/usr/bin/curl", "-sS", "https://evil.test/"])
+        check(r.rc == 6, r.tell())
+        for path in (log, log + "/events.jsonl", log + "/denied.pcap"):
+            check(os.stat(path).st_uid == NOBODY, path, os.stat(path))
+        check("evil.test" in sudo(lab, "log", "--log-dir", log, "--denied").out)
+    check(os.stat(mine + "/a/b").st_mode & 0o7777 == 0o700 and os.stat(mine + "/a").st_uid == NOBODY)
+
+
+def test_log_dir_sticky(lab):
+    """In a sticky directory others make the files before us."""
+    mark, cmd = marked(lab)
+    where = directory(lab, ".open", 0, 0o1777)
+    nothing_starts(lab, lab.run(L.policy("api.allowed.test"), cmd, log_dir=where), mark)
+    check(os.listdir(where) == [], os.listdir(where))
+
+
+def test_one_record_by_two_names(lab):
+    """One directory is one record, whatever it is called."""
+    base = directory(lab, ".base", 0)
+    os.symlink(base, base + ".link")
+    h = lab.start(L.policy("api.allowed.test"), L.WAIT, log_dir=base + "/log")
+    for name in (base + "/./log", base + "//log/", base + ".link/log"):
+        r = lab.run(L.policy("api.allowed.test"), ["/bin/true"], log_dir=name)
+        check(r.rc == 0, name, r.tell())
+    h.stop(signal.SIGTERM)
+    actions = [e["event"]["action"] for e in r.lines()]
+    check(actions.count("fence_ended") == 4, actions)
+
+
+def test_huge_capture(lab):
+    """A capture of eight terabytes, of holes: neither its owner nor anybody else waits."""
+    mine = directory(lab, ".mine")
+    plain, log = put(mine + "/plain.yaml", PLAIN), mine + "/log"
+    r = run(lab, plain, log)
+    check(r.rc == 0, r.tell())
+    with open(log + "/denied.pcap", "r+b") as f:
+        f.truncate(8 << 40)
+    r = run(lab, plain, log, timeout=15)
+    check(r.rc == 0 and r.ms < 10000, r.tell())
+    check(os.path.getsize(log + "/denied.pcap") == 24, os.path.getsize(log + "/denied.pcap"))
+    with open(log + "/denied.pcap", "r+b") as f:
+        f.seek(8 << 40)
+        f.write(b"x")
+    r = run(lab, plain, log, timeout=15)
+    check(r.rc == 125 and "holes" in r.err and r.ms < 10000, r.tell())
+
+
+# ---- what a policy may say -----------------------------------------------------------------------
+
+def test_user_of_root(lab):
+    """`user: root` is root's word: of a file that only root can write, in a place that only root can change."""
+    mine, roots = directory(lab, ".mine"), directory(lab, ".roots", 0)
+    log = mine + "/log"
+    for path in (put(mine + "/p.yaml", ROOTS), put(roots + "/theirs.yaml", ROOTS),
+                 put(roots + "/group.yaml", ROOTS, 0, 0o644), put(roots + "/all.yaml", ROOTS, 0, 0o646),
+                 put(mine + "/roots.yaml", ROOTS, 0)):
+        if path.endswith("group.yaml"):
+            os.chown(path, 0, NOBODY)
+            os.chmod(path, 0o664)
+        r = run(lab, path, log)
+        check(r.rc == 125 and r.out == "" and "user: 'root'" in r.err, path, r.tell())
+    r = run(lab, put(mine + "/p.yaml", ROOTS.replace("root", "daemon")), log)
+    check(r.rc == 125 and r.out == "", r.tell())
+    r = run(lab, put(mine + "/p.yaml", ROOTS.replace("root", "nobody")), log)
+    check(r.rc == 0 and r.out == "65534\n", r.tell())
+    r = run(lab, put(roots + "/p.yaml", ROOTS, 0), None)
+    good = roots + "/p.yaml"
+    os.symlink(good, mine + "/link.yaml")
+    for path in (good, mine + "/link.yaml"):
+        r = run(lab, path, None)
+        check(r.rc == 0 and r.out == "0\n", r.tell())
+    # root in person needs none of that
+    r = lab.bare([AGENTCTL, "run", "-p", put(mine + "/p.yaml", ROOTS), "--log-dir", log + "2", "--", *ID])
+    check(r.rc == 0 and r.out == "0\n", r.tell())
+
+
+def test_user_of_root_as_it_says(lab):
+    """What runs as root runs as the policy says: recorded there, and not in audit mode."""
+    mine, roots = directory(lab, ".mine"), directory(lab, ".roots", 0)
+    path = put(roots + "/p.yaml", ROOTS, 0)
+    for more in (["--audit"], ["--log-dir", mine + "/log"]):
+        r = run(lab, path, None, *more)
+        check(r.rc == 125 and r.out == "" and "no " + more[0] in r.err, r.tell())
+    tools = put(roots + "/t.yaml", PLAIN + "tools:\n  t: {command: [/usr/bin/id], exec: [/usr/bin/id], user: root}\n", 0)
+    r = sudo(lab, "tool", "-p", tools, "--log-dir", mine + "/log", "t")
+    check(r.rc == 125 and "no --log-dir" in r.err, r.tell())
+    r = run(lab, put(roots + "/q.yaml", PLAIN, 0), mine + "/log", "--audit")
+    check(r.rc == 0 and r.out == "65534\n", r.tell())
+
+
+def test_reach(lab):
+    """A box's /tmp is new: nothing comes into it out of directories that the caller cannot enter."""
+    mine = directory(lab, ".mine")
+    roots = directory(lab, ".closed", 0, 0o700)
+    put(roots + "/open", "not for nobody", 0)
+    text = PLAIN + "tools:\n  t: {command: [/usr/bin/cat, %s/open], exec: [/usr/bin/cat], read: [%s/open]}\n" % (roots, roots)
+    r = sudo(lab, "tool", "-p", put(mine + "/p.yaml", text), "t")
+    check(r.rc == 125 and "not for" not in r.out and "cannot reach" in r.err, r.tell())
+    r = lab.bare([AGENTCTL, "tool", "-p", mine + "/p.yaml", "t"], env={})
+    check("cannot reach" not in r.err, r.tell())
+    host = directory(lab, ".host", 0)
+    r = sudo(lab, "tool", "-p", put(host + "/p.yaml", text, 0), "t")  # root says so
+    check(r.rc == 0 and r.out == "not for nobody", r.tell())
+
+
+# ---- what is read --------------------------------------------------------------------------------
+
+def secret_file(lab):
+    return put(lab.file(".secret"), SECRET + "\n", 0, 0o600)
+
+
+def test_policies_of_root(lab):
+    """/etc/agentfw is root's, for whom root lets call agentctl; out of it leads no way."""
+    secret = secret_file(lab)
+    env = " ".join("%s=%s" % i for i in SUDO.items())
+    setup = ("printf '%s' >/etc/agentfw/p.yaml && chmod 600 /etc/agentfw/p.yaml && chmod 700 /etc/agentfw && "
+             "ln -s %s /etc/agentfw/link" % (ROOTS.replace("\n", "\\n"), secret))
+    for path, good in (("/etc/agentfw/p.yaml", True), ("/etc/agentfw/link", False), ("/etc/agentfw/../shadow", False),
+                       ("/etc/agentfw/../agentfw/p.yaml", False), ("/etc/agentfw", False), ("/etc/shadow", False)):
+        r = beside(lab, setup, ["sh", "-c", "exec env %s %s run -p %s -- id -u" % (env, AGENTCTL, path)])
+        check((r.rc, r.out) == (0, "0\n") if good else r.rc == 125 and "secret-of" not in r.said, path, r.tell())
+
+
+# ---- the daemon ----------------------------------------------------------------------------------
+
+def test_clients_max(lab):
+    """So many commands and no more are served; who comes then hears why."""
+    h = lab.start(L.policy("api.allowed.test"), L.WAIT)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    held = []
+    try:
+        for _ in range(4095):
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            s.connect(lab.run_dir() + "/control")
+            held.append(s)
+        r = lab.bare([AGENTCTL, "status"])
+        check("serves 4096 commands" in r.err, r.tell())
+    finally:
+        for s in held:
+            s.close()
+    L.until(lambda: lab.bare([AGENTCTL, "status"]).rc == 0, 10, "nobody is served any more")
+    h.stop(signal.SIGTERM)
