@@ -216,6 +216,16 @@ def test_policies_of_root(lab):
         check((r.rc, r.out) == (0, "0\n") if good else r.rc == 125 and "secret-of" not in r.said, path, r.tell())
 
 
+def test_record_is_no_script(lab):
+    """A shell that reads the record as its own runs nothing of the command line in it."""
+    mark, _ = marked(lab)
+    r = lab.run(L.policy("api.allowed.test"), ["/bin/true", "$(touch %s)" % mark, "`touch %s`" % mark])
+    check(r.rc == 0, r.tell())
+    subprocess.run(["/bin/bash", r.dir + "/events.jsonl"], capture_output=True)
+    check(not os.path.exists(mark), "it ran")
+    check(any("touch" in e["agentfw"].get("command", "") for e in r.lines()), r.lines())
+
+
 # ---- the daemon ----------------------------------------------------------------------------------
 
 def test_clients_max(lab):

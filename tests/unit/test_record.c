@@ -566,6 +566,21 @@ static void test_capture_end(void **state)
 	refused(lab, "holes");
 }
 
+/* A shell that reads the file runs nothing of it. */
+static void test_no_orders(void **state)
+{
+	struct lab *lab = *state;
+	struct record_fence f = fence;
+	char sh[200];
+
+	f.command = "true $(touch /tmp/agentfw-test-ran) `touch /tmp/agentfw-test-ran`";
+	record_state(lab->r, &f, "fence_started", NULL, NULL);
+	record_flush(lab->r);
+	snprintf(sh, sizeof(sh), "sh %s >/dev/null 2>&1; test ! -e /tmp/agentfw-test-ran",
+		 lab->events);
+	assert_int_equal(system(sh), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -574,7 +589,7 @@ int main(void)
 	    T(test_suggest),     T(test_suggest_ingress), T(test_fold_peers),
 	    T(test_fold),        T(test_many_folds),      T(test_torn),
 	    T(test_full_disk),   T(test_directories),     T(test_files),
-	    T(test_capture_end),
+	    T(test_capture_end), T(test_no_orders),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
