@@ -12,6 +12,7 @@
 
 #include "agentctl/confine/plan.h"
 #include "agentctl/confine/user.h"
+#include "agentctl/daemon/log_place.h"
 #include "agentctl/daemon/policy_file.h"
 #include "agentctl/learn/files.h"
 #include "agentctl/learn/log.h"
@@ -20,8 +21,6 @@
 #include "policy/base/err.h"
 #include "policy/child/child.h"
 #include "policy/policy.h"
-
-#define DEFAULT_DIR "/var/log/agentfw"
 
 struct learning {
 	const struct learn_wish *w;
@@ -186,19 +185,32 @@ static int print_policy(const struct learning *l, const char *top, struct err *e
 	return r;
 }
 
-static int learn_from(struct learning *l, struct err *e)
+static int read_record(struct learning *l, char *file, size_t bytes, struct err *e)
 {
-	char file[PATH_MAX + 32], top[5 * PATH_MAX];
-	int r = l->w->policy ? policy_file_load(l->w->policy, &l->base, e) : 0;
-	const char *dir = l->w->log_dir    ? l->w->log_dir
-			  : l->base.policy ? policy_audit_dir(l->base.policy)
-					   : DEFAULT_DIR;
+	const struct policy_file *base = l->base.policy ? &l->base : NULL;
+	_cleanup_close_ int fd = -1;
+	struct log_place log;
+	int r = log_place_find(&log, l->w->log_dir, base, true, e);
 
 	if (r < 0)
 		return r;
-	snprintf(file, sizeof(file), "%.4096s/events.jsonl", dir);
-	r = seen_read(file, l->w->fence, l->base.path, &l->seen, e);
-	if (r < 0)
+	snprintf(file, bytes, "%s/events.jsonl", log.path);
+	fd = log_place_events(&log, e);
+	log_place_done(&log);
+	if (fd == -EACCES && geteuid() != 0)
+		return err_hint(e, "the record belongs to root: sudo agentctl policy learn …");
+	if (fd == -ENOENT)
+		return err_hint(e, "run the command in audit mode first (agentctl run --audit), or "
+				   "name the directory with --log-dir DIR");
+	return fd < 0 ? fd : seen_read(fd, file, l->w->fence, l->base.path, &l->seen, e);
+}
+
+static int learn_from(struct learning *l, struct err *e)
+{
+	char file[CTL_PATH_MAX + 32], top[5 * PATH_MAX];
+	int r = l->w->policy ? policy_file_load(l->w->policy, &l->base, e) : 0;
+
+	if (r < 0 || (r = read_record(l, file, sizeof(file), e)) < 0)
 		return r;
 	if (!l->seen.policy) {
 		err_set(e, ENOENT, "%s tells of nothing that would have been refused%s%s", file,

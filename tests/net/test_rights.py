@@ -101,6 +101,26 @@ def test_own_log_dir(lab):
     check(os.stat(mine + "/a/b").st_mode & 0o7777 == 0o700 and os.stat(mine + "/a").st_uid == NOBODY)
 
 
+def test_default_log_dir(lab):
+    """Root keeps /var/log/agentfw for every caller's record, and shows it to who may start `agentctl log`."""
+    mine = directory(lab, ".mine")
+    plain = put(mine + "/plain.yaml", PLAIN)
+    env = " ".join("%s=%s" % i for i in SUDO.items())
+    do = "env %s %s" % (env, AGENTCTL)
+    r = beside(lab, "true", ["sh", "-exc", "%s run -p %s -- id -u; stat -c '%%u %%a' /var/log/agentfw /var/log/agentfw/*\n"
+                             "%s log; %s log --log-dir /var/log/agentfw; ! %s log --log-dir /var/log/agentfw/../agentfw"
+                             % (do, plain, do, do, do)])
+    check(r.rc == 0 and r.out.startswith("65534\n0 700\n0 600\n0 600\n") and r.out.count("fence_ended") == 2, r.tell())
+    # below it only a policy of root's may choose
+    r = beside(lab, "true", ["sh", "-xc", "%s run -p %s --log-dir /var/log/agentfw/x -- id -u; test ! -e /var/log/agentfw" %
+                             (do, plain)])
+    check(r.rc == 0 and "65534" not in r.out, r.tell())
+    write = "printf '%s' >/etc/agentfw/p.yaml" % (PLAIN + "audit: {dir: /var/log/agentfw/x}\n").replace("\n", "\\n")
+    r = beside(lab, write, ["sh", "-exc", "%s run -p /etc/agentfw/p.yaml -- id -u; ls /var/log/agentfw/x; "
+                            "%s log -p /etc/agentfw/p.yaml" % (do, do)])
+    check(r.rc == 0 and "events.jsonl" in r.out and "fence_ended" in r.out, r.tell())
+
+
 def test_log_dir_sticky(lab):
     """In a sticky directory others make the files before us."""
     mark, cmd = marked(lab)
@@ -204,6 +224,30 @@ def secret_file(lab):
     return put(lab.file(".secret"), SECRET + "\n", 0, 0o600)
 
 
+def test_reads_no_secret(lab):
+    """No line of a file that the caller may not read comes out, by whatever command."""
+    mine, secret = directory(lab, ".mine"), secret_file(lab)
+    link = mine + "/p.yaml"
+    os.symlink(secret, link)
+    log = directory(lab, ".log")
+    os.symlink(secret, log + "/events.jsonl")
+    forged = directory(lab, ".forged")
+    put(forged + "/events.jsonl", json.dumps({"event": {"action": "would_deny"}, "agentfw": {
+        "policy": secret, "code": "no-rule", "endpoint": "https://x.test", "suggest": "  - x.test", "name": "x.test"}}) + "\n")
+    for words in (["policy", "check", link], ["policy", "check", secret], ["policy", "show", link], ["why", "a.test", "-p", link],
+                  ["run", "-p", link, "--", "true"], ["tool", "-p", link, "t"], ["log", "-p", link], ["log", "--log-dir", log],
+                  ["policy", "learn", "--log-dir", log], ["policy", "learn", "--log-dir", forged],
+                  ["policy", "learn", "-p", link], ["run", "--dry-run", "-p", link, "--", "true"]):
+        r = sudo(lab, *words)
+        check(r.rc != 0 and "secret-of" not in r.said, words, r.tell())
+    r = sudo(lab, "policy", "check", cwd=mine)
+    check("secret-of" not in r.said, r.tell())
+    os.unlink(link)
+    os.symlink(secret, mine + "/agentfw.yaml")
+    r = sudo(lab, "policy", "show", cwd=mine)
+    check(r.rc != 0 and "secret-of" not in r.said, r.tell())
+
+
 def test_policies_of_root(lab):
     """/etc/agentfw is root's, for whom root lets call agentctl; out of it leads no way."""
     secret = secret_file(lab)
@@ -214,6 +258,58 @@ def test_policies_of_root(lab):
                        ("/etc/agentfw/../agentfw/p.yaml", False), ("/etc/agentfw", False), ("/etc/shadow", False)):
         r = beside(lab, setup, ["sh", "-c", "exec env %s %s run -p %s -- id -u" % (env, AGENTCTL, path)])
         check((r.rc, r.out) == (0, "0\n") if good else r.rc == 125 and "secret-of" not in r.said, path, r.tell())
+
+
+def forged_log(lab, text):
+    log = directory(lab, ".log")
+    put(log + "/events.jsonl", text)
+    return log
+
+
+def test_log_escapes(lab):
+    """What a forged record says stays text: no order to a terminal, nothing that turns the line."""
+    bad = "\x1b]52;c;aGk=\x07\x7f\u009b31m\u202e\u2066\u200f"
+    def event(action, **more):
+        e = {"@timestamp": bad + "2026-01-01T00:00:00Z", "event": {"action": action, "reason": bad, "end": bad, "count": 3},
+             "agentfw": {k: bad for k in ("fence", "tool", "command", "endpoint", "code", "right", "suggest", "name")},
+             "process": {"name": bad, "pid": 1}, "destination": {"ip": bad}}
+        e["agentfw"]["broad"] = [bad]
+        e.update(more)
+        return json.dumps(e, ensure_ascii=False).replace("\x7f", "\\u007f" if "file" in more else "\x7f") + "\n"
+    text = (event(bad) + event("denied") + event("would_deny", dns={"question": {"type": bad}}) + event("denied", file={"path": bad}) +
+            event("fence_started") + bad + "\n" + '{"event": 1}\n')
+    log = forged_log(lab, text)
+    for more in ([], ["--denied"], ["--json"]):
+        r = sudo(lab, "log", "--log-dir", log, *more)
+        check(r.rc == 0 and len(r.out.splitlines()) >= 3, r.tell())
+        wrong = re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]", r.out)
+        check(not wrong, more, [hex(ord(c)) for c in wrong], r.out[:300])
+    said = [json.loads(l) for l in sudo(lab, "log", "--json", "--denied", "--log-dir", log).out.splitlines()]
+    check(len(said) == 3 and all(e["event"]["reason"] == bad for e in said), "not the same any more")
+
+
+def test_log_bounds(lab):
+    """A line without end costs what a line may cost; what is no regular file is an error at once."""
+    log = forged_log(lab, "")
+    good = json.dumps({"event": {"action": "fence_started"}, "agentfw": {"fence": "f", "command": "c"}}) + "\n"
+    with open(log + "/events.jsonl", "r+b") as f:
+        f.truncate(400 << 20)
+        f.seek(0, 2)
+        f.write(b"\n" + good.encode())
+    code = ("import resource, subprocess, sys; r = subprocess.run(sys.argv[1:]); "
+            "print('used', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(r.returncode)")
+    for words in (["log", "--log-dir", log], ["policy", "learn", "--log-dir", log]):
+        r = lab.bare([L.PYTHON, "-c", code, AGENTCTL, *words], env=SUDO)
+        used = int(r.out.split("used ")[1])
+        check(used < 100 << 10, words, used, "kB")
+        check(words[0] != "log" or "fence_started" in r.out, r.tell())
+    os.unlink(log + "/events.jsonl")
+    os.mkfifo(log + "/events.jsonl")
+    os.chown(log + "/events.jsonl", NOBODY, NOBODY)
+    for words in (["log", "--log-dir", log], ["policy", "learn", "--log-dir", log], ["log", "-f", "--log-dir", log]):
+        for env in (SUDO, {}):
+            r = lab.bare([AGENTCTL, *words], env=env, timeout=5)
+            check(r.rc == 125 and "not a regular file" in r.err, words, r.tell())
 
 
 def test_record_is_no_script(lab):
