@@ -30,7 +30,7 @@ int ctl_usage(const char *command, const char *fmt, ...) __attribute__((format(p
 int ctl_unknown(const char *command);
 
 /* getopt_long for a command. shorts has a ':' before its letters (behind '+'). '?': it has said
- * what is wrong. */
+ * what is wrong; that an option with a value is given twice is wrong, too. */
 int ctl_option(const char *command, int argc, char **argv, const char *shorts,
 	       const struct option *longs);
 /* false: something is left behind the options, where nothing belongs, and it has said so. */

@@ -203,6 +203,20 @@ def test_user_of_root_as_it_says(lab):
     check(r.rc == 0 and r.out == "65534\n", r.tell())
 
 
+def test_options_once(lab):
+    """The value of a sudo rule is not replaced by a second one."""
+    mine = directory(lab, ".mine")
+    plain = put(mine + "/p.yaml", PLAIN)
+    for words in (["run", "-p", plain, "-p", plain, "--", "true"], ["run", "-p", plain, "--policy", plain, "--", "true"],
+                  ["run", "-p", plain, "--pol=" + plain, "--", "true"], ["run", "-p" + plain, "-p" + plain, "--", "true"],
+                  ["run", "--log-dir", mine, "--log-dir", mine, "--", "true"], ["tool", "-p", plain, "-p", plain, "t"],
+                  ["log", "--log-dir", mine, "--log-dir", mine], ["why", "a.test", "-p", plain, "-p", plain],
+                  ["policy", "learn", "--fence", "a", "--fence", "b"]):
+        for env in (SUDO, {}):
+            r = lab.bare([AGENTCTL, *words], env=env)
+            check(r.rc == 125 and "is given twice" in r.err, words, r.tell())
+
+
 def test_reach(lab):
     """A box's /tmp is new: nothing comes into it out of directories that the caller cannot enter."""
     mine = directory(lab, ".mine")
@@ -341,3 +355,49 @@ def test_clients_max(lab):
             s.close()
     L.until(lambda: lab.bare([AGENTCTL, "status"]).rc == 0, 10, "nobody is served any more")
     h.stop(signal.SIGTERM)
+
+
+# ---- sudo rules ----------------------------------------------------------------------------------
+
+def by_sudo(lab, rule, policy, argv):
+    """nobody calls sudo, with this rule alone; policy is root's /etc/agentfw/x.yaml."""
+    L.need(shutil.which("sudo"), "no sudo")
+    setup = ("printf '%%s\\n' '%s' >/etc/sudoers && chown 0:0 /etc/sudoers && chmod 440 /etc/sudoers && printf '%s' >/etc/agentfw/x.yaml"
+             % (rule, policy.replace("\n", "\\n")))
+    return beside(lab, setup, ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sudo", "-n", *argv])
+
+
+def test_sudo_rules(lab):
+    """The rules that agentctl(1) calls safe."""
+    root = "Defaults !use_pty\nroot ALL=(ALL) ALL\n"
+    mine = directory(lab, ".mine")
+    own = put(mine + "/own.yaml", ROOTS)
+    any_command = root + "nobody ALL=(root) NOPASSWD: %s run *" % AGENTCTL
+    x = "/etc/agentfw/x.yaml"
+    one = root + "nobody ALL=(root) NOPASSWD: %s run -p %s -- *" % (AGENTCTL, x)
+    r = by_sudo(lab, one, PLAIN, [AGENTCTL, "run", "-p", x, "--", *ID])
+    check(r.rc == 0 and r.out == "65534\n", r.tell())
+    r = by_sudo(lab, one, ROOTS, [AGENTCTL, "run", "-p", x, "--", *ID])
+    check(r.rc == 0 and r.out == "0\n", r.tell())
+    os.mkdir(mine + "/ ")
+    for argv in ([AGENTCTL, "run", "-p", x, "-p", own, "--", *ID], [AGENTCTL, "run", "-p", own, "--", *ID],
+                 [AGENTCTL, "run", "-p", x, "--audit", "--", *ID], [AGENTCTL, "run", "-p %s -- %s" % (x, own), "--", *ID],
+                 [AGENTCTL, "run -p %s -- x" % x], [AGENTCTL, "run", "-p", x + " --/../../.." + own, *ID],
+                 [AGENTCTL, "run", "-p", "%s --" % x, *ID], [AGENTCTL, "log"]):
+        r = by_sudo(lab, one, ROOTS, argv)
+        check(r.rc != 0 and r.out == "", argv, r.tell())
+    fetch = PLAIN + "tools:\\n  t: {command: [/bin/echo, \"{text}\"], exec: [/bin/echo]}\\n"
+    rule = root + "nobody ALL=(root) NOPASSWD: %s tool -p %s t -- *, %s log *" % (AGENTCTL, x, AGENTCTL)
+    r = by_sudo(lab, rule, fetch, [AGENTCTL, "tool", "-p", x, "t", "--", "a value"])
+    check(r.rc == 0 and r.out == "a value\n", r.tell())
+    secret = secret_file(lab)
+    log = directory(lab, ".log")
+    os.symlink(secret, log + "/events.jsonl")
+    for argv in ([AGENTCTL, "tool", "-p", x, "t", "-p", own, "--", "v"], [AGENTCTL, "tool", "-p", own, "t", "--", "v"],
+                 [AGENTCTL, "log", "--log-dir", log], [AGENTCTL, "log", "-p", secret]):
+        r = by_sudo(lab, rule, fetch, argv)
+        check(r.rc != 0 and r.out == "" and "secret-of" not in r.said, argv, r.tell())
+    for argv in ([AGENTCTL, "run", "-p", own, "--", *ID], [AGENTCTL, "run", "-p", x, "-p", own, "--", *ID],
+                 [AGENTCTL, "run", "-p", x, "--audit", "--", *ID], [AGENTCTL, "run", "-p", x, "--log-dir", mine + "/log", "--", *ID]):
+        r = by_sudo(lab, any_command, ROOTS, argv)
+        check(r.rc != 0 and r.out == "", argv, r.tell())
