@@ -338,6 +338,18 @@ def test_record_is_no_script(lab):
 
 # ---- the daemon ----------------------------------------------------------------------------------
 
+def test_run_dir_of_others(lab):
+    """Whoever else may write to the run directory could be the daemon."""
+    mark, cmd = marked(lab)
+    for owner, mode in ((NOBODY, 0o755), (0, 0o777), (0, 0o1777)):
+        where = directory(lab, ".run", owner, mode)
+        r = lab.run(L.policy("api.allowed.test"), cmd, env={"AGENTFW_RUN_DIR": where})
+        nothing_starts(lab, r, mark)
+        check("only root can write" in r.err and os.listdir(where) == [], r.tell())
+    r = lab.run(L.policy("api.allowed.test"), cmd, env={"AGENTFW_RUN_DIR": directory(lab, ".run", 0)})
+    check(r.rc == 0, r.tell())
+
+
 def test_clients_max(lab):
     """So many commands and no more are served; who comes then hears why."""
     h = lab.start(L.policy("api.allowed.test"), L.WAIT)
