@@ -167,8 +167,9 @@ static void tell_last(const struct ctl_summary *s)
 
 static void tell_summary(const struct fence *f, const struct ctl_summary *s, bool verbose)
 {
-	const char *q = strpbrk(f->made.log_dir, " '\"$\\") ? "'" : "";
+	char word[CTL_PATH_MAX];
 
+	str_word(word, sizeof(word), f->made.log_dir);
 	if (!verbose && !s->refused && !s->would_deny && !s->lost && !s->write_errno)
 		return;
 	fprintf(stderr, "agentctl: %s%s%llu connection%s allowed, ", f->tool ? f->tool : "",
@@ -180,9 +181,9 @@ static void tell_summary(const struct fence *f, const struct ctl_summary *s, boo
 	if (s->lost)
 		fprintf(stderr, ", %llu could not be recorded", (unsigned long long)s->lost);
 	if (s->write_errno)
-		fprintf(stderr, "; the record in %s could not be written: %s", f->made.log_dir,
+		fprintf(stderr, "; the record in %s could not be written: %s", word,
 			strerror((int)s->write_errno));
-	fprintf(stderr, "; see: agentctl log --log-dir %s%s%s --denied\n", q, f->made.log_dir, q);
+	fprintf(stderr, "; see: agentctl log --log-dir %s --denied\n", word);
 }
 
 void fence_close(struct fence *f, bool verbose, int status)

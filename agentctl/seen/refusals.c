@@ -303,28 +303,29 @@ static void say_one(const struct refusals *rs, const struct refusal_entry *e)
 static void say_refused(const struct refusals *rs)
 {
 	size_t left_out = rs->n > SHOWN ? rs->n - SHOWN : 0, i = 0;
-	const char *q = strpbrk(rs->from->log->path, " '\"$\\") ? "'" : "";
+	char word[CTL_PATH_MAX];
 
 	for (const struct refusal_entry *e = rs->first; e; e = e->next)
 		if (i++ >= left_out)
 			say_one(rs, e);
 	if (left_out + rs->over)
-		fprintf(
-		    stderr,
-		    "agentctl: refused: %llu more; see: agentctl log --log-dir %s%s%s --denied\n",
-		    (unsigned long long)(left_out + rs->over), q, rs->from->log->path, q);
+		fprintf(stderr,
+			"agentctl: refused: %llu more; see: agentctl log --log-dir %s --denied\n",
+			(unsigned long long)(left_out + rs->over),
+			str_word(word, sizeof(word), rs->from->log->path));
 }
 
 /* What was let through is no reason for a failure. */
 static void say_would(const struct refusals *rs)
 {
-	const char *q = strpbrk(rs->from->log->path, " '\"$\\") ? "'" : "";
+	char word[CTL_PATH_MAX];
 
 	if (rs->n)
 		fprintf(stderr,
 			"agentctl: %llu files and programs are not in the profile; see: agentctl "
-			"policy learn --log-dir %s%s%s\n",
-			(unsigned long long)(rs->n + rs->over), q, rs->from->log->path, q);
+			"policy learn --log-dir %s\n",
+			(unsigned long long)(rs->n + rs->over),
+			str_word(word, sizeof(word), rs->from->log->path));
 }
 
 void refusals_finish(struct refusals *rs, uint64_t lost, int status)

@@ -13,13 +13,16 @@
 
 static int check_dir(int dir, const char *path, struct stat *ret, struct err *e)
 {
+	char word[400];
+
 	if (fstat(dir, ret) < 0)
 		return err_set(e, errno, "cannot look at '%s': %s", path, strerror(errno));
 	/* Whoever can write to it can put other files in the place of ours; in a sticky directory
 	 * before we make them. */
 	if (ret->st_mode & (S_IWGRP | S_IWOTH)) {
 		err_set(e, EPERM, "others than its owner can write to '%s'", path);
-		return err_hint(e, "chmod go-w '%s', or name another directory for the log", path);
+		return err_hint(e, "chmod go-w %s, or name another directory for the log",
+				str_word(word, sizeof(word), path));
 	}
 	if (ret->st_uid != 0 && geteuid() != 0 && ret->st_uid != geteuid()) {
 		err_set(e, EPERM, "'%s' belongs to somebody else", path);
@@ -48,6 +51,7 @@ static int check_file(int fd, const struct stat *dir, const char *path, const ch
 
 static int cannot_open(int code, int dir, const char *path, const char *name, struct err *e)
 {
+	char word[400];
 	struct stat st;
 
 	err_set(e, code, "cannot open '%s/%s': %s", path, name, strerror(code));
@@ -59,9 +63,9 @@ static int cannot_open(int code, int dir, const char *path, const char *name, st
 	if (code == EACCES && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == 0 &&
 	    geteuid() != 0)
 		return err_hint(e,
-				"root made it: sudo chown %u '%s/%s', or name another directory "
+				"root made it: sudo chown %u %s/%s, or name another directory "
 				"for the log",
-				(unsigned)geteuid(), path, name);
+				(unsigned)geteuid(), str_word(word, sizeof(word), path), name);
 	return err_hint(e, "name a directory for the log that can be written to");
 }
 

@@ -139,3 +139,36 @@ const char *str_clean(char *dst, size_t dst_bytes, const char *src)
 	dst[n] = '\0';
 	return dst;
 }
+
+/* What stands for the character at p between quotes; ret_used: how many bytes it has. */
+static const char *quoted(const unsigned char *p, char buf[20], size_t *ret_used)
+{
+	size_t bad = control(p);
+
+	*ret_used = bad ? bad : utf8(p);
+	if (bad)
+		return str_escape(buf, 20, p, bad);
+	if (*p == '\'')
+		return "'\\''";
+	memcpy(buf, p, *ret_used);
+	buf[*ret_used] = '\0';
+	return buf;
+}
+
+const char *str_word(char *dst, size_t dst_bytes, const char *src)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "/._-+:,@%=";
+	const char *quote = src[0] && !src[strspn(src, plain)] ? "" : "'";
+	size_t n = (size_t)snprintf(dst, dst_bytes, "%s", quote), used;
+	const unsigned char *p = (const unsigned char *)src;
+	char buf[20];
+
+	for (; *p && n < dst_bytes; p += used)
+		n += (size_t)snprintf(dst + n, dst_bytes - n, "%s", quoted(p, buf, &used));
+	if (n < dst_bytes)
+		n += (size_t)snprintf(dst + n, dst_bytes - n, "%s", quote);
+	if (n >= dst_bytes)
+		dst[0] = '\0';
+	return dst;
+}

@@ -80,6 +80,20 @@ static void test_clean(void **state)
 	assert_string_equal(str_clean(buf, 1, "x"), "");
 }
 
+static void test_word(void **state)
+{
+	char buf[24];
+
+	assert_string_equal(str_word(buf, sizeof(buf), "/var/log/x-1"), "/var/log/x-1");
+	assert_string_equal(str_word(buf, sizeof(buf), ""), "''");
+	assert_string_equal(str_word(buf, sizeof(buf), "a b"), "'a b'");
+	assert_string_equal(str_word(buf, sizeof(buf), "`$(id)`"), "'`$(id)`'");
+	assert_string_equal(str_word(buf, sizeof(buf), "a';id;"), "'a'\\'';id;'");
+	assert_string_equal(str_word(buf, sizeof(buf), "\x1b[m"), "'\\x1b[m'");
+	assert_string_equal(str_word(buf, 5, "a b"), "");
+	assert_string_equal(str_word(buf, 6, "a b"), "'a b'");
+}
+
 static void test_addr(void **state)
 {
 	static const char *const bad[] = {"",          "1.2.3",     "01.2.3.4", "1.2.3.4 ",
@@ -329,10 +343,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_err),      cmocka_unit_test(test_escape),
-	    cmocka_unit_test(test_clean),    cmocka_unit_test(test_addr),
-	    cmocka_unit_test(test_sockaddr), cmocka_unit_test(test_prefix),
-	    cmocka_unit_test(test_kinds),    cmocka_unit_test(test_embedded),
-	    cmocka_unit_test(test_name),     cmocka_unit_test(test_nearest),
+	    cmocka_unit_test(test_clean),    cmocka_unit_test(test_word),
+	    cmocka_unit_test(test_addr),     cmocka_unit_test(test_sockaddr),
+	    cmocka_unit_test(test_prefix),   cmocka_unit_test(test_kinds),
+	    cmocka_unit_test(test_embedded), cmocka_unit_test(test_name),
+	    cmocka_unit_test(test_nearest),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
