@@ -3,6 +3,7 @@
 #include "agentctl/learn/learn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "agentctl/learn/files.h"
 #include "agentctl/learn/log.h"
 #include "agentctl/learn/yaml.h"
+#include "policy/base/caller.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
 #include "policy/child/child.h"
@@ -29,9 +31,10 @@ struct learning {
 	struct proposals files[1 + SEEN_TOOLS_MAX];
 };
 
+/* Both with the rights of the caller: the log asks, and the answer is printed. */
 static bool exists(const char *path)
 {
-	return access(path, F_OK) == 0;
+	return faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
 }
 
 static bool is_directory(const char *path)
@@ -60,13 +63,18 @@ static int propose(struct learning *l, struct err *e)
 	struct err none;
 	struct learn_host host = {.exists = exists, .is_directory = is_directory};
 	const char *user = l->base.policy ? policy_agent_user(l->base.policy) : NULL;
+	struct rights_lent lent;
+	int r;
 
 	/* whose home is not to be opened */
 	host.home = user_find(&who, user, &none) == 0 ? who.home : "/root";
-	for (size_t i = 0; i < l->seen.n; i++)
-		if (learn_files(&l->seen.by[i], &host, &l->files[i]) < 0)
-			return err_set(e, ENOMEM, "out of memory");
-	return 0;
+	r = rights_of_caller(&lent, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < l->seen.n; i++)
+		r = learn_files(&l->seen.by[i], &host, &l->files[i]);
+	rights_back(&lent);
+	return r < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
 /* Comments: whatever was called so by others stays within its line. */
