@@ -10,6 +10,7 @@ import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 
 import lab as L
@@ -159,6 +160,29 @@ def test_huge_capture(lab):
         f.write(b"x")
     r = run(lab, plain, log, timeout=15)
     check(r.rc == 125 and "holes" in r.err and r.ms < 10000, r.tell())
+
+
+def test_large_capture(lab):
+    """The packets of a large one are counted by whose it is, and not by the daemon, which everybody waits for."""
+    mine = directory(lab, ".mine")
+    plain, log = put(mine + "/plain.yaml", PLAIN), mine + "/log"
+    check(run(lab, plain, log).rc == 0)
+    n = 64 << 10
+    with open(log + "/denied.pcap", "ab") as f:
+        f.write((struct.pack("=IIII", 1, 0, 1000, 1000) + bytes(1000)) * n + struct.pack("=IIII", 1, 0, 1000, 1000) + b"torn")
+    h = lab.start(L.policy("api.allowed.test"), L.WAIT)
+    daemon, = lab.daemons(engine=False)
+
+    def read():
+        return int(re.search(r"rchar: (\d+)", open("/proc/%d/io" % daemon).read()).group(1))
+    before = read()
+    r = run(lab, plain, log, cmd=["/usr/bin/curl", "-sS", "http://192.0.2.1/"])
+    check(r.rc not in (0, 125) and lab.daemons(engine=False) == [daemon], r.tell())
+    check(read() - before < 16 << 20, "the daemon read", read() - before)
+    events = [json.loads(l) for l in open(log + "/events.jsonl")]
+    numbers = [e["agentfw"]["capture"]["packet"] for e in events if e["event"]["action"] == "denied"]
+    check(numbers and numbers[0] == n + 1, numbers)
+    h.stop(signal.SIGTERM)
 
 
 # ---- what a policy may say -----------------------------------------------------------------------
