@@ -291,28 +291,12 @@ static int setup_files(struct err *e)
 	return err_hint(e, "raise the limit where agentfwd is started: ulimit -n 4096");
 }
 
-/* Whoever had it started has limits of their own, and the fences of others are served, too. */
-static void lift_limits(void)
-{
-	static const int of_starter[] = {RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA};
-	struct rlimit l;
-
-	for (size_t i = 0; i < ARRAY_SIZE(of_starter); i++) {
-		if (setrlimit(of_starter[i], &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}) == 0 ||
-		    getrlimit(of_starter[i], &l) < 0)
-			continue;
-		l.rlim_cur = l.rlim_max; /* without CAP_SYS_RESOURCE */
-		setrlimit(of_starter[i], &l);
-	}
-}
-
 static int setup(struct parent *p, struct err *e)
 {
 	int r = setup_files(e);
 
 	if (r < 0)
 		return r;
-	lift_limits();
 	p->sockdiag_fd = sockdiag_open();
 	if ((r = loop_new(&p->loop)) < 0 || (r = setup_signals(p)) < 0 || (r = setup_ring(p)) < 0 ||
 	    (r = p->sockdiag_fd) < 0)
