@@ -56,7 +56,9 @@ def beside(lab, setup, argv, env=None, timeout=30):
             "mount -t overlay -o lowerdir=/etc,upperdir=%(l)s/u,workdir=%(l)s/w none /etc && "
             "mount -t tmpfs -o mode=755 none /var/log && mkdir -p /etc/agentfw && " % {"l": layer})
     lab.wait_clean()
-    return lab._call(in_mounts(lab, both + setup, argv), timeout, env=env)
+    r = lab._call(in_mounts(lab, both + setup, argv), timeout, env=env)
+    lab.wait_clean()  # its daemon has a run directory of its own
+    return r
 
 
 # ---- where the record is written -----------------------------------------------------------------
