@@ -83,28 +83,7 @@ int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err 
 	return 0;
 }
 
-/* ---- for a moment ---------------------------------------------------------------------------- */
-
-int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e)
+int user_borrow(const struct plan *p, struct rights_lent *ret, struct err *e)
 {
-	*ret = (struct user_rights){.own = geteuid() != 0 || p->uid == 0};
-	if (ret->own)
-		return 0;
-	ret->n_groups = getgroups(ARRAY_SIZE(ret->groups), ret->groups);
-	ret->gid = getegid();
-	if (ret->n_groups < 0)
-		return err_set(e, errno, "cannot read our groups: %s", strerror(errno));
-	if (initgroups(p->user, p->gid) == 0 && setegid(p->gid) == 0 && seteuid(p->uid) == 0)
-		return 0;
-	err_set(e, errno, "cannot become user '%s': %s", p->user, strerror(errno));
-	user_return(ret);
-	return -EPERM;
-}
-
-/* Aborts where the rights cannot be taken back: the code after this expects them. */
-void user_return(const struct user_rights *r)
-{
-	if (!r->own && (seteuid(0) < 0 || setegid(r->gid) < 0 ||
-			setgroups((size_t)r->n_groups, r->groups) < 0))
-		abort();
+	return rights_of(p->uid, p->gid, p->user, ret, e);
 }

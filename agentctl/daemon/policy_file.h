@@ -3,7 +3,9 @@
 #ifndef AGENTFW_POLICY_FILE_H
 #define AGENTFW_POLICY_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct diags;
 struct err;
@@ -16,11 +18,20 @@ struct policy_file { /* all of it is owned */
 	void *blob; /* mapped, read-only */
 	size_t blob_bytes;
 	struct policy *policy;
+	/* What it says of other users and of root's places counts: the caller is who we are, or it
+	 * is root's alone (roots.h). */
+	bool of_root;
 };
 
-/* Reads, compiles and opens path (NULL: as policy_default). -EINVAL with e->code 0: the errors of
- * the policy have been printed. */
+/* Reads, compiles and opens path (NULL: as policy_default), with the caller's rights; in /etc/agentfw
+ * with root's. -EINVAL with e->code 0: the errors of the policy have been printed. */
 int policy_file_load(const char *path, struct policy_file *ret, struct err *e);
+/* -EPERM: by this policy no command may run as uid, called user, since that is another user than the
+ * caller and the policy is not root's. */
+int policy_file_runs_as(const struct policy_file *f, uid_t uid, const char *user, struct err *e);
+/* -EPERM: a policy of root's runs the command as another user than the caller, who wants audit mode
+ * or another log than the policy's. */
+int policy_file_obeys(const struct policy_file *f, bool audit, const char *log_dir, struct err *e);
 /* Prints errors and warnings with the policy's lines. */
 void policy_file_show(const struct policy_file *f, const struct diags *d);
 void policy_file_done(struct policy_file *f);
