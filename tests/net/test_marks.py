@@ -63,7 +63,8 @@ def udp(s):
 for family, to in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
     for kind, serve in ((socket.SOCK_STREAM, tcp), (socket.SOCK_DGRAM, udp)):
         s = socket.socket(family, kind)
-        s.bind((to, 7001))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
+        s.bind((to, 7041))
         if serve == tcp:
             s.listen(50)
         threading.Thread(target=serve, args=(s,), daemon=True).start()
@@ -79,7 +80,7 @@ for family, to in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
             s = socket.socket(family, kind)
             s.settimeout(0.5)
             try:
-                s.connect((to, 7001))
+                s.connect((to, 7041))
                 s.send(b"payload")
             except OSError:
                 pass
@@ -89,7 +90,7 @@ for family, to in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
 
 def test_row42_restored_marks_between_fences(lab):
     """One fence may send there by its rules, the other lets nobody in: whatever marks the host's rules restore."""
-    rules = [p + to + ":7001" for p in ("tcp://", "udp://") for to in ("127.0.0.1", "[::1]")]
+    rules = [p + to + ":7041" for p in ("tcp://", "udp://") for to in ("127.0.0.1", "[::1]")]
     for hook in ("prerouting", "input"):
         for rule in RESTORED:
             with host_rules(lab, RESTORE % (hook, rule)):
