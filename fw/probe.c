@@ -38,7 +38,7 @@ static void socket_cgroup(struct nftnl_rule *r)
 {
 	static const uint64_t id = 1;
 
-	x_socket_cgroup(r, NFT_CGROUP_LEVEL, NFT_REG_1);
+	x_socket_cgroup(r, SCOPE_CGROUP_LEVEL, NFT_REG_1);
 	x_cmp(r, NFT_REG_1, &id, sizeof(id));
 }
 

@@ -49,6 +49,7 @@ enum { REFUSE = 0, PASS = 1 };
 /* Linux 6.1 and later tell the caller of setsockopt. Set by the loader, so that an older verifier
  * never sees the code that asks. */
 const volatile bool knows_caller = true;
+const volatile int fence_level = 0; /* where the fences' cgroups stand; set by the loader */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -60,6 +61,13 @@ struct { /* by the cgroup that the program is attached to, not the caller's */
 	__type(key, __u64);
 	__type(value, struct wall_fence);
 } fences SEC(".maps");
+
+struct { /* set: see ties_port */
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u8);
+} narrowed SEC(".maps");
 
 char _license[] SEC("license") = "GPL";
 
@@ -219,10 +227,35 @@ static __always_inline void can_be_held(struct bpf_sock_addr *ctx, bool loopback
 		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_BPF_SNDCWND_CLAMP, &window, sizeof(window));
 }
 
+/* connect(2) narrows a UDP socket with a port at all addresses to one of them, and from then on
+ * another process may bind the port at the others. Disconnecting widens the socket again, and the
+ * kernel does not look whether the port is still its own. So a socket that was narrowed may not
+ * connect or send once it is wide again. An ephemeral port is given back on disconnecting. */
+static __always_inline bool ties_port(struct bpf_sock_addr *ctx, bool connects)
+{
+	struct bpf_sock *sk = ctx->sk;
+	__u8 *was;
+
+	/* src_ip4 of an IPv6 socket is 0 if it is bound to all addresses, and only then */
+	if (!sk || ctx->protocol != IPPROTO_UDP || sk->src_ip4 || !sk->src_port)
+		return true;
+	was = bpf_sk_storage_get(&narrowed, sk, 0, connects ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	if (!was)
+		return !connects;
+	if (*was)
+		return false;
+	*was = connects;
+	return true;
+}
+
 SEC("cgroup/connect4")
 int wall_connect4(struct bpf_sock_addr *ctx)
 {
-	can_be_held(ctx, bpf_ntohl(ctx->user_ip4) >> 24 == 127);
+	__u32 to = ctx->user_ip4;
+
+	if (!ties_port(ctx, true))
+		return refuse_address(ctx, WALL_UNTIED, &to, AF_INET_);
+	can_be_held(ctx, bpf_ntohl(to) >> 24 == 127);
 	return check4(ctx, WALL_CONNECT);
 }
 
@@ -232,29 +265,58 @@ int wall_connect6(struct bpf_sock_addr *ctx)
 	const __u32 to[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2],
 			     ctx->user_ip6[3]};
 
+	if (!ties_port(ctx, true))
+		return refuse_address(ctx, WALL_UNTIED, to, AF_INET6_);
 	can_be_held(ctx, to_loopback(to));
 	return check6(ctx, WALL_CONNECT);
 }
 
+/* The source address comes from a control message. A socket that is bound to one address has its
+ * port at that one only: at the others it may be another process's. */
 SEC("cgroup/sendmsg4")
 int wall_sendmsg4(struct bpf_sock_addr *ctx)
 {
-	__u32 from = ctx->msg_src_ip4;
+	__u32 from = ctx->msg_src_ip4, to = ctx->user_ip4;
+	struct bpf_sock *sk = ctx->sk;
 
 	if (bad4(from))
 		return refuse_address(ctx, WALL_SOURCE, &from, AF_INET_);
+	if (from && sk && sk->src_ip4 && sk->src_ip4 != from)
+		return refuse_address(ctx, WALL_OTHER_SOURCE, &from, AF_INET_);
+	if (!ties_port(ctx, false))
+		return refuse_address(ctx, WALL_UNTIED, &to, AF_INET_);
 	return check4(ctx, WALL_SENDMSG);
 }
 
-/* The source address comes from a control message. */
+static __always_inline bool other_source6(const struct bpf_sock_addr *ctx, const __u32 from[4])
+{
+	struct bpf_sock *sk = ctx->sk;
+	__u32 own[4];
+
+	if (!sk)
+		return false;
+	own[0] = sk->src_ip6[0];
+	own[1] = sk->src_ip6[1];
+	own[2] = sk->src_ip6[2];
+	own[3] = sk->src_ip6[3];
+	if (!(own[0] | own[1] | own[2] | own[3]) || !(from[0] | from[1] | from[2] | from[3]))
+		return false;
+	return own[0] != from[0] || own[1] != from[1] || own[2] != from[2] || own[3] != from[3];
+}
+
 SEC("cgroup/sendmsg6")
 int wall_sendmsg6(struct bpf_sock_addr *ctx)
 {
+	__u32 to[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
 	__u32 from[4] = {ctx->msg_src_ip6[0], ctx->msg_src_ip6[1], ctx->msg_src_ip6[2],
 			 ctx->msg_src_ip6[3]};
 
 	if (bad6(from))
 		return refuse_address(ctx, WALL_SOURCE, from, AF_INET6_);
+	if (other_source6(ctx, from))
+		return refuse_address(ctx, WALL_OTHER_SOURCE, from, AF_INET6_);
+	if (!ties_port(ctx, false))
+		return refuse_address(ctx, WALL_UNTIED, to, AF_INET6_);
 	return check6(ctx, WALL_SENDMSG);
 }
 
@@ -404,6 +466,42 @@ static __always_inline bool bound(struct __sk_buff *skb, const struct packet *p)
 	return sk && sk->bound_dev_if && bpf_ntohl(p->dst[0]) >> 22 != 0xfe80 >> 6;
 }
 
+/* A datagram from an address and port that another process has: the answer would be theirs. Nobody
+ * may have it any more, when the sender was quick to close its socket. */
+static __always_inline bool others_source(struct __sk_buff *skb, const struct packet *p)
+{
+	struct bpf_sock_tuple t = {};
+	struct bpf_sock *sk;
+	bool others;
+	__u16 ports[2]; /* source, destination */
+	__u32 bytes;
+
+	if (p->proto != IPPROTO_UDP || bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)
+		return false;
+	if (skb->protocol == bpf_htons(ETH_P_IP_)) {
+		if (bpf_skb_load_bytes(skb, 12, &t.ipv4.daddr, 4) < 0)
+			return true;
+		t.ipv4.saddr = p->dst[3];
+		t.ipv4.sport = ports[1];
+		t.ipv4.dport = ports[0];
+		bytes = sizeof(t.ipv4);
+	} else {
+		if (bpf_skb_load_bytes(skb, 8, t.ipv6.daddr, 16) < 0)
+			return true;
+		__builtin_memcpy(t.ipv6.saddr, p->dst, 16);
+		t.ipv6.sport = ports[1];
+		t.ipv6.dport = ports[0];
+		bytes = sizeof(t.ipv6);
+	}
+	sk = bpf_sk_lookup_udp(skb, &t, bytes, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return false;
+	others = bpf_sk_ancestor_cgroup_id(sk, fence_level) !=
+		 bpf_skb_ancestor_cgroup_id(skb, fence_level);
+	bpf_sk_release(sk);
+	return others;
+}
+
 static __always_inline int drop(enum wall_drop why)
 {
 	struct wall_fence *f = bpf_get_local_storage(&fences, 0);
@@ -425,6 +523,8 @@ int wall_egress(struct __sk_buff *skb)
 		return drop(WALL_DROP_LOOPBACK);
 	if (bound(skb, &p))
 		return drop(WALL_DROP_BOUND);
+	if (others_source(skb, &p))
+		return drop(WALL_DROP_SOURCE);
 	if (lo && mark & WALL_STAYS && (ask == WALL_OWN || ask == WALL_PASS))
 		return PASS; /* the mark stays until the packet comes in */
 	if (ask != WALL_PASS && !is_syn_ack(skb, &p))

@@ -15,6 +15,7 @@
 #include "fw/bpf/options.h"
 #include "fw/ipc/control_msg.h"
 #include "fw/ipc/engine_msg.h"
+#include "fw/ipc/scope.h"
 #include "policy/base/cleanup.h"
 #include "wall.skel.h"
 
@@ -56,6 +57,7 @@ static int load(struct wall *w)
 		if (!w->bpf)
 			return -errno;
 		w->bpf->rodata->knows_caller = knows;
+		w->bpf->rodata->fence_level = SCOPE_CGROUP_LEVEL;
 		r = wall_bpf__load(w->bpf);
 		if (r != -EINVAL)
 			return r;

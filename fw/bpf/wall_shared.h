@@ -22,7 +22,9 @@ enum wall_kind {
 	WALL_BIND,
 	WALL_CONNECT,
 	WALL_SENDMSG,
-	WALL_SOURCE, /* a datagram's source, by a control message */
+	WALL_SOURCE,       /* a datagram's source, by a control message */
+	WALL_OTHER_SOURCE, /* the same, and the socket is bound to another address */
+	WALL_UNTIED,       /* its port may have become another process's: see ties_port */
 	WALL_SETSOCKOPT,
 	WALL_KIND_COUNT,
 };
@@ -45,6 +47,7 @@ enum wall_drop {
 	WALL_DROP_STAYS,    /* judged to stay on the machine, about to leave it */
 	WALL_DROP_LOOPBACK, /* to a loopback address, by another device than lo */
 	WALL_DROP_BOUND,    /* by a socket that is bound to a device */
+	WALL_DROP_SOURCE,   /* UDP: a socket outside the fence would get the answer */
 	WALL_DROP_COUNT,
 };
 

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SCOPE_CGROUP_LEVEL 2 /* agentfw/<fence>, below the cgroup v2 root */
+
 enum scope_kind {
 	SCOPE_CGROUP = 1, /* by the cgroup in which it was made, or one below that */
 };

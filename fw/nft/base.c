@@ -10,9 +10,12 @@
  *     chain out {
  *         meta mark & $PKT_VERDICT_MASK != 0x00000000 \
  *             socket cgroupv2 level 2 vmap @fence_answered
+ *         ct status expected / expected,confirmed ct mark set ct mark & ~$CT_MARK_MASK
  *         socket cgroupv2 level 2 vmap @fence_out
  *         socket cgroupv2 level 1 vmap @no_fence
  *         oif "lo" ct direction original ct mark & $CT_MARK_MASK vmap @fence_own_others
+ *         oif "lo" meta l4proto udp ct mark & $CT_MARK_MASK vmap @fence_own_others
+ *         oif "lo" tcp flags & (syn | ack) == syn ct mark & $CT_MARK_MASK vmap @fence_own_others
  *         meta skuid $ENGINE goto engine
  *         oif "lo" ip daddr . meta l4proto . th dport @resolvers4 goto reject_all
  *         oif "lo" ip6 daddr . meta l4proto . th dport @resolvers6 goto reject_all
@@ -44,6 +47,7 @@
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
 
@@ -103,7 +107,7 @@ static void dns_rule(struct batch *b, const char *chain, uint8_t l4proto, const 
 
 	nft_match_dport(r, DNS_PORT);
 	nft_match_l4(r, l4proto);
-	nft_find_cgroup(r, NFT_CGROUP_LEVEL, map);
+	nft_find_cgroup(r, SCOPE_CGROUP_LEVEL, map);
 	batch_rule(b, r);
 }
 
@@ -146,17 +150,48 @@ static void wash(struct batch *b)
 }
 
 /* Who is in no fence, and has the ports that a fence had, and so the entry of its flow to itself: what
- * they send is none of the fence's. The fence's own packets are judged anew then. */
+ * they send is none of the fence's. The fence's own packets are judged anew then. In the reply
+ * direction the kernel sends for the fence, too, from sockets that have no cgroup: but no datagram,
+ * and no SYN that asks. */
 static void others_begin(struct batch *b)
 {
+	static const char why[] = "an entry of a fence's, which somebody else uses after it";
 	struct nftnl_rule *r = batch_rule_new(b, CHAIN_OUT);
 
-	batch_comment(b, r, "an entry of a fence's, which somebody else uses after it");
+	batch_comment(b, r, why);
 	nft_match_oif_lo(r, true);
 	nft_match_reply(r, false);
 	nft_find_ct_mark(r, MAP_OWN_OTHERS);
 	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_OUT);
+	batch_comment(b, r, why);
+	nft_match_oif_lo(r, true);
+	nft_match_l4(r, IPPROTO_UDP);
+	nft_find_ct_mark(r, MAP_OWN_OTHERS);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_OUT);
+	batch_comment(b, r, why);
+	nft_match_oif_lo(r, true);
+	nft_match_l4(r, IPPROTO_TCP);
+	nft_match_opens(r, true);
+	nft_find_ct_mark(r, MAP_OWN_OTHERS);
+	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_OTHERS_BEGIN);
+	nft_set_ct_mark(r, CT_MARK_MASK, 0);
+	batch_rule(b, r);
+}
+
+/* A flow that a helper of conntrack expected (FTP's data, SIP's voice) begins with the mark of the
+ * flow that announced it, so as if it had been judged. Only an entry that is not confirmed yet is
+ * new: errors about a flow, and our resets, carry the entry of that flow. */
+void nft_expected(struct batch *b, const char *chain)
+{
+	struct nftnl_rule *r = batch_rule_new(b, chain);
+
+	batch_comment(b, r, "a helper expected it: the mark is of another flow");
+	x_ct_load(r, NFT_CT_STATUS, NFT_REG_1);
+	x_mask(r, NFT_REG_1, IPS_EXPECTED | IPS_CONFIRMED, 0);
+	x_cmp32(r, NFT_REG_1, IPS_EXPECTED);
 	nft_set_ct_mark(r, CT_MARK_MASK, 0);
 	batch_rule(b, r);
 }
@@ -169,10 +204,11 @@ void nft_base_out(const struct nft *n, struct batch *b)
 	r = batch_rule_new(b, CHAIN_OUT);
 	batch_comment(b, r, "from the queue once more, with the engine's verdict in its mark");
 	nft_match_mark_not(r, PKT_VERDICT_MASK, 0);
-	nft_find_cgroup(r, NFT_CGROUP_LEVEL, MAP_ANSWERED);
+	nft_find_cgroup(r, SCOPE_CGROUP_LEVEL, MAP_ANSWERED);
 	batch_rule(b, r);
+	nft_expected(b, CHAIN_OUT);
 	r = batch_rule_new(b, CHAIN_OUT);
-	nft_find_cgroup(r, NFT_CGROUP_LEVEL, MAP_OUT);
+	nft_find_cgroup(r, SCOPE_CGROUP_LEVEL, MAP_OUT);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_OUT);
 	batch_comment(b, r, "a socket that outlived its fence, or of an earlier daemon");

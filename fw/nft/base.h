@@ -10,6 +10,8 @@ void nft_base_in(struct batch *b);
 /* Sockets of this cgroup directory that are in no fence reach nothing. Adding it twice is no
  * error. */
 void nft_above(struct batch *b, uint64_t above_id);
+/* In chain: a new entry that a helper of conntrack expected loses the mark of another flow. */
+void nft_expected(struct batch *b, const char *chain);
 /* TCP is reset, other packets get an ICMP error, and what cannot be answered is dropped. So is a
  * packet with a foreign source address: the answer would go to that address. */
 void nft_reject_all(const struct nft *n, struct batch *b, const char *chain);

@@ -2,6 +2,7 @@
 /* What comes in: by its receiver's cgroup to the fence's chain, and what a fence sent to itself.
  *
  *     chain in {
+ *         ct status expected / expected,confirmed ct mark set ct mark & ~$CT_MARK_MASK
  *         iif "lo" meta mark & ($PKT_MARK_MASK & ~$PKT_ALLOW_OWN) == $PKT_ASK_OWN | $PKT_STAYS \
  *             goto in_own
  *         iif "lo" meta mark & $PKT_MARK_MASK != $PKT_PASS | $PKT_STAYS \
@@ -83,12 +84,12 @@ static void listener_rules(struct batch *b)
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN);
 	nft_match_reply(r, false);
-	nft_find_cgroup(r, NFT_CGROUP_LEVEL, MAP_IN);
+	nft_find_cgroup(r, SCOPE_CGROUP_LEVEL, MAP_IN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN);
 	batch_comment(b, r, "each untracked packet opens a flow");
 	nft_match_ct_state(r, NF_CT_STATE_UNTRACKED_BIT);
-	nft_find_cgroup(r, NFT_CGROUP_LEVEL, MAP_IN);
+	nft_find_cgroup(r, SCOPE_CGROUP_LEVEL, MAP_IN);
 	batch_rule(b, r);
 }
 
@@ -126,12 +127,13 @@ static void verdict_rules(struct batch *b)
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN_MARKED);
-	nft_find_cgroup(r, NFT_CGROUP_LEVEL, MAP_IN_ANSWERED);
+	nft_find_cgroup(r, SCOPE_CGROUP_LEVEL, MAP_IN_ANSWERED);
 	batch_rule(b, r);
 }
 
 void nft_base_in(struct batch *b)
 {
+	nft_expected(b, CHAIN_IN);
 	verdict_rules(b);
 	own_rules(b);
 	listener_rules(b);

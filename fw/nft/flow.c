@@ -11,7 +11,7 @@
  *             meta mark & $PKT_STAYS == 0x00000000 goto to_learned4_N
  *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_INSPECT \
  *             meta mark & $PKT_STAYS == 0x00000000 goto inspected4_N
- *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_VERIFIED | $CT_LOCAL \
+ *         meta l4proto tcp ct mark & $CT_MARK_MASK == $EPOCH | $CT_VERIFIED | $CT_LOCAL \
  *             meta mark & $PKT_STAYS == $PKT_STAYS accept
  *         ct mark & $CT_MARK_MASK == $EPOCH | $CT_FRESH | $CT_LOCAL \
  *             meta mark & $PKT_STAYS == $PKT_STAYS goto to_learned4_N
@@ -184,6 +184,8 @@ static void own_flow(struct batch *b, const struct nft_fence *f, const char *cha
 	batch_rule(b, r);
 }
 
+/* A datagram within this machine is judged each time: an entry of UDP says nothing about the socket
+ * that is at its end by now, in either direction. A connection has a SYN, which is judged. */
 static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 {
 	static const struct {
@@ -201,6 +203,8 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 		const unsigned s = i % (sizeof(states) / sizeof(states[0]));
 
 		r = batch_rule_new(b, chain.s);
+		if (local && states[s].state == CT_VERIFIED)
+			nft_match_l4(r, IPPROTO_TCP);
 		nft_match_flow(r, f, states[s].state, local);
 		if (states[s].chain == FENCE_CHAINS)
 			x_verdict(r, NF_ACCEPT, NULL);

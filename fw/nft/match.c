@@ -224,7 +224,7 @@ void nft_match_scope(struct nftnl_rule *r, const struct scope *s)
 {
 	switch (s->kind) {
 	case SCOPE_CGROUP:
-		x_socket_cgroup(r, NFT_CGROUP_LEVEL, NFT_REG_1);
+		x_socket_cgroup(r, SCOPE_CGROUP_LEVEL, NFT_REG_1);
 		x_cmp(r, NFT_REG_1, &s->cgroup_id, sizeof(s->cgroup_id));
 		break;
 	}

@@ -36,9 +36,8 @@
 
 struct nft;
 
-#define NFT_TABLE        "agentfw"
-#define NFT_CGROUP_LEVEL 2 /* agentfw/<fence>, below the cgroup v2 root */
-#define NFT_ABOVE_LEVEL  1
+#define NFT_TABLE       "agentfw"
+#define NFT_ABOVE_LEVEL (SCOPE_CGROUP_LEVEL - 1)
 /* NFT_TABLE_F_PERSIST, Linux 6.9; older headers lack the name. */
 #define NFT_TABLE_PERSIST 0x4u
 

@@ -76,11 +76,15 @@ static void of_option(const struct wall_event *ev, struct denial *d)
 /* An endpoint in the policy's grammar. */
 static void of_address(const struct wall_event *ev, struct denial *d)
 {
-	static const char *const verbs[WALL_KIND_COUNT] = {[WALL_BIND] = "bind",
-							   [WALL_CONNECT] = "connect",
-							   [WALL_SENDMSG] = "sendmsg",
-							   [WALL_SOURCE] =
-							       "as the source of a datagram"};
+	static const char *const verbs[WALL_KIND_COUNT] = {
+	    [WALL_BIND] = "bind",
+	    [WALL_CONNECT] = "connect",
+	    [WALL_SENDMSG] = "sendmsg",
+	    [WALL_SOURCE] = "as the source of a datagram",
+	    [WALL_OTHER_SOURCE] = "as the source of a datagram, by a socket "
+				  "with another address",
+	    [WALL_UNTIED] = "by a socket that was disconnected, so that "
+			    "its port may be another's"};
 	char text[ADDR_STRLEN], buf[24];
 
 	d->code = DENIED_SOCKET_ADDRESS;
@@ -179,6 +183,8 @@ static void tell_dropped(struct pfence *f, enum wall_drop why, uint64_t n)
 		"about to leave by another device",
 	    [WALL_DROP_BOUND] = "the socket wall stopped packets of a socket that is bound to a "
 				"device",
+	    [WALL_DROP_SOURCE] = "the socket wall stopped datagrams whose answers another process "
+				 "would get",
 	};
 
 	record_lost(f->log->record, n, reasons[why]);

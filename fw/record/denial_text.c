@@ -63,7 +63,7 @@ static const struct {
 			    REMEDY_NONE},
     [DENIED_SOCKET_ADDRESS] = {"socket-address",
 			       "a program in a fence may not name a link-local, multicast or "
-			       "broadcast address",
+			       "broadcast address, nor a source that its socket does not hold",
 			       REMEDY_NONE},
     [DENIED_SOCKET_OPTION] = {"socket-option",
 			      "a program in a fence may not set this option of a socket",
