@@ -467,16 +467,20 @@ static __always_inline bool bound(struct __sk_buff *skb, const struct packet *p)
 }
 
 /* A datagram from an address and port that another process has: the answer would be theirs. Nobody
- * may have it any more, when the sender was quick to close its socket. */
+ * may have it any more, when the sender was quick to close its socket. The outer packet of a tunnel
+ * (ESP in UDP, VXLAN) has the sender's socket, too, but not its port. */
 static __always_inline bool others_source(struct __sk_buff *skb, const struct packet *p)
 {
 	struct bpf_sock_tuple t = {};
-	struct bpf_sock *sk;
+	struct bpf_sock *sk = skb->sk;
 	bool others;
 	__u16 ports[2]; /* source, destination */
 	__u32 bytes;
 
 	if (p->proto != IPPROTO_UDP || bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)
+		return false;
+	sk = sk ? bpf_sk_fullsock(sk) : 0;
+	if (!sk || sk->protocol != IPPROTO_UDP || sk->src_port != bpf_ntohs(ports[0]))
 		return false;
 	if (skb->protocol == bpf_htons(ETH_P_IP_)) {
 		if (bpf_skb_load_bytes(skb, 12, &t.ipv4.daddr, 4) < 0)
