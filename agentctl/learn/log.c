@@ -281,9 +281,8 @@ static int add_event(struct seen_all *all, const json_t *o, const char *fence, c
 
 	if (named && !of)
 		return -ENOMEM;
-	if (of && !unescape(of))
-		strcpy(of, named);
-
+	if (of && !unescape(of)) /* it may have changed the beginning */
+		memcpy(of, named, strlen(named) + 1);
 	if (is(action, "lost"))
 		all->lost += (uint64_t)json_integer_value(
 		    json_object_get(json_object_get(o, "agentfw"), "lost"));
