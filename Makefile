@@ -138,7 +138,7 @@ $(BUILD)/lib%.a:
 	$(Q)rm -f $@ && $(AR) qcs $@ $^
 
 $(BUILD)/agentfwd: $(BUILD)/obj/fw/agentfwd.o $(BUILD)/obj/fw/probe.o $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
-$(BUILD)/agentctl: $(BUILD)/obj/agentctl/agentctl.o $(CTL_LIB) $(POLICY_LIB)
+$(BUILD)/agentctl: $(BUILD)/obj/agentctl/agentctl.o $(CTL_LIB) $(BUILD)/libfw-record.a $(POLICY_LIB)
 $(BUILD)/agentfwd: LIBS = $(PKG_LIBS)
 $(BUILD)/agentctl: LIBS = $(CTL_LIBS)
 $(BUILD)/agentfwd $(BUILD)/agentctl:
@@ -147,7 +147,7 @@ $(BUILD)/agentfwd $(BUILD)/agentctl:
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # Unit tests: cmocka, one program a module, linked with the libraries whole.
-$(BUILD)/tests/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $(FW_LIB) $(CTL_LIB) $(WIRE_LIB) $(POLICY_LIB)
+$(BUILD)/tests/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $(CTL_LIB) $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
@@ -156,7 +156,7 @@ unit: $(UNIT_BIN)
 	$(Q)for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 
 # Fuzz targets: replayed over their corpora with any compiler, fuzzed with clang's libFuzzer.
-$(BUILD)/tests/replay/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FW_LIB) $(CTL_LIB) $(WIRE_LIB) \
+$(BUILD)/tests/replay/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(CTL_LIB) $(FW_LIB) $(WIRE_LIB) \
                                 $(POLICY_LIB)
 	$(call say,LD)
 	@mkdir -p $(@D)

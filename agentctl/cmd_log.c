@@ -6,22 +6,23 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agentctl/command.h"
+#include "agentctl/daemon/event_lines.h"
+#include "agentctl/daemon/log_place.h"
 #include "agentctl/daemon/policy_file.h"
 #include "agentctl/launch/exit_status.h"
-#include "fw/ipc/control_msg.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
-#include "policy/policy.h"
 
 #define FOLLOW_US (200 * 1000)
 
 struct view {
 	bool follow, denied, json, colour;
-	char path[CTL_PATH_MAX + 16];
+	struct log_place log;
 };
 
 static volatile sig_atomic_t stop;
@@ -34,7 +35,7 @@ static void on_signal(int s)
 /* Names in an event are the attacker's: control characters must not reach the terminal. */
 static const char *clean(char *buf, size_t bytes, const char *s)
 {
-	return str_escape(buf, bytes, s ? s : "", s ? strlen(s) : 0);
+	return str_clean(buf, bytes, s ? s : "");
 }
 
 static const char *event_str(const json_t *o, const char *a, const char *b)
@@ -49,17 +50,20 @@ static long long event_num(const json_t *o, const char *a, const char *b)
 
 static void time_of_day(const char *stamp, char ret[16])
 {
-	snprintf(ret, 16, "%.8s", stamp && strlen(stamp) > 19 ? stamp + 11 : "");
+	char digits[9];
+
+	snprintf(digits, sizeof(digits), "%.8s", stamp && strlen(stamp) > 19 ? stamp + 11 : "");
+	snprintf(ret, 16, "%s", strspn(digits, "0123456789:") == strlen(digits) ? digits : "?");
 }
 
 static void show_state(const json_t *o, const char *when, const char *action)
 {
-	char name[100], command[300];
+	char name[100], command[300], what[60];
 	const json_t *sum = json_object_get(json_object_get(o, "agentfw"), "summary");
 	const json_t *broad = json_object_get(json_object_get(o, "agentfw"), "broad"), *program;
 	size_t i;
 
-	printf("%s  %-12s %s  %s", when, action,
+	printf("%s  %-12s %s  %s", when, clean(what, sizeof(what), action),
 	       clean(name, sizeof(name), event_str(o, "agentfw", "fence")),
 	       clean(command, sizeof(command), event_str(o, "agentfw", "command")));
 	if (sum)
@@ -82,7 +86,7 @@ static void show_denial(const struct view *v, const json_t *o, const char *when,
 		   *tool = event_str(o, "agentfw", "tool");
 	const json_t *question = json_object_get(o, "dns");
 	bool would = strcmp(action, "would_deny") == 0;
-	char type[32];
+	char type[60];
 
 	if (tool)
 		snprintf(who, sizeof(who), "%.42s: ", clean(process, sizeof(process), tool));
@@ -98,7 +102,7 @@ static void show_denial(const struct view *v, const json_t *o, const char *when,
 			       json_string_value(json_object_get(
 				   json_object_get(question, "question"), "type"))));
 	else if (ip && !strstr(endpoint, ip))
-		snprintf(address, sizeof(address), " (%.45s)", ip);
+		snprintf(address, sizeof(address), " (%.45s)", clean(type, sizeof(type), ip));
 	printf("%s  %s%-10s%s  %-20s -> %s%s  %s", when,
 	       v->colour ? (would ? "\033[33m" : "\033[31m") : "", would ? "would deny" : "denied",
 	       v->colour ? "\033[0m" : "", who, endpoint, address,
@@ -135,6 +139,26 @@ static void show_file(const struct view *v, const json_t *o, const char *when, c
 	putchar('\n');
 }
 
+/* As it is, unless something in it is not for terminals: then the same object, in plain letters. */
+static void show_json(const json_t *o, const char *line, size_t n)
+{
+	char *s;
+
+	for (size_t i = 0; i < n; i++)
+		if (line[i] < 0x20 || line[i] > 0x7e) {
+			s = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
+			for (char *p = s; p && *p; p++)
+				if (*p == 0x7f) /* the one that is ASCII, and that terminals obey */
+					fputs("\\u007f", stdout);
+				else
+					putchar(*p);
+			putchar('\n');
+			free(s);
+			return;
+		}
+	printf("%.*s\n", (int)n, line);
+}
+
 static void show_event(const struct view *v, const char *line, size_t n)
 {
 	json_t *o = json_loadb(line, n, 0, NULL);
@@ -156,7 +180,7 @@ static void show_event(const struct view *v, const char *line, size_t n)
 	}
 	time_of_day(stamp, when);
 	if (v->json)
-		printf("%.*s\n", (int)n, line);
+		show_json(o, line, n);
 	else if (denial && json_object_get(o, "file"))
 		show_file(v, o, when, action);
 	else if (denial)
@@ -166,73 +190,77 @@ static void show_event(const struct view *v, const char *line, size_t n)
 	json_decref(o);
 }
 
-static FILE *open_log(const struct view *v, struct err *e)
+static int open_log(struct view *v, struct err *e)
 {
-	FILE *f = fopen(v->path, "re");
+	int fd = log_place_events(&v->log, e);
 
-	if (!f && errno == ENOENT && v->follow) {
-		fprintf(stderr, "agentctl: waiting for '%s', which is not there yet\n", v->path);
-		errno = ENOENT;
-	}
-	while (!f && errno == ENOENT && v->follow && !stop) {
+	if (fd == -ENOENT && v->follow)
+		fprintf(stderr, "agentctl: waiting for '%s/events.jsonl', which is not there yet\n",
+			v->log.path);
+	while (fd == -ENOENT && v->follow && !stop) {
 		usleep(FOLLOW_US);
-		f = fopen(v->path, "re");
+		fd = log_place_events(&v->log, e);
 	}
-	if (f)
-		return f;
-	err_set(e, errno, "cannot open '%s': %s", v->path, strerror(errno));
-	if (errno == EACCES)
-		err_hint(e, "the record belongs to root: sudo agentctl log …");
-	else
-		err_hint(
-		    e,
-		    "nothing has been recorded there; name another directory with --log-dir DIR");
-	return NULL;
+	if (fd == -EACCES && geteuid() != 0)
+		return err_hint(e, "the record belongs to root: sudo agentctl log …");
+	if (fd == -ENOENT)
+		return err_hint(e, "nothing has been recorded there; name another directory with "
+				   "--log-dir DIR");
+	return fd;
 }
 
-/* With -f only whole lines are shown: a line that is being written is read again. */
-static int read_log(const struct view *v, struct err *e)
+/* Only whole lines are shown: the rest of a line that is being written comes with the next read.
+ * Without -f the last line is shown in any case. */
+static int show_lines(const struct view *v, struct event_lines *lines)
 {
-	_cleanup_fclose_ FILE *f = open_log(v, e);
-	_cleanup_free_ char *line = NULL;
-	size_t room = 0;
-	long at = 0;
+	enum event_line kind;
+	const char *line;
+	size_t n;
 
-	if (!f)
-		return stop ? 0 : -e->code;
 	while (!stop) {
-		ssize_t n = getline(&line, &room, f);
-
-		if (n > 0 && (line[n - 1] == '\n' || !v->follow)) {
-			at += n;
-			show_event(v, line, (size_t)(line[n - 1] == '\n' ? n - 1 : n));
-			continue;
-		}
-		if (!v->follow)
+		kind = event_lines_next(lines, !v->follow, &line, &n);
+		if (kind == EVENT_LINE) {
+			show_event(v, line, n);
+		} else if (kind == EVENT_LINE_LONG) {
+			fprintf(stderr, "agentctl: a line of over %u kB is not shown\n",
+				EVENT_LINE_MAX >> 10);
+		} else if (!v->follow || lines->error) {
 			break;
-		fflush(stdout);
-		usleep(FOLLOW_US);
-		clearerr(f);
-		fseek(f, at, SEEK_SET);
+		} else {
+			fflush(stdout);
+			usleep(FOLLOW_US);
+		}
 	}
 	fflush(stdout);
-	return 0;
+	return -lines->error;
+}
+
+static int read_log(struct view *v, struct err *e)
+{
+	_cleanup_close_ int fd = open_log(v, e);
+	struct event_lines lines;
+	int r;
+
+	if (fd < 0)
+		return stop ? 0 : fd;
+	r = event_lines_begin(&lines, fd);
+	if (r == 0)
+		r = show_lines(v, &lines);
+	event_lines_done(&lines);
+	return r < 0
+		   ? err_set(e, -r, "cannot read '%s/events.jsonl': %s", v->log.path, strerror(-r))
+		   : 0;
 }
 
 static int find_dir(struct view *v, const char *dir, const char *policy, struct err *e)
 {
 	struct policy_file f = {0};
-	int r;
+	int r = !dir && policy ? policy_file_load(policy, &f, e) : 0;
 
-	if (!dir && policy) {
-		r = policy_file_load(policy, &f, e);
-		if (r < 0)
-			return r;
-		dir = policy_audit_dir(f.policy);
-	}
-	snprintf(v->path, sizeof(v->path), "%.4096s/events.jsonl", dir ? dir : POLICY_AUDIT_DIR);
+	if (r == 0)
+		r = log_place_find(&v->log, dir, f.policy ? &f : NULL, true, e);
 	policy_file_done(&f);
-	return 0;
+	return r;
 }
 
 int cmd_log(int argc, char **argv)
@@ -244,7 +272,7 @@ int cmd_log(int argc, char **argv)
 	};
 	struct sigaction sa = {.sa_handler = on_signal};
 	const char *dir = NULL, *policy = NULL;
-	struct view v = {.colour = isatty(1)};
+	struct view v = {.colour = isatty(1), .log.fd = -1};
 	struct err e = {0};
 	int c;
 
@@ -266,7 +294,7 @@ int cmd_log(int argc, char **argv)
 		return EXIT_CTL;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	if (find_dir(&v, dir, policy, &e) < 0 || read_log(&v, &e) < 0)
-		return ctl_fail(&e);
-	return 0;
+	c = find_dir(&v, dir, policy, &e) < 0 || read_log(&v, &e) < 0 ? ctl_fail(&e) : 0;
+	log_place_done(&v.log);
+	return c;
 }

@@ -16,6 +16,7 @@
 #include "agentctl/confine/user.h"
 #include "agentctl/daemon/client.h"
 #include "agentctl/daemon/fence.h"
+#include "agentctl/daemon/log_place.h"
 #include "agentctl/daemon/policy_file.h"
 #include "agentctl/guard/guard.h"
 #include "agentctl/launch/broker.h"
@@ -33,6 +34,7 @@ struct run {
 	bool audit, verbose, dry_run;
 	char **command;
 	struct policy_file policy;
+	struct log_place log;
 	struct plan plan, reference; /* reference: in audit mode, what would be enforced */
 	struct guard *guard, *reference_guard;
 	struct fence fence;
@@ -97,18 +99,17 @@ static int run_options(struct run *r, int argc, char **argv)
 
 static int make_plan(struct run *r, struct err *e)
 {
-	char log_dir[CTL_PATH_MAX];
-	int ret = fence_log_dir(r->log_dir ? r->log_dir : policy_audit_dir(r->policy.policy),
-				log_dir, sizeof(log_dir), e);
+	int ret;
 	struct box box = {.policy = r->policy.policy,
 			  .profile = PROFILE_AGENT,
 			  .policy_path = r->policy.path,
+			  .of_root = r->policy.of_root,
 			  .run_dir = client_run_dir(),
-			  .log_dir = log_dir,
+			  .log_dir = r->log.path,
 			  .namespaces = true,
 			  .mode = r->audit ? BOX_AUDIT : BOX_ENFORCE};
 
-	if (ret < 0 || (ret = box_plan(&box, &r->plan, &r->guard, e)) < 0 || !r->audit)
+	if ((ret = box_plan(&box, &r->plan, &r->guard, e)) < 0 || !r->audit)
 		return ret;
 	box.mode = BOX_REFERENCE;
 	if ((ret = user_find(&r->reference, policy_agent_user(r->policy.policy), e)) < 0)
@@ -122,8 +123,11 @@ static int prepare(struct run *r, struct err *e)
 {
 	int ret = policy_file_load(r->policy_path, &r->policy, e);
 
-	if (ret < 0 || (ret = user_find(&r->plan, policy_agent_user(r->policy.policy), e)) < 0 ||
-	    (ret = descriptors_check(own_streams, e)) < 0)
+	if (ret < 0 || (ret = policy_file_obeys(&r->policy, r->audit, r->log_dir, e)) < 0 ||
+	    (ret = user_find(&r->plan, policy_agent_user(r->policy.policy), e)) < 0 ||
+	    (ret = policy_file_runs_as(&r->policy, r->plan.uid, r->plan.user, e)) < 0 ||
+	    (ret = descriptors_check(own_streams, e)) < 0 ||
+	    (ret = log_place_find(&r->log, r->log_dir, &r->policy, false, e)) < 0)
 		return ret;
 	r->audit |= policy_mode(r->policy.policy) == MODE_AUDIT;
 	set_environment(r);
@@ -133,12 +137,12 @@ static int prepare(struct run *r, struct err *e)
 /* In a process of its own. */
 static int call_tool(void *arg, const struct broker_call *asked)
 {
-	const struct run *r = arg;
+	struct run *r = arg;
 	struct tool_call call = {.policy = &r->policy,
 				 .name = asked->name,
 				 .values = asked->values,
 				 .n_values = asked->n_values,
-				 .log_dir = r->fence.made.log_dir,
+				 .log = &r->log,
 				 .cwd = asked->cwd,
 				 .agent = r->fence.made.name,
 				 .who = asked->who,
@@ -169,7 +173,7 @@ static int start_command(struct run *r, struct launch *l, int *status, struct er
 					.reference = r->audit ? &r->reference : NULL,
 					.reference_guard = r->reference_guard,
 					.policy_path = r->policy.path,
-					.log_dir = r->fence.made.log_dir,
+					.log = &r->log,
 					.fence = r->fence.made.name,
 					.verbose = r->verbose};
 	guard_watch(r->guard, l, "agent");
@@ -186,7 +190,8 @@ static int in_fence(struct run *r)
 			   .streams = {0, 1, 2}};
 	const struct fence_wish wish = {.blob = r->policy.blob,
 					.bytes = r->policy.blob_bytes,
-					.log_dir = r->log_dir,
+					.log = &r->log,
+					.snaplen = policy_snaplen(r->policy.policy),
 					.audit = r->audit,
 					.command = r->command};
 	struct profile agent;
@@ -215,7 +220,7 @@ static int in_fence(struct run *r)
 
 int cmd_run(int argc, char **argv)
 {
-	static struct run r = {.fence.control = -1};
+	static struct run r = {.fence.control = -1, .log.fd = -1};
 	struct err e = {0};
 	int ret = run_options(&r, argc, argv);
 
@@ -238,6 +243,7 @@ int cmd_run(int argc, char **argv)
 	guard_free(r.reference_guard);
 	plan_done(&r.plan);
 	plan_done(&r.reference);
+	log_place_done(&r.log);
 	policy_file_done(&r.policy);
 	return ret;
 }

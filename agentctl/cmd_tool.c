@@ -6,15 +6,15 @@
 #include <unistd.h>
 
 #include "agentctl/command.h"
-#include "agentctl/daemon/fence.h"
+#include "agentctl/daemon/log_place.h"
 #include "agentctl/daemon/policy_file.h"
 #include "agentctl/launch/broker_client.h"
 #include "agentctl/launch/exit_status.h"
 #include "agentctl/tool.h"
-#include "fw/ipc/control_msg.h"
 #include "policy/base/err.h"
 
-static int tool_options(struct tool_call *c, const char **policy, int argc, char **argv)
+static int tool_options(struct tool_call *c, const char **policy, const char **log_dir, int argc,
+			char **argv)
 {
 	static const struct option longs[] = {
 	    {"policy", required_argument, NULL, 'p'},
@@ -29,7 +29,7 @@ static int tool_options(struct tool_call *c, const char **policy, int argc, char
 		if (o == 'p')
 			*policy = optarg;
 		else if (o == 'l')
-			c->log_dir = optarg;
+			*log_dir = optarg;
 		else if (o == 'v')
 			c->verbose = true;
 		else if (o == 'n')
@@ -47,19 +47,21 @@ static int tool_options(struct tool_call *c, const char **policy, int argc, char
 	return 0;
 }
 
-static int here(struct tool_call *c, const char *policy_path)
+static int here(struct tool_call *c, const char *policy_path, const char *log_dir)
 {
 	struct policy_file policy = {0};
-	char log_dir[CTL_PATH_MAX];
+	struct log_place log = {.fd = -1};
 	struct err e = {0};
 	int r;
 
 	if (policy_file_load(policy_path, &policy, &e) < 0 ||
-	    fence_log_dir(c->log_dir, log_dir, sizeof(log_dir), &e) < 0)
+	    policy_file_obeys(&policy, false, log_dir, &e) < 0 ||
+	    log_place_find(&log, log_dir, &policy, false, &e) < 0)
 		return ctl_fail(&e);
 	c->policy = &policy;
-	c->log_dir = log_dir[0] ? log_dir : NULL;
+	c->log = &log;
 	r = tool_run(c);
+	log_place_done(&log);
 	policy_file_done(&policy);
 	return r;
 }
@@ -67,15 +69,15 @@ static int here(struct tool_call *c, const char *policy_path)
 int cmd_tool(int argc, char **argv)
 {
 	struct tool_call call = {.streams = {0, 1, 2}, .caller = -1, .stop = -1};
-	const char *policy = NULL;
+	const char *policy = NULL, *log_dir = NULL;
 	struct err e = {0};
-	int r = tool_options(&call, &policy, argc, argv);
+	int r = tool_options(&call, &policy, &log_dir, argc, argv);
 
 	if (r)
 		return r;
 	if (!broker_needed())
-		return here(&call, policy);
-	if (policy || call.log_dir || call.dry_run)
+		return here(&call, policy, log_dir);
+	if (policy || log_dir || call.dry_run)
 		return ctl_usage("tool", "inside a fence its own policy and log hold: no -p, "
 					 "--log-dir, --dry-run here");
 	r = broker_call(call.name, call.values, call.n_values, &e);

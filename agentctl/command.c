@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agentctl/launch/exit_status.h"
+#include "policy/base/caller.h"
 #include "policy/base/err.h"
 #include "policy/base/nearest.h"
 
@@ -108,6 +109,27 @@ static void unknown_long(const char *command, const char *word, const struct opt
 		ctl_usage(command, "'%s' has no option '--%s'", command, name);
 }
 
+/* A second value would hold in the place of the first, which may be that of a sudo rule; and sudo
+ * compares words as one text, in which a word that holds blanks looks like several. */
+static int check_value(const char *command, int c, const struct option *longs)
+{
+	static bool given[256];
+
+	while (longs->name && longs->val != c)
+		longs++;
+	if (!longs->name || longs->has_arg != required_argument || c < 0 || c > 255)
+		return c;
+	if (given[c]) {
+		ctl_usage(command, "the option '--%s' is given twice", longs->name);
+		return '?';
+	}
+	given[c] = true;
+	if (optarg[0] != ' ' || !caller_is_another())
+		return c;
+	ctl_usage(command, "the value of '--%s' begins with a blank", longs->name);
+	return '?';
+}
+
 int ctl_option(const char *command, int argc, char **argv, const char *shorts,
 	       const struct option *longs)
 {
@@ -117,7 +139,7 @@ int ctl_option(const char *command, int argc, char **argv, const char *shorts,
 	opterr = 0;
 	c = getopt_long(argc, argv, shorts, longs, NULL);
 	if (c != '?' && c != ':')
-		return c;
+		return check_value(command, c, longs);
 	/* the word itself for a long option; not for one in a cluster of short ones */
 	word = argv[optind - 1];
 	if (strncmp(word, "--", 2) != 0)

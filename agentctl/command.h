@@ -29,7 +29,7 @@ int ctl_usage(const char *command, const char *fmt, ...) __attribute__((format(p
 int ctl_unknown(const char *command);
 
 /* getopt_long for a command. shorts has a ':' before its letters (behind '+'). '?': the error has
- * been printed. */
+ * been printed; an option with a value that is given twice is an error, too. */
 int ctl_option(const char *command, int argc, char **argv, const char *shorts,
 	       const struct option *longs);
 /* false: a word is left behind the options, where none belongs; the error has been printed. */

@@ -26,6 +26,7 @@
 #include "agentctl/confine/user.h"
 #include "agentctl/daemon/client.h"
 #include "agentctl/daemon/fence.h"
+#include "agentctl/daemon/log_place.h"
 #include "agentctl/daemon/policy_file.h"
 #include "agentctl/guard/guard.h"
 #include "agentctl/launch/exit_status.h"
@@ -113,13 +114,13 @@ static int workspace_path(void *arg, const char *value, const char *workspace, c
 			  size_t bytes, struct err *e)
 {
 	const struct tool *t = arg;
-	struct user_rights rights;
+	struct rights_lent rights;
 	int r = user_borrow(&t->plan, &rights, e);
 
 	if (r < 0)
 		return r;
 	r = resolve(value, workspace, ret, bytes, e);
-	user_return(&rights);
+	rights_back(&rights);
 	return r;
 }
 
@@ -128,9 +129,9 @@ static int make_plan(struct tool *t, struct err *e)
 	const struct box box = {.policy = t->policy,
 				.profile = t->index,
 				.policy_path = t->call->policy->path,
+				.of_root = t->call->policy->of_root,
 				.run_dir = client_run_dir(),
-				.log_dir = t->call->log_dir ? t->call->log_dir
-							    : policy_audit_dir(t->policy),
+				.log_dir = t->call->log->path,
 				.cwd = t->call->cwd,
 				.namespaces = namespaces_allowed(t->profile.best_effort)};
 
@@ -166,6 +167,7 @@ static int prepare(struct tool *t, struct err *e)
 		return r;
 	user = t->profile.user ? t->profile.user : policy_agent_user(t->policy);
 	if ((r = user_find(&t->plan, user, e)) < 0 ||
+	    (r = policy_file_runs_as(t->call->policy, t->plan.uid, t->plan.user, e)) < 0 ||
 	    (r = command_build(t->policy, t->index, t->call->values, t->call->n_values,
 			       workspace_path, t, &t->argv, e)) < 0 ||
 	    (r = place_program(t, e)) < 0 || (r = descriptors_check(t->call->streams, e)) < 0)
@@ -176,7 +178,8 @@ static int prepare(struct tool *t, struct err *e)
 /* A tool with `egress` or `ingress` has a fence of its own. */
 static int make_fence(struct tool *t, struct err *e)
 {
-	struct fence_wish wish = {.log_dir = t->call->log_dir,
+	struct fence_wish wish = {.log = t->call->log,
+				  .snaplen = policy_snaplen(t->policy),
 				  .audit = t->call->audit,
 				  .command = t->argv,
 				  .tool = t->call->name,
@@ -211,7 +214,7 @@ static int start_tool(struct tool *t, int *status, struct err *e)
 				  .plan = &t->plan,
 				  .guard = t->guard,
 				  .policy_path = c->policy->path,
-				  .log_dir = c->log_dir ? c->log_dir : policy_audit_dir(t->policy),
+				  .log = c->log,
 				  .tool = c->name,
 				  .fence = t->fence.control >= 0 ? t->fence.made.name : c->agent,
 				  .verbose = c->verbose};

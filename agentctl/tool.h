@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+struct log_place;
 struct policy_file;
 
 struct tool_call {
@@ -15,13 +16,13 @@ struct tool_call {
 	const char *name;
 	char *const *values; /* for the placeholders of its command */
 	size_t n_values;
-	const char *log_dir; /* NULL: the policy's */
-	const char *cwd;     /* of the caller; NULL: ours */
-	const char *agent;   /* name of the fence that calls; NULL: none */
-	int streams[3];      /* the tool's, as struct launch has them */
-	struct ucred who;    /* called, where caller is not -1 */
-	int caller;          /* -1, or a socket: when it is closed the tool is killed */
-	int stop;            /* the same, of the broker */
+	struct log_place *log;
+	const char *cwd;   /* of the caller; NULL: ours */
+	const char *agent; /* name of the fence that calls; NULL: none */
+	int streams[3];    /* the tool's, as struct launch has them */
+	struct ucred who;  /* called, where caller is not -1 */
+	int caller;        /* -1, or a socket: when it is closed the tool is killed */
+	int stop;          /* the same, of the broker */
 	bool audit, verbose, dry_run;
 };
 

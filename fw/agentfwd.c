@@ -14,6 +14,7 @@
 #include "fw/engine/engine.h"
 #include "fw/parent/parent.h"
 #include "fw/probe.h"
+#include "policy/base/caller.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/log.h"
 #include "policy/child/child.h"
@@ -55,9 +56,25 @@ static void say(const struct err *e)
 		log_error("hint: %s", e->hint);
 }
 
+/* With the rights of the caller. */
+static FILE *open_file(const char *path)
+{
+	struct rights_lent lent;
+	FILE *f;
+	int code;
+
+	if (rights_of_caller(&lent, NULL) < 0)
+		return NULL;
+	f = fopen(path, "re");
+	code = errno;
+	rights_back(&lent);
+	errno = code;
+	return f;
+}
+
 static char *read_file(const char *path, size_t *ret_n)
 {
-	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	_cleanup_fclose_ FILE *f = open_file(path);
 	_cleanup_free_ char *text = NULL;
 	size_t room = 0, n = 0;
 

@@ -3,6 +3,7 @@
 #include "agentctl/box/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agentctl/box/build.h"
 #include "agentctl/box/companions.h"
@@ -17,6 +19,7 @@
 #include "agentctl/confine/landlock.h"
 #include "agentctl/confine/mount.h"
 #include "agentctl/confine/plan.h"
+#include "agentctl/confine/user.h"
 #include "agentctl/guard/guard.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
@@ -131,8 +134,33 @@ static int guard(struct build *b, const struct entry *x)
 	return guard_add(b->guard, x->real, b->e);
 }
 
+/* In a box these directories are new and anybody's: what is put there is reached past the
+ * directories that it lies in outside. */
+static int check_reach(struct build *b, const struct entry *x)
+{
+	struct rights_lent lent;
+	int r;
+
+	if (b->b->of_root || !files_are_private(x->real))
+		return 0;
+	r = user_borrow(b->p, &lent, b->e);
+	if (r < 0)
+		return r;
+	r = faccessat(AT_FDCWD, x->real, F_OK, AT_EACCESS) < 0 ? errno : 0;
+	rights_back(&lent);
+	if (!r)
+		return 0;
+	build_error(b, &x->path, r, "%s", strerror(r));
+	return err_hint(b->e, "only a policy that is root's may name what '%s' cannot reach",
+			b->p->user);
+}
+
 static int add_mount(struct build *b, const struct entry *x)
 {
+	int r = check_reach(b, x);
+
+	if (r < 0)
+		return r;
 	b->sockets |= is_socket(x->real);
 	if (x->path.right == RIGHT_EXEC || x->path.right == RIGHT_WRITE ||
 	    (x->path.right == RIGHT_READ && files_are_private(x->real) && !is_written(b, x->real)))

@@ -25,6 +25,7 @@
 #include "agentctl/daemon/client.h"
 #include "agentctl/daemon/policy_file.h"
 #include "agentctl/guard/guard.h"
+#include "policy/base/caller.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
 #include "policy/base/path.h"
@@ -37,6 +38,7 @@
 struct check {
 	const struct policy *policy;
 	const char *path; /* of its file */
+	bool of_root;
 	size_t index;
 	struct profile profile;
 	struct plan plan; /* whose home "~" is */
@@ -433,6 +435,7 @@ static void check_box(struct check *c)
 	const struct box box = {.policy = c->policy,
 				.profile = c->index,
 				.policy_path = c->path,
+				.of_root = c->of_root,
 				.run_dir = client_run_dir(),
 				.log_dir = policy_audit_dir(c->policy),
 				.namespaces = namespaces_allowed(c->profile.best_effort)};
@@ -461,9 +464,7 @@ static void check_user(struct check *c)
 
 		pw = *end ? getpwnam(name) : getpwuid((uid_t)uid);
 	} else {
-		const char *sudo = getenv("SUDO_UID");
-
-		pw = getpwuid(sudo && geteuid() == 0 ? (uid_t)strtoul(sudo, NULL, 10) : getuid());
+		pw = getpwuid(caller_uid());
 	}
 	if (pw)
 		snprintf(c->plan.home, sizeof(c->plan.home), "%s", pw->pw_dir);
@@ -504,7 +505,12 @@ int profile_check(const struct policy_file *f, struct diags *d)
 		return -ENOMEM;
 	library_dirs(libs);
 	for (size_t i = 0; i < policy_profiles(p); i++) {
-		*c = (struct check){.policy = p, .path = f->path, .index = i, .libs = libs, .d = d};
+		*c = (struct check){.policy = p,
+				    .path = f->path,
+				    .of_root = f->of_root,
+				    .index = i,
+				    .libs = libs,
+				    .d = d};
 		policy_profile(p, i, &c->profile);
 		check_profile(c);
 		if (c->no_memory)

@@ -15,6 +15,7 @@
 #include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
+#include "policy/base/sudo.h"
 
 static int user_take(struct plan *p, const struct passwd *pw)
 {
@@ -50,9 +51,8 @@ static int find_named(struct plan *p, const char *name, struct err *e)
 
 int user_find(struct plan *p, const char *name, struct err *e)
 {
-	const char *sudo = getenv("SUDO_UID");
+	uid_t sudo = sudo_id("SUDO_UID", 0);
 	const struct passwd *pw;
-	unsigned long uid;
 
 	if (name && name[0])
 		return find_named(p, name, e);
@@ -62,7 +62,7 @@ int user_find(struct plan *p, const char *name, struct err *e)
 			  : err_set(e, ENOENT, "user %u has no entry in the user database",
 				    (unsigned)getuid());
 	}
-	if (sudo && number(sudo, &uid) && uid != 0 && (pw = getpwuid((uid_t)uid)))
+	if (sudo && (pw = getpwuid(sudo)))
 		return user_take(p, pw);
 	err_set(e, EPERM, "the agent would run as root");
 	return err_hint(
@@ -83,28 +83,7 @@ int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err 
 	return 0;
 }
 
-/* ---- for a moment ---------------------------------------------------------------------------- */
-
-int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e)
+int user_borrow(const struct plan *p, struct rights_lent *ret, struct err *e)
 {
-	*ret = (struct user_rights){.own = geteuid() != 0 || p->uid == 0};
-	if (ret->own)
-		return 0;
-	ret->n_groups = getgroups(ARRAY_SIZE(ret->groups), ret->groups);
-	ret->gid = getegid();
-	if (ret->n_groups < 0)
-		return err_set(e, errno, "cannot read our groups: %s", strerror(errno));
-	if (initgroups(p->user, p->gid) == 0 && setegid(p->gid) == 0 && seteuid(p->uid) == 0)
-		return 0;
-	err_set(e, errno, "cannot become user '%s': %s", p->user, strerror(errno));
-	user_return(ret);
-	return -EPERM;
-}
-
-/* Aborts where the rights cannot be taken back: the code after this expects them. */
-void user_return(const struct user_rights *r)
-{
-	if (!r->own && (seteuid(0) < 0 || setegid(r->gid) < 0 ||
-			setgroups((size_t)r->n_groups, r->groups) < 0))
-		abort();
+	return rights_of(p->uid, p->gid, p->user, ret, e);
 }

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "policy/base/caller.h"
+
 struct err;
 struct plan;
 
@@ -17,13 +19,7 @@ int user_find(struct plan *p, const char *name, struct err *e);
 bool user_changes(const struct plan *p);
 int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err *e);
 
-/* Root takes the rights of p's user until user_return, to look at files. Others keep their own. */
-struct user_rights {
-	bool own; /* nothing was changed */
-	gid_t gid, groups[64];
-	int n_groups;
-};
-int user_borrow(const struct plan *p, struct user_rights *ret, struct err *e);
-void user_return(const struct user_rights *r);
+/* Root takes the rights of p's user until rights_back, to look at files. Others keep their own. */
+int user_borrow(const struct plan *p, struct rights_lent *ret, struct err *e);
 
 #endif

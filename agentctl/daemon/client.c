@@ -406,28 +406,28 @@ static int broken(int fd, struct err *e)
 	return r ? r : err_set(e, EPIPE, "cannot speak to agentfwd: %s", strerror(EPIPE));
 }
 
-int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd,
-		struct patience *p, struct err *e)
+int client_send_fds(int fd, void *msg, size_t bytes, enum ctl_type type, const int *fds,
+		    size_t n_fds, struct patience *p, struct err *e)
 {
 	union {
 		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
+		char buf[CMSG_SPACE(CTL_FDS_MAX * sizeof(int))];
 	} control = {0};
 	struct iovec iov = {msg, bytes};
 	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct ctl_head *h = msg;
 
 	*h = (struct ctl_head){.version = CTL_VERSION, .type = type, .bytes = (uint32_t)bytes};
-	if (pass_fd >= 0) {
+	if (n_fds) {
 		struct cmsghdr *c;
 
 		mh.msg_control = control.buf;
-		mh.msg_controllen = sizeof(control.buf);
+		mh.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
 		c = CMSG_FIRSTHDR(&mh);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &pass_fd, sizeof(pass_fd));
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
 	}
 	while (sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
 		int r = errno;
@@ -443,6 +443,12 @@ int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd
 	return 0;
 }
 
+int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd,
+		struct patience *p, struct err *e)
+{
+	return client_send_fds(fd, msg, bytes, type, &pass_fd, pass_fd >= 0, p, e);
+}
+
 int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct patience *p,
 		   struct err *e)
 {
@@ -454,6 +460,8 @@ int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct p
 	if (r <= 0)
 		return r < 0 ? r : no_answer(peer(fd), bound(p), e);
 	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	if (n < 0 && errno == ECONNRESET) /* what it said before it went comes behind that */
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
 	if (n < 0 && errno == ECONNRESET)
 		n = 0;
 	if (n < 0)

@@ -33,6 +33,9 @@ int client_connect(bool start, struct patience *p, struct err *e);
  * and stays the caller's; -1: none. */
 int client_send(int fd, void *msg, size_t bytes, enum ctl_type type, int pass_fd,
 		struct patience *p, struct err *e);
+/* The same with several descriptors, at most CTL_FDS_MAX. */
+int client_send_fds(int fd, void *msg, size_t bytes, enum ctl_type type, const int *fds,
+		    size_t n_fds, struct patience *p, struct err *e);
 /* Receives one message of this type and exactly this size into msg; an error message of the daemon
  * becomes e. -ETIMEDOUT: no answer; e names the process, and what to do. */
 int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct patience *p,

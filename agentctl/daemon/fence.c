@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "agentctl/daemon/client.h"
+#include "agentctl/daemon/log_place.h"
 #include "agentctl/daemon/policy_file.h"
 #include "agentctl/launch/watched_fd.h"
 #include "fw/ipc/control_msg.h"
@@ -21,30 +21,6 @@
 
 #define TRIES    5
 #define AGAIN_US 20000
-
-int fence_log_dir(const char *dir, char *ret, size_t bytes, struct err *e)
-{
-	char cwd[PATH_MAX];
-	int n;
-
-	if (!dir) {
-		ret[0] = '\0';
-		return 0;
-	}
-	if (!dir[0]) {
-		err_set(e, EINVAL, "--log-dir '' names no directory");
-		return err_hint(e, "leave it out for the policy's audit.dir");
-	}
-	if (dir[0] == '/')
-		n = snprintf(ret, bytes, "%s", dir);
-	else if (getcwd(cwd, sizeof(cwd)))
-		n = snprintf(ret, bytes, "%s/%s", cwd, dir);
-	else
-		return err_set(e, errno, "cannot find the working directory: %s", strerror(errno));
-	return n < 0 || (size_t)n >= bytes
-		   ? err_set(e, ENAMETOOLONG, "the path of --log-dir is too long")
-		   : 0;
-}
 
 /* The name of the cgroup's directory: PROGRAM-PID or TOOL-PID, or AGENT.TOOL for a call from a
  * fence. */
@@ -78,7 +54,8 @@ static void command_line(char **command, char *ret, size_t bytes)
 		n += (size_t)snprintf(ret + n, bytes - n, "%s%s", n ? " " : "", *a);
 }
 
-static int ask_daemon(struct fence *f, struct ctl_create *m, int policy, struct err *e)
+static int ask_daemon(struct fence *f, const struct fence_wish *w, struct ctl_create *m, int policy,
+		      struct err *e)
 {
 	int r;
 
@@ -87,6 +64,9 @@ static int ask_daemon(struct fence *f, struct ctl_create *m, int policy, struct 
 	f->control = client_connect(true, &f->patience, e);
 	if (f->control < 0)
 		return f->control;
+	r = log_place_hand_over(w->log, f->control, w->snaplen, &f->patience, e);
+	if (r < 0)
+		return r;
 	if ((r = client_send(f->control, m, sizeof(*m), CTL_CREATE, policy, &f->patience, e)) < 0)
 		return r;
 	return client_receive(f->control, &f->made, sizeof(f->made), CTL_CREATED, &f->patience, e);
@@ -108,15 +88,12 @@ int fence_open(struct fence *f, const struct fence_wish *w, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	if (fd < 0)
 		return fd;
-	r = fence_log_dir(w->log_dir, m->log_dir, sizeof(m->log_dir), e);
-	if (r < 0)
-		return r;
 	m->flags = w->audit ? CTL_CREATE_AUDIT : 0;
 	fence_name(w, m->name, sizeof(m->name));
 	command_line(w->command, m->command, sizeof(m->command));
 	snprintf(m->tool, sizeof(m->tool), "%s", w->tool ? w->tool : "");
 	f->tool = w->tool;
-	for (unsigned i = 0; (r = ask_daemon(f, m, fd, e)) < 0 && is_going(r) && i < TRIES; i++)
+	for (unsigned i = 0; (r = ask_daemon(f, w, m, fd, e)) < 0 && is_going(r) && i < TRIES; i++)
 		usleep(AGAIN_US);
 	return r;
 }
@@ -191,8 +168,9 @@ static void tell_last(const struct ctl_summary *s)
 
 static void tell_summary(const struct fence *f, const struct ctl_summary *s, bool verbose)
 {
-	const char *q = strpbrk(f->made.log_dir, " '\"$\\") ? "'" : "";
+	char word[CTL_PATH_MAX];
 
+	str_word(word, sizeof(word), f->made.log_dir);
 	if (!verbose && !s->refused && !s->would_deny && !s->lost && !s->write_errno)
 		return;
 	fprintf(stderr, "agentctl: %s%s%llu connection%s allowed, ", f->tool ? f->tool : "",
@@ -204,9 +182,9 @@ static void tell_summary(const struct fence *f, const struct ctl_summary *s, boo
 	if (s->lost)
 		fprintf(stderr, ", %llu could not be recorded", (unsigned long long)s->lost);
 	if (s->write_errno)
-		fprintf(stderr, "; the record in %s could not be written: %s", f->made.log_dir,
+		fprintf(stderr, "; the record in %s could not be written: %s", word,
 			strerror((int)s->write_errno));
-	fprintf(stderr, "; see: agentctl log --log-dir %s%s%s --denied\n", q, f->made.log_dir, q);
+	fprintf(stderr, "; see: agentctl log --log-dir %s --denied\n", word);
 }
 
 void fence_close(struct fence *f, bool verbose, int status)

@@ -10,6 +10,7 @@
 #include "fw/ipc/control_msg.h"
 
 struct err;
+struct log_place;
 struct watched_fd;
 
 struct fence {
@@ -25,7 +26,8 @@ struct fence {
 struct fence_wish {
 	const void *blob; /* the compiled policy */
 	size_t bytes;
-	const char *log_dir; /* NULL: the policy's */
+	struct log_place *log;
+	uint32_t snaplen;
 	bool audit;
 	char **command;
 	const char *tool;  /* NULL: the agent itself */
@@ -40,7 +42,5 @@ void fence_gone(struct watched_fd *w);
 /* Ends the fence and the processes left in it; tells on stderr how many connections were refused,
  * and where status is not 0, the last ones. */
 void fence_close(struct fence *f, bool verbose, int status);
-/* --log-dir as an absolute path. dir NULL: "". */
-int fence_log_dir(const char *dir, char *ret, size_t bytes, struct err *e);
 
 #endif

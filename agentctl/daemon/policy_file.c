@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agentctl/daemon/policy_file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agentctl/daemon/policy_default.h"
+#include "agentctl/daemon/roots.h"
+#include "policy/base/caller.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
 #include "policy/child/child.h"
 #include "policy/policy.h"
+#include "policy/profile.h"
 
 static int cannot_open(const char *path, int code, struct err *e)
 {
 	char here[PATH_MAX];
 
 	err_set(e, code, "cannot open '%s': %s", path, strerror(code));
-	if (code == EACCES)
+	if (code == EACCES && caller_is_another())
+		caller_hint(e);
+	else if (code == EACCES)
 		err_hint(e, "whoever runs agentctl must be able to read it: chmod, or sudo");
 	else if (code == ENOENT && path[0] != '/' && getcwd(here, sizeof(here)))
 		err_hint(e, "is the name right? it counts from %.400s", here);
@@ -30,14 +38,59 @@ static int cannot_open(const char *path, int code, struct err *e)
 	return -code;
 }
 
-/* fd: the open file, which is closed; -1: f->path. */
-static int read_text(struct policy_file *f, int fd, struct err *e)
+/* Opens with root's rights a policy that root keeps for itself. */
+static int open_roots(const char *path)
 {
-	_cleanup_fclose_ FILE *in = fd < 0 ? fopen(f->path, "re") : fdopen(fd, "r");
+	_cleanup_close_ int fd = caller_is_another() && roots_below(path, ROOTS_POLICIES)
+				     ? roots_open(path, O_RDONLY | O_NONBLOCK, false)
+				     : -1;
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? steal_fd(&fd) : -1;
+}
+
+/* The caller's rights look up where links lead, too: a message names the place. */
+static int open_file(struct policy_file *f, const char *path, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	struct rights_lent lent;
+	char real[PATH_MAX];
+	int r = rights_of_caller(&lent, e), code = 0;
+
+	if (r < 0)
+		return r;
+	if (!path)
+		r = policy_default(&path, &fd, e);
+	if (r == 0 && fd < 0) {
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		code = errno;
+	}
+	if (r == 0)
+		f->path = strdup(realpath(path, real) ? real : path);
+	rights_back(&lent);
+	if (r < 0)
+		return r == -EACCES ? caller_hint(e) : r;
+	if (!f->path)
+		return err_set(e, ENOMEM, "out of memory");
+	if (fd < 0 && code == EACCES)
+		fd = open_roots(path);
+	if (fd < 0)
+		return cannot_open(f->path, code, e);
+	f->of_root = !caller_is_another() || roots_is(f->path, fd);
+	return steal_fd(&fd);
+}
+
+static int read_text(struct policy_file *f, const char *path, struct err *e)
+{
+	_cleanup_close_ int fd = open_file(f, path, e);
+	_cleanup_fclose_ FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
 	size_t room = 0;
 
+	if (fd < 0)
+		return fd;
 	if (!in)
-		return cannot_open(f->path, errno, e);
+		return err_set(e, errno, "cannot read '%s': %s", f->path, strerror(errno));
+	steal_fd(&fd); /* fclose closes it */
 	while (!feof(in) && !ferror(in) && f->text_bytes < POLICY_TEXT_MAX) {
 		if (f->text_bytes == room) {
 			char *more = realloc(f->text, room = room ? room * 2 : 65536);
@@ -100,14 +153,9 @@ void policy_file_show(const struct policy_file *f, const struct diags *d)
 int policy_file_load(const char *path, struct policy_file *ret, struct err *e)
 {
 	struct policy_file f = {0};
-	char real[PATH_MAX];
 	struct diags d;
-	int r, fd = -1;
+	int r = read_text(&f, path, e);
 
-	if (!path && (r = policy_default(&path, &fd, e)) < 0)
-		return r;
-	f.path = strdup(realpath(path, real) ? real : path);
-	r = f.path ? read_text(&f, fd, e) : err_set(e, ENOMEM, "out of memory");
 	if (r == 0) {
 		r = policy_compile_apart(f.path, f.text, f.text_bytes, &d, &f.blob, &f.blob_bytes,
 					 e);
@@ -133,6 +181,44 @@ void policy_file_done(struct policy_file *f)
 	free(f->text);
 	free(f->path);
 	*f = (struct policy_file){0};
+}
+
+int policy_file_runs_as(const struct policy_file *f, uid_t uid, const char *user, struct err *e)
+{
+	if (f->of_root || uid == caller_uid())
+		return 0;
+	err_set(e, EPERM, "user: '%s' is not who called sudo, and the policy is not root's", user);
+	return err_hint(e, "leave `user` out; or let root keep the policy, where nobody else can "
+			   "write: " ROOTS_POLICIES);
+}
+
+static bool is_other(const char *name)
+{
+	char *end;
+	unsigned long uid = name ? strtoul(name, &end, 10) : 0;
+	const struct passwd *pw = !name || !name[0]         ? NULL
+				  : isdigit(*name) && !*end ? getpwuid((uid_t)uid)
+							    : getpwnam(name);
+
+	return pw && pw->pw_uid != caller_uid();
+}
+
+int policy_file_obeys(const struct policy_file *f, bool audit, const char *log_dir, struct err *e)
+{
+	bool others = is_other(policy_agent_user(f->policy));
+	struct profile p;
+
+	if (!caller_is_another() || !f->of_root || (!audit && !log_dir))
+		return 0;
+	for (size_t i = 1; !others && i < policy_profiles(f->policy); i++) {
+		policy_profile(f->policy, i, &p);
+		others = is_other(p.user);
+	}
+	if (!others)
+		return 0;
+	err_set(e, EPERM, "by this policy commands run as others than who called sudo: no %s",
+		audit ? "--audit" : "--log-dir");
+	return err_hint(e, "the policy says `mode` and audit.dir");
 }
 
 int policy_memfd(const void *blob, size_t bytes, struct err *e)

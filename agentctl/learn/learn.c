@@ -3,6 +3,7 @@
 #include "agentctl/learn/learn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,10 +13,12 @@
 
 #include "agentctl/confine/plan.h"
 #include "agentctl/confine/user.h"
+#include "agentctl/daemon/log_place.h"
 #include "agentctl/daemon/policy_file.h"
 #include "agentctl/learn/files.h"
 #include "agentctl/learn/log.h"
 #include "agentctl/learn/yaml.h"
+#include "policy/base/caller.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
 #include "policy/child/child.h"
@@ -28,9 +31,10 @@ struct learning {
 	struct proposals files[1 + SEEN_TOOLS_MAX];
 };
 
+/* Both with the rights of the caller: the log asks, and the answer is printed. */
 static bool exists(const char *path)
 {
-	return access(path, F_OK) == 0;
+	return faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
 }
 
 static bool is_directory(const char *path)
@@ -58,13 +62,18 @@ static int propose(struct learning *l, struct err *e)
 	struct err none;
 	struct learn_host host = {.exists = exists, .is_directory = is_directory};
 	const char *user = l->base.policy ? policy_agent_user(l->base.policy) : NULL;
+	struct rights_lent lent;
+	int r;
 
 	/* whose home must not be proposed as a whole */
 	host.home = user_find(&who, user, &none) == 0 ? who.home : "/root";
-	for (size_t i = 0; i < l->seen.n; i++)
-		if (learn_files(&l->seen.by[i], &host, &l->files[i]) < 0)
-			return err_set(e, ENOMEM, "out of memory");
-	return 0;
+	r = rights_of_caller(&lent, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < l->seen.n; i++)
+		r = learn_files(&l->seen.by[i], &host, &l->files[i]);
+	rights_back(&lent);
+	return r < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
 /* Comments: whatever was called so by others stays within its line. */
@@ -181,19 +190,32 @@ static int print_policy(const struct learning *l, const char *top, struct err *e
 	return r;
 }
 
-static int learn_from(struct learning *l, struct err *e)
+static int read_record(struct learning *l, char *file, size_t bytes, struct err *e)
 {
-	char file[PATH_MAX + 32], top[5 * PATH_MAX];
-	int r = l->w->policy ? policy_file_load(l->w->policy, &l->base, e) : 0;
-	const char *dir = l->w->log_dir    ? l->w->log_dir
-			  : l->base.policy ? policy_audit_dir(l->base.policy)
-					   : POLICY_AUDIT_DIR;
+	const struct policy_file *base = l->base.policy ? &l->base : NULL;
+	_cleanup_close_ int fd = -1;
+	struct log_place log;
+	int r = log_place_find(&log, l->w->log_dir, base, true, e);
 
 	if (r < 0)
 		return r;
-	snprintf(file, sizeof(file), "%.4096s/events.jsonl", dir);
-	r = seen_read(file, l->w->fence, l->base.path, &l->seen, e);
-	if (r < 0)
+	snprintf(file, bytes, "%s/events.jsonl", log.path);
+	fd = log_place_events(&log, e);
+	log_place_done(&log);
+	if (fd == -EACCES && geteuid() != 0)
+		return err_hint(e, "the record belongs to root: sudo agentctl policy learn …");
+	if (fd == -ENOENT)
+		return err_hint(e, "run the command in audit mode first (agentctl run --audit), or "
+				   "name the directory with --log-dir DIR");
+	return fd < 0 ? fd : seen_read(fd, file, l->w->fence, l->base.path, &l->seen, e);
+}
+
+static int learn_from(struct learning *l, struct err *e)
+{
+	char file[CTL_PATH_MAX + 32], top[5 * PATH_MAX];
+	int r = l->w->policy ? policy_file_load(l->w->policy, &l->base, e) : 0;
+
+	if (r < 0 || (r = read_record(l, file, sizeof(file), e)) < 0)
 		return r;
 	if (!l->seen.policy) {
 		err_set(e, ENOENT, "'%s' has nothing that would have been refused%s%s", file,

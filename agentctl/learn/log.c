@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agentctl/daemon/event_lines.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
 #include "policy/base/rights.h"
@@ -273,9 +274,15 @@ static int remember_policy(struct seen_all *all, const char *policy)
 static int add_event(struct seen_all *all, const json_t *o, const char *fence, const char *policy)
 {
 	const char *action = event_str(o, "event", "action"),
-		   *of = event_str(o, "agentfw", "policy");
+		   *named = event_str(o, "agentfw", "policy");
+	_cleanup_free_ char *of = named ? strdup(named) : NULL;
 	struct seen *s;
 	int r;
+
+	if (named && !of)
+		return -ENOMEM;
+	if (of && !unescape(of))
+		strcpy(of, named);
 
 	if (is(action, "lost"))
 		all->lost += (uint64_t)json_integer_value(
@@ -292,38 +299,41 @@ static int add_event(struct seen_all *all, const json_t *o, const char *fence, c
 	return json_object_get(o, "file") ? add_file(s, o) : add_network(s, o);
 }
 
-int seen_read(const char *file, const char *fence, const char *policy, struct seen_all *ret,
-	      struct err *e)
+static int read_lines(struct event_lines *lines, const char *fence, const char *policy,
+		      struct seen_all *ret)
 {
-	_cleanup_fclose_ FILE *f = fopen(file, "re");
-	_cleanup_free_ char *line = NULL;
-	size_t room = 0;
-	ssize_t n;
+	enum event_line kind;
+	const char *line;
+	size_t n;
 	int r = 0;
 
-	if (!f) {
-		err_set(e, errno, "cannot open '%s': %s", file, strerror(errno));
-		return err_hint(e,
-				errno == EACCES
-				    ? "the record belongs to root: sudo agentctl policy learn …"
-				    : "run the command in audit mode first (agentctl run --audit), "
-				      "or name the directory with --log-dir DIR");
-	}
-	ret->n = 1;
-	while (r == 0 && (n = getline(&line, &room, f)) > 0) {
-		json_t *o = json_loadb(line, (size_t)n, 0, NULL);
+	while (r == 0 && (kind = event_lines_next(lines, true, &line, &n)) != EVENT_LINE_NONE) {
+		json_t *o = kind == EVENT_LINE ? json_loadb(line, n, 0, NULL) : NULL;
 
 		if (o)
 			r = add_event(ret, o, fence, policy);
 		json_decref(o);
 	}
+	return r < 0 ? r : -lines->error;
+}
+
+int seen_read(int fd, const char *file, const char *fence, const char *policy, struct seen_all *ret,
+	      struct err *e)
+{
+	struct event_lines lines;
+	int r = event_lines_begin(&lines, fd);
+
+	ret->n = 1;
+	if (r == 0)
+		r = read_lines(&lines, fence, policy, ret);
+	event_lines_done(&lines);
 	for (size_t i = 0; i < ret->n; i++)
 		unite(&ret->by[i]);
 	if (r == -E2BIG)
 		return err_set(
 		    e, E2BIG, "there is too much in '%s' to learn from: over %d paths or endpoints",
 		    file, THINGS_MAX);
-	return r < 0 ? err_set(e, -r, "out of memory") : 0;
+	return r < 0 ? err_set(e, -r, "cannot read '%s': %s", file, strerror(-r)) : 0;
 }
 
 void seen_done(struct seen_all *all)

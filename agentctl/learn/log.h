@@ -54,9 +54,9 @@ struct seen_all {
 	uint64_t lost; /* refusals that the log does not have */
 };
 
-/* Reads file, an events.jsonl. fence NULL: of all fences. policy NULL: of all policies. ret begins
- * as zeroes; seen_done is due also after an error. */
-int seen_read(const char *file, const char *fence, const char *policy, struct seen_all *ret,
+/* Reads fd, which is open on file, an events.jsonl. fence NULL: of all fences. policy NULL: of all
+ * policies. ret begins as zeroes; seen_done is due also after an error. */
+int seen_read(int fd, const char *file, const char *fence, const char *policy, struct seen_all *ret,
 	      struct err *e);
 void seen_done(struct seen_all *s);
 /* p is copied. 0 or -errno. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agentctl/daemon/client.h"
+#include "agentctl/daemon/log_place.h"
 #include "agentctl/seen/refused.h"
 #include "agentctl/seen/suggest.h"
 #include "fw/ipc/control_msg.h"
@@ -175,19 +176,24 @@ static bool connected(struct refusals *rs, bool start)
 {
 	struct patience patience = {.ms = PATIENCE_S * 1000};
 	struct err e = {0};
+	int r;
 
 	if (rs->control >= 0)
 		return true;
 	if (rs->e.code || geteuid() != 0) /* only root has a record */
 		return false;
-	rs->control = client_connect(start, &patience, &e);
-	if (rs->control < 0) {
-		if (start || (rs->control != -ENOENT && rs->control != -EINTR))
-			rs->e = e;
-		rs->control = -1;
-		return false;
-	}
-	return true;
+	r = rs->control = client_connect(start, &patience, &e);
+	if (r >= 0)
+		r = log_place_hand_over(rs->from->log, rs->control,
+					policy_snaplen(rs->from->policy), &patience, &e);
+	if (r >= 0)
+		return true;
+	if (start || (r != -ENOENT && r != -EINTR))
+		rs->e = e;
+	if (rs->control >= 0)
+		close(rs->control);
+	rs->control = -1;
+	return false;
 }
 
 static void copy_text(char *to, size_t bytes, const char *s)
@@ -221,9 +227,7 @@ static bool send_message(struct refusals *rs, const struct refusal_entry *e, uin
 		     (w && w->directory ? CTL_DENIED_DIR : 0),
 	    .count = count,
 	    .uid = UINT32_MAX,
-	    .snaplen = policy_snaplen(f->policy),
 	};
-	copy_text(m.log_dir, sizeof(m.log_dir), f->log_dir);
 	copy_text(m.policy, sizeof(m.policy), f->policy_path);
 	copy_text(m.fence, sizeof(m.fence), f->fence);
 	copy_text(m.tool, sizeof(m.tool), f->tool);
@@ -296,28 +300,29 @@ static void say_one(const struct refusals *rs, const struct refusal_entry *e)
 static void say_refused(const struct refusals *rs)
 {
 	size_t left_out = rs->n > SHOWN ? rs->n - SHOWN : 0, i = 0;
-	const char *q = strpbrk(rs->from->log_dir, " '\"$\\") ? "'" : "";
+	char word[CTL_PATH_MAX];
 
 	for (const struct refusal_entry *e = rs->first; e; e = e->next)
 		if (i++ >= left_out)
 			say_one(rs, e);
 	if (left_out + rs->over)
-		fprintf(
-		    stderr,
-		    "agentctl: refused: %llu more; see: agentctl log --log-dir %s%s%s --denied\n",
-		    (unsigned long long)(left_out + rs->over), q, rs->from->log_dir, q);
+		fprintf(stderr,
+			"agentctl: refused: %llu more; see: agentctl log --log-dir %s --denied\n",
+			(unsigned long long)(left_out + rs->over),
+			str_word(word, sizeof(word), rs->from->log->path));
 }
 
 /* In audit mode nothing was refused, so single paths would explain no failure. */
 static void say_would(const struct refusals *rs)
 {
-	const char *q = strpbrk(rs->from->log_dir, " '\"$\\") ? "'" : "";
+	char word[CTL_PATH_MAX];
 
 	if (rs->n)
 		fprintf(stderr,
 			"agentctl: %llu files and programs are not in the profile; see: agentctl "
-			"policy learn --log-dir %s%s%s\n",
-			(unsigned long long)(rs->n + rs->over), q, rs->from->log_dir, q);
+			"policy learn --log-dir %s\n",
+			(unsigned long long)(rs->n + rs->over),
+			str_word(word, sizeof(word), rs->from->log->path));
 }
 
 void refusals_finish(struct refusals *rs, uint64_t lost, int status)

@@ -202,7 +202,7 @@ static bool user_may(const struct refused *r, const struct watch_event *ev, uint
 {
 	int mode = (rights & RIGHT_READ ? R_OK : 0) | (rights & RIGHT_WRITE ? W_OK : 0) |
 		   (rights & RIGHT_EXEC ? (is_library(ev) ? R_OK : X_OK) : 0);
-	struct user_rights borrowed;
+	struct rights_lent borrowed;
 	char dir[PATH_MAX + 1];
 	struct err e;
 	bool ok;
@@ -212,7 +212,7 @@ static bool user_may(const struct refused *r, const struct watch_event *ev, uint
 		return true;
 	ok = ev->directory_changes ? may(dir, W_OK | X_OK) : may(ev->path, mode);
 	ok &= !ev->by || may(ev->by, X_OK);
-	user_return(&borrowed);
+	rights_back(&borrowed);
 	return ok;
 }
 

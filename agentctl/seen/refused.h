@@ -9,6 +9,7 @@
 struct err;
 struct guard;
 struct launch;
+struct log_place;
 struct plan;
 struct policy;
 
@@ -19,10 +20,11 @@ struct refused_from { /* lives as long as the struct refused */
 	/* audit mode: the box that would be enforced; else NULL */
 	const struct plan *reference;
 	const struct guard *reference_guard;
-	const char *policy_path, *log_dir; /* absolute */
-	const char *tool;                  /* NULL: the agent */
-	const char *fence;                 /* its name; NULL or "": none */
-	bool verbose;                      /* print why reads cannot be seen */
+	const char *policy_path; /* absolute */
+	struct log_place *log;
+	const char *tool;  /* NULL: the agent */
+	const char *fence; /* its name; NULL or "": none */
+	bool verbose;      /* print why reads cannot be seen */
 };
 
 struct refused;

@@ -7,6 +7,8 @@
  * processes are killed and the fence is removed.
  *
  *     agentctl                               agentfwd
+ *     CTL_LOG (+ directory, two files)   ->  the record of what comes next
+ *                                        <-  CTL_LOG_OPEN | CTL_ERROR
  *     CTL_CREATE (+ policy blob)         ->  cgroup, DNS sockets, kernel rules, engine
  *                                        <-  CTL_CREATED | CTL_ERROR
  *     (starts the command in the cgroup; waits for it)
@@ -22,7 +24,7 @@
 
 #include <stdint.h>
 
-#define CTL_VERSION     5
+#define CTL_VERSION     6
 #define CTL_MAX_MESSAGE 65536
 #define CTL_NAME_MAX    128 /* [a-z0-9._-], as a cgroup directory's name */
 #define CTL_PATH_MAX    4096
@@ -49,6 +51,8 @@ enum ctl_type {
 	CTL_DENIED_FILE,
 	CTL_DENIED_END,
 	CTL_DENIED_NOTED,
+	CTL_LOG,
+	CTL_LOG_OPEN,
 };
 
 struct ctl_head {
@@ -57,17 +61,31 @@ struct ctl_head {
 	uint32_t bytes; /* of the whole message, this head included */
 };
 
+#define CTL_FDS_MAX 3
+
+#define CTL_LOG_TAKEN 1u /* fw/record/files.h: taken; packets is known */
+
+/* With three descriptors: the directory, events.jsonl, denied.pcap. agentctl opens them with the
+ * rights of its caller; the daemon, whose rights are root's, opens nothing that somebody names.
+ * CTL_ERROR with EBUSY: the record is not open, and was not taken either; to be tried again. */
+struct ctl_log {
+	struct ctl_head head;
+	uint32_t flags;
+	uint32_t snaplen;
+	uint64_t packets;
+	char path[CTL_PATH_MAX]; /* absolute; for people */
+};
+
 #define CTL_CREATE_AUDIT 1u /* --audit: mode audit whatever the policy says */
 
-/* With one descriptor (SCM_RIGHTS): a memfd with the compiled policy, sealed against writing,
- * growing, shrinking and further seals. */
+/* After CTL_LOG. With one descriptor (SCM_RIGHTS): a memfd with the compiled policy, sealed against
+ * writing, growing, shrinking and further seals. */
 struct ctl_create {
 	struct ctl_head head;
 	uint32_t flags;
-	char name[CTL_NAME_MAX];    /* as wished; the daemon makes it unique */
-	char log_dir[CTL_PATH_MAX]; /* absolute; empty: the policy's audit.dir */
-	char command[1024];         /* for status and events */
-	char tool[CTL_NAME_MAX];    /* the tool whose network it is; empty: the agent's */
+	char name[CTL_NAME_MAX]; /* as wished; the daemon makes it unique */
+	char command[1024];      /* for status and events */
+	char tool[CTL_NAME_MAX]; /* the tool whose network it is; empty: the agent's */
 };
 
 struct ctl_created {
@@ -104,9 +122,9 @@ struct ctl_summary {
 #define CTL_DENIED_DIR    8u /* the path is a directory */
 #define CTL_DENIED_LOST   4u /* at least `count` refusals were lost; the other fields are unused */
 
-/* A file or program that a box refused: agentctl sees it, the daemon records it. Strings are
- * terminated; path, exe and comm hold whatever the attacker chose. There is no reply until
- * CTL_DENIED_END (a head only), which follows the last one: the first error, or
+/* After CTL_LOG: a file or program that a box refused: agentctl sees it, the daemon records it.
+ * Strings are terminated; path, exe and comm hold whatever the attacker chose. There is no reply
+ * until CTL_DENIED_END (a head only), which follows the last one: an error of the record, or
  * CTL_DENIED_NOTED. */
 struct ctl_denied_file {
 	struct ctl_head head;
@@ -115,9 +133,7 @@ struct ctl_denied_file {
 	uint64_t count, time_ns, until_ns; /* until_ns: for REPEAT only */
 	uint32_t pid;                      /* 0: not known */
 	uint32_t uid;                      /* UINT32_MAX: not known */
-	uint32_t exact;             /* 1: pid and exe did it; 0: they are the box's only process */
-	uint32_t snaplen;           /* for a new capture */
-	char log_dir[CTL_PATH_MAX]; /* absolute */
+	uint32_t exact; /* 1: pid and exe did it; 0: they are the box's only process */
 	char policy[CTL_PATH_MAX];
 	char fence[CTL_NAME_MAX]; /* empty: none */
 	char tool[CTL_NAME_MAX];  /* empty: the agent */

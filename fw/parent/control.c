@@ -30,9 +30,21 @@ struct client {
 	struct parent *parent;
 	struct watch watch;
 	struct pfence *fence;
-	struct log_dir *log; /* where its refused files are recorded */
-	struct err file_error;
+	struct log_dir *log; /* CTL_LOG: of its fence, and of the files that it tells of */
 };
+
+/* What came with a message. Who takes one leaves -1. */
+struct passed {
+	int fd[CTL_FDS_MAX];
+	size_t n;
+};
+
+static void passed_close(struct passed *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->fd[i] >= 0)
+			close(p->fd[i]);
+}
 
 static void client_free(struct client *c)
 {
@@ -171,13 +183,50 @@ static bool terminated(const char *s, size_t bytes)
 	return memchr(s, '\0', bytes) != NULL;
 }
 
+static bool is_kind(int fd, mode_t kind, int flags)
+{
+	struct stat st;
+	int f = fcntl(fd, F_GETFL);
+
+	return f >= 0 && (f & flags) == flags && fstat(fd, &st) == 0 &&
+	       (st.st_mode & S_IFMT) == kind;
+}
+
+static void on_log(struct client *c, const struct ctl_log *m, struct passed *fds)
+{
+	struct record_files files = {.dir = fds->fd[0],
+				     .events = fds->fd[1],
+				     .capture = fds->fd[2],
+				     .packets = m->packets,
+				     .taken = m->flags & CTL_LOG_TAKEN};
+	struct log_dir *log;
+	struct ctl_head done;
+	struct err e;
+
+	if (!terminated(m->path, sizeof(m->path)) || m->path[0] != '/' || fds->n != 3 ||
+	    !is_kind(files.dir, S_IFDIR, 0) || !is_kind(files.events, S_IFREG, O_RDWR | O_APPEND) ||
+	    !is_kind(files.capture, S_IFREG, O_RDWR | O_APPEND)) {
+		err_set(&e, EPROTO, "a malformed request to open a log");
+		client_error(c, &e);
+		return;
+	}
+	fds->n = 0;
+	if (log_open(c->parent, &files, m->path, m->snaplen, &log, &e) < 0) {
+		client_error(c, &e);
+	} else {
+		log_close(c->parent, c->log);
+		c->log = log;
+		reply(c, &done, sizeof(done), CTL_LOG_OPEN);
+	}
+	record_files_close(&files);
+}
+
 static void on_create(struct client *c, const struct ctl_create *m, int *fd)
 {
 	struct err e;
 
-	if (!terminated(m->name, sizeof(m->name)) || !terminated(m->log_dir, sizeof(m->log_dir)) ||
-	    !terminated(m->command, sizeof(m->command)) || !terminated(m->tool, sizeof(m->tool)) ||
-	    *fd < 0 || c->fence || (m->log_dir[0] && m->log_dir[0] != '/')) {
+	if (!terminated(m->name, sizeof(m->name)) || !terminated(m->command, sizeof(m->command)) ||
+	    !terminated(m->tool, sizeof(m->tool)) || *fd < 0 || c->fence || !c->log) {
 		err_set(&e, EPROTO, "a malformed request to make a fence");
 		client_error(c, &e);
 		return;
@@ -188,41 +237,38 @@ static void on_create(struct client *c, const struct ctl_create *m, int *fd)
 		client_error(c, &e);
 		return;
 	}
-	if (pfence_create(c->parent, c, m, steal_fd(fd), &e) < 0)
+	if (pfence_create(c->parent, c, m, c->log, steal_fd(fd), &e) < 0)
 		client_error(c, &e);
 	else
 		c->fence = c->parent->fences;
 }
 
-static bool on_denied_file(struct client *c, const struct ctl_denied_file *m)
+static bool on_denied_file(const struct client *c, const struct ctl_denied_file *m)
 {
-	struct err e;
-
-	if (!file_denial_sane(m))
+	if (!c->log || !file_denial_sane(m))
 		return false;
-	if (file_denial_write(c->parent, &c->log, m, &e) < 0 && !c->file_error.code)
-		c->file_error = e;
+	file_denial_write(c->log, m);
 	return true;
 }
 
 static void on_denied_end(struct client *c)
 {
 	struct ctl_head m;
-	struct err e = c->file_error;
+	struct err e;
 	int r = c->log ? record_error(c->log->record) : 0;
 
-	if (r && !e.code)
+	if (r) {
 		err_set(&e, r, "%s: %s", record_dir(c->log->record), strerror(r));
-	if (e.code)
 		client_error(c, &e);
-	else
+	} else {
 		reply(c, &m, sizeof(m), CTL_DENIED_NOTED);
-	c->file_error.code = 0;
+	}
 }
 
-static bool handle(struct client *c, const void *buf, size_t n, int *fd)
+static bool handle(struct client *c, const void *buf, size_t n, struct passed *fds)
 {
 	const struct ctl_head *h = buf;
+	int none = -1, *fd = fds->n == 1 ? &fds->fd[0] : &none;
 	struct err e;
 
 	if (n < sizeof(*h) || h->bytes != n)
@@ -233,7 +279,9 @@ static bool handle(struct client *c, const void *buf, size_t n, int *fd)
 		client_error(c, &e);
 		return true;
 	}
-	if (h->type == CTL_CREATE && n == sizeof(struct ctl_create))
+	if (h->type == CTL_LOG && n == sizeof(struct ctl_log) && !c->fence)
+		on_log(c, buf, fds);
+	else if (h->type == CTL_CREATE && n == sizeof(struct ctl_create))
 		on_create(c, buf, fd);
 	else if (h->type == CTL_END && n == sizeof(*h) && c->fence)
 		pfence_end(c->fence);
@@ -248,12 +296,25 @@ static bool handle(struct client *c, const void *buf, size_t n, int *fd)
 	return true;
 }
 
+static void take_passed(struct msghdr *mh, struct passed *ret)
+{
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(mh); m; m = CMSG_NXTHDR(mh, m)) {
+		size_t n = (m->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS ||
+		    ret->n + n > CTL_FDS_MAX)
+			continue;
+		memcpy(ret->fd + ret->n, CMSG_DATA(m), n * sizeof(int));
+		ret->n += n;
+	}
+}
+
 static void on_client(struct watch *w, uint32_t events)
 {
 	static char buf[CTL_MAX_MESSAGE];
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(CTL_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = {buf, sizeof(buf)};
 	struct msghdr mh = {.msg_iov = &iov,
@@ -261,15 +322,14 @@ static void on_client(struct watch *w, uint32_t events)
 			    .msg_control = control.bytes,
 			    .msg_controllen = sizeof(control.bytes)};
 	struct client *c = w->arg;
-	_cleanup_close_ int fd = -1;
+	_cleanup_(passed_close) struct passed fds = {0};
 	ssize_t n = recvmsg(w->fd, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	for (struct cmsghdr *m = n > 0 ? CMSG_FIRSTHDR(&mh) : NULL; m; m = CMSG_NXTHDR(&mh, m))
-		if (m->cmsg_level == SOL_SOCKET && m->cmsg_type == SCM_RIGHTS && fd < 0)
-			memcpy(&fd, CMSG_DATA(m), sizeof(fd));
-	if (n <= 0 || (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || !handle(c, buf, (size_t)n, &fd))
+	if (n > 0)
+		take_passed(&mh, &fds);
+	if (n <= 0 || (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || !handle(c, buf, (size_t)n, &fds))
 		client_free(c);
 }
 

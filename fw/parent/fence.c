@@ -296,7 +296,6 @@ void pfence_announce(struct pfence *f)
 
 static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, struct err *e)
 {
-	const char *dir;
 	int r = check_policy(f, policy_fd, e);
 
 	if (r < 0)
@@ -304,10 +303,8 @@ static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, 
 	f->audit = (m->flags & CTL_CREATE_AUDIT) || policy_mode(f->policy) == MODE_AUDIT;
 	snprintf(f->command, sizeof(f->command), "%s", m->command);
 	snprintf(f->tool, sizeof(f->tool), "%s", m->tool);
-	dir = m->log_dir[0] ? m->log_dir : policy_audit_dir(f->policy);
 	name_servers(f);
-	if ((r = log_open(f->parent, dir, policy_snaplen(f->policy), &f->log, e)) < 0 ||
-	    (r = next_epoch(f, e)) < 0 || (r = host_dns_sockets(&f->dns, e)) < 0 ||
+	if ((r = next_epoch(f, e)) < 0 || (r = host_dns_sockets(&f->dns, e)) < 0 ||
 	    (r = place_make(&f->place, f->parent->cgroup_root, f->parent->run_dir, m->name, f->name,
 			    e)) < 0 ||
 	    (r = pfence_wall(f, e)) < 0)
@@ -321,8 +318,8 @@ static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, 
 	return 0;
 }
 
-int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m, int policy_fd,
-		  struct err *e)
+int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m,
+		  struct log_dir *log, int policy_fd, struct err *e)
 {
 	struct pfence *f = calloc(1, sizeof(*f));
 	int r;
@@ -333,6 +330,7 @@ int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m
 	}
 	f->parent = p;
 	f->client = c;
+	f->log = log_share(log);
 	f->place.fd = f->policy_fd = -1;
 	f->dns = (struct dns_sockets){-1, -1, -1, -1, 0};
 	f->timer.arg = f;

@@ -18,6 +18,7 @@
 #include "policy/policy.h"
 
 struct client;
+struct log_dir;
 struct parent;
 
 enum pfence_state {
@@ -64,8 +65,9 @@ struct pfence {
 	struct timer timer; /* KILLING: kill again; otherwise: ask the engine again */
 };
 
-int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m, int policy_fd,
-		  struct err *e);
+/* log gets one user more; policy_fd is the fence's from now on, also where this fails. */
+int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m,
+		  struct log_dir *log, int policy_fd, struct err *e);
 void pfence_ready(struct parent *p, const struct em_fence_ready *m);
 void pfence_announce(struct pfence *f); /* tells the engine of it: first, and after a restart */
 void pfence_end(struct pfence *f);

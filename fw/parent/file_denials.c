@@ -12,33 +12,18 @@
 /* The client is root outside every fence, but it passes on data from inside a box. */
 bool file_denial_sane(const struct ctl_denied_file *m)
 {
-	return TERMINATED(m->log_dir) && m->log_dir[0] == '/' && TERMINATED(m->policy) &&
-	       TERMINATED(m->fence) && TERMINATED(m->tool) && TERMINATED(m->path) &&
-	       TERMINATED(m->access) && TERMINATED(m->exe) && TERMINATED(m->comm) &&
-	       TERMINATED(m->suggest) && m->count > 0 && !(m->rights & ~RIGHTS_ALL) &&
-	       (m->rights || m->flags & CTL_DENIED_LOST);
+	return TERMINATED(m->policy) && TERMINATED(m->fence) && TERMINATED(m->tool) &&
+	       TERMINATED(m->path) && TERMINATED(m->access) && TERMINATED(m->exe) &&
+	       TERMINATED(m->comm) && TERMINATED(m->suggest) && m->count > 0 &&
+	       !(m->rights & ~RIGHTS_ALL) && (m->rights || m->flags & CTL_DENIED_LOST);
 }
 
-int file_denial_write(struct parent *p, struct log_dir **log, const struct ctl_denied_file *m,
-		      struct err *e)
+void file_denial_write(struct log_dir *log, const struct ctl_denied_file *m)
 {
-	if (*log && strcmp(record_dir((*log)->record), m->log_dir) != 0) {
-		log_close(p, *log);
-		*log = NULL;
-	}
-	if (!*log) {
-		int r = log_open(p, m->log_dir, m->snaplen, log, e);
-
-		if (r < 0) {
-			*log = NULL;
-			return r;
-		}
-	}
 	if (m->flags & CTL_DENIED_LOST)
-		record_lost((*log)->record, m->count,
+		record_lost(log->record, m->count,
 			    "the kernel could not report every file that a box refused");
 	else
-		record_file((*log)->record, m);
-	record_flush((*log)->record);
-	return 0;
+		record_file(log->record, m);
+	record_flush(log->record);
 }

@@ -7,11 +7,8 @@
 
 #include "fw/ipc/control_msg.h"
 #include "fw/parent/logs.h"
-#include "policy/base/err.h"
 
-/* log: the client's last one, closed and replaced if the message names another directory. */
 bool file_denial_sane(const struct ctl_denied_file *m);
-int file_denial_write(struct parent *p, struct log_dir **log, const struct ctl_denied_file *m,
-		      struct err *e);
+void file_denial_write(struct log_dir *log, const struct ctl_denied_file *m);
 
 #endif

@@ -3,26 +3,34 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "fw/parent/parent.h"
 
-int log_open(struct parent *p, const char *dir, uint32_t snaplen, struct log_dir **ret,
-	     struct err *e)
+struct log_dir *log_share(struct log_dir *l)
+{
+	l->users++;
+	return l;
+}
+
+int log_open(struct parent *p, struct record_files *f, const char *path, uint32_t snaplen,
+	     struct log_dir **ret, struct err *e)
 {
 	struct log_dir *l;
 	int r;
 
 	for (l = p->logs; l; l = l->next)
-		if (strcmp(record_dir(l->record), dir) == 0) {
-			l->users++;
-			*ret = l;
+		if (record_is_in(l->record, f->dir)) {
+			*ret = log_share(l);
 			return 0;
 		}
+	if (!f->taken) {
+		err_set(e, EBUSY, "another agentfwd writes to '%s/" RECORD_CAPTURE "'", path);
+		return err_hint(e, "name another directory for the log");
+	}
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return err_set(e, ENOMEM, "out of memory");
-	r = record_open(dir, snaplen, &l->record, e);
+	r = record_open(f, path, snaplen, &l->record, e);
 	if (r < 0) {
 		free(l);
 		return r;

@@ -25,9 +25,24 @@
 
 /* ---- the own one --------------------------------------------------------- */
 
+/* Whoever else could write there could put their own lock, socket or generation in the place of
+ * ours. */
+static int check_owner(const char *path, struct err *e)
+{
+	struct stat st = {0};
+
+	if (lstat(path, &st) < 0 && errno == ENOENT)
+		return 0; /* removed since: it is made again */
+	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)))
+		return 0;
+	err_set(e, EPERM, "%s is not a directory that only root can write to", path);
+	return err_hint(e, "name another place with AGENTFW_RUN_DIR, or leave it out");
+}
+
 static int make_dirs(const char *dir, struct err *e)
 {
 	char path[300];
+	int r;
 
 	snprintf(path, sizeof(path), "%s", dir);
 	for (char *slash = path + 1; slash;) {
@@ -36,6 +51,11 @@ static int make_dirs(const char *dir, struct err *e)
 			*slash = '\0';
 		if (mkdir(path, 0755) < 0 && errno != EEXIST)
 			return err_set(e, errno, "cannot make %s: %s", path, strerror(errno));
+		if (!slash || !strchr(slash + 1, '/')) { /* RUN, and RUN/net-N */
+			r = check_owner(path, e);
+			if (r < 0)
+				return r;
+		}
 		if (slash)
 			*slash++ = '/';
 	}

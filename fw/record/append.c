@@ -2,58 +2,15 @@
 #include "fw/record/append.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "policy/base/cleanup.h"
-
-static int check(int fd, int dir, const char *path, const char *name, struct err *e)
+int append_take(struct append *a, int fd, struct err *e)
 {
-	struct stat st, sd;
-
-	if (fstat(fd, &st) < 0 || fstat(dir, &sd) < 0)
-		return err_set(e, errno, "cannot look at '%s/%s': %s", path, name, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, EINVAL, "'%s/%s' is not a regular file", path, name);
-	/* Never write to another user's file, nor to one through a hard link. */
-	if ((st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != sd.st_uid) ||
-	    st.st_nlink != 1) {
-		err_set(e, EPERM, "'%s/%s' belongs to another user, or has hard links", path, name);
-		return err_hint(e, "move it away, or name another directory for the log");
-	}
-	return 0;
-}
-
-int append_open(struct append *a, int dir, const char *path, const char *name, struct err *e)
-{
-	const int flags =
-	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	_cleanup_close_ int fd = openat(dir, name, flags, 0600);
-	int r;
-
-	*a = (struct append){.fd = -1};
-	if (fd < 0) {
-		r = errno;
-		err_set(e, r, "cannot open '%s/%s': %s", path, name, strerror(r));
-		return err_hint(e, "%s",
-				r == ELOOP ? "it is a symbolic link; remove it"
-				: r == ENOSPC
-				    ? "the disk is full; make room, or name another "
-				      "directory for the log"
-				    : "name a directory for the log that can be written to");
-	}
-	r = check(fd, dir, path, name, e);
-	if (r < 0)
-		return r;
-	a->buf = malloc(APPEND_BYTES);
-	if (!a->buf)
-		return err_set(e, ENOMEM, "out of memory");
-	a->fd = steal_fd(&fd);
-	return 0;
+	*a = (struct append){.fd = fd, .buf = malloc(APPEND_BYTES)};
+	return a->buf ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
 void append_done(struct append *a)

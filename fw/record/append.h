@@ -23,9 +23,8 @@ struct append {
 	uint64_t keep_most;
 };
 
-/* Opens (or makes, 0600) the regular file name in dir; path is for messages. Refuses links, and
- * files of users other than root, us and the directory's owner. */
-int append_open(struct append *a, int dir, const char *path, const char *name, struct err *e);
+/* fd, open for appending, is the append's from now on, also where this fails. */
+int append_take(struct append *a, int fd, struct err *e);
 /* From now on writing fails with ENOSPC while less than 1/share of the file system is free for
  * users; most: no more than that many bytes are kept free. */
 void append_keep_free(struct append *a, unsigned share, uint64_t most);

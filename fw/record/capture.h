@@ -8,13 +8,11 @@
 
 #include "policy/base/err.h"
 
-#define CAPTURE_FILE "denied.pcap"
-
 struct capture;
 
-/* Opens or begins the file name in dir (path is for messages). Counts its packets, and cuts off one
- * that a crash left incomplete. Only one process at a time can have the file open. */
-int capture_open(int dir, const char *path, const char *name, struct capture **ret, struct err *e);
+/* fd, which is the capture's from now on, ends with a whole packet, the last of so many (files.h).
+ */
+int capture_open(int fd, uint64_t packets, struct capture **ret, struct err *e);
 void capture_close(struct capture *c);
 /* bytes is the length on the wire, cap_bytes the length captured. Returns the packet's number in
  * the file, from 1; 0: no room (the disk is full). */

@@ -3,14 +3,33 @@
 
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "fw/record/capture.h"
 #include "fw/record/denial_text.h"
 #include "policy/base/dns_types.h"
 #include "policy/base/rights.h"
 #include "policy/profile.h"
+
+/* s is printable. A shell that reads the file as its own, from a directory that it takes all files
+ * of, obeys `$` and backquotes between double quotes, and JSON's strings stand in these. */
+static json_t *no_orders(const char *s)
+{
+	size_t bytes = 4 * strlen(s) + 1, n = 0;
+	json_t *o;
+	char *buf;
+
+	if (!strpbrk(s, "$`"))
+		return json_string(s);
+	buf = malloc(bytes);
+	for (; buf && *s; s++)
+		n += (size_t)snprintf(buf + n, bytes - n, *s == '$' || *s == '`' ? "\\x%02x" : "%c",
+				      *s);
+	o = buf ? json_string(buf) : NULL;
+	free(buf);
+	return o;
+}
 
 /* Escapes all but printable ASCII: jansson takes valid UTF-8 only, and people read the log in
  * terminals. */
@@ -18,7 +37,7 @@ static json_t *text(const char *s)
 {
 	char buf[4 * 4096 + 1];
 
-	return json_string(str_escape(buf, sizeof(buf), s, strlen(s)));
+	return no_orders(str_escape(buf, sizeof(buf), s, strlen(s)));
 }
 
 /* Text that the engine has escaped; checked again, for the engine may have been taken over. */
@@ -27,7 +46,7 @@ static json_t *escaped(const char *s)
 	for (const char *p = s; *p; p++)
 		if (*p < 0x20 || *p > 0x7e)
 			return text(s);
-	return json_string(s);
+	return no_orders(s);
 }
 
 static json_t *timestamp(uint64_t ns)
@@ -104,7 +123,7 @@ static void put_capture(json_t *a, uint64_t packet)
 	if (!packet)
 		return;
 	c = sub(a, "capture");
-	put(c, "file", json_string(CAPTURE_FILE));
+	put(c, "file", json_string(RECORD_CAPTURE));
 	put_number(c, "packet", packet);
 }
 

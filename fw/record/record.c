@@ -2,7 +2,6 @@
 #include "fw/record/record.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +17,12 @@
 #include "fw/record/fold.h"
 #include "policy/base/cleanup.h"
 
-#define EVENTS_FILE "events.jsonl"
-#define KEEP_SHARE  100 /* of the disk; the capture stops before this: see capture.c */
-#define KEEP_MOST   (100u << 20)
+#define KEEP_SHARE 100 /* of the disk; the capture stops before this: see capture.c */
+#define KEEP_MOST  (100u << 20)
 
 struct record {
 	char *dir;
+	int dir_fd; /* open, so that no other directory gets its number */
 	uint32_t snaplen;
 	struct append events;
 	struct capture *capture;
@@ -104,61 +103,10 @@ static void closing(void *arg, struct fold *f)
 		return;
 	event_repeats(f->event, f->repeats, f->start_ns, f->end_ns, f->packet, next_id(r, id));
 	if (!write_line(r, f->event))
-		lose(r, f->repeats, EVENTS_FILE, r->events.error);
+		lose(r, f->repeats, RECORD_EVENTS, r->events.error);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
-
-static int make_parents(const char *dir, struct err *e)
-{
-	_cleanup_free_ char *path = strdup(dir);
-
-	if (!path)
-		return err_set(e, ENOMEM, "out of memory");
-	for (char *p = path + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return err_set(e, errno, "cannot make '%s': %s", path, strerror(errno));
-		*p = '/';
-	}
-	return 0;
-}
-
-static int open_dir(const char *dir, struct err *e)
-{
-	const char *hint = "name another directory with --log-dir, or audit.dir in the policy";
-	_cleanup_close_ int fd = -1;
-	struct stat st;
-	int r = make_parents(dir, e);
-
-	if (r < 0) {
-		err_hint(e, "%s", hint);
-		return r;
-	}
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
-		err_set(e, errno, "cannot make '%s': %s", dir, strerror(errno));
-		return err_hint(e, "%s", hint);
-	}
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0) {
-		bool link = errno == ELOOP ||
-			    (errno == ENOTDIR && lstat(dir, &st) == 0 && S_ISLNK(st.st_mode));
-
-		err_set(e, errno, "cannot open '%s': %s", dir,
-			link ? "it is a symbolic link" : strerror(errno));
-		return err_hint(e, "%s", link ? "name the directory itself" : hint);
-	}
-	if (fstat(fd, &st) < 0)
-		return err_set(e, errno, "cannot look at '%s': %s", dir, strerror(errno));
-	/* A user who can write to the directory can replace our files. */
-	if ((st.st_mode & (S_IWGRP | S_IWOTH)) && !(st.st_mode & S_ISVTX)) {
-		err_set(e, EPERM, "users other than its owner can write to '%s'", dir);
-		return err_hint(e, "chmod go-w '%s', or name another directory for the log", dir);
-	}
-	return steal_fd(&fd);
-}
 
 /* A line that a crash has cut off stays, on a line of its own. */
 static int end_torn_line(struct record *r, struct err *e)
@@ -174,37 +122,31 @@ static int end_torn_line(struct record *r, struct err *e)
 	n = append_flush(&r->events);
 	if (n == 0)
 		return 0;
-	err_set(e, -n, "cannot write '%s/%s': %s", r->dir, EVENTS_FILE, strerror(-n));
+	err_set(e, -n, "cannot write '%s/%s': %s", r->dir, RECORD_EVENTS, strerror(-n));
 	return err_hint(e, "make room, or name another directory for the log");
 }
 
-static int record_init(struct record *r, const char *dir, struct err *e)
+static int record_init(struct record *r, struct record_files *f, const char *path, struct err *e)
 {
-	_cleanup_close_ int fd = -1;
 	int n;
 
-	r->events.fd = -1;
-	r->dir = strdup(dir);
+	r->dir = strdup(path);
 	if (!r->dir || folds_new(closing, r, &r->folds) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	if (getrandom(&r->id_base, sizeof(r->id_base), 0) != sizeof(r->id_base))
 		return err_set(e, EIO, "the kernel gives no random bytes");
 	r->id_base >>= 16;
-	fd = open_dir(dir, e);
-	if (fd < 0)
-		return fd;
-	n = append_open(&r->events, fd, dir, EVENTS_FILE, e);
-	if (n < 0)
-		return n;
-	n = capture_open(fd, dir, CAPTURE_FILE, &r->capture, e);
-	if (n < 0)
+	r->dir_fd = steal_fd(&f->dir);
+	if ((n = append_take(&r->events, steal_fd(&f->events), e)) < 0 ||
+	    (n = capture_open(steal_fd(&f->capture), f->packets, &r->capture, e)) < 0)
 		return n;
 	n = end_torn_line(r, e);
 	append_keep_free(&r->events, KEEP_SHARE, KEEP_MOST);
 	return n;
 }
 
-int record_open(const char *dir, uint32_t snaplen, struct record **ret, struct err *e)
+int record_open(struct record_files *f, const char *path, uint32_t snaplen, struct record **ret,
+		struct err *e)
 {
 	struct record *r = calloc(1, sizeof(*r));
 	int n;
@@ -212,7 +154,8 @@ int record_open(const char *dir, uint32_t snaplen, struct record **ret, struct e
 	if (!r)
 		return err_set(e, ENOMEM, "out of memory");
 	r->snaplen = snaplen;
-	n = record_init(r, dir, e);
+	r->dir_fd = r->events.fd = -1;
+	n = record_init(r, f, path, e);
 	if (n < 0) {
 		record_close(r);
 		return n;
@@ -229,13 +172,16 @@ void record_close(struct record *r)
 	if (r->capture) {
 		if (capture_flush(r->capture) < 0)
 			record_lost(r, capture_waiting(r->capture),
-				    "cannot write " CAPTURE_FILE " to its end; packets are missing "
+				    "cannot write " RECORD_CAPTURE
+				    " to its end; packets are missing "
 				    "there");
 		tell_lost(r);
 		record_flush(r);
 	}
 	capture_close(r->capture);
 	append_done(&r->events);
+	if (r->dir_fd >= 0)
+		close(r->dir_fd);
 	free(r->dir);
 	free(r);
 }
@@ -243,6 +189,14 @@ void record_close(struct record *r)
 const char *record_dir(const struct record *r)
 {
 	return r->dir;
+}
+
+bool record_is_in(const struct record *r, int dir)
+{
+	struct stat a, b;
+
+	return fstat(r->dir_fd, &a) == 0 && fstat(dir, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -258,7 +212,7 @@ static uint64_t capture(struct record *r, const struct denial *d, const void *pa
 		cap_bytes = r->snaplen;
 	number = capture_packet(r->capture, d->time_ns, packet, packet_bytes, cap_bytes);
 	if (!number)
-		record_lost(r, 1, "cannot write " CAPTURE_FILE "; packets are missing there");
+		record_lost(r, 1, "cannot write " RECORD_CAPTURE "; packets are missing there");
 	return number;
 }
 
@@ -291,7 +245,7 @@ void record_denial(struct record *r, const struct record_fence *f, const struct 
 	}
 	o = event_denial(f, d, number, attribution, who, next_id(r, id));
 	if (!write_line(r, o))
-		lose(r, 1, EVENTS_FILE, r->events.error);
+		lose(r, 1, RECORD_EVENTS, r->events.error);
 	if (o)
 		fold_begin(r->folds, d, who, o, time);
 }
@@ -302,7 +256,7 @@ void record_file(struct record *r, const struct ctl_denied_file *m)
 	json_t *o = event_file(m, next_id(r, id));
 
 	if (!write_line(r, o))
-		lose(r, m->count, EVENTS_FILE, r->events.error);
+		lose(r, m->count, RECORD_EVENTS, r->events.error);
 	json_decref(o);
 }
 
@@ -324,7 +278,7 @@ void record_state(struct record *r, const struct record_fence *f, const char *ac
 	tell_lost(r);
 	o = event_state(f, action, allowed, refused, now(), next_id(r, id));
 	if (!write_line(r, o))
-		lose(r, 1, EVENTS_FILE, r->events.error);
+		lose(r, 1, RECORD_EVENTS, r->events.error);
 	json_decref(o);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The record of one log directory: events.jsonl and denied.pcap.
+/* The record of one log directory: events.jsonl and denied.pcap (opened by others: files.h).
  *
  * Several fences may write to a directory; the caller shares one struct record per directory. All
  * writes append. After a crash, opening cuts off a torn packet, and ends a torn line. */
@@ -12,6 +12,7 @@
 
 #include "fw/ipc/control_msg.h"
 #include "fw/ipc/denial.h"
+#include "fw/record/files.h"
 #include "fw/record/process_info.h"
 #include "policy/base/err.h"
 #include "policy/policy.h"
@@ -33,11 +34,14 @@ struct record_counts {
 	uint64_t lost;    /* refusals that could not be recorded */
 };
 
-/* Makes dir (0700) and its parents if missing, and opens both files (0600, O_NOFOLLOW). Refuses a
- * directory without sticky bit in which users other than its owner can write. */
-int record_open(const char *dir, uint32_t snaplen, struct record **ret, struct err *e);
+/* Takes over the descriptors of f, which was opened and taken (files.h); path is what events and
+ * messages call the directory. */
+int record_open(struct record_files *f, const char *path, uint32_t snaplen, struct record **ret,
+		struct err *e);
 void record_close(struct record *r); /* writes open folds, too */
 const char *record_dir(const struct record *r);
+/* Is dir its directory, by whatever path? */
+bool record_is_in(const struct record *r, int dir);
 
 /* Records a refusal. packet: NULL for a DNS question or a refused call; packet_bytes is the length
  * on the wire, cap_bytes the length captured. who may be NULL (with ATTRIBUTED_NONE). A repeat in

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,12 +75,46 @@ const char *str_escape(char *dst, size_t dst_bytes, const void *src, size_t src_
 	return dst;
 }
 
-/* Control characters: in UTF-8 those of 0x80 to 0x9f are two bytes. */
+/* How many bytes a character of UTF-8 has (RFC 3629); 0: it is none. The text ends with a NUL. */
+static size_t utf8(const unsigned char *p)
+{
+	size_t n = *p < 0x80   ? 1
+		   : *p < 0xc2 ? 0
+		   : *p < 0xe0 ? 2
+		   : *p < 0xf0 ? 3
+		   : *p < 0xf5 ? 4
+			       : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* What changes the direction of text, or begins a line: U+061C, U+200E and U+200F, U+2028 to
+ * U+202E, U+2066 to U+2069. */
+static bool turns_text(const unsigned char *p)
+{
+	return (p[0] == 0xd8 && p[1] == 0x9c) ||
+	       (p[0] == 0xe2 && p[1] == 0x80 &&
+		(p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae))) ||
+	       (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+}
+
+/* Bytes that must not be printed: control characters, of which those of 0x80 to 0x9f are two bytes
+ * in UTF-8, and one byte for terminals that know none. */
 static size_t control(const unsigned char *p)
 {
-	if (*p < 0x20 || *p == 0x7f)
+	size_t n = utf8(p);
+
+	if (n == 0 || (n == 1 && (*p < 0x20 || *p == 0x7f)))
 		return 1;
-	return *p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f ? 2 : 0;
+	if (n == 2 && p[0] == 0xc2 && p[1] <= 0x9f)
+		return 2;
+	return turns_text(p) ? n : 0;
 }
 
 const char *str_clean(char *dst, size_t dst_bytes, const char *src)
@@ -90,17 +125,50 @@ const char *str_clean(char *dst, size_t dst_bytes, const char *src)
 	if (!dst_bytes)
 		return dst;
 	while (*p) {
-		size_t bytes = control(p), need = bytes ? 4 * bytes : 1;
+		size_t bad = control(p), bytes = bad ? bad : utf8(p), need = bad ? 4 * bad : bytes;
 
 		if (n + need >= dst_bytes)
 			break;
-		if (bytes)
-			str_escape(dst + n, dst_bytes - n, p, bytes);
+		if (bad)
+			str_escape(dst + n, dst_bytes - n, p, bad);
 		else
-			dst[n] = (char)*p;
+			memcpy(dst + n, p, bytes);
 		n += need;
-		p += bytes ? bytes : 1;
+		p += bytes;
 	}
 	dst[n] = '\0';
+	return dst;
+}
+
+/* What stands for the character at p between quotes; ret_used: how many bytes it has. */
+static const char *quoted(const unsigned char *p, char buf[20], size_t *ret_used)
+{
+	size_t bad = control(p);
+
+	*ret_used = bad ? bad : utf8(p);
+	if (bad)
+		return str_escape(buf, 20, p, bad);
+	if (*p == '\'')
+		return "'\\''";
+	memcpy(buf, p, *ret_used);
+	buf[*ret_used] = '\0';
+	return buf;
+}
+
+const char *str_word(char *dst, size_t dst_bytes, const char *src)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "/._-+:,@%=";
+	const char *quote = src[0] && !src[strspn(src, plain)] ? "" : "'";
+	size_t n = (size_t)snprintf(dst, dst_bytes, "%s", quote), used;
+	const unsigned char *p = (const unsigned char *)src;
+	char buf[20];
+
+	for (; *p && n < dst_bytes; p += used)
+		n += (size_t)snprintf(dst + n, dst_bytes - n, "%s", quoted(p, buf, &used));
+	if (n < dst_bytes)
+		n += (size_t)snprintf(dst + n, dst_bytes - n, "%s", quote);
+	if (n >= dst_bytes)
+		dst[0] = '\0';
 	return dst;
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """nosys.py NR[:ERRNO[:BITS]],... CMD...: the system calls fail, as where the kernel has not got them; with BITS only where
-the first argument has one of them."""
+the first argument has one of them, or, as =VALUE, is that."""
 import ctypes, os, struct, sys
 AUDIT_X86_64 = 0xc000003e
 calls = [c.split(":") for c in sys.argv[1].split(",")]
@@ -8,10 +8,10 @@ prog = []
 def ins(code, jt, jf, k): prog.append(struct.pack("HBBI", code, jt, jf, k))
 ins(0x20, 0, 0, 0)
 for c in calls:
-    bits = int(c[2], 0) if len(c) > 2 else 0
+    bits = c[2] if len(c) > 2 else ""
     ins(0x15, 0, 4 if bits else 1, int(c[0]))
     if bits:
-        ins(0x20, 0, 0, 16); ins(0x45, 1, 0, bits); ins(0x06, 0, 0, 0x7fff0000)
+        ins(0x20, 0, 0, 16); ins(0x15 if bits[0] == "=" else 0x45, 1, 0, int(bits.lstrip("="), 0)); ins(0x06, 0, 0, 0x7fff0000)
     ins(0x06, 0, 0, 0x00050000 | (int(c[1]) if len(c) > 1 else 38))
 ins(0x06, 0, 0, 0x7fff0000)
 buf = ctypes.create_string_buffer(b"".join(prog))

@@ -145,8 +145,8 @@ def test_next_waits_for_one_that_goes(lab):
 
 # ---- an engine that cannot start ---------------------------------------------------------------
 
-def cannot_start(lab, before, *words):
-    _, argv = lab.argv(POLICY, ["/bin/true"])
+def cannot_start(lab, before, *words, user="nobody"):
+    _, argv = lab.argv(L.policy(NAME, user=user), ["/bin/true"])
     at = argv.index(L.AGENTCTL)
     r = lab._call(argv[:at] + before + argv[at:], 30)
     check(r.rc == 125 and all(w in r.err for w in words), before, r.tell())
@@ -161,9 +161,9 @@ def test_engine_cannot_start(lab):
     cannot_start(lab, ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"], "empty root", "SYS_ADMIN")
     cannot_start(lab, ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource", "/bin/sh", "-c",
                        "ulimit -n 40; exec \"$@\"", "sh"], "40 files", "ulimit -n")
-    # agentctl's own child becomes 1234, the engine 65534: of the two only that has the bit
-    nosys = ["/usr/bin/env", "SUDO_UID=1234", L.PYTHON, os.path.join(L.HERE, "nosys.py")]
-    cannot_start(lab, nosys + ["117:1:0x8000,105:1"], "privileges", "65534")
+    # agentctl, and its own child, take the rights of daemon, who is 1; the engine becomes 65534
+    nosys = ["/usr/bin/env", "SUDO_UID=1", L.PYTHON, os.path.join(L.HERE, "nosys.py")]
+    cannot_start(lab, nosys + ["117:1:=65534,105:1"], "privileges", "65534", user="daemon")
 
 
 def test_one_user_is_mapped(lab):

@@ -237,7 +237,7 @@ def test_no_root(lab):
 
 
 # With a run directory of its own a mount namespace is its daemon's as well.
-OWN_RUN = "mkdir -p ${AGENTFW_RUN_DIR:=/run/agentfw} && mount -t tmpfs none $AGENTFW_RUN_DIR && "
+OWN_RUN = "mkdir -p ${AGENTFW_RUN_DIR:=/run/agentfw} && mount -t tmpfs -o mode=755 none $AGENTFW_RUN_DIR && "
 
 
 def in_mounts(lab, setup, argv):

@@ -72,7 +72,7 @@ def test_examples_are_policies(box):
 def test_example_of_the_readme(box):
     """It is a policy, and the tool in it that needs no network does what it says."""
     text = open(B.ROOT + "/README.md").read().split("```yaml\n")[1].split("```")[0]
-    path = box.file("work/agentfw.yaml", text.replace("alice", "nobody"))
+    path = box.file("work/agentfw.yaml", text.replace("alice", B.NAME))
     box.directory("work/out")
     box.file("work/words", "three little words\n", 0o644)
     r = box.ctl("policy", "check", path)

@@ -63,10 +63,35 @@ static void test_clean(void **state)
 	assert_string_equal(str_clean(buf, sizeof(buf), "\x1b[31m\n\x7f"), "\\x1b[31m\\x0a\\x7f");
 	/* CSI as one character of UTF-8; the letter behind it is one */
 	assert_string_equal(str_clean(buf, sizeof(buf), "\xc2\x9b\xc2\xa0"), "\\xc2\\x9b\xc2\xa0");
-	assert_string_equal(str_clean(buf, sizeof(buf), "\xc2"), "\xc2");
+	/* for terminals without UTF-8 a control character is one byte, and this is no character */
+	assert_string_equal(str_clean(buf, sizeof(buf), "\xc2"), "\\xc2");
+	assert_string_equal(str_clean(buf, sizeof(buf), "\x9b[31m"), "\\x9b[31m");
+	assert_string_equal(str_clean(buf, sizeof(buf), "\xc0\x9b"), "\\xc0\\x9b");
+	/* text that goes the other way */
+	assert_string_equal(str_clean(buf, sizeof(buf),
+				      "a\xe2\x80\xae"
+				      "b"),
+			    "a\\xe2\\x80\\xae"
+			    "b");
+	assert_string_equal(str_clean(buf, sizeof(buf), "\xe2\x81\xa6"), "\\xe2\\x81\\xa6");
+	assert_string_equal(str_clean(buf, sizeof(buf), "\xf0\x9f\x98\x80"), "\xf0\x9f\x98\x80");
 	assert_string_equal(str_clean(buf, 5, "\x1b\x1b"), "\\x1b");
 	assert_string_equal(str_clean(buf, 8, "\xc2\x9b"), "");
 	assert_string_equal(str_clean(buf, 1, "x"), "");
+}
+
+static void test_word(void **state)
+{
+	char buf[24];
+
+	assert_string_equal(str_word(buf, sizeof(buf), "/var/log/x-1"), "/var/log/x-1");
+	assert_string_equal(str_word(buf, sizeof(buf), ""), "''");
+	assert_string_equal(str_word(buf, sizeof(buf), "a b"), "'a b'");
+	assert_string_equal(str_word(buf, sizeof(buf), "`$(id)`"), "'`$(id)`'");
+	assert_string_equal(str_word(buf, sizeof(buf), "a';id;"), "'a'\\'';id;'");
+	assert_string_equal(str_word(buf, sizeof(buf), "\x1b[m"), "'\\x1b[m'");
+	assert_string_equal(str_word(buf, 5, "a b"), "");
+	assert_string_equal(str_word(buf, 6, "a b"), "'a b'");
 }
 
 static void test_addr(void **state)
@@ -318,10 +343,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_err),      cmocka_unit_test(test_escape),
-	    cmocka_unit_test(test_clean),    cmocka_unit_test(test_addr),
-	    cmocka_unit_test(test_sockaddr), cmocka_unit_test(test_prefix),
-	    cmocka_unit_test(test_kinds),    cmocka_unit_test(test_embedded),
-	    cmocka_unit_test(test_name),     cmocka_unit_test(test_nearest),
+	    cmocka_unit_test(test_clean),    cmocka_unit_test(test_word),
+	    cmocka_unit_test(test_addr),     cmocka_unit_test(test_sockaddr),
+	    cmocka_unit_test(test_prefix),   cmocka_unit_test(test_kinds),
+	    cmocka_unit_test(test_embedded), cmocka_unit_test(test_name),
+	    cmocka_unit_test(test_nearest),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include "fw/ipc/ring.h"
 #include "fw/parent/denials.h"
 #include "fw/parent/logs.h"
+#include "tests/unit/lab/record.h"
 
 struct lab {
 	char dir[64];
@@ -31,7 +32,7 @@ static int setup(void **state)
 
 	lab = (struct lab){.dir = "/tmp/agentfw-test-XXXXXX"};
 	assert_non_null(mkdtemp(lab.dir));
-	assert_int_equal(record_open(lab.dir, 2048, &lab.log.record, &e), 0);
+	assert_int_equal(open_record(lab.dir, &lab.log.record, &e), 0);
 	assert_int_equal(ring_map(fd, event, &lab.p.ring), 0);
 	assert_int_equal(ring_map(fd, event, &lab.writer), 0);
 	assert_int_equal(loop_new(&lab.p.loop), 0);

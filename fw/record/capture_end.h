@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The format of denied.pcap, and where one that is there already ends. */
+#ifndef AGENTFW_CAPTURE_END_H
+#define AGENTFW_CAPTURE_END_H
+
+#include <stdint.h>
+
+#include "policy/base/err.h"
+
+#define CAPTURE_SNAPLEN 262144
+
+/* draft-ietf-opsawg-pcap, in the byte order of this machine */
+struct capture_packet_head {
+	uint32_t s, ns, cap_bytes, bytes;
+};
+
+/* Begins a capture in an empty file; else counts the packets, and cuts off one that a crash has
+ * left unfinished, with what no write of ours has reached. path and name are for messages. */
+int capture_end(int fd, const char *path, const char *name, uint64_t *ret_packets, struct err *e);
+
+#endif
