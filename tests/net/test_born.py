@@ -264,7 +264,7 @@ def test_mounts_of_the_first_caller(lab):
     """A caller with another /etc and /var shapes nothing; one with a run directory of their own is a world of their
     own, and so is their daemon."""
     for private, caller in ((False, "mount -t tmpfs none /var; mkdir -p /var/log; mount -t tmpfs none /mnt"),
-                            (True, "mkdir -p $AGENTFW_RUN_DIR; mount -t tmpfs none $AGENTFW_RUN_DIR")):
+                            (True, "mkdir -p $AGENTFW_RUN_DIR; mount -t tmpfs -o mode=755 none $AGENTFW_RUN_DIR")):
         with namespaces(lab) as n:
             name = n.add()
             p, mounts, pid = machine(lab, n, name, caller)
