@@ -460,7 +460,7 @@ int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct p
 	if (r <= 0)
 		return r < 0 ? r : no_answer(peer(fd), bound(p), e);
 	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-	if (n < 0 && errno == ECONNRESET) /* what it said before it went comes behind that */
+	if (n < 0 && errno == ECONNRESET) /* the daemon's last message comes behind that */
 		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
 	if (n < 0 && errno == ECONNRESET)
 		n = 0;

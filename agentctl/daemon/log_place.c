@@ -19,13 +19,13 @@
 #include "policy/policy.h"
 
 #define ANOTHER_DIR "name another directory with --log-dir, or audit.dir in the policy"
-/* Somebody else may be counting a large capture, whose record is then ours, too. */
+/* Another agentctl may be counting the packets of a large capture; its record is then ours, too. */
 #define BUSY_TRIES 250
 #define BUSY_US    20000
 
 /* ---- which ---------------------------------------------------------------------------------- */
 
-/* Doubled slashes and one at the end are the same directory. */
+/* Takes out doubled slashes and one at the end. */
 static void tidy(char *path)
 {
 	char *to = path;
@@ -53,7 +53,7 @@ int log_place_find(struct log_place *l, const char *named, const struct policy_f
 		return err_hint(e, "leave it out for the policy's audit.dir");
 	}
 	if (dir[0] != '/' && !getcwd(cwd, sizeof(cwd)))
-		return err_set(e, errno, "where are we? %s", strerror(errno));
+		return err_set(e, errno, "cannot find the working directory: %s", strerror(errno));
 	n = snprintf(l->path, sizeof(l->path), "%s%s%s", cwd, cwd[0] ? "/" : "", dir);
 	if (n < 0 || (size_t)n >= sizeof(l->path))
 		return err_set(e, ENAMETOOLONG, "the path of --log-dir is too long");

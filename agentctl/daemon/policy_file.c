@@ -187,7 +187,8 @@ int policy_file_runs_as(const struct policy_file *f, uid_t uid, const char *user
 {
 	if (f->of_root || uid == caller_uid())
 		return 0;
-	err_set(e, EPERM, "user: '%s' is not who called sudo, and the policy is not root's", user);
+	err_set(e, EPERM,
+		"user: '%s' is not the user who called sudo, and the policy is not root's", user);
 	return err_hint(e, "leave `user` out; or let root keep the policy, where nobody else can "
 			   "write: " ROOTS_POLICIES);
 }
@@ -216,7 +217,8 @@ int policy_file_obeys(const struct policy_file *f, bool audit, const char *log_d
 	}
 	if (!others)
 		return 0;
-	err_set(e, EPERM, "by this policy commands run as others than who called sudo: no %s",
+	err_set(e, EPERM,
+		"by this policy commands run as other users than the one who called sudo: no %s",
 		audit ? "--audit" : "--log-dir");
 	return err_hint(e, "the policy says `mode` and audit.dir");
 }

@@ -18,8 +18,8 @@ struct policy_file { /* all of it is owned */
 	void *blob; /* mapped, read-only */
 	size_t blob_bytes;
 	struct policy *policy;
-	/* What it says of other users and of root's places counts: the caller is who we are, or it
-	 * is root's alone (roots.h). */
+	/* It may name other users and root's places: it is root's alone (roots.h), or no other user
+	 * called us. */
 	bool of_root;
 };
 

@@ -12,8 +12,8 @@
 #include "policy/base/rights.h"
 #include "policy/profile.h"
 
-/* s is printable. A shell that reads the file as its own, from a directory that it takes all files
- * of, obeys `$` and backquotes between double quotes, and JSON's strings stand in these. */
+/* s is printable. JSON's strings stand in double quotes, where a shell obeys `$` and backquotes; and
+ * a shell reads the log where it reads all files of the log's directory. */
 static json_t *no_orders(const char *s)
 {
 	size_t bytes = 4 * strlen(s) + 1, n = 0;
