@@ -139,7 +139,7 @@ static void show_file(const struct view *v, const json_t *o, const char *when, c
 	putchar('\n');
 }
 
-/* As it is, unless something in it is not for terminals: then the same object, in plain letters. */
+/* The line as it is; where a terminal would obey something in it, the same object in ASCII. */
 static void show_json(const json_t *o, const char *line, size_t n)
 {
 	char *s;
@@ -148,7 +148,7 @@ static void show_json(const json_t *o, const char *line, size_t n)
 		if (line[i] < 0x20 || line[i] > 0x7e) {
 			s = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
 			for (char *p = s; p && *p; p++)
-				if (*p == 0x7f) /* the one that is ASCII, and that terminals obey */
+				if (*p == 0x7f) /* jansson leaves it, and terminals obey it */
 					fputs("\\u007f", stdout);
 				else
 					putchar(*p);
@@ -209,7 +209,8 @@ static int open_log(struct view *v, struct err *e)
 	return fd;
 }
 
-/* Only whole lines are shown: the rest of a line that is being written comes with the next look. */
+/* Only whole lines are shown: the rest of a line that is being written comes with the next read.
+ * Without -f the last line is shown in any case. */
 static int show_lines(const struct view *v, struct event_lines *lines)
 {
 	enum event_line kind;

@@ -109,8 +109,8 @@ static void unknown_long(const char *command, const char *word, const struct opt
 		ctl_usage(command, "'%s' has no option '--%s'", command, name);
 }
 
-/* A second value would hold in the place of the first, which may be that of a sudo rule; and sudo
- * compares words as one text, in which a word that holds blanks looks like several. */
+/* A second value would replace the first, which a sudo rule may have fixed. sudo compares the words
+ * as one text, in which a word with blanks looks like several. */
 static int check_value(const char *command, int c, const struct option *longs)
 {
 	static bool given[256];

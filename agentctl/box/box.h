@@ -21,7 +21,7 @@ struct box { /* all that it points to lives as long as the plan */
 	const struct policy *policy;
 	size_t profile;
 	const char *policy_path; /* protected; absolute */
-	bool of_root; /* that file is root's: it may name places that the user cannot reach */
+	bool of_root; /* the policy is root's: it may name places that the user cannot reach */
 	const char *run_dir, *log_dir;
 	const char *cwd; /* the caller's; NULL: ours */
 	enum box_mode mode;

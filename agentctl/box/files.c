@@ -134,8 +134,8 @@ static int guard(struct build *b, const struct entry *x)
 	return guard_add(b->guard, x->real, b->e);
 }
 
-/* In a box these directories are new and anybody's: what is put there is reached past the
- * directories that it lies in outside. */
+/* A box has new directories of this kind, which everybody may enter. So a place in them would be
+ * reached without the directories that close it outside. */
 static int check_reach(struct build *b, const struct entry *x)
 {
 	struct rights_lent lent;
@@ -151,7 +151,8 @@ static int check_reach(struct build *b, const struct entry *x)
 	if (!r)
 		return 0;
 	build_error(b, &x->path, r, "%s", strerror(r));
-	return err_hint(b->e, "only a policy that is root's may name what '%s' cannot reach",
+	return err_hint(b->e,
+			"only a policy that is root's may name a path that user '%s' cannot reach",
 			b->p->user);
 }
 

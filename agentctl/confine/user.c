@@ -15,6 +15,7 @@
 #include "agentctl/confine/plan.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/err.h"
+#include "policy/base/sudo.h"
 
 static int user_take(struct plan *p, const struct passwd *pw)
 {
@@ -50,9 +51,8 @@ static int find_named(struct plan *p, const char *name, struct err *e)
 
 int user_find(struct plan *p, const char *name, struct err *e)
 {
-	const char *sudo = getenv("SUDO_UID");
+	uid_t sudo = sudo_id("SUDO_UID", 0);
 	const struct passwd *pw;
-	unsigned long uid;
 
 	if (name && name[0])
 		return find_named(p, name, e);
@@ -62,7 +62,7 @@ int user_find(struct plan *p, const char *name, struct err *e)
 			  : err_set(e, ENOENT, "user %u has no entry in the user database",
 				    (unsigned)getuid());
 	}
-	if (sudo && number(sudo, &uid) && uid != 0 && (pw = getpwuid((uid_t)uid)))
+	if (sudo && (pw = getpwuid(sudo)))
 		return user_take(p, pw);
 	err_set(e, EPERM, "the agent would run as root");
 	return err_hint(

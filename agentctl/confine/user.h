@@ -19,7 +19,7 @@ int user_find(struct plan *p, const char *name, struct err *e);
 bool user_changes(const struct plan *p);
 int user_become(const struct plan *p, const gid_t *groups, size_t n, struct err *e);
 
-/* Lends the rights of p's user, for looking at files, until rights_back. */
+/* Root takes the rights of p's user until rights_back, to look at files. Others keep their own. */
 int user_borrow(const struct plan *p, struct rights_lent *ret, struct err *e);
 
 #endif

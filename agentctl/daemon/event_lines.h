@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The lines of an events.jsonl, one after the other. The file may be anybody's work: what it can
- * cost is bounded. */
+/* The lines of an events.jsonl, one after the other. The file may be an attacker's: memory and lines
+ * are bounded. */
 #ifndef AGENTFW_EVENT_LINES_H
 #define AGENTFW_EVENT_LINES_H
 
@@ -14,19 +14,19 @@ struct event_lines {
 	int fd;       /* the caller's */
 	char *buf;    /* owned */
 	size_t n, at; /* in buf; where the next line begins */
-	bool over;    /* the line is longer than all there may be: until its end */
+	bool over;    /* the line is longer than EVENT_LINE_MAX, and its end not read yet */
 	int error;    /* errno of a read */
 };
 
 enum event_line {
 	EVENT_LINE,      /* whole, without its newline */
-	EVENT_LINE_LONG, /* one that is too long has ended */
-	EVENT_LINE_NONE, /* no more now; what is there without a newline may become one */
+	EVENT_LINE_LONG, /* too long: not returned */
+	EVENT_LINE_NONE, /* no more now; bytes without a newline wait for the rest */
 };
 
 int event_lines_begin(struct event_lines *l, int fd); /* -ENOMEM */
 void event_lines_done(struct event_lines *l);
-/* *ret lasts until the next call. last: the file is not written any more, its end is a line's. */
+/* *ret lasts until the next call. last: the end of the file ends a line, too. */
 enum event_line event_lines_next(struct event_lines *l, bool last, const char **ret, size_t *ret_n);
 
 #endif

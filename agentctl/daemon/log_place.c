@@ -19,13 +19,13 @@
 #include "policy/policy.h"
 
 #define ANOTHER_DIR "name another directory with --log-dir, or audit.dir in the policy"
-/* Somebody else may be counting a large capture, whose record is then ours, too. */
+/* Another agentctl may be counting the packets of a large capture; its record is then ours, too. */
 #define BUSY_TRIES 250
 #define BUSY_US    20000
 
 /* ---- which ---------------------------------------------------------------------------------- */
 
-/* Doubled slashes and one at the end are the same directory. */
+/* Takes out doubled slashes and one at the end. */
 static void tidy(char *path)
 {
 	char *to = path;
@@ -41,7 +41,9 @@ static void tidy(char *path)
 int log_place_find(struct log_place *l, const char *named, const struct policy_file *policy,
 		   bool reading, struct err *e)
 {
-	const char *dir = named ? named : policy ? policy_audit_dir(policy->policy) : ROOTS_RECORD;
+	const char *dir = named    ? named
+			  : policy ? policy_audit_dir(policy->policy)
+				   : POLICY_AUDIT_DIR;
 	char cwd[PATH_MAX] = "";
 	int n;
 
@@ -51,13 +53,13 @@ int log_place_find(struct log_place *l, const char *named, const struct policy_f
 		return err_hint(e, "leave it out for the policy's audit.dir");
 	}
 	if (dir[0] != '/' && !getcwd(cwd, sizeof(cwd)))
-		return err_set(e, errno, "where are we? %s", strerror(errno));
+		return err_set(e, errno, "cannot find the working directory: %s", strerror(errno));
 	n = snprintf(l->path, sizeof(l->path), "%s%s%s", cwd, cwd[0] ? "/" : "", dir);
 	if (n < 0 || (size_t)n >= sizeof(l->path))
 		return err_set(e, ENAMETOOLONG, "the path of --log-dir is too long");
 	tidy(l->path);
-	l->of_root = strcmp(l->path, ROOTS_RECORD) == 0 ||
-		     (reading && roots_below(l->path, ROOTS_RECORD)) ||
+	l->of_root = strcmp(l->path, POLICY_AUDIT_DIR) == 0 ||
+		     (reading && roots_below(l->path, POLICY_AUDIT_DIR)) ||
 		     (!named && policy && policy->of_root);
 	return 0;
 }

@@ -8,11 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agentctl/daemon/roots.h"
 #include "policy/base/cleanup.h"
 #include "policy/base/sudo.h"
 
 #define HERE    "agentfw.yaml"
-#define OF_HOST "/etc/agentfw/policy.yaml"
+#define OF_HOST ROOTS_POLICIES "/policy.yaml"
 
 /* Others than root and whoever called sudo. The primary groups of these two may write. */
 static bool others_may_write(const struct stat *st)
@@ -60,9 +61,10 @@ int policy_default(const char **ret, int *ret_fd, struct err *e)
 	*ret_fd = -1;
 	if (lstat(HERE, &st) == 0) {
 		*ret = HERE;
-		return getuid() == 0 ? open_trusted(ret_fd, e) : 0;
+		/* the effective one is the caller's for the moment */
+		return getuid() == 0 || geteuid() == 0 ? open_trusted(ret_fd, e) : 0;
 	}
-	if (access(OF_HOST, F_OK) == 0) { /* root's eyes see it, for whomever */
+	if (access(OF_HOST, F_OK) == 0) { /* by the real user's rights: under sudo, root's */
 		*ret = OF_HOST;
 		return 0;
 	}

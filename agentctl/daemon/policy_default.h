@@ -5,10 +5,10 @@
 
 #include "policy/base/err.h"
 
-/* ./agentfw.yaml, else /etc/agentfw/policy.yaml. -ENOENT: there is neither. -EPERM: for root, others
- * can write ./agentfw.yaml or its directory, or it is a link. Then the other file is not taken,
- * either: it is not the one that was meant. ret_fd: for root, the file that was checked, to be read
- * and closed; else -1. To be called with the caller's rights. */
+/* ./agentfw.yaml, else /etc/agentfw/policy.yaml. Called with the rights of the caller, which open the
+ * first. -ENOENT: there is neither. -EPERM: for root, others can write ./agentfw.yaml or its
+ * directory, or it is a link. Then the other file is not taken, either: it is not the one that was
+ * meant. ret_fd: for root, ./agentfw.yaml as it was checked, to be read and closed; else -1. */
 int policy_default(const char **ret, int *ret_fd, struct err *e);
 
 #endif

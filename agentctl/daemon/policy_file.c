@@ -38,7 +38,7 @@ static int cannot_open(const char *path, int code, struct err *e)
 	return -code;
 }
 
-/* A policy of /etc/agentfw, which counts for every caller. */
+/* Opens with root's rights a policy that root keeps for itself. */
 static int open_roots(const char *path)
 {
 	_cleanup_close_ int fd = caller_is_another() && roots_below(path, ROOTS_POLICIES)
@@ -49,7 +49,7 @@ static int open_roots(const char *path)
 	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? steal_fd(&fd) : -1;
 }
 
-/* The caller's rights are used for the path, too, since messages show where it leads. */
+/* The caller's rights look up where links lead, too: a message names the place. */
 static int open_file(struct policy_file *f, const char *path, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
@@ -61,15 +61,15 @@ static int open_file(struct policy_file *f, const char *path, struct err *e)
 		return r;
 	if (!path)
 		r = policy_default(&path, &fd, e);
-	if (r == 0) {
-		if (fd < 0)
-			fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (r == 0 && fd < 0) {
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 		code = errno;
-		f->path = strdup(realpath(path, real) ? real : path);
 	}
+	if (r == 0)
+		f->path = strdup(realpath(path, real) ? real : path);
 	rights_back(&lent);
 	if (r < 0)
-		return r;
+		return r == -EACCES ? caller_hint(e) : r;
 	if (!f->path)
 		return err_set(e, ENOMEM, "out of memory");
 	if (fd < 0 && code == EACCES)
@@ -187,7 +187,8 @@ int policy_file_runs_as(const struct policy_file *f, uid_t uid, const char *user
 {
 	if (f->of_root || uid == caller_uid())
 		return 0;
-	err_set(e, EPERM, "user: '%s' is not who called sudo, and the policy is not root's", user);
+	err_set(e, EPERM,
+		"user: '%s' is not the user who called sudo, and the policy is not root's", user);
 	return err_hint(e, "leave `user` out; or let root keep the policy, where nobody else can "
 			   "write: " ROOTS_POLICIES);
 }
@@ -216,7 +217,8 @@ int policy_file_obeys(const struct policy_file *f, bool audit, const char *log_d
 	}
 	if (!others)
 		return 0;
-	err_set(e, EPERM, "by this policy commands run as others than who called sudo: no %s",
+	err_set(e, EPERM,
+		"by this policy commands run as other users than the one who called sudo: no %s",
 		audit ? "--audit" : "--log-dir");
 	return err_hint(e, "the policy says `mode` and audit.dir");
 }

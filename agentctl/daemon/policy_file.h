@@ -18,23 +18,24 @@ struct policy_file { /* all of it is owned */
 	void *blob; /* mapped, read-only */
 	size_t blob_bytes;
 	struct policy *policy;
-	/* What it says of other users and of root's places counts: the caller is who we are, or it
-	 * is root's alone (roots.h). */
+	/* It may name other users and root's places: it is root's alone (roots.h), or no other user
+	 * called us. */
 	bool of_root;
 };
 
-/* Reads, compiles and opens path (NULL: as policy_default), with the caller's rights; in /etc/agentfw
- * with root's. -EINVAL with e->code 0: the errors of the policy have been printed. */
+/* Reads, compiles and opens path (NULL: as policy_default). The caller's rights open it; in
+ * /etc/agentfw also root's. -EINVAL with e->code 0: the errors of the policy have been printed. */
 int policy_file_load(const char *path, struct policy_file *ret, struct err *e);
-/* -EPERM: by this policy no command may run as uid, called user, since that is another user than the
- * caller and the policy is not root's. */
+/* May a command run as uid, named user, by this policy? -EPERM: uid is not the caller's, and the
+ * policy is not root's. */
 int policy_file_runs_as(const struct policy_file *f, uid_t uid, const char *user, struct err *e);
-/* -EPERM: a policy of root's runs the command as another user than the caller, who wants audit mode
- * or another log than the policy's. */
-int policy_file_obeys(const struct policy_file *f, bool audit, const char *log_dir, struct err *e);
 /* Prints errors and warnings with the policy's lines. */
 void policy_file_show(const struct policy_file *f, const struct diags *d);
 void policy_file_done(struct policy_file *f);
+/* -EPERM: by a policy of root's commands run as other users than the caller, and the caller asks
+ * for audit mode or another log directory. Only the policy says how such commands are limited and
+ * recorded. */
+int policy_file_obeys(const struct policy_file *f, bool audit, const char *log_dir, struct err *e);
 /* A sealed memfd of the blob for the daemon; the caller's to close. */
 int policy_memfd(const void *blob, size_t bytes, struct err *e);
 

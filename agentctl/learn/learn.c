@@ -31,7 +31,7 @@ struct learning {
 	struct proposals files[1 + SEEN_TOOLS_MAX];
 };
 
-/* Both with the rights of the caller: the log asks, and the answer is printed. */
+/* Both with the caller's rights: the log chooses the path, and the answer is printed. */
 static bool exists(const char *path)
 {
 	return faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;

@@ -7,7 +7,7 @@
  * processes are killed and the fence is removed.
  *
  *     agentctl                               agentfwd
- *     CTL_LOG (+ directory, two files)   ->  the record of what comes next
+ *     CTL_LOG (+ directory, two files)   ->  the record for the next messages
  *                                        <-  CTL_LOG_OPEN | CTL_ERROR
  *     CTL_CREATE (+ policy blob)         ->  cgroup, DNS sockets, kernel rules, engine
  *                                        <-  CTL_CREATED | CTL_ERROR
@@ -66,14 +66,15 @@ struct ctl_head {
 #define CTL_LOG_TAKEN 1u /* fw/record/files.h: taken; packets is known */
 
 /* With three descriptors: the directory, events.jsonl, denied.pcap. agentctl opens them with the
- * rights of its caller; the daemon, whose rights are root's, opens nothing that somebody names.
- * CTL_ERROR with EBUSY: the record is not open, and was not taken either; to be tried again. */
+ * rights of its caller; the daemon, which has root's, opens no path that a caller names. CTL_ERROR
+ * with EBUSY: the daemon does not have the record, and another process holds the capture's lock;
+ * agentctl tries again. */
 struct ctl_log {
 	struct ctl_head head;
 	uint32_t flags;
 	uint32_t snaplen;
 	uint64_t packets;
-	char path[CTL_PATH_MAX]; /* absolute; for people */
+	char path[CTL_PATH_MAX]; /* absolute; for status and messages */
 };
 
 #define CTL_CREATE_AUDIT 1u /* --audit: mode audit whatever the policy says */

@@ -30,10 +30,10 @@ struct client {
 	struct parent *parent;
 	struct watch watch;
 	struct pfence *fence;
-	struct log_dir *log; /* CTL_LOG: of its fence, and of the files that it tells of */
+	struct log_dir *log; /* CTL_LOG: for its fence, and for refused files */
 };
 
-/* What came with a message. Who takes one leaves -1. */
+/* The descriptors of a message. Who takes one leaves -1. */
 struct passed {
 	int fd[CTL_FDS_MAX];
 	size_t n;

@@ -66,7 +66,7 @@ struct pfence {
 	struct timer timer; /* KILLING: kill again; otherwise: ask the engine again */
 };
 
-/* log gets one user more; policy_fd is the fence's from now on, also where this fails. */
+/* The fence becomes a user of log, and owns policy_fd, also where this fails. */
 int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m,
 		  struct log_dir *log, int policy_fd, struct err *e);
 void pfence_ready(struct parent *p, const struct em_fence_ready *m);

@@ -25,17 +25,16 @@
 
 /* ---- the own one --------------------------------------------------------- */
 
-/* Whoever else could write there could put their own lock, socket or generation in the place of
- * ours. */
+/* Other users who can write there could replace our lock, socket or generation by their own. */
 static int check_owner(const char *path, struct err *e)
 {
 	struct stat st = {0};
 
 	if (lstat(path, &st) < 0 && errno == ENOENT)
-		return 0; /* removed since: it is made again */
+		return 0; /* another daemon removed it: it is made again */
 	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)))
 		return 0;
-	err_set(e, EPERM, "%s is not a directory that only root can write to", path);
+	err_set(e, EPERM, "'%s' is not a directory that only root can write to", path);
 	return err_hint(e, "name another place with AGENTFW_RUN_DIR, or leave it out");
 }
 

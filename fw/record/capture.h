@@ -8,12 +8,10 @@
 
 #include "policy/base/err.h"
 
-#define CAPTURE_FILE "denied.pcap"
-
 struct capture;
 
-/* fd, which is the capture's from now on, ends with a whole packet, the last of so many (files.h).
- */
+/* fd ends with a whole packet, the last of packets (files.h). It is the capture's from now on, also
+ * where this fails. */
 int capture_open(int fd, uint64_t packets, struct capture **ret, struct err *e);
 void capture_close(struct capture *c);
 /* bytes is the length on the wire, cap_bytes the length captured. Returns the packet's number in

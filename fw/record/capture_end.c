@@ -29,7 +29,7 @@ static const struct file_head file_head = {.magic = MAGIC_NANO,
 struct reading {
 	int fd;
 	unsigned char *buf;
-	off_t at, end; /* of the file: where buf begins; how far it is looked at */
+	off_t at, end; /* of the file: where buf begins; where reading ends */
 	size_t bytes;  /* in buf */
 };
 
@@ -45,7 +45,7 @@ static int cannot(const char *what, const char *path, const char *name, struct e
 		       strerror(errno ? errno : EIO));
 }
 
-/* The packet head at a place of the file. 1; 0: there is none any more; -errno. */
+/* The packet head at a place of the file. 1; 0: no whole one is left; -errno. */
 static int head_at(struct reading *r, off_t at, struct capture_packet_head *ret)
 {
 	if (r->end - at < (off_t)sizeof(*ret))
@@ -62,7 +62,7 @@ static int head_at(struct reading *r, off_t at, struct capture_packet_head *ret)
 	return 1;
 }
 
-/* What a crash has left of a block that was never written: no packet is of 1970. */
+/* Zeroes, which a crash leaves of a block that was never written: no packet is of 1970. */
 static bool is_nothing(const struct capture_packet_head *h)
 {
 	return !h->s && !h->ns && !h->cap_bytes && !h->bytes;
@@ -85,8 +85,8 @@ static int count(struct reading *r, uint64_t *ret_packets, off_t *ret_good)
 	return n < 0 ? n : 0;
 }
 
-/* What was never written is a hole, however long: there the file ends. One with something behind
- * it is no crash's work. */
+/* A part of the file that was never written is a hole, however long: the capture ends there. No crash
+ * leaves a hole with data behind it. */
 static int written_end(int fd, off_t size, const char *path, const char *name, off_t *ret,
 		       struct err *e)
 {

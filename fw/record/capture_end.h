@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The format of denied.pcap, and where one that is there already ends. */
+/* The format of denied.pcap, and the end of an existing one. */
 #ifndef AGENTFW_CAPTURE_END_H
 #define AGENTFW_CAPTURE_END_H
 
@@ -14,8 +14,8 @@ struct capture_packet_head {
 	uint32_t s, ns, cap_bytes, bytes;
 };
 
-/* Begins a capture in an empty file; else counts the packets, and cuts off one that a crash has
- * left unfinished, with what no write of ours has reached. path and name are for messages. */
+/* Begins a capture in an empty file; else counts the packets, and cuts off a packet that a crash has
+ * left unfinished, and whatever is behind it. path and name are for messages. */
 int capture_end(int fd, const char *path, const char *name, uint64_t *ret_packets, struct err *e);
 
 #endif

@@ -7,14 +7,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "fw/record/capture.h"
 #include "fw/record/denial_text.h"
 #include "policy/base/dns_types.h"
 #include "policy/base/rights.h"
 #include "policy/profile.h"
 
-/* s is printable. A shell that reads the file as its own, from a directory that it takes all files
- * of, obeys these between double quotes, which is where JSON has its strings. */
+/* s is printable. JSON's strings stand in double quotes, where a shell obeys `$` and backquotes; and
+ * a shell reads the log where it reads all files of the log's directory. */
 static json_t *no_orders(const char *s)
 {
 	size_t bytes = 4 * strlen(s) + 1, n = 0;

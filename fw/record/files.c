@@ -17,15 +17,15 @@ static int check_dir(int dir, const char *path, struct stat *ret, struct err *e)
 
 	if (fstat(dir, ret) < 0)
 		return err_set(e, errno, "cannot look at '%s': %s", path, strerror(errno));
-	/* Whoever can write to it can put other files in the place of ours; in a sticky directory
-	 * before we make them. */
+	/* A user who can write to the directory can replace our files; in a sticky directory, make
+	 * them before us. */
 	if (ret->st_mode & (S_IWGRP | S_IWOTH)) {
-		err_set(e, EPERM, "others than its owner can write to '%s'", path);
+		err_set(e, EPERM, "users other than its owner can write to '%s'", path);
 		return err_hint(e, "chmod go-w %s, or name another directory for the log",
 				str_word(word, sizeof(word), path));
 	}
 	if (ret->st_uid != 0 && geteuid() != 0 && ret->st_uid != geteuid()) {
-		err_set(e, EPERM, "'%s' belongs to somebody else", path);
+		err_set(e, EPERM, "'%s' belongs to another user", path);
 		return err_hint(e, "name another directory for the log");
 	}
 	return 0;
@@ -40,10 +40,10 @@ static int check_file(int fd, const struct stat *dir, const char *path, const ch
 		return err_set(e, errno, "cannot look at '%s/%s': %s", path, name, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, EINVAL, "'%s/%s' is not a regular file", path, name);
-	/* Another's file, or a hard link to one, is not ours to write to. */
+	/* Never write to another user's file, nor to one through a hard link. */
 	if ((st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != dir->st_uid) ||
 	    st.st_nlink != 1) {
-		err_set(e, EPERM, "'%s/%s' belongs to somebody else", path, name);
+		err_set(e, EPERM, "'%s/%s' belongs to another user, or has hard links", path, name);
 		return err_hint(e, "move it away, or name another directory for the log");
 	}
 	return 0;
@@ -94,7 +94,7 @@ int record_files_open(struct record_files *f, int dir, const char *path, struct 
 	    (r = f->events = open_one(dir, &st, path, RECORD_EVENTS, e)) < 0 ||
 	    (r = f->capture = open_one(dir, &st, path, RECORD_CAPTURE, e)) < 0)
 		goto failed;
-	/* The lock is the open file's: it goes where the descriptor goes. */
+	/* The lock belongs to the open file, and goes with its descriptor. */
 	f->taken = flock(f->capture, LOCK_EX | LOCK_NB) == 0;
 	if (!f->taken || (r = capture_end(f->capture, path, RECORD_CAPTURE, &f->packets, e)) == 0)
 		return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The record of one log directory: events.jsonl and denied.pcap (opened by others: files.h).
+/* The record of one log directory: events.jsonl and denied.pcap.
  *
  * Several fences may write to a directory; the caller shares one struct record per directory. All
- * writes append. After a crash, opening cuts off a torn packet, and ends a torn line. */
+ * writes append. After a crash, opening ends a torn line; files.h cuts off a torn packet. */
 #ifndef AGENTFW_RECORD_H
 #define AGENTFW_RECORD_H
 
@@ -34,8 +34,7 @@ struct record_counts {
 	uint64_t lost;    /* refusals that could not be recorded */
 };
 
-/* Takes over the descriptors of f, which was opened and taken (files.h); path is what events and
- * messages call the directory. */
+/* Takes over the descriptors of f, which must be taken (files.h). path is for status and messages. */
 int record_open(struct record_files *f, const char *path, uint32_t snaplen, struct record **ret,
 		struct err *e);
 void record_close(struct record *r); /* writes open folds, too */

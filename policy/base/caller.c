@@ -39,7 +39,7 @@ int rights_of(uid_t uid, gid_t gid, const char *name, struct rights_lent *ret, s
 	return -EPERM;
 }
 
-/* What the caller's group was is sudo's word; of one who is in no database it is all there is. */
+/* The group of a caller who is not in the user database is the one that sudo names. */
 int rights_of_caller(struct rights_lent *ret, struct err *e)
 {
 	const struct passwd *pw = caller_is_another() ? getpwuid(caller_uid()) : NULL;
@@ -48,7 +48,7 @@ int rights_of_caller(struct rights_lent *ret, struct err *e)
 			 pw ? pw->pw_name : NULL, ret, e);
 }
 
-/* We could not go back: then we have fewer rights than the code after this expects. */
+/* Aborts where root's rights cannot be taken back: the code after this expects them. */
 void rights_back(const struct rights_lent *r)
 {
 	if (!r->own && (seteuid(0) < 0 || setegid(r->gid) < 0 ||
@@ -61,7 +61,7 @@ int caller_hint(struct err *e)
 	if (!caller_is_another())
 		return -e->code;
 	return err_hint(e,
-			"under sudo agentctl opens only what user %u may, who called it; as root "
-			"in earnest: sudo env -u SUDO_UID agentctl …",
+			"under sudo agentctl opens files with the rights of user %u, who called "
+			"it; with those of root: sudo env -u SUDO_UID agentctl …",
 			(unsigned)caller_uid());
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* On whose behalf root acts: under sudo, of the user behind it. Root does nothing for a caller that
- * the caller could not do: what a caller names is opened with the caller's rights. */
+/* The user for whom we act: where we are root by sudo, the user who called it; else our own. Root
+ * does nothing for a caller that the caller could not do: the files that a caller names are opened
+ * with the caller's rights. */
 #ifndef AGENTFW_BASE_CALLER_H
 #define AGENTFW_BASE_CALLER_H
 
@@ -13,20 +14,21 @@ uid_t caller_uid(void);
 /* We are root, and the caller is not. */
 bool caller_is_another(void);
 
-/* The rights of one user in the place of root's, for opening files. Not for threads. */
+/* Root takes the rights of one user, to open files. For processes with one thread. */
 struct rights_lent {
 	bool own; /* nothing was changed */
 	gid_t gid, groups[64];
 	int n_groups;
 };
-/* name: whose groups of the user database; NULL: no groups but gid. Only root changes anything. */
+/* name: the user whose groups of the user database are taken; NULL: only gid. Nothing changes where
+ * we are not root, or uid is root's. */
 int rights_of(uid_t uid, gid_t gid, const char *name, struct rights_lent *ret, struct err *e);
-/* Those of the caller. */
 int rights_of_caller(struct rights_lent *ret, struct err *e);
+/* Root's own again. */
 void rights_back(const struct rights_lent *r);
 
-/* Adds, where the caller is another, why root's own rights did not help, and what does; returns
- * -e->code. */
+/* Adds a hint where the caller is another: that the caller's rights were used, and how to use root's.
+ * Returns -e->code. */
 int caller_hint(struct err *e);
 
 #endif

@@ -75,7 +75,7 @@ const char *str_escape(char *dst, size_t dst_bytes, const void *src, size_t src_
 	return dst;
 }
 
-/* How many bytes a character of UTF-8 has (RFC 3629); 0: it is none. The text ends with a NUL. */
+/* The bytes of the UTF-8 character at p (RFC 3629); 0: it is none. The text ends with a NUL. */
 static size_t utf8(const unsigned char *p)
 {
 	size_t n = *p < 0x80   ? 1
@@ -94,7 +94,7 @@ static size_t utf8(const unsigned char *p)
 	return n;
 }
 
-/* What changes the direction of text, or begins a line: U+061C, U+200E and U+200F, U+2028 to
+/* Characters that change the direction of text, or begin a line: U+061C, U+200E and U+200F, U+2028 to
  * U+202E, U+2066 to U+2069. */
 static bool turns_text(const unsigned char *p)
 {
@@ -104,8 +104,8 @@ static bool turns_text(const unsigned char *p)
 	       (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
 }
 
-/* Bytes that must not be printed: control characters, of which those of 0x80 to 0x9f are two bytes
- * in UTF-8, and one byte for terminals that know none. */
+/* How many bytes at p must not be printed. Control characters of 0x80 to 0x9f are two bytes in UTF-8;
+ * terminals without UTF-8 obey them as one byte. */
 static size_t control(const unsigned char *p)
 {
 	size_t n = utf8(p);
@@ -140,7 +140,7 @@ const char *str_clean(char *dst, size_t dst_bytes, const char *src)
 	return dst;
 }
 
-/* What stands for the character at p between quotes; ret_used: how many bytes it has. */
+/* The character at p as it is written between quotes; ret_used: its bytes. */
 static const char *quoted(const unsigned char *p, char buf[20], size_t *ret_used)
 {
 	size_t bad = control(p);

@@ -26,11 +26,11 @@ int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf
  * stays, everything else becomes \xNN, a backslash \\. Returns dst. */
 const char *str_escape(char *dst, size_t dst_bytes, const void *src, size_t src_bytes);
 /* The same for text that people read: letters of other scripts, in UTF-8, stay, too. Only what a
- * terminal obeys is escaped: control characters, what turns the direction of text, and what is no
- * UTF-8; a backslash stays. */
+ * terminal obeys is escaped: control characters, characters that turn the direction of text, and
+ * bytes that are no UTF-8; a backslash stays. */
 const char *str_clean(char *dst, size_t dst_bytes, const char *src);
-/* src as one word for a shell, in a line that people may copy: quoted where need be, and cleaned as
- * above. Empty where it does not fit. */
+/* src as one word for a shell, in a line that people may copy: quoted where a shell needs it, and
+ * cleaned as above. Empty where it does not fit. */
 const char *str_word(char *dst, size_t dst_bytes, const char *src);
 
 #endif

@@ -288,6 +288,24 @@ def test_reads_no_secret(lab):
     check(r.rc != 0 and "secret-of" not in r.said, r.tell())
 
 
+def test_default_policy(lab):
+    """./agentfw.yaml is opened with the caller's rights, and not through a link."""
+    mine, closed = directory(lab, ".mine"), directory(lab, ".closed", 0, 0o700)
+    here = put(mine + "/agentfw.yaml", PLAIN)
+    r = sudo(lab, "why", "api.allowed.test", cwd=mine)
+    check(r.rc == 0, r.tell())
+    os.rename(here, mine + "/p.yaml")
+    os.symlink("p.yaml", here)
+    r = sudo(lab, "why", "api.allowed.test", cwd=mine)
+    check(r.rc == 125 and "is not taken: it is a link" in r.err, r.tell())
+    os.unlink(here)
+    for at, why in ((put(here, PLAIN.replace("api", "hidden"), 0, 0o600), "Permission denied"),
+                    (put(closed + "/agentfw.yaml", PLAIN.replace("api", "hidden"), 0), "")):
+        r = sudo(lab, "policy", "show", cwd=os.path.dirname(at))
+        check("hidden" not in r.said and why in r.err, at, r.tell())
+        check(not why or (r.rc == 125 and "env -u SUDO_UID" in r.err), at, r.tell())
+
+
 def test_policies_of_root(lab):
     """/etc/agentfw is root's, for whom root lets call agentctl; out of it leads no way."""
     secret = secret_file(lab)
