@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""nosys.py NR[:ERRNO[:FROM-TO]],... CMD...: the system calls fail, as where the kernel has not got them; with FROM-TO only
-where the first argument is one of these numbers."""
+"""nosys.py NR[:ERRNO[:WHERE]],... CMD...: the system calls fail, as where the kernel has not got them. With WHERE only where
+the first argument is one of the numbers FROM-TO, or has one of the bits of a mask."""
 import ctypes, os, struct, sys
 AUDIT_X86_64 = 0xc000003e
 calls = [c.split(":") for c in sys.argv[1].split(",")]
@@ -8,10 +8,16 @@ prog = []
 def ins(code, jt, jf, k): prog.append(struct.pack("HBBI", code, jt, jf, k))
 ins(0x20, 0, 0, 0)
 for c in calls:
-    first, last = map(int, c[2].split("-")) if c[2:] else (0, 0)
-    ins(0x15, 0, 5 if c[2:] else 1, int(c[0]))
-    if c[2:]:
-        ins(0x20, 0, 0, 16); ins(0x35, 0, 1, first); ins(0x25, 0, 1, last); ins(0x06, 0, 0, 0x7fff0000)
+    where = [int(n, 0) for n in c[2].split("-")] if c[2:] else []
+    ins(0x15, 0, {0: 1, 1: 4, 2: 5}[len(where)], int(c[0]))
+    if where:
+        ins(0x20, 0, 0, 16)
+    if len(where) == 1:
+        ins(0x45, 1, 0, where[0])
+    elif where:
+        ins(0x35, 0, 1, where[0]); ins(0x25, 0, 1, where[1])
+    if where:
+        ins(0x06, 0, 0, 0x7fff0000)
     ins(0x06, 0, 0, 0x00050000 | (int(c[1]) if len(c) > 1 else 38))
 ins(0x06, 0, 0, 0x7fff0000)
 buf = ctypes.create_string_buffer(b"".join(prog))
