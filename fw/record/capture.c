@@ -42,6 +42,8 @@ void capture_close(struct capture *c)
 {
 	if (!c)
 		return;
+	if (c->file.fd >= 0 && append_flush(&c->file) == 0)
+		capture_keep_count(c->file.fd, c->packets);
 	append_done(&c->file);
 	free(c);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "policy/base/cleanup.h"
@@ -13,6 +14,7 @@
 #define MAGIC_NANO   0xa1b23c4du
 #define LINKTYPE_RAW 101 /* DLT_RAW, as it is written in files */
 #define READ_BYTES   (1u << 20)
+#define COUNT_NAME   "user.agentfw.packets"
 
 struct file_head {
 	uint32_t magic;
@@ -25,6 +27,12 @@ static const struct file_head file_head = {.magic = MAGIC_NANO,
 					   .minor = 4,
 					   .snaplen = CAPTURE_SNAPLEN,
 					   .linktype = LINKTYPE_RAW};
+
+/* Of the file's beginning. Whoever may write the file may write it, too: then their numbers of packets
+ * are wrong. */
+struct kept {
+	uint64_t packets, bytes;
+};
 
 struct reading {
 	int fd;
@@ -72,10 +80,16 @@ static bool is_nothing(const struct capture_packet_head *h)
 static int count(struct reading *r, uint64_t *ret_packets, off_t *ret_good)
 {
 	struct capture_packet_head h;
+	struct kept kept;
 	off_t at = sizeof(file_head);
 	int n;
 
 	*ret_packets = 0;
+	if (fgetxattr(r->fd, COUNT_NAME, &kept, sizeof(kept)) == (ssize_t)sizeof(kept) &&
+	    kept.bytes >= sizeof(file_head) && kept.bytes <= (uint64_t)r->end) {
+		*ret_packets = kept.packets;
+		at = (off_t)kept.bytes;
+	}
 	while ((n = head_at(r, at, &h)) > 0 && !is_nothing(&h) && h.cap_bytes <= CAPTURE_SNAPLEN &&
 	       r->end - at >= (off_t)(sizeof(h) + h.cap_bytes)) {
 		at += (off_t)(sizeof(h) + h.cap_bytes);
@@ -100,6 +114,7 @@ static int written_end(int fd, off_t size, const char *path, const char *name, o
 
 static int begin(int fd, const char *path, const char *name, struct err *e)
 {
+	fremovexattr(fd, COUNT_NAME);
 	errno = 0;
 	if (write(fd, &file_head, sizeof(file_head)) == (ssize_t)sizeof(file_head))
 		return 0;
@@ -134,4 +149,15 @@ int capture_end(int fd, const char *path, const char *name, uint64_t *ret_packet
 		return cannot("cut the torn end of", path, name, e);
 	}
 	return good ? 0 : begin(fd, path, name, e);
+}
+
+void capture_keep_count(int fd, uint64_t packets)
+{
+	struct kept kept = {.packets = packets};
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return;
+	kept.bytes = (uint64_t)st.st_size;
+	fsetxattr(fd, COUNT_NAME, &kept, sizeof(kept), 0);
 }

@@ -184,6 +184,13 @@ def test_large_capture(lab):
     numbers = [e["agentfw"]["capture"]["packet"] for e in events if e["event"]["action"] == "denied"]
     check(numbers and numbers[0] == n + 1, numbers)
     h.stop(signal.SIGTERM)
+    with open(log + "/denied.pcap", "r+b") as f:  # the count stands beside it, up to the end of the run
+        f.seek(24)
+        f.write(bytes(64))
+    r = run(lab, plain, log, cmd=["/usr/bin/curl", "-sS", "http://192.0.2.1/"])
+    events = [json.loads(l) for l in open(log + "/events.jsonl")]
+    again = [e["agentfw"]["capture"]["packet"] for e in events if e["event"]["action"] == "denied"][len(numbers):]
+    check(r.rc not in (0, 125) and again and again[0] == numbers[-1] + 1, numbers, again)
 
 
 # ---- what a policy may say -----------------------------------------------------------------------
