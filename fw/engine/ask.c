@@ -8,8 +8,9 @@
 #include "fw/ipc/ask_msg.h"
 #include "fw/ipc/engine_msg.h"
 
-/* nothing: what it is without an answer. The socket has a receive timeout. */
-static int32_t ask(struct ask *q, int32_t nothing)
+/* Without answers no packet can be judged rightly: the parent starts all anew. The socket has a receive
+ * timeout. */
+static int32_t ask(struct ask *q)
 {
 	static uint32_t number;
 	struct ask_answer a;
@@ -17,11 +18,13 @@ static int32_t ask(struct ask *q, int32_t nothing)
 
 	q->number = ++number;
 	if (send(ENGINE_FD_ASKER, q, sizeof(*q), MSG_NOSIGNAL) < 0)
-		return nothing;
-	do /* one that came too late may be before it */
+		exit(EXIT_FAILURE);
+	do
 		n = recv(ENGINE_FD_ASKER, &a, sizeof(a), 0);
-	while ((n == sizeof(a) && a.number != q->number) || (n < 0 && errno == EINTR));
-	return n == sizeof(a) ? a.value : nothing;
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(a) || a.number != number)
+		exit(EXIT_FAILURE);
+	return a.value;
 }
 
 static struct ask about(enum ask_what what, const struct addr *src, uint16_t sport,
@@ -34,14 +37,14 @@ int ask_local(const struct addr *a)
 {
 	struct ask q = {.what = ASK_LOCAL, .dst = *a};
 
-	return ask(&q, -ETIMEDOUT);
+	return ask(&q);
 }
 
 int ask_at_beginning(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport)
 {
 	struct ask q = about(ASK_BEGINNING, src, sport, dst, dport);
 
-	return ask(&q, -ETIMEDOUT);
+	return ask(&q);
 }
 
 enum receiver ask_receiver(const struct addr *src, uint16_t sport, const struct addr *dst,
@@ -50,7 +53,7 @@ enum receiver ask_receiver(const struct addr *src, uint16_t sport, const struct 
 	struct ask q = about(ASK_RECEIVER, src, sport, dst, dport);
 
 	q.scope = *scope;
-	return (enum receiver)ask(&q, RECEIVER_OTHER);
+	return (enum receiver)ask(&q);
 }
 
 bool ask_in_time_wait(const struct addr *src, uint16_t sport, const struct addr *dst,
@@ -58,5 +61,5 @@ bool ask_in_time_wait(const struct addr *src, uint16_t sport, const struct addr 
 {
 	struct ask q = about(ASK_TIME_WAIT, src, sport, dst, dport);
 
-	return ask(&q, false) == true;
+	return ask(&q) == true;
 }

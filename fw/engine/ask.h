@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the engine wants to know of the kernel, which it cannot ask itself: the asker does. Each
- * waits for its answer, a tenth of a second at most. */
+ * waits for its answer; an asker that gives none within ASK_ANSWER_MS ends the engine. */
 #ifndef AGENTFW_ASK_H
 #define AGENTFW_ASK_H
 

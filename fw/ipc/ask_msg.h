@@ -9,6 +9,9 @@
 #include "fw/ipc/scope.h"
 #include "policy/base/addr.h"
 
+/* On a busy machine the asker may have to wait for its turn. */
+#define ASK_ANSWER_MS 3000
+
 enum ask_what {
 	ASK_LOCAL = 1, /* route_is_local(dst) */
 	ASK_BEGINNING, /* sockdiag_at_beginning */

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fw/ipc/ask_msg.h"
 #include "fw/ipc/engine_msg.h"
 #include "fw/ipc/holes.h"
 #include "fw/ipc/route.h"
@@ -19,7 +20,6 @@
 #include "policy/base/cleanup.h"
 
 #define CONTROL_BYTES (8 << 20)
-#define ANSWER_MS     100 /* that the engine waits for the asker */
 #define FDS_MAX       8
 
 static const char *const names[PROCESS_ROLES] = {"engine", "gate", "asker"};
@@ -134,7 +134,7 @@ static void ways_close(struct ways *w)
 
 static int ways_open(struct parent *p, struct ways *w, struct err *e)
 {
-	const struct timeval answer = {.tv_usec = ANSWER_MS * 1000};
+	const struct timeval answer = {.tv_sec = ASK_ANSWER_MS / 1000};
 	char path[64];
 
 	*w = (struct ways){{-1, -1}, {-1, -1}, route_open(), sockdiag_open(), sockdiag_open()};

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import lab as L
+import topo
 from agents import Trier, sender
 from lab import check
 from namespaces import namespaces
@@ -199,6 +200,35 @@ def test_engine_that_dies_again_and_again(lab):
     told = [e for e in trier.h.result().lines() if e["event"].get("action") == "engine_restarted"]
     check(len(told) == 1, "told", len(told), "times")
     lab.wait_clean()
+
+
+# ---- an asker that has to wait for its turn ----------------------------------------------------
+
+OWN = """
+import socket, sys
+server = socket.create_server((sys.argv[1], 5000), family=socket.AF_INET6)
+print("READY", flush=True)
+for line in sys.stdin:
+    with socket.create_connection((sys.argv[1], 5000), timeout=20) as c, server.accept()[0] as s:
+        c.sendall(b"hello"); print(s.recv(9).decode(), line, flush=True)
+"""
+
+
+def test_asker_that_is_slow(lab):
+    """What was asked is not refused for want of an answer: it waits; and an asker that never answers is replaced."""
+    h = lab.start(POLICY, [L.PYTHON, "-c", OWN, topo.AGENT6])
+    for seconds in (1, 30):
+        asker, = lab.daemons(role="asker")
+        os.kill(asker, signal.SIGSTOP)
+        h.send("after %d" % seconds)
+        if seconds == 1:
+            time.sleep(seconds)
+            os.kill(asker, signal.SIGCONT)
+        else:
+            L.until(lambda: L.gone(asker), seconds, "it stays")
+        h.expect("hello after %d" % seconds, 25)
+    r = h.result()
+    check(r.rc == 0 and not r.events(code="no-rule"), r.tell())
 
 
 # ---- a daemon that is stopped ------------------------------------------------------------------
