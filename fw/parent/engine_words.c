@@ -14,6 +14,8 @@
 #define SOCKETS        50000
 #define EACH_FENCE     100
 
+#define ERRNO_MAX 4095 /* the kernel's */
+
 static uint64_t most(enum em_type type, size_t fences)
 {
 	uint64_t each = fences * (uint64_t)EACH_FENCE;
@@ -56,7 +58,7 @@ static bool sane(const union em *m, uint32_t last_fence)
 	switch ((enum em_type)m->type) {
 	case EM_FENCE_READY:
 		return m->fence_ready.fence && m->fence_ready.fence <= last_fence &&
-		       m->fence_ready.error <= 0;
+		       m->fence_ready.error <= 0 && m->fence_ready.error >= -ERRNO_MAX;
 	case EM_LEARN:
 		return m->learn.fence && m->learn.fence <= last_fence && batch_sane(&m->learn);
 	case EM_WANT_SOCKET:
