@@ -203,6 +203,18 @@ const void *ring_get(struct ring *r, size_t *ret_bytes)
 	return r->copy;
 }
 
+uint64_t ring_end(const struct ring *r)
+{
+	uint64_t head = atomic_load_explicit(&r->shared->head, memory_order_acquire);
+
+	return head - r->tail > RING_BYTES ? r->tail : head;
+}
+
+bool ring_read(const struct ring *r, uint64_t position)
+{
+	return r->broken || (int64_t)(r->tail - position) >= 0;
+}
+
 bool ring_broken(const struct ring *r)
 {
 	return r->broken;

@@ -191,7 +191,7 @@ static void kill_timer(struct timer *t)
 	if (p->processes[PROCESS_ENGINE].pid > 0)
 		engine_send(p, &del, sizeof(del), NULL, 0);
 	else
-		finish(f);
+		pfence_last(f);
 }
 
 void pfence_end(struct pfence *f)
@@ -229,7 +229,32 @@ void pfence_stats(struct parent *p, const struct em_stats *m)
 		f->ring_lost = m->lost;
 	}
 	if (f->state == PFENCE_ENDING && m->last)
+		pfence_last(f);
+}
+
+/* They are not read here: a ring can hold more than a turn has time for. */
+void pfence_last(struct pfence *f)
+{
+	struct parent *p = f->parent;
+
+	if (!f->last_said)
+		f->read_to = ring_end(p->ring);
+	f->last_said = true;
+	if (ring_read(p->ring, f->read_to))
 		finish(f);
+	else
+		timer_set(p->loop, &p->ring_more, 0);
+}
+
+void pfence_read(struct parent *p)
+{
+	struct pfence *next;
+
+	for (struct pfence *f = p->fences; f; f = next) {
+		next = f->next;
+		if (f->state == PFENCE_ENDING && f->last_said && ring_read(p->ring, f->read_to))
+			finish(f);
+	}
 }
 
 /* ---- putting up ---------------------------------------------------------- */
