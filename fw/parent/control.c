@@ -88,9 +88,15 @@ static void say_error(int fd, const struct err *e)
 	say(fd, &m, sizeof(m), CTL_ERROR);
 }
 
-void client_error(struct client *c, const struct err *e)
+void client_fence_failed(struct client *c, const struct err *e)
 {
 	c->fence = NULL;
+	say_error(c->watch.fd, e);
+}
+
+/* What was asked for fails; a fence that the client holds stays. */
+static void client_error(struct client *c, const struct err *e)
+{
 	say_error(c->watch.fd, e);
 }
 

@@ -461,7 +461,7 @@ void pfence_fail(struct pfence *f, const struct err *e)
 	f->client = NULL;
 	pfence_end(f);
 	if (c)
-		client_error(c, e);
+		client_fence_failed(c, e);
 }
 
 /* The engine has bound the queue: only now may the rules send packets to it. */
