@@ -75,7 +75,7 @@ static bool asks(const struct pfence *f, const struct name_server *s)
 	return false;
 }
 
-/* Those that no other fence asks. */
+/* Those that no other fence asks. One that starts has not put its own in yet, and may never. */
 static void forget_name_servers(const struct pfence *f)
 {
 	struct name_server list[NAME_SERVERS_MAX];
@@ -84,7 +84,7 @@ static void forget_name_servers(const struct pfence *f)
 	for (size_t i = 0; i < f->n_servers; i++) {
 		const struct pfence *o = f->parent->fences;
 
-		while (o && (o == f || !asks(o, &f->servers[i])))
+		while (o && (o == f || o->state == PFENCE_STARTING || !asks(o, &f->servers[i])))
 			o = o->next;
 		if (!o)
 			list[n++] = f->servers[i];
@@ -194,6 +194,20 @@ static void kill_timer(struct timer *t)
 		pfence_last(f);
 }
 
+static void end_before_begun(struct pfence *f)
+{
+	struct em_fence_del del = {.type = EM_FENCE_DEL, .fence = f->id};
+	struct client *c = f->client;
+	struct err e;
+
+	engine_send(f->parent, &del, sizeof(del), NULL, 0);
+	place_kill(&f->place);
+	pfence_free(f);
+	err_set(&e, ECANCELED, "the fence was ended before it had begun");
+	if (c)
+		client_fence_failed(c, &e);
+}
+
 void pfence_end(struct pfence *f)
 {
 	struct parent *p = f->parent;
@@ -201,11 +215,7 @@ void pfence_end(struct pfence *f)
 	if (f->state == PFENCE_KILLING || f->state == PFENCE_ENDING)
 		return;
 	if (f->state == PFENCE_STARTING) {
-		struct em_fence_del del = {.type = EM_FENCE_DEL, .fence = f->id};
-
-		engine_send(p, &del, sizeof(del), NULL, 0);
-		place_kill(&f->place);
-		pfence_free(f);
+		end_before_begun(f);
 		return;
 	}
 	f->state = PFENCE_KILLING;
