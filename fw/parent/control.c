@@ -302,16 +302,23 @@ static bool handle(struct client *c, const void *buf, size_t n, struct passed *f
 	return true;
 }
 
+/* There may be one more than we take: the aligned space for three has room for a fourth. */
 static void take_passed(struct msghdr *mh, struct passed *ret)
 {
 	for (struct cmsghdr *m = CMSG_FIRSTHDR(mh); m; m = CMSG_NXTHDR(mh, m)) {
 		size_t n = (m->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS ||
-		    ret->n + n > CTL_FDS_MAX)
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
 			continue;
-		memcpy(ret->fd + ret->n, CMSG_DATA(m), n * sizeof(int));
-		ret->n += n;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(m) + i * sizeof(fd), sizeof(fd));
+			if (ret->n < CTL_FDS_MAX)
+				ret->fd[ret->n++] = fd;
+			else
+				close(fd);
+		}
 	}
 }
 
