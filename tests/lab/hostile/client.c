@@ -58,7 +58,7 @@ static int connect_to(const struct hostile_client *h)
 static void play(struct hostile_client *h, uint64_t until_ms)
 {
 	for (size_t i = 0; i < CONNECTIONS; i++)
-		h->c[i] = (struct connection){.fd = -1};
+		client_open(&h->c[i], -1);
 	while (clock_mono_ms() < until_ms) {
 		struct connection *c = &h->c[below(&h->d, CONNECTIONS)];
 

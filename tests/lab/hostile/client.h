@@ -12,11 +12,14 @@
 #include "tests/lab/hostile/board.h"
 #include "tests/lab/hostile/dice.h"
 
-#define CONNECTIONS 12
-#define POLICIES    3
+#define CONNECTIONS   12
+#define POLICIES      3
+#define POLICIES_HELD 4
 
 struct connection {
 	int fd;                    /* -1: none */
+	int policy[POLICIES_HELD]; /* that were handed over last; -1: none */
+	size_t next_policy;
 	bool slow;                 /* does not read what it is told */
 	char cgroup[CTL_PATH_MAX]; /* of its fence; empty: none */
 };
@@ -46,6 +49,7 @@ size_t some_log(struct hostile_client *h, bool good, int fds[CTL_FDS_MAX], char 
 int good_policy(const struct blob *b);
 
 /* client_steps.c */
+void client_open(struct connection *c, int fd);
 bool client_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n);
 void client_step(struct hostile_client *h, struct connection *c);
 /* What was answered; nobody who may not speak gets anything. */

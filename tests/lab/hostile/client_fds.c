@@ -72,16 +72,17 @@ int some_policy(struct hostile_client *h)
 {
 	const struct blob *b = &h->policy[below(&h->d, POLICIES)];
 
-	switch (below(&h->d, 10)) {
+	switch (below(&h->d, 12)) {
 	case 0:
 		return damaged_policy(h, b);
-	case 1: /* one seal is missing, and then it changes: client_steps.c */
+	case 1: /* one seal is missing, and then it may change: client_steps.c */
 		return memfd(b->bytes, b->n, SEALS & ~(1 << below(&h->d, 4)));
 	case 2:
-		return memfd(b->bytes, b->n, 0);
 	case 3:
-		return one_in(&h->d, 4) ? sparse(h) : memfd(b->bytes, below(&h->d, 16), SEALS);
+		return memfd(b->bytes, b->n, 0);
 	case 4:
+		return one_in(&h->d, 4) ? sparse(h) : memfd(b->bytes, below(&h->d, 16), SEALS);
+	case 5:
 		return some_fd(h);
 	default:
 		return good_policy(b);

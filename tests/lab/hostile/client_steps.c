@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -33,11 +34,21 @@ bool client_send(int fd, const void *msg, size_t bytes, const int *fds, size_t n
 	return sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
+void client_open(struct connection *c, int fd)
+{
+	*c = (struct connection){.fd = fd};
+	for (size_t i = 0; i < POLICIES_HELD; i++)
+		c->policy[i] = -1;
+}
+
 void client_close(struct hostile_client *h, struct connection *c)
 {
 	if (c->fd >= 0)
 		close(c->fd);
-	*c = (struct connection){.fd = -1};
+	for (size_t i = 0; i < POLICIES_HELD; i++)
+		if (c->policy[i] >= 0)
+			close(c->policy[i]);
+	client_open(c, -1);
 }
 
 void client_read(struct hostile_client *h, struct connection *c)
@@ -105,8 +116,16 @@ static void send_with(struct hostile_client *h, struct connection *c, void *msg,
 	kept = with_fds(h, fds, kept);
 	client_send(c->fd, msg, bytes, fds, kept);
 	/* what was handed over changes afterwards, where it can */
-	if (type == CTL_CREATE && kept && one_in(&h->d, 2))
-		(void)!ftruncate(fds[0], one_in(&h->d, 2) ? 0 : (off_t)below(&h->d, 1 << 16));
+	if (type == CTL_CREATE && kept && one_in(&h->d, 8))
+		(void)!ftruncate(fds[0], (off_t)below(&h->d, 1 << 16));
+	if (type == CTL_CREATE && kept) {
+		int *at = &c->policy[c->next_policy++ % POLICIES_HELD];
+
+		if (*at >= 0)
+			close(*at);
+		*at = fds[0];
+		fds[0] = fds[--kept];
+	}
 	if (type == CTL_LOG && kept && one_in(&h->d, 8))
 		fcntl(fds[below(&h->d, kept)], F_SETFL,
 		      one_in(&h->d, 2) ? 0 : O_NONBLOCK | O_APPEND);
@@ -234,6 +253,21 @@ static void do_noise(struct hostile_client *h, struct connection *c)
 	client_send(c->fd, &m, bytes, fds, 0);
 }
 
+/* The policies of its fences; who reads them then should not see it. */
+static void do_change(struct hostile_client *h, struct connection *c)
+{
+	char noise[64];
+
+	fill(&h->d, noise, sizeof(noise));
+	for (size_t i = 0; i < POLICIES_HELD; i++)
+		if (one_in(&h->d, 2))
+			(void)!ftruncate(c->policy[i], 0);
+		else
+			(void)!pwrite(c->policy[i], noise, sizeof(noise),
+				      (off_t)below(&h->d, 1 << 12));
+	do_status(h, c);
+}
+
 static void do_shut(struct hostile_client *h, struct connection *c)
 {
 	shutdown(c->fd, (int)below(&h->d, 3));
@@ -263,6 +297,7 @@ static void do_live(struct hostile_client *h, struct connection *c)
 		return;
 	child = fork();
 	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* the fence may have ended before */
 		snprintf(pid, sizeof(pid), "%d", (int)getpid());
 		if (write(fd, pid, strlen(pid)) < 0)
 			_exit(0);
@@ -285,17 +320,23 @@ static void do_slow(struct hostile_client *h, struct connection *c)
 	setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof(few));
 }
 
+/* ends: the connection, if it holds a fence */
 static const struct {
 	const char *name;
 	unsigned weight;
 	void (*fn)(struct hostile_client *h, struct connection *c);
-} steps[] = {{"log", 14, do_log},        {"create", 14, do_create}, {"end", 6, do_end},
-	     {"status", 5, do_status},   {"files", 6, do_files},    {"files' end", 3, do_files_end},
-	     {"noise", 3, do_noise},     {"shut", 1, do_shut},      {"close", 3, do_close},
-	     {"live in it", 4, do_live}, {"slow", 1, do_slow}};
+	bool ends;
+} steps[] = {
+    {"log", 14, do_log, true},         {"create", 14, do_create, false},
+    {"end", 4, do_end, true},          {"status", 5, do_status, false},
+    {"files", 6, do_files, true},      {"files' end", 3, do_files_end, true},
+    {"noise", 3, do_noise, true},      {"shut", 1, do_shut, true},
+    {"close", 3, do_close, true},      {"change", 6, do_change, false},
+    {"live in it", 4, do_live, false}, {"slow", 1, do_slow, false},
+};
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
-void client_step(struct hostile_client *h, struct connection *c)
+static size_t pick(struct hostile_client *h)
 {
 	size_t all = 0, at, i = 0;
 
@@ -303,6 +344,15 @@ void client_step(struct hostile_client *h, struct connection *c)
 		all += steps[k].weight;
 	for (at = below(&h->d, all); at >= steps[i].weight; i++)
 		at -= steps[i].weight;
+	return i;
+}
+
+void client_step(struct hostile_client *h, struct connection *c)
+{
+	size_t i = pick(h);
+
+	while (c->cgroup[0] && steps[i].ends && !one_in(&h->d, 4))
+		i = pick(h);
 	board_say(h->board, "%s: connection %d: %s", h->who, (int)(c - h->c), steps[i].name);
 	board_add(h->board, BOARD_CLIENT_STEPS);
 	steps[i].fn(h, c);

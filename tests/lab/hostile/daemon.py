@@ -121,7 +121,11 @@ class Daemon:
         if self.p.poll() is not None:
             self.reader.join(5)
             raise Found(self.found or "the daemon has ended: %d" % self.p.returncode)
-        ticks = self.board.read()["ticks"]
+        b = self.board.read()
+        if self.args.who == "client" and b["restarts"]:
+            time.sleep(1)
+            raise Found("engine, gate or asker has ended")
+        ticks = b["ticks"]
         if ticks != self.ticks:
             self.ticks, self.ticked = ticks, time.monotonic()
         elif time.monotonic() - self.ticked > HANG_SECONDS:
