@@ -70,6 +70,7 @@ help:
 	@echo 'make unit          unit tests; SANITIZE=address,undefined builds them with sanitizers'
 	@echo 'make fuzz TARGET=dns RUNS=N    fuzz one parser (clang)'
 	@echo 'make escape        the escape fuzzer; then: sudo tests/net/escape --help'
+	@echo 'make hostile       the fuzzers of who speaks to the daemon; then: sudo tests/net/hostile --help'
 	@echo 'make bench         speed, as ratios of one run (root)'
 	@echo 'make install       to $(PREFIX), DESTDIR before it; make uninstall; make clean; V=1 shows the commands'
 
@@ -210,7 +211,7 @@ check-reproducible:
 	$(Q)tools/reproducible CC='$(CC)'
 check-sandbox: all
 	$(Q)BUILD=$(BUILD) tools/reachable tests/sandbox/run
-check-net: all $(BUILD)/tests/bench/load $(ESCAPE) $(RACE) holes
+check-net: all $(BUILD)/tests/bench/load $(ESCAPE) $(RACE) holes hostile
 	$(Q)BUILD=$(BUILD) tools/reachable tests/net/run
 check-vm: all
 	$(Q)BUILD=$(BUILD) tests/vm/run

@@ -214,7 +214,7 @@ uint64_t ring_end(const struct ring *r)
 
 bool ring_read(const struct ring *r, uint64_t position)
 {
-	return r->broken || (int64_t)(r->tail - position) >= 0;
+	return r->broken || (int64_t)(r->tail - position) >= 0 || ring_end(r) == r->tail;
 }
 
 bool ring_broken(const struct ring *r)

@@ -36,7 +36,8 @@ uint64_t ring_position(const struct ring *r);
 const void *ring_get(struct ring *r, size_t *ret_bytes);
 /* The ring held what our writer never writes. ring_get returns nothing until ring_reset. */
 bool ring_broken(const struct ring *r);
-/* Reader: the position up to which there are records now; has it read to there? A broken ring is read. */
+/* Reader: the position up to which there are records now; has it read to there? There is
+ * no more to read in a broken ring, nor in one whose writer took back what it had. */
 uint64_t ring_end(const struct ring *r);
 bool ring_read(const struct ring *r, uint64_t position);
 /* Records lost so far, by the writer's count. */
