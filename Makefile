@@ -41,7 +41,7 @@ FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
 ALL_C      := $(wildcard policy/*.[ch] policy/*/*.[ch] fw/*.[ch] fw/*/*.[ch] fw/*/*/*.[ch] agentctl/*.[ch] \
                           agentctl/*/*.[ch] tests/unit/*.[ch] tests/unit/lab/*.h tests/fuzz/*.[ch] tests/bench/*.[ch] \
-                          tests/lab/*.[ch] tests/lab/escape/*.[ch])
+                          tests/lab/*.[ch] tests/lab/escape/*.[ch] tests/lab/hostile/*.[ch])
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 POLICY_LIB := $(BUILD)/libpolicy.a
@@ -57,7 +57,7 @@ RACE       := $(BUILD)/tests/lab/race_own
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
 .PHONY: all clean help demo check deps-build deps-check unit fuzz-replay fuzz bench format \
-        check-format check-includes check-man check-hardening check-reproducible check-net check-sandbox check-vm escape holes install uninstall
+        check-format check-includes check-man check-hardening check-reproducible check-net check-sandbox check-vm escape holes hostile hostile-programs install uninstall
 all: $(BUILD)/agentfwd $(BUILD)/agentctl $(BUILD)/arrows
 # No build whose folders reach where they must not.
 $(BUILD)/arrows: $(BUILD)/agentfwd $(BUILD)/agentctl tools/includes
@@ -70,6 +70,7 @@ help:
 	@echo 'make unit          unit tests; SANITIZE=address,undefined builds them with sanitizers'
 	@echo 'make fuzz TARGET=dns RUNS=N    fuzz one parser (clang)'
 	@echo 'make escape        the escape fuzzer; then: sudo tests/net/escape --help'
+	@echo 'make hostile       the fuzzers of who speaks to the daemon; then: sudo tests/net/hostile --help'
 	@echo 'make bench         speed, as ratios of one run (root)'
 	@echo 'make install       to $(PREFIX), DESTDIR before it; make uninstall; make clean; V=1 shows the commands'
 
@@ -210,7 +211,7 @@ check-reproducible:
 	$(Q)tools/reproducible CC='$(CC)'
 check-sandbox: all
 	$(Q)BUILD=$(BUILD) tools/reachable tests/sandbox/run
-check-net: all $(BUILD)/tests/bench/load $(ESCAPE) $(RACE) holes
+check-net: all $(BUILD)/tests/bench/load $(ESCAPE) $(RACE) holes hostile
 	$(Q)BUILD=$(BUILD) tools/reachable tests/net/run
 check-vm: all
 	$(Q)BUILD=$(BUILD) tests/vm/run
@@ -242,6 +243,18 @@ $(RACE): $(call obj,tests/lab/race_own.c)
 # Or an engine that somebody has taken over: tests/net/test_hostile.py.
 holes:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-holes CFLAGS='$(CFLAGS) -DAGENTFW_HOLES' all $(BUILD)-holes/tests/lab/hostile_engine
+# The daemon with an engine that says random things, and clients that do: tests/net/hostile. With sanitizers and holes.
+HOSTILE    := $(BUILD)/tests/lab/hostile_daemon $(BUILD)/tests/lab/hostile_client
+hostile:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-hostile SANITIZE=address,undefined CFLAGS='-O1 -g -DAGENTFW_HOLES' hostile-programs
+hostile-programs: $(HOSTILE)
+$(BUILD)/tests/lab/hostile_daemon: $(call obj,fw/agentfwd.c fw/probe.c $(wildcard tests/lab/hostile/[de]*.c)) $(FW_LIB) $(WIRE_LIB) $(POLICY_LIB)
+$(BUILD)/tests/lab/hostile_daemon: WRAP = -Wl,--wrap=main,--wrap=engine_begin
+$(BUILD)/tests/lab/hostile_client: $(call obj,$(wildcard tests/lab/hostile/c*.c)) $(POLICY_LIB)
+$(HOSTILE):
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(WRAP) -o $@ $^ $(PKG_LIBS)
 $(BUILD)/tests/lab/hostile_engine: $(BUILD)/obj/tests/lab/hostile_engine.o $(FW_LIB) $(POLICY_LIB)
 	$(call say,LD)
 	@mkdir -p $(@D)

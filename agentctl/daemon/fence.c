@@ -116,16 +116,19 @@ static void tell_going(void)
 void fence_gone(struct watched_fd *w)
 {
 	struct fence *f = w->arg;
-
 	struct err e;
 
 	w->fd = -1;
 	f->gone = true;
 	if (take_summary(f, &e))
 		return;
-	fputs("agentctl: the firewall daemon has gone; the fence is closed: nothing new gets out; "
-	      "the next daemon that starts ends what runs in it\n",
-	      stderr);
+	if (e.code != ECONNRESET)
+		fprintf(stderr, "agentctl: %s%s%s; what ran in this fence is ended\n", e.msg,
+			e.hint[0] ? "; " : "", e.hint);
+	else
+		fputs("agentctl: the firewall daemon has gone; the fence is closed: nothing new "
+		      "gets out; the next daemon that starts ends what runs in it\n",
+		      stderr);
 }
 
 /* Without the daemon the rules stay and keep the fence closed; its processes are ended here. */

@@ -18,6 +18,7 @@
 
 #include "fw/ipc/engine_msg.h"
 #include "fw/ipc/gate_msg.h"
+#include "fw/ipc/holes.h"
 #include "fw/ipc/shut_in.h"
 #include "fw/ipc/sockdiag.h"
 
@@ -161,8 +162,9 @@ static void obey(struct gate *g, const union gate_msg *m, size_t n)
 	const struct gate_time_wait *w = &m->time_wait;
 
 	if (n >= offsetof(struct gate_verdicts, v) && m->type == GATE_VERDICTS &&
-	    m->verdicts.n <= GATE_VERDICTS_MAX &&
-	    n == offsetof(struct gate_verdicts, v) + m->verdicts.n * sizeof(m->verdicts.v[0]))
+	    ((m->verdicts.n <= GATE_VERDICTS_MAX &&
+	      n == offsetof(struct gate_verdicts, v) + m->verdicts.n * sizeof(m->verdicts.v[0])) ||
+	     hole("gate-count")))
 		give(g, &m->verdicts);
 	else if (n == sizeof(*w) && m->type == GATE_END_TIME_WAIT)
 		sockdiag_end_time_wait(GATE_FD_SOCKDIAG, &w->src, w->sport, &w->dst, w->dport);

@@ -13,7 +13,13 @@
  * "no-kernel-wall"  the socket wall alone: the rules let everything go, and mark nothing
  * "device"          the rules alone, and they do not ask by which device a packet leaves
  * "burst"           packets queued before a verdict begin a connection anew
- * "own"             whoever listens on this machine gets what goes there */
+ * "own"             whoever listens on this machine gets what goes there
+ * "ring-length"     a record in the ring may be longer than any
+ * "learn-count"     a message may say that it has more addresses than it has
+ * "gate-count"      the same, of verdicts
+ * "seals"           a policy may be changed when it has been handed over
+ * "passed"          descriptors that came with a message stay
+ * "speaks"          everybody may speak to the daemon */
 static inline int hole(const char *name)
 {
 	const char *it = getenv("AGENTFW_HOLE");

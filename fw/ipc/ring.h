@@ -17,7 +17,7 @@ struct ring;
 
 /* A new memfd (sealed against size changes) for a ring of RING_BYTES; -errno. */
 int ring_memfd(void);
-/* Maps fd; event_fd is an eventfd that wakes the reader. Neither is owned. */
+/* Maps fd; event_fd wakes the reader when the writer writes 8 bytes there. Neither is owned. */
 int ring_map(int fd, int event_fd, struct ring **ret);
 void ring_free(struct ring *r);
 
@@ -36,6 +36,10 @@ uint64_t ring_position(const struct ring *r);
 const void *ring_get(struct ring *r, size_t *ret_bytes);
 /* The ring held what our writer never writes. ring_get returns nothing until ring_reset. */
 bool ring_broken(const struct ring *r);
+/* Reader: the position up to which there are records now; has it read to there? There is
+ * no more to read in a broken ring, nor in one whose writer took back what it had. */
+uint64_t ring_end(const struct ring *r);
+bool ring_read(const struct ring *r, uint64_t position);
 /* Records lost so far, by the writer's count. */
 uint64_t ring_lost(const struct ring *r);
 /* Reader: asks to be woken. false: there is a record to read. */

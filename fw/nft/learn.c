@@ -42,27 +42,36 @@ int nft_unlearn_all(struct nft *n, uint32_t fence)
 	return batch_commit(&b);
 }
 
-static uint64_t counted(struct nft *n, const char *counter)
+static bool ask_counter(struct nft *n, const char *counter)
 {
 	char buf[NFT_REPLY_BYTES];
 	struct nftnl_obj *o = nftnl_obj_alloc();
 	struct nlmsghdr *h;
-	uint64_t packets = 0;
-	ssize_t got;
 
 	if (!o)
-		return 0;
+		return false;
 	h = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETOBJ, NFPROTO_INET, 0, 1);
 	nftnl_obj_set_str(o, NFTNL_OBJ_TABLE, NFT_TABLE);
 	nftnl_obj_set_str(o, NFTNL_OBJ_NAME, counter);
 	nftnl_obj_set_u32(o, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
 	nftnl_obj_nlmsg_build_payload(h, o);
-	if (mnl_socket_sendto(n->nl, h, h->nlmsg_len) >= 0) {
-		got = mnl_socket_recvfrom(n->nl, buf, sizeof(buf));
-		h = (struct nlmsghdr *)buf;
-		if (got > 0 && h->nlmsg_type != NLMSG_ERROR && nftnl_obj_nlmsg_parse(h, o) == 0)
-			packets = nftnl_obj_get_u64(o, NFTNL_OBJ_CTR_PKTS);
-	}
+	nftnl_obj_free(o);
+	return mnl_socket_sendto(n->nl, h, h->nlmsg_len) >= 0;
+}
+
+/* The answer gets an object of its own: the library forgets, and does not free, what one had. */
+static uint64_t counted(struct nft *n, const char *counter)
+{
+	char buf[NFT_REPLY_BYTES];
+	const struct nlmsghdr *h = (const void *)buf;
+	struct nftnl_obj *o;
+	uint64_t packets = 0;
+
+	if (!ask_counter(n, counter) || mnl_socket_recvfrom(n->nl, buf, sizeof(buf)) <= 0 ||
+	    !(o = nftnl_obj_alloc()))
+		return 0;
+	if (h->nlmsg_type != NLMSG_ERROR && nftnl_obj_nlmsg_parse(h, o) == 0)
+		packets = nftnl_obj_get_u64(o, NFTNL_OBJ_CTR_PKTS);
 	nftnl_obj_free(o);
 	return packets;
 }

@@ -11,7 +11,7 @@ int control_listen(struct parent *p, struct err *e);
 void control_stop(struct parent *p); /* no new clients */
 void control_close(struct parent *p);
 void client_created(struct client *c, struct pfence *f);
-void client_error(struct client *c, const struct err *e);
+void client_fence_failed(struct client *c, const struct err *e);
 void client_summary(struct client *c, const struct ctl_summary *s);
 
 #endif

@@ -19,7 +19,6 @@
 
 #define TURN_MS      5  /* then other work is served: fences that begin, questions */
 #define TURN_RECORDS 16 /* per look at the clock */
-#define DRAIN_MAX    (RING_BYTES / sizeof(struct ring_denial)) /* as many as the ring can hold */
 /* Per second and fence: each looks at all of the fence's processes. */
 #define ATTRIBUTIONS_MAX 400
 #define ATTRIBUTIONS_NS  100000000u /* of processor time */
@@ -152,6 +151,7 @@ void denials_read(struct parent *p)
 		n = read_some(p, TURN_RECORDS);
 	while (n == TURN_RECORDS && clock_mono_ms() < end);
 	write_down(p);
+	pfence_read(p);
 	if (ring_broken(p->ring) && p->processes[PROCESS_ENGINE].pid > 0) {
 		log_error("the engine wrote nonsense into its ring; it is started anew");
 		kill(p->processes[PROCESS_ENGINE].pid,
@@ -160,11 +160,4 @@ void denials_read(struct parent *p)
 	}
 	if (n == TURN_RECORDS || !ring_sleep(p->ring))
 		timer_set(p->loop, &p->ring_more, 0);
-}
-
-/* Bounded: a flood does not end. */
-void denials_drain(struct parent *p)
-{
-	read_some(p, DRAIN_MAX);
-	write_down(p);
 }

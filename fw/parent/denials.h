@@ -7,9 +7,9 @@
 #include "fw/parent/fence.h"
 #include "fw/parent/parent.h"
 
+/* For some milliseconds, and a timer goes on. Fences whose last refusal was read are ended. */
 void denials_read(struct parent *p);
-void denials_drain(struct parent *p); /* all that the ring holds, before a fence is forgotten */
-void denials_lost(struct parent *p);  /* records the losses of an engine that died */
+void denials_lost(struct parent *p); /* records the losses of an engine that died */
 void denial_remember(struct pfence *f, const struct denial *d);
 
 #endif

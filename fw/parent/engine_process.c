@@ -24,6 +24,7 @@
 
 #define QUICK_DEATH_MS 1000 /* an engine that lived no longer is not started again at once */
 #define SLOWEST_MS     8000 /* and seldom, when that goes on */
+#define READ_AGAIN_MS  5
 #define READY_MS       10000
 #define START_TRIES    3
 #define PATIENCE_MS    18000 /* for a fence that the engine does not answer about */
@@ -93,12 +94,6 @@ static void fail_starting(struct pfence *f)
 	pfence_fail(f, &e);
 }
 
-static void no_last_counts(struct pfence *f)
-{
-	pfence_stats(f->parent,
-		     &(struct em_stats){.fence = f->id, .allowed = f->allowed, .last = 1});
-}
-
 void engine_look(struct parent *p)
 {
 	struct pfence *next;
@@ -114,7 +109,7 @@ void engine_look(struct parent *p)
 			fail_starting(f);
 		else if (f->state == PFENCE_ENDING &&
 			 loop_now_ms(p->loop) > f->ending_ms + PATIENCE_MS)
-			no_last_counts(f);
+			pfence_last(f);
 	}
 }
 
@@ -208,8 +203,6 @@ static const char *on_message(struct parent *p, enum process_role role, const un
 		on_want_socket(p, &m->socket);
 		break;
 	case EM_STATS:
-		if (m->stats.last)
-			denials_drain(p); /* its earlier refusals first */
 		pfence_stats(p, &m->stats);
 		break;
 	case EM_FENCE_ADD:
@@ -409,7 +402,7 @@ static void tell_fences(struct parent *p, bool was_ready)
 			record_flush(f->log->record);
 		}
 		if (f->state == PFENCE_ENDING)
-			no_last_counts(f);
+			pfence_last(f);
 		else if (f->state == PFENCE_STARTING && p->engine_failures >= START_TRIES)
 			fail_starting(f);
 	}
@@ -422,6 +415,10 @@ static void restart(struct timer *t)
 	struct parent *p = t->arg;
 	struct err e;
 
+	if (!ring_read(p->ring, ring_end(p->ring))) { /* what the last one has said */
+		start_again(p, READ_AGAIN_MS);
+		return;
+	}
 	if (engine_start(p, &e) < 0) {
 		if (strcmp(p->engine_said.msg, e.msg) != 0)
 			log_error("%s", e.msg);
@@ -457,7 +454,7 @@ static void process_died(struct parent *p, enum process_role role)
 	say_how(p, role, reap(p, role));
 	for (struct pfence *f = p->fences; f; f = f->next)
 		pfence_close_queue(f);
-	denials_drain(p);
+	denials_read(p);
 	denials_lost(p);
 	if (p->stopping)
 		return;

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "fw/ipc/holes.h"
+
 /* Messages in a second: what the socket holds, which comes at once when one of the two stood still
  * meanwhile, and what each fence gives cause for. A learned batch is large and comes 50 times a
  * second and fence; every other of a fence is an answer, but for sockets, of which a fence may want
@@ -13,6 +15,8 @@
 #define SOCKET_BATCHES 4000
 #define SOCKETS        50000
 #define EACH_FENCE     100
+
+#define ERRNO_MAX 4095 /* the kernel's */
 
 static uint64_t most(enum em_type type, size_t fences)
 {
@@ -47,7 +51,7 @@ static bool batch_sane(const struct em_learn *m)
 		if ((m->entry[i].addr.family != 4 && m->entry[i].addr.family != 6) ||
 		    m->entry[i].set > LEARN_OPEN)
 			return false;
-	return m->n <= LEARN_MAX;
+	return m->n <= LEARN_MAX || hole("learn-count");
 }
 
 /* A fence that has ended since may be named; one that never was may not. */
@@ -56,7 +60,7 @@ static bool sane(const union em *m, uint32_t last_fence)
 	switch ((enum em_type)m->type) {
 	case EM_FENCE_READY:
 		return m->fence_ready.fence && m->fence_ready.fence <= last_fence &&
-		       m->fence_ready.error <= 0;
+		       m->fence_ready.error <= 0 && m->fence_ready.error >= -ERRNO_MAX;
 	case EM_LEARN:
 		return m->learn.fence && m->learn.fence <= last_fence && batch_sane(&m->learn);
 	case EM_WANT_SOCKET:

@@ -60,7 +60,9 @@ struct pfence {
 	struct wall_counts wall_told;
 	char wall_lacks[sizeof(
 	    ((struct err *)0)->msg)]; /* why there is no wall; empty if there is one */
-	uint64_t lost_before;         /* what the log had lost when the fence began */
+	bool last_said;               /* ENDING: its last refusal is in the ring, before read_to */
+	uint64_t read_to;
+	uint64_t lost_before; /* what the log had lost when the fence began */
 	struct ctl_last last[CTL_LAST_MAX];
 	size_t n_last;
 	struct timer timer; /* KILLING: kill again; otherwise: ask the engine again */
@@ -77,6 +79,10 @@ void pfence_end(struct pfence *f);
 /* Ends the fence, and tells its client why. */
 void pfence_fail(struct pfence *f, const struct err *e);
 void pfence_stats(struct parent *p, const struct em_stats *m);
+/* There are no more counts: a fence that ends has ended when its refusals were read. */
+void pfence_last(struct pfence *f);
+/* Called after some were. */
+void pfence_read(struct parent *p);
 struct pfence *pfence_find(struct parent *p, uint32_t id);
 /* Destroys the sockets of ended fences that processes outside them hold. */
 void pfence_destroy_handed_on(struct parent *p);

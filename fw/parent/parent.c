@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -177,9 +176,9 @@ static void on_signal(struct watch *w, uint32_t events)
 
 static void on_ring(struct watch *w, uint32_t events)
 {
-	uint64_t n;
+	char wakes[4096];
 
-	(void)!read(w->fd, &n, sizeof(n));
+	(void)!read(w->fd, wakes, sizeof(wakes));
 	denials_read(w->arg);
 }
 
@@ -257,20 +256,23 @@ static int setup_signals(struct parent *p)
 	return p->signals.fd < 0 ? -errno : loop_add(p->loop, &p->signals, EPOLLIN);
 }
 
+/* The engine wakes us by a pipe, whose two ends are open separately. What has one opening, like an
+ * eventfd, has one O_NONBLOCK: an engine that is a stranger's could clear it, take the event before
+ * we do, and have us wait in read(). */
 static int setup_ring(struct parent *p)
 {
-	int r;
+	int wake[2], r;
 
 	p->ring_fd = ring_memfd();
 	if (p->ring_fd < 0)
 		return p->ring_fd;
-	p->ring_event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (p->ring_event_fd < 0)
+	if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
+	p->ring_event_fd = wake[1];
 	r = ring_map(p->ring_fd, p->ring_event_fd, &p->ring);
 	if (r < 0)
 		return r;
-	p->ring_event = (struct watch){.fd = p->ring_event_fd, .fn = on_ring, .arg = p};
+	p->ring_event = (struct watch){.fd = wake[0], .fn = on_ring, .arg = p};
 	p->ring_more = (struct timer){.fn = on_ring_more, .arg = p};
 	return loop_add(p->loop, &p->ring_event, EPOLLIN);
 }
@@ -388,6 +390,7 @@ int parent_run(const struct parent_options *o, struct err *e)
 	}
 	if (p->lock_fd > 0)
 		teardown(p);
+	ring_free(p->ring);
 	flight_free(p->flight);
 	wall_free(p->wall);
 	nft_free(p->nft);

@@ -53,8 +53,8 @@ struct parent {
 	uint16_t last_queue;
 	/* engine process */
 	struct process processes[PROCESS_ROLES];
-	int gate_pipe; /* see fw/ipc/gate_msg.h; -1 */
-	int ring_fd, ring_event_fd;
+	int gate_pipe;              /* see fw/ipc/gate_msg.h; -1 */
+	int ring_fd, ring_event_fd; /* the engine's end: it writes there */
 	struct ring *ring;
 	uint64_t ring_lost; /* the ring's losses that are recorded already */
 	uint64_t stray;     /* the part of nft_stray that is recorded already */

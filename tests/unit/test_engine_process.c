@@ -49,6 +49,8 @@ static int fake_engine(const char *kind)
 	const struct em_learn never = {.type = EM_LEARN, .fence = LAST + 1};
 	const struct em_learn too_long = {.type = EM_LEARN, .fence = LAST, .n = LEARN_MAX + 1};
 	const struct em_socket odd = {.type = EM_WANT_SOCKET, .fence = 1, .socket_type = SOCK_RAW};
+	const struct em_fence_ready error = {
+	    .type = EM_FENCE_READY, .fence = 1, .error = INT32_MIN};
 	const struct em_go ours = {.type = EM_GO};
 
 	alarm(60);
@@ -65,6 +67,8 @@ static int fake_engine(const char *kind)
 		say(&too_long, sizeof(too_long));
 	else if (strcmp(kind, "odd") == 0)
 		say(&odd, sizeof(odd));
+	else if (strcmp(kind, "error") == 0)
+		say(&error, sizeof(error));
 	else if (strcmp(kind, "ours") == 0)
 		say(&ours, sizeof(ours));
 	else if (strcmp(kind, "length") == 0)
@@ -149,7 +153,8 @@ static void test_wrong(void **state)
 	} wrong[] = {{"stats", "too much at once"}, {"learn", "too much at once"},
 		     {"ready", "too much at once"}, {"never", "no sense"},
 		     {"long", "no sense"},          {"odd", "no sense"},
-		     {"ours", "never says"},        {"length", "wrong length"}};
+		     {"error", "no sense"},         {"ours", "never says"},
+		     {"length", "wrong length"}};
 	static struct lab lab;
 
 	(void)state;

@@ -182,6 +182,22 @@ static void test_size_is_sealed(void **state)
 	close(plain);
 }
 
+static void test_read_to(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t end;
+	size_t n;
+
+	assert_true(ring_read(lab->reader, ring_end(lab->reader)));
+	assert_true(ring_put(lab->writer, "a", 2, NULL, 0));
+	end = ring_end(lab->reader);
+	assert_true(ring_put(lab->writer, "b", 2, NULL, 0));
+	assert_false(ring_read(lab->reader, end));
+	assert_non_null(ring_get(lab->reader, &n));
+	assert_true(ring_read(lab->reader, end));
+	assert_false(ring_read(lab->reader, ring_end(lab->reader)));
+}
+
 /* ---- enemies ------------------------------------------------------------- */
 
 static uint8_t *raw(const struct lab *lab)
@@ -191,6 +207,26 @@ static uint8_t *raw(const struct lab *lab)
 
 	assert_ptr_not_equal(p, MAP_FAILED);
 	return p;
+}
+
+/* Nobody waits for what will never be there. */
+static void test_never_read_to(void **state)
+{
+	struct lab *lab = *state;
+	uint8_t *p = raw(lab);
+	uint64_t end, before;
+	size_t n;
+
+	memcpy(&before, p, sizeof(before));
+	assert_true(ring_put(lab->writer, "a", 2, NULL, 0));
+	end = ring_end(lab->reader);
+	memcpy(p, &before, sizeof(before));
+	assert_true(ring_read(lab->reader, end));
+	memset(p, 0xff, sizeof(before));
+	assert_true(ring_read(lab->reader, ring_end(lab->reader)));
+	assert_null(ring_get(lab->reader, &n));
+	assert_true(ring_read(lab->reader, end));
+	munmap(p, HEAD_BYTES + RING_BYTES);
 }
 
 static void check_broken(struct lab *lab, uint64_t head, uint32_t length)
@@ -271,8 +307,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(test_order), T(test_full),           T(test_wake),           T(test_two_processes),
-	    T(test_reset), T(test_size_is_sealed), T(test_hostile_values), T(test_hostile_process),
+	    T(test_order),          T(test_full),
+	    T(test_wake),           T(test_two_processes),
+	    T(test_reset),          T(test_size_is_sealed),
+	    T(test_hostile_values), T(test_hostile_process),
+	    T(test_read_to),        T(test_never_read_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
