@@ -2,7 +2,7 @@
 /* The daemon serves everybody on the machine. So it inherits nothing of the caller who started it:
  * no environment, limits, cgroup, session, mounts, priorities, signals or descriptors. It keeps
  * what the kernel lets no process drop: network, process and user namespace, the bounding set,
- * no_new_privs, system call filters. */
+ * no_new_privs, system call filters, Landlock domains. */
 #ifndef AGENTFW_BIRTH_H
 #define AGENTFW_BIRTH_H
 

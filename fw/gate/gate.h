@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The gate: the process that alone has CAP_NET_ADMIN and gives verdicts. It is told by the engine
- * which packet goes how, and tells the kernel; it reads no packet. The queues' sockets it has of
- * the parent. */
+/* The gate: the process that gives verdicts. Beside the parent it alone has CAP_NET_ADMIN. The
+ * engine tells it which packet goes how, and it tells the kernel; it reads no packet. The parent
+ * gives it the queues' sockets. */
 #ifndef AGENTFW_GATE_H
 #define AGENTFW_GATE_H
 

@@ -153,7 +153,7 @@ struct ctl_error {
 	char hint[512];
 };
 
-/* events.jsonl, as agentctl log reads it (design: the record). One object per line; a refusal in the
+/* events.jsonl, as agentctl log reads it. One object per line; a refusal in the
  * network has these fields, each where it applies:
  *
  *     {"@timestamp":"2026-01-02T03:04:05.123456789Z",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What makes a socket a fence's. Code that tells a fence's sockets from others switches on the
- * kind, so that the compiler names every place that lacks a new kind: the rules (nft_scope_key,
- * nft_match_scope) and the questions about sockets (scope_holds). The place where a fence's
- * processes live is fw/parent/place.h. */
+/* What makes a socket a fence's. Code that has a fence, and tells its sockets from others, switches
+ * on the kind, so that the compiler names the places that lack a new kind: the rules of a fence
+ * (nft_scope_key, nft_match_scope) and the questions about sockets (scope_holds). The base chains,
+ * which find a packet's fence, know cgroups alone (nft_find_cgroup), and so does the socket wall.
+ * The place where a fence's processes live is fw/parent/place.h. */
 #ifndef AGENTFW_SCOPE_H
 #define AGENTFW_SCOPE_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Where the engine's own sockets may send: answers to who asked its resolvers, and questions to name
- * servers. It reads strangers' bytes, so one that is taken over must not reach anything else. Its
- * sockets are made by the parent with the engine's uid, which is nobody else's.
+/* Where the engine's own sockets may send: answers to those who asked its resolvers, and questions
+ * to name servers. It reads strangers' bytes: one that was taken over must reach nothing else.
+ * Its sockets are made by the parent with the engine's uid, which is nobody else's.
  *
  *     chain out {
  *         ...

@@ -12,9 +12,9 @@
  *     leave     postrouting -1000, last_look 1000: does it go the way that was judged?
  *
  * names.c lists every chain and set with a word of explanation. The text of all rules is at the
- * heads of base.c, base_in.c, way.c, plain.c, self.c (the whole table's), fence.c, out.c, flow.c,
- * verdict.c, ingress.c and own.c (each fence's), and tests/net/test_rules.py compares it with what
- * the kernel says.
+ * heads of base.c, base_in.c, way.c, plain.c, self.c, engine.c, resolver.c (the whole table's),
+ * fence.c, out.c, flow.c, verdict.c, ingress.c and own.c (each fence's), and
+ * tests/net/test_rules.py compares it with what the kernel says.
  *
  * out_N passes verified flows (by conntrack mark), what an address rule allows, and packets without
  * payload to learned addresses. All other packets go to the fence's own queue. The engine's verdict

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Each fence has an epoch, a number that no other fence has had, even across restarts of the
- * daemon: conntrack entries outlive both. The file `epoch` in the run directory holds the last one.
- * If the file was removed, or holds something else, numbers go on at a random place. */
+/* Each fence has an epoch, a number that none of the CT_EPOCH_MAX - 1 fences before it had, even
+ * across restarts of the daemon: conntrack entries outlive both. The file `epoch` in the run
+ * directory holds the last one. If the file was removed, or holds something else, numbers go on at
+ * a random place. */
 #ifndef AGENTFW_EPOCH_H
 #define AGENTFW_EPOCH_H
 

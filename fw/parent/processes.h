@@ -28,8 +28,7 @@ struct process {
 };
 
 const char *process_name(enum process_role role);
-/* heard: called when one of them says something, with the process as arg's place in p->processes.
- */
+/* heard: called when one of them says something; process_of says which, and w->arg is p. */
 int processes_start(struct parent *p, void (*heard)(struct watch *w, uint32_t events),
 		    struct err *e);
 bool processes_ready(const struct parent *p);
