@@ -58,6 +58,9 @@
  *         meta mark & $PKT_STAYS == 0x00000000 fib daddr type local \
  *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_DEVICE \
  *             goto queue_N                                             # if fib
+ *         meta mark & $PKT_STAYS == $PKT_STAYS fib daddr type != local \
+ *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_DEVICE \
+ *             goto queue_N                                             # if fib
  *         @nh,128,32 . meta l4proto . th dport @open4_N counter name "passed_N" goto verified_N
  *         @nh,128,32 . meta l4proto . th dport @direct4_N counter name "passed_N" \
  *             goto verified_N                                          # if direct
@@ -74,6 +77,9 @@
  *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_FRESH | $CT_LOCAL
  *         jump no_payload4
  *         meta mark & $PKT_STAYS == 0x00000000 fib daddr type local \
+ *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_DEVICE \
+ *             goto queue_N                                             # if fib
+ *         meta mark & $PKT_STAYS == $PKT_STAYS fib daddr type != local \
  *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_DEVICE \
  *             goto queue_N                                             # if fib
  *         @nh,128,32 . meta l4proto . th dport @open4_N counter name "passed_N" goto verified_N
