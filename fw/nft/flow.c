@@ -105,6 +105,7 @@
 #include <netinet/in.h>
 
 #include "fw/ipc/engine_msg.h"
+#include "fw/ipc/holes.h"
 #include "fw/nft/ingress.h"
 #include "fw/nft/match.h"
 #include "fw/nft/names.h"
@@ -209,7 +210,7 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 		const unsigned s = i % (sizeof(states) / sizeof(states[0]));
 
 		r = batch_rule_new(b, chain.s);
-		if (local && states[s].state == CT_VERIFIED)
+		if (local && states[s].state == CT_VERIFIED && !hole("udp"))
 			nft_match_l4(r, IPPROTO_TCP);
 		nft_match_flow(r, f, states[s].state, local);
 		if (states[s].chain == FENCE_CHAINS)
