@@ -52,7 +52,7 @@ FW_LIB     := $(patsubst %,$(BUILD)/libfw-%.a,$(FW_FOLDERS))
 CTL_FOLDERS := learn check seen box guard launch confine daemon
 CTL_LIB    := $(BUILD)/libctl-commands.a $(patsubst %,$(BUILD)/libctl-%.a,$(CTL_FOLDERS))
 UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
-ESCAPE     := $(BUILD)/tests/lab/escape_player $(BUILD)/tests/lab/escape_far
+ESCAPE     := $(addprefix $(BUILD)/tests/lab/escape_,player far outsiders)
 RACE       := $(BUILD)/tests/lab/race_own
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRC))
 
@@ -226,9 +226,11 @@ $(BUILD)/tests/bench/load $(BUILD)/tests/bench/names $(BUILD)/tests/bench/floor:
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-# The escape fuzzer's two programs: who plays, and who looks what arrives.
-$(BUILD)/tests/lab/escape_player: $(call obj,$(addprefix tests/lab/escape/,player.c steps.c values.c payload.c program.c tables.c))
-$(BUILD)/tests/lab/escape_far: $(call obj,$(addprefix tests/lab/escape/,far.c judge.c program.c tables.c))
+# The escape fuzzer's three programs: who plays, and who looks what arrives.
+ESCAPE_PROGRAM := program.c text.c tables.c
+$(BUILD)/tests/lab/escape_player: $(call obj,$(addprefix tests/lab/escape/,player.c steps.c others.c values.c payload.c $(ESCAPE_PROGRAM)))
+$(BUILD)/tests/lab/escape_far: $(call obj,$(addprefix tests/lab/escape/,far.c judge.c $(ESCAPE_PROGRAM)))
+$(BUILD)/tests/lab/escape_outsiders: $(call obj,$(addprefix tests/lab/escape/,outsiders.c judge.c $(ESCAPE_PROGRAM)))
 $(ESCAPE):
 	$(call say,LD)
 	@mkdir -p $(@D)

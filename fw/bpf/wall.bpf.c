@@ -272,7 +272,8 @@ int wall_connect6(struct bpf_sock_addr *ctx)
 }
 
 /* The source address comes from a control message. A socket that is bound to one address has its
- * port at that one only: at the others it may be another process's. */
+ * port at that one only: at the others it may be another process's. A message that names none (but
+ * perhaps a device) would have the route choose: it is the socket's own, as without a message. */
 SEC("cgroup/sendmsg4")
 int wall_sendmsg4(struct bpf_sock_addr *ctx)
 {
@@ -281,7 +282,9 @@ int wall_sendmsg4(struct bpf_sock_addr *ctx)
 
 	if (bad4(from))
 		return refuse_address(ctx, WALL_SOURCE, &from, AF_INET_);
-	if (from && sk && sk->src_ip4 && sk->src_ip4 != from)
+	if (!from && sk && sk->src_ip4)
+		ctx->msg_src_ip4 = from = sk->src_ip4;
+	if (sk && sk->src_ip4 && sk->src_ip4 != from)
 		return refuse_address(ctx, WALL_OTHER_SOURCE, &from, AF_INET_);
 	if (!ties_port(ctx, false))
 		return refuse_address(ctx, WALL_UNTIED, &to, AF_INET_);

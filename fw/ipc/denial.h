@@ -36,7 +36,7 @@ enum denial_code {
 	DENIED_DNS_MALFORMED,
 	DENIED_DNS_REBIND,  /* an allowed name answered with an address it may not have */
 	DENIED_DNS_SPOOFED, /* an answer that does not fit its question */
-	DENIED_DEVICE,      /* to an address of this machine, by a device that leads away */
+	DENIED_DEVICE,      /* by a device that does not lead to its address */
 	DENIED_STALE,       /* a payload of a connection whose beginning was not seen */
 	DENIED_SOURCE,      /* a foreign source address */
 	DENIED_CUT,         /* longer than the kernel shows, and all of it must be inspected */

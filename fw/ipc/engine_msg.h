@@ -73,7 +73,7 @@
 #define PKT_ASK_FOREIGN 0x40000000u /* its source is no address of this machine */
 /* Only this fence itself may get it. In the queue: a socket outside the fence would. */
 #define PKT_ASK_OWN    0x50000000u
-#define PKT_ASK_DEVICE 0x60000000u /* to an address of this machine, by a device that leads away */
+#define PKT_ASK_DEVICE 0x60000000u /* by a device that does not lead to its address */
 #define PKT_PASS       0x70000000u /* it may go: the last hooks check this */
 
 #define PKT_ALLOW_FLOW    0x02000000u /* this packet, and the flow from now on */

@@ -7,6 +7,11 @@
  *             goto in_own
  *         iif "lo" meta mark & $PKT_MARK_MASK != $PKT_PASS | $PKT_STAYS \
  *             ct mark & $CT_MARK_MASK vmap @fence_own
+ *         iif "lo" meta l4proto udp ct direction reply \
+ *             ct reply ip saddr . meta l4proto . ct reply proto-src vmap @resolved4
+ *         iif "lo" meta l4proto udp ct direction reply \
+ *             ct reply ip6 saddr . meta l4proto . ct reply proto-src vmap @resolved6
+ *         iif "lo" meta l4proto udp socket cgroupv2 level 2 vmap @fence_in
  *         ct direction reply accept
  *         ct direction original socket cgroupv2 level 2 vmap @fence_in
  *         ct state untracked socket cgroupv2 level 2 vmap @fence_in
@@ -26,6 +31,7 @@
  *             goto reject_all
  *         meta mark & $PKT_ASK_MASK == $PKT_ASK_OWN \
  *             ct mark & $CT_MARK_MASK vmap @fence_own_answered
+ *         iif "lo" meta l4proto udp socket cgroupv2 level 2 vmap @fence_in_answered
  *         ct direction reply accept
  *         socket cgroupv2 level 2 vmap @fence_in_answered
  *     }
@@ -35,10 +41,12 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
+#include <netinet/in.h>
 
 #include "fw/ipc/engine_msg.h"
 #include "fw/nft/match.h"
 #include "fw/nft/names.h"
+#include "fw/nft/resolver.h"
 #include "fw/nft/statement.h"
 
 /* What a fence sent that only the fence itself may get. The packet's mark says so, which `leave`
@@ -73,11 +81,18 @@ static void own_rules(struct batch *b)
 
 /* At the input only packets in the direction that their flow began are a question. Every one of
  * them is, not only the first: the flow may have begun with another socket that had the port
- * before. */
+ * before. A datagram on this machine is one in the other direction, too: what it answers may have
+ * been asked by who had the port before. */
 static void listener_rules(struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, CHAIN_IN);
 
+	batch_comment(b, r, "a datagram of this machine's, in either direction");
+	nft_match_iif_lo(r, true);
+	nft_match_l4(r, IPPROTO_UDP);
+	nft_find_cgroup(r, SCOPE_CGROUP_LEVEL, MAP_IN);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN);
 	batch_comment(b, r, "answers, in flows that the receiver began");
 	nft_match_reply(r, true);
 	x_verdict(r, NF_ACCEPT, NULL);
@@ -123,6 +138,11 @@ static void verdict_rules(struct batch *b)
 	nft_find_ct_mark(r, MAP_OWN_ANSWERED);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN_MARKED);
+	nft_match_iif_lo(r, true);
+	nft_match_l4(r, IPPROTO_UDP);
+	nft_find_cgroup(r, SCOPE_CGROUP_LEVEL, MAP_IN_ANSWERED);
+	batch_rule(b, r);
+	r = batch_rule_new(b, CHAIN_IN_MARKED);
 	nft_match_reply(r, true);
 	x_verdict(r, NF_ACCEPT, NULL);
 	batch_rule(b, r);
@@ -136,5 +156,6 @@ void nft_base_in(struct batch *b)
 	nft_expected(b, CHAIN_IN);
 	verdict_rules(b);
 	own_rules(b);
+	nft_resolver_answers(b);
 	listener_rules(b);
 }

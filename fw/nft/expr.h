@@ -11,6 +11,7 @@
 /* Into a register: a property of the packet or its connection, bytes of a header, a value. */
 void x_meta_load(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void x_ct_load(struct nftnl_rule *r, uint32_t key, uint32_t reg);
+void x_ct_load_reply(struct nftnl_rule *r, uint32_t key, uint32_t reg); /* of the reply direction */
 void x_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg);
 void x_socket_cgroup(struct nftnl_rule *r, uint32_t level, uint32_t reg);
 void x_socket_mark(struct nftnl_rule *r, uint32_t reg);

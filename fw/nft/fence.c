@@ -218,6 +218,7 @@ int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e)
 					   : strerror(-r));
 	}
 	dns_chains(&b, f);
+	nft_resolved(&b, f);
 	nft_above(&b, f->scope.above_id); /* the directory may be a new one */
 	nft_resolver_elems(&b, f, NFT_MSG_NEWSETELEM);
 	map_elems(&b, f, NFT_MSG_NEWSETELEM);

@@ -58,6 +58,9 @@
  *         meta mark & $PKT_STAYS == 0x00000000 fib daddr type local \
  *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_DEVICE \
  *             goto queue_N                                             # if fib
+ *         meta mark & $PKT_STAYS == $PKT_STAYS fib daddr type != local \
+ *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_DEVICE \
+ *             goto queue_N                                             # if fib
  *         @nh,128,32 . meta l4proto . th dport @open4_N counter name "passed_N" goto verified_N
  *         @nh,128,32 . meta l4proto . th dport @direct4_N counter name "passed_N" \
  *             goto verified_N                                          # if direct
@@ -74,6 +77,9 @@
  *             ct mark set ct mark & ~$CT_MARK_MASK | $EPOCH | $CT_FRESH | $CT_LOCAL
  *         jump no_payload4
  *         meta mark & $PKT_STAYS == 0x00000000 fib daddr type local \
+ *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_DEVICE \
+ *             goto queue_N                                             # if fib
+ *         meta mark & $PKT_STAYS == $PKT_STAYS fib daddr type != local \
  *             meta mark set meta mark & ~$PKT_JUDGED_MASK | $PKT_ASK_DEVICE \
  *             goto queue_N                                             # if fib
  *         @nh,128,32 . meta l4proto . th dport @open4_N counter name "passed_N" goto verified_N
@@ -99,6 +105,7 @@
 #include <netinet/in.h>
 
 #include "fw/ipc/engine_msg.h"
+#include "fw/ipc/holes.h"
 #include "fw/nft/ingress.h"
 #include "fw/nft/match.h"
 #include "fw/nft/names.h"
@@ -203,7 +210,7 @@ static void marked_chain(struct batch *b, const struct nft_fence *f, bool v6)
 		const unsigned s = i % (sizeof(states) / sizeof(states[0]));
 
 		r = batch_rule_new(b, chain.s);
-		if (local && states[s].state == CT_VERIFIED)
+		if (local && states[s].state == CT_VERIFIED && !hole("udp"))
 			nft_match_l4(r, IPPROTO_TCP);
 		nft_match_flow(r, f, states[s].state, local);
 		if (states[s].chain == FENCE_CHAINS)

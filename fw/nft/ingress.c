@@ -9,6 +9,9 @@
  *         iif "lo" meta mark & ($CT_EPOCH_MASK | $CT_LOCAL) == $EPOCH | $CT_LOCAL \
  *             ct mark & ($CT_EPOCH_MASK | $CT_LOCAL) == $EPOCH | $CT_LOCAL \
  *             meta mark set meta mark & ~$PKT_MARK_MASK accept
+ *         iif "lo" meta l4proto udp ct direction reply \
+ *             ct mark & $CT_MARK_MASK == $EPOCH | $CT_VERIFIED | $CT_LOCAL \
+ *             meta mark set meta mark & ~$PKT_MARK_MASK accept
  *         tcp flags & syn == 0x0 meta mark & $PKT_MARK_MASK != $PKT_PASS | $PKT_STAYS \
  *             meta mark set meta mark & ~$PKT_MARK_MASK accept
  *         meta mark set meta mark & ~$PKT_MARK_MASK
@@ -213,6 +216,15 @@ static void in_chain(struct batch *b, const struct nft_fence *f)
 	struct nftnl_rule *r;
 
 	own_flows(b, f, chain.s);
+	r = batch_rule_new(b, chain.s);
+	batch_comment(b, r, "a service of this machine answers what the fence asked");
+	nft_match_iif_lo(r, true);
+	nft_match_l4(r, IPPROTO_UDP);
+	nft_match_reply(r, true);
+	nft_match_state(r, f, CT_VERIFIED, true);
+	nft_set_mark(r, PKT_MARK_MASK, 0);
+	x_verdict(r, NF_ACCEPT, NULL);
+	batch_rule(b, r);
 	/* Not for packets that another fence sent: with SYN cookies a listener does have a use for
 	 * them. */
 	r = batch_rule_new(b, chain.s);

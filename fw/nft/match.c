@@ -160,10 +160,13 @@ void nft_match_source_foreign(struct nftnl_rule *r)
 	x_cmp_ne32(r, NFT_REG_1, RTN_LOCAL);
 }
 
-void nft_match_destination_local(struct nftnl_rule *r)
+void nft_match_destination_local(struct nftnl_rule *r, bool local)
 {
 	x_fib_destination(r, NFT_REG_1);
-	x_cmp32(r, NFT_REG_1, RTN_LOCAL);
+	if (local)
+		x_cmp32(r, NFT_REG_1, RTN_LOCAL);
+	else
+		x_cmp_ne32(r, NFT_REG_1, RTN_LOCAL);
 }
 
 /* ---- TCP and UDP ----------------------------------------------------------------------------- */

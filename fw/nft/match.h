@@ -64,9 +64,9 @@ void nft_match_leaving(struct nftnl_rule *r);
 
 /* ip daddr 127.0.0.0/8; ip6 daddr ::1 */
 void nft_match_loopback(struct nftnl_rule *r, bool v6);
-/* fib saddr type != local; fib daddr type local */
+/* fib saddr type != local; fib daddr type local, or != local */
 void nft_match_source_foreign(struct nftnl_rule *r);
-void nft_match_destination_local(struct nftnl_rule *r);
+void nft_match_destination_local(struct nftnl_rule *r, bool local);
 
 /* tcp flags & (syn | ack) == syn, and != syn. The protocol is not checked: in UDP this is a byte of
  * the payload, and where that byte is missing the rule does not match. */

@@ -84,6 +84,8 @@ const struct set_spec nft_table_sets[] = {
     {SET_NAME_SERVERS6, KEY_V6, .comment = "what the fences' resolvers ask"},
     {SET_RESOLVERS4, KEY_V4, .comment = "the fences' resolvers: for fences only"},
     {SET_RESOLVERS6, KEY_V6, .comment = "the fences' resolvers: for fences only"},
+    {MAP_RESOLVED4, KEY_V4_MAP, .comment = "what the fences' resolvers answer"},
+    {MAP_RESOLVED6, KEY_V6_MAP, .comment = "what the fences' resolvers answer"},
 };
 const size_t nft_n_table_sets = sizeof(nft_table_sets) / sizeof(nft_table_sets[0]);
 
@@ -118,6 +120,7 @@ const struct fence_chain_spec nft_fence_chains[FENCE_CHAINS] = {
     [FENCE_OWN] = {"own", false, "only the fence itself may get this"},
     [FENCE_OWN_ANSWERED] = {"own_answered", false,
 			    "the engine's verdict on what only the fence itself may get"},
+    [FENCE_RESOLVED] = {"resolved", false, "an answer of its resolver: only the fence may get it"},
     [FENCE_DNS] = {"dns", false, "to the fence's resolver"},
     [FENCE_DNS_ZONE] = {"dns_zone", false, "its questions have a conntrack zone of their own"},
 };

@@ -57,6 +57,8 @@
 #define COUNTER_ENGINE    "engine_astray"
 #define SET_RESOLVERS4    "resolvers4"
 #define SET_RESOLVERS6    "resolvers6"
+#define MAP_RESOLVED4     "resolved4"
+#define MAP_RESOLVED6     "resolved6"
 #define COUNTER_STRAY     "stray"
 
 /* Chains per fence, each before those that lead to it. NAME4 + v6 is the one for a family. */
@@ -85,6 +87,7 @@ enum fence_chain {
 	FENCE_IN_ANSWERED,
 	FENCE_OWN,
 	FENCE_OWN_ANSWERED,
+	FENCE_RESOLVED,
 	FENCE_DNS,
 	FENCE_DNS_ZONE,
 	FENCE_CHAINS

@@ -2,11 +2,12 @@
 /* Rules rely on loopback addresses leading back to this machine: a fence's resolver has one. But a
  * socket can name the device by which its packets go (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO).
  * Then packets to a loopback address leave by that device, and the next router sees what they
- * carry.
+ * carry. Or an address of somebody far away is reached by lo: the kernel gives such a packet to
+ * whoever has the port on this machine.
  *
  * The engine is asked about such packets on the way out: in out_N and out6_N about loopback
- * addresses, in unmarked4_N, to_learned4_N and those of IPv6 about any address of this machine.
- * Where packets leave:
+ * addresses, in unmarked4_N, to_learned4_N and those of IPv6 about any address of this machine, and
+ * about any other one by lo. Where packets leave:
  *
  *     chain leave {
  *         meta mark & $PKT_ASK_MASK != 0x00000000 goto leave_marked
@@ -186,6 +187,11 @@ void nft_self_new(const struct nft *n, struct batch *b, const struct nft_fence *
 	r = batch_rule_new(b, chain);
 	batch_comment(b, r, "an address of this machine by a device that leads away");
 	nft_match_way(r, false);
-	nft_match_destination_local(r);
+	nft_match_destination_local(r, true);
+	nft_ask(b, r, f, PKT_ASK_DEVICE);
+	r = batch_rule_new(b, chain);
+	batch_comment(b, r, "another address by lo: a socket of this machine would get it");
+	nft_match_way(r, true);
+	nft_match_destination_local(r, false);
 	nft_ask(b, r, f, PKT_ASK_DEVICE);
 }

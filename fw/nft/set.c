@@ -31,7 +31,8 @@ static uint32_t concat_type(uint32_t address, bool pair)
 
 static void shape_set(struct nftnl_set *s, enum key_shape shape, bool interval)
 {
-	bool v6 = shape == KEY_V6 || shape == KEY_PAIR6;
+	bool v6 = shape == KEY_V6 || shape == KEY_PAIR6 || shape == KEY_V6_MAP;
+	bool map = shape == KEY_V4_MAP || shape == KEY_V6_MAP;
 	bool pair = shape == KEY_PAIR4 || shape == KEY_PAIR6;
 	uint8_t address = v6 ? 16 : 4, fields[16] = {address, 1, 2},
 		pair_fields[16] = {address, address, 1, 2};
@@ -53,7 +54,12 @@ static void shape_set(struct nftnl_set *s, enum key_shape shape, bool interval)
 		return;
 	}
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS,
-			  NFT_SET_CONCAT | (interval ? (uint32_t)NFT_SET_INTERVAL : 0));
+			  NFT_SET_CONCAT | (interval ? (uint32_t)NFT_SET_INTERVAL : 0) |
+			      (map ? (uint32_t)NFT_SET_MAP : 0));
+	if (map) {
+		nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
+		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, 16);
+	}
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE,
 			  concat_type(v6 ? NFT_TYPE_IP6ADDR : NFT_TYPE_IPADDR, pair));
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, (pair ? 2u : 1u) * address + 8);

@@ -19,6 +19,8 @@ enum key_shape {
 	KEY_CGROUP, /* a verdict map keyed by cgroup id */
 	KEY_V4,     /* address . protocol . port */
 	KEY_V6,
+	KEY_V4_MAP, /* a verdict map with such a key */
+	KEY_V6_MAP,
 	KEY_PAIR4, /* address . address . protocol . port */
 	KEY_PAIR6,
 	KEY_PROTO, /* one protocol number */

@@ -36,7 +36,7 @@ static void redirected(const struct nft *n, struct batch *b)
 		r = batch_rule_new(b, CHAIN_WAY_REDIRECTED);
 		batch_comment(b, r, "it stays on this machine");
 		if (n->fib) {
-			nft_match_destination_local(r);
+			nft_match_destination_local(r, true);
 		} else {
 			nft_match_family(r, v6);
 			nft_match_loopback(r, v6);

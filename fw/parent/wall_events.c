@@ -224,7 +224,7 @@ int wall_setup(struct parent *p)
 
 	if (flight_new(&p->flight, &e) < 0)
 		log_debug("%s", e.msg);
-	if (hole("no-socket-wall") || hole("device"))
+	if (hole_without_wall())
 		err_set(&p->wall_error, ENOSYS, "left out for a test");
 	else
 		wall_new(&p->wall, &p->wall_error);
@@ -250,7 +250,7 @@ int pfence_wall(struct pfence *f, struct err *e)
 	if (r >= 0)
 		return 0;
 	policy_profile(f->policy, PROFILE_AGENT, &profile);
-	if (!profile.best_effort && !hole("no-socket-wall") && !hole("device")) {
+	if (!profile.best_effort && !hole_without_wall()) {
 		*e = lacks;
 		return r;
 	}

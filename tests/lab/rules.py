@@ -158,7 +158,7 @@ def normal(text):
     for head, lines in found:
         for mark, n in re.findall(r"(0x\w+) : goto own_(\d+)", " ".join(lines)):
             own[_number(mark) >> 8 & 0xffff] = of[int(n)]
-        for cgroup, to in re.findall(r'("[^"]+"|(?<!\w)\d+) : goto (\w+)', " ".join(lines)):
+        for cgroup, to in re.findall(r'("[^"]+"|(?<!\w)(?<!\. )\d+) : goto (\w+)', " ".join(lines)):
             cgroups[cgroup] = "cgroup-%s" % (of.get(fence_number(to), "above"))
         for port in re.findall(r"redirect to :(\d+)", " ".join(lines)):
             ports[port] = "port-%d" % of[fence_number(head)]

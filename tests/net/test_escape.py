@@ -16,6 +16,7 @@ HOLES = {
     "burst": 60,
     "device": 60,
     "own": 60,
+    "udp": 60,
 }
 # One wall taken away: the other holds alone.
 WALLS = {
@@ -27,7 +28,7 @@ WALLS = {
 def escape(*options, seconds, build=L.BUILD, **env):
     """The fuzzer's exit status (0: nothing, 1: a leak) and what it said."""
     tools = os.path.join(L.BUILD, "tests/lab")
-    need(os.access(tools + "/escape_player", os.X_OK), "no %s/escape_player: make escape" % tools)
+    need(os.access(tools + "/escape_outsiders", os.X_OK), "no %s/escape_outsiders: make escape" % tools)
     p = subprocess.Popen([os.path.join(L.ROOT, "tests/net/escape"), "--seconds", str(seconds), "--build", build, *options],
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                          env=dict(os.environ, ESCAPE_TOOLS=tools, **env), preexec_fn=topo.die_with_parent)

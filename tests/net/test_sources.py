@@ -2,6 +2,7 @@
 """A datagram's source is an address and port that its sender alone has, and an entry of conntrack says nothing about who
 is at its ends by now. Services and clients of this machine that are in no fence get nothing, and lose nothing."""
 import contextlib
+import signal
 import socket
 import time
 
@@ -110,6 +111,33 @@ def test_no_pass_to_another_fence(lab):
         check(r.rc == 0 and "GOT 0" in s.out, r.tell(), s.tell())
 
 
+def test_answers_to_who_had_the_port(lab):
+    """Somebody else had the fence's port before, and spoke: what comes back is a question to the fence. A service that the
+    fence itself asks may answer."""
+    first = lab.start(L.policy(), [L.PYTHON, "-c", WAITS])  # from here on there is conntrack
+    with lab.net.socket(lab.net.agent, socket.AF_INET, UDP) as other:
+        other.bind(("127.0.0.2", 4001))
+        with lab.net.socket(lab.net.agent, socket.AF_INET, UDP) as before:
+            before.bind(("127.0.0.1", 4000))
+            before.sendto(b"hello", other.getsockname())
+        server = lab.start(L.policy("udp://127.0.0.1:8125"), [L.PYTHON, "-c", LISTENS + """
+s.sendto(b"ask", ("127.0.0.1", 8125))
+print("ASKED", flush=True)
+sys.stdin.readline()
+print("GOT", got)
+"""])
+        for i in range(N):
+            other.sendto(b"SECRET-%d" % i, ("127.0.0.1", 4000))
+        with outsider(lab, "127.0.0.1", 8125, back=b"answer"):
+            server.send("ask")
+            server.expect("ASKED")
+            time.sleep(0.3)
+        server.send("end")
+        first.send("end")
+        s = server.result()
+        check(s.rc == 0 and "GOT [b'answer']" in s.out and s.events(code="inbound"), s.tell(), s.events())
+
+
 HANDS = """
 import socket, sys, time
 b = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); b.bind(("127.0.0.1", 8125))
@@ -187,6 +215,62 @@ def test_resolver_answers_its_fence_only(lab):
         r = lab.run(L.policy(), [L.PYTHON, "-c", REFLECTS])
         time.sleep(0.2)
         arrived(r, {"the port that the question was as from": got})
+
+
+ASKS = FORGES + """
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 4000))
+print("READY", flush=True)
+sys.stdin.readline()
+s.sendto(question(0), resolvers(False, (4000,))[0]); s.sendto(question(1), ("203.0.113.53", 53))
+s.close()
+print("ASKED", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_resolver_answers_nobody_later(lab):
+    """The engine is slow, and the port is somebody else's by the time it answers."""
+    for wall in (True, False):
+        p = lab.start(L.policy(), [L.PYTHON, "-c", ASKS], wall=wall)
+        engine = lab.daemons(engine=True)[0]
+        L.kill(engine, signal.SIGSTOP)
+        try:
+            p.send("ask")
+            p.expect("ASKED")
+            with outsider(lab, "0.0.0.0", 4000, back=None) as got:
+                L.kill(engine, signal.SIGCONT)
+                time.sleep(0.5)  # both answers have come by then, were they sent there
+        finally:
+            L.kill(engine, signal.SIGCONT)
+        p.send("end")
+        arrived(p.result(), {"whose the port is now": got})
+
+
+NAMES_NONE = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.9.9.9", 4000))
+t = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); t.bind(("::ffff:127.9.9.8", 4000))
+for i in range(10):
+    for c, to, level, name, size in ((s, "203.0.113.20", 0, 8, 12), (t, "::ffff:203.0.113.20", 0, 8, 12),
+                                     (t, "::ffff:203.0.113.20", 41, 50, 20)):
+        try: c.sendmsg([b"SECRET-%d" % i], [(level, name, bytes(size))], 0, (to, 9))
+        except OSError as e: print(e.errno)
+"""
+
+
+def test_no_error_for_others(lab):
+    """A message that names no source would have the route choose: an address whose port is a service's. It would
+    get the errors about what is refused, which bear the beginning of the datagram."""
+    with lab.net.socket(lab.net.agent, socket.AF_INET, UDP) as s:
+        s.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+        s.bind((topo.AGENT4, 4000))
+        s.setblocking(False)
+        r = lab.run(L.policy(), [L.PYTHON, "-c", NAMES_NONE])
+        try:
+            check(False, "it got an error about", s.recvmsg(500, 500, socket.MSG_ERRQUEUE)[0])
+        except BlockingIOError:
+            pass
+        check(r.rc == 0, r.tell())
 
 
 CLIENT = FORGES + """
@@ -368,3 +452,34 @@ def test_connections_of_others_afterwards(lab):
     p.send("end")
     r = p.result()
     check(r.rc == 0, r.tell())
+
+
+# ---- by a device that leads back ------------------------------------------------------------------
+
+BY_LO = """
+import socket, struct, sys, time
+N = 10
+for to in sys.argv[1:]:
+    a, p = to.rsplit("/", 1)
+    v6 = ":" in a
+    lo = socket.if_nametoindex("lo")
+    for mapped in (False, True) if not v6 else (True,):
+        s = socket.socket(socket.AF_INET6 if mapped else socket.AF_INET, socket.SOCK_DGRAM)
+        end = (a if v6 or not mapped else "::ffff:" + a, int(p))
+        for anc in ([(socket.IPPROTO_IP, 8, struct.pack("I8x", lo))] if not v6 else []) + (
+                [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, bytes(16) + struct.pack("I", lo))] if mapped else []):
+            for i in range(N):
+                try: s.sendmsg([b"SECRET-%d" % i], [anc], 0, end)
+                except OSError as e: print(e)
+                time.sleep(0.005)
+"""
+
+
+def test_allowed_address_by_lo(lab):
+    """The kernel gives this machine's services what goes by loopback, whatever its destination is."""
+    for wall in (True, False):
+        with contextlib.ExitStack() as stack:
+            got = victims(lab, stack, ("0.0.0.0", 9000), ("::", 9001))
+            arrived(lab.run(L.policy("udp://203.0.113.30:9000", "udp://[2001:db8::30]:9001", "udp://203.0.113.30:9001"),
+                            [L.PYTHON, "-c", BY_LO, "203.0.113.30/9000", "2001:db8::30/9001", "203.0.113.30/9001"],
+                            wall=wall), got)

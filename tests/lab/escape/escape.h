@@ -11,11 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #define CANARY_MAGIC "cNrY"
 #define CANARY_BYTES 16
 /* Kinds: R raw, at the start of a stream or a datagram; H HTTP request; T TLS hello; D behind a
- * hello; B in the body of a request whose Host is allowed; N not known, since a write was cut. */
+ * hello; B in the body of a request whose Host is allowed; N not known, since a write was cut; Q in the
+ * name that a DNS question asks for. */
 #define CANARY_NO_NAME 9
 
 /* escape_name[i] is what name i of a canary stands for. */
@@ -45,6 +47,9 @@ enum escape_op {
 	OP_SHUTDOWN,
 	OP_RESET,
 	OP_CLOSE,
+	OP_GIVE,     /* it is closed, and somebody outside the fence has its port */
+	OP_OUTSIDER, /* somebody outside the fence comes */
+	OP_LEAVE,    /* and goes */
 	OP_LOOKUP,
 	OP_PAUSE,
 	ESCAPE_OPS
@@ -59,7 +64,7 @@ struct escape_to {
 };
 
 struct escape_message {
-	char kind; /* R, H, T */
+	char kind; /* R, H, T, Q */
 	uint8_t name;
 	uint8_t body; /* H: 0 none, 1 length, 2 chunked, 3 length and less than that */
 	uint16_t bytes;
@@ -79,7 +84,9 @@ struct escape_step {
 	bool both; /* OP_TWIN: the other one is made, too */
 	bool v6;
 	uint8_t type;
-	struct escape_to to;
+	bool fenced, client; /* OP_GIVE and the like: which others, and what they do */
+	uint8_t guest;
+	struct escape_to to, peer;
 	uint8_t option; /* in escape_options */
 	uint8_t device, address;
 	int level, name;
@@ -118,11 +125,26 @@ struct escape_option {
 	const char *text;
 };
 
-#define ESCAPE_RESOLVER_PORT                                                                       \
-	14 /* in escape_ports: the fence's resolver, where the player has found it */
-#define ESCAPE_OWN_PORT  100
-#define ESCAPE_OWN_PORTS 3
-#define ESCAPE_DEVICES   4 /* none, lo, a0, one that is not there */
+/* What a program asks of those outside its fence (outsiders.c); the answer is an int32_t, 0 or -errno. */
+#define ESCAPE_GUESTS 2 /* of each worker in each place */
+struct escape_request {
+	bool open; /* else it only goes */
+	uint8_t guest, type;
+	bool client; /* it connects to the peer */
+	bool v6only;
+	bool
+	    sure; /* what this program wrote in earlier steps was sent before, and in later ones after */
+	uint8_t step;
+	uint32_t program;
+	struct sockaddr_storage at, peer;
+};
+
+/* in escape_ports, where the player has found them: the fence's resolver and the other fence's */
+#define ESCAPE_RESOLVER_PORT       17
+#define ESCAPE_OTHER_RESOLVER_PORT 18
+#define ESCAPE_OWN_PORT            100
+#define ESCAPE_OWN_PORTS           3
+#define ESCAPE_DEVICES             4 /* none, lo, a0, one that is not there */
 
 struct escape_address {
 	const char *text;
@@ -137,6 +159,9 @@ extern uint16_t escape_ports[];
 extern const unsigned escape_n_ports;
 extern const char *const escape_devices[ESCAPE_DEVICES];
 
+/* Of an address without a device. */
+void escape_sockaddr(const char *address, uint16_t port, struct sockaddr_storage *ret);
+const char *escape_op_text(uint8_t op);
 uint64_t escape_random(uint64_t *state);
 /* Program k of a seed: always the same. */
 void escape_generate(uint64_t seed, uint32_t k, struct escape_program *ret_program);

@@ -2,15 +2,16 @@
 /* The other side of the escape fuzzer; see tests/net/escape. One process, one thread:
  *
  *   recorder   every frame that comes out of the agent's device (r0) and into "the internet" (i0),
- *              judged by the table on stdin: a canary, or the beginning of a conversation, where
- * the policy has none is a leak and a line on stdout servers    at every address of "the internet":
- * TCP that reads and answers, UDP that answers outsiders  listeners in the agent's own namespace,
- * outside the fence, as its user and as another pullers    who connect to the listeners of the
- * fence, from addresses that may and that may not
+ *              judged by the table on stdin: a canary, or the beginning of a conversation, where the
+ *              policy has none is a leak and a line on stdout
+ *   servers    at every address of "the internet": TCP that reads and answers, UDP that answers
+ *   pullers    who connect to the listeners of the fence, from addresses that may and that may not
+ *
+ * Services and clients on the fence's own machine are in outsiders.c.
  *
  * The table: "tcp|udp|icmp|icmp6 ADDRESS PORT KINDS NAMES", "peer ADDRESS PORT" (ingress), "here
- * tcp|udp PORT" (an outsider that a rule allows), "quiet ADDRESS" (the daemon itself talks to it);
- * "go" ends it. */
+ * tcp|udp ADDRESS PORT" (an outsider that a rule allows), "quiet ADDRESS" (the daemon itself talks to
+ * it), "unwalled" (the fence has no socket wall); "go" ends it. */
 #include "tests/lab/escape/judge.h"
 
 #include <arpa/inet.h>
@@ -32,17 +33,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RULES_MAX 128
 #define SOCKS_MAX 16384
 #define FRAME_MAX 70000
 #define PULL_MS   5
-#define SAID_MAX  2000 /* leaks that are told: the rest is counted */
 
 enum role { NOTHING, RECORDER, TCP_LISTENER, TCP_PEER, UDP_SERVER, PULLER };
 
 struct sock {
 	enum role role;
-	const char *where; /* r0, i0, far, outsider */
+	const char *where; /* r0, i0, far, outsider (a puller) */
 	uint16_t port;
 	char tail[CANARY_BYTES]; /* of a stream: a canary may be cut */
 	uint8_t n_tail;
@@ -93,60 +92,22 @@ static void record(const char *device)
 	}
 }
 
-static void serve(const char *address, uint16_t port, bool tcp, const char *where, unsigned uid,
-		  bool shared)
+/* At all addresses of "the internet". */
+static void serve(uint16_t port, bool tcp)
 {
-	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-	const bool v6 = strchr(address, ':');
-	const int on = 1;
-	int fd;
+	const struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	const int on = 1,
+		  fd = socket(AF_INET6,
+			      (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (seteuid(uid)) /* whose socket it is, is asked for by SO_REUSEPORT */
-		perror("seteuid");
-	fd = socket(v6 ? AF_INET6 : AF_INET,
-		    (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (shared)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-	if (!tcp && v6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
-	if (v6 && strcmp(where, "far"))
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (tcp && !strcmp(where, "far"))
+	if (tcp)
 		setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &(int){64}, sizeof(int));
-	inet_pton(AF_INET6, address, &a6.sin6_addr);
-	inet_pton(AF_INET, address, &a4.sin_addr);
-	if (bind(fd, v6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4,
-		 v6 ? sizeof(a6) : sizeof(a4)) ||
-	    (tcp && listen(fd, 512)))
-		fprintf(stderr, "cannot listen at %s %u: %s\n", address, port, strerror(errno));
-	if (seteuid(0))
-		perror("seteuid");
-	watch(fd, tcp ? TCP_LISTENER : UDP_SERVER, where, port);
-}
-
-static void end_points(int fd, struct where *w)
-{
-	struct sockaddr_storage s;
-	socklen_t n;
-
-	for (unsigned i = 0; i < 2; i++) {
-		struct in6_addr *a = i ? &w->to : &w->from;
-
-		n = sizeof(s);
-		if (i ? getsockname(fd, (struct sockaddr *)&s, &n)
-		      : getpeername(fd, (struct sockaddr *)&s, &n))
-			continue;
-		if (s.ss_family == AF_INET) {
-			memset(a, 0, 10);
-			a->s6_addr[10] = a->s6_addr[11] = 0xff;
-			memcpy(&a->s6_addr[12], &((struct sockaddr_in *)&s)->sin_addr, 4);
-		} else {
-			*a = ((struct sockaddr_in6 *)&s)->sin6_addr;
-		}
-		*(i ? &w->dport : &w->sport) = ntohs(((struct sockaddr_in *)&s)->sin_port);
-	}
+	else
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	if (bind(fd, (const struct sockaddr *)&a, sizeof(a)) || (tcp && listen(fd, 512)))
+		fprintf(stderr, "cannot listen at %u: %s\n", port, strerror(errno));
+	watch(fd, tcp ? TCP_LISTENER : UDP_SERVER, "far", port);
 }
 
 /* A stream as its reader has it, with what the last read ended with. */
@@ -154,11 +115,10 @@ static void judge_stream(int fd, const struct sock *s, const uint8_t *data, size
 {
 	struct where w = {.place = s->where, .proto = IPPROTO_TCP};
 
-	end_points(fd, &w);
+	judge_end_points(fd, &w);
 	if (s->role == PULLER)
 		w.sport = s->port;
-	judge(&w, data, n, s->where[0] == 'o',
-	      s->role == TCP_PEER && judge_allowed_here(s->port, true));
+	judge(&w, data, n, s->where[0] == 'o', false);
 }
 
 static void end(int fd)
@@ -198,7 +158,7 @@ static void accept_all(int fd, const struct sock *s)
 
 /* The answer comes from the address that was asked: it goes back with the same packet information.
  */
-static void answer_datagrams(int fd, const struct sock *s)
+static void answer_datagrams(int fd)
 {
 	static uint8_t data[65536];
 	struct sockaddr_storage from;
@@ -213,14 +173,9 @@ static void answer_datagrams(int fd, const struct sock *s)
 				   .msg_control = room,
 				   .msg_controllen = sizeof(room)};
 		const ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT);
-		struct where w = {.place = s->where, .proto = IPPROTO_UDP, .dport = s->port};
 
 		if (n < 0)
 			return;
-		if (s->where[0] == 'o') { /* who may have sent this in anybody's name */
-			judge(&w, data, (size_t)n, true, judge_allowed_here(s->port, false));
-			continue;
-		}
 		v = (struct iovec){"ack", 3};
 		(void)!sendmsg(fd, &m, MSG_DONTWAIT);
 	}
@@ -301,22 +256,6 @@ static void pull(const char *agent_ns, const char *net_ns)
 		*place = fd;
 }
 
-static void outsiders(unsigned user, unsigned other)
-{
-	for (unsigned tcp = 0; tcp < 2; tcp++) {
-		serve("127.0.0.1", 4001, tcp, "outsider", user, false);
-		serve("::1", 4001, tcp, "outsider", user, false);
-		serve("0.0.0.0", 4002, tcp, "outsider", other, false);
-		serve("::", 4002, tcp, "outsider", other, false);
-		serve("0.0.0.0", 4003, tcp, "outsider", user, true);
-		serve("::", 4003, tcp, "outsider", user, true);
-	}
-	serve("127.0.0.1", 11434, true, "outsider", other, false);
-	serve("::1", 11434, true, "outsider", other, false);
-	serve("127.0.0.1", 11435, false, "outsider", other, false);
-	serve("::1", 11435, false, "outsider", other, false);
-}
-
 static void dispatch(int fd)
 {
 	struct sock *s = &socks[fd];
@@ -333,19 +272,11 @@ static void dispatch(int fd)
 		read_stream(fd, s);
 		break;
 	case UDP_SERVER:
-		answer_datagrams(fd, s);
+		answer_datagrams(fd);
 		break;
 	case NOTHING:
 		break;
 	}
-}
-
-static void tell_counts(void)
-{
-	const struct judge_counts c = judge_counted();
-
-	printf("seen %llu %llu %llu\n", c.frames, c.canaries, c.leaks);
-	fflush(stdout);
 }
 
 static int64_t now_ms(void)
@@ -369,15 +300,13 @@ int main(int argc, char **argv)
 	judge_read_table();
 	enter(argv[2]);
 	record("r0");
-	enter(argv[1]);
-	outsiders(65534, 12345);
 	enter(argv[3]);
 	record("i0");
 	for (unsigned i = 0; i < escape_n_ports; i++) {
-		if (escape_ports[i] == 53 || i == ESCAPE_RESOLVER_PORT)
+		if (escape_ports[i] == 53 || escape_ports[i] == 0)
 			continue; /* the name servers have these */
-		serve("::", escape_ports[i], true, "far", 0, false);
-		serve("::", escape_ports[i], false, "far", 0, false);
+		serve(escape_ports[i], true);
+		serve(escape_ports[i], false);
 	}
 	epoll_ctl(poll_fd, EPOLL_CTL_ADD, 0,
 		  &(struct epoll_event){.events = EPOLLIN, .data.fd = 0});
@@ -396,14 +325,14 @@ int main(int argc, char **argv)
 			else if (read(0, c, sizeof(c)) <= 0)
 				return 0;
 			else
-				tell_counts();
+				judge_tell_counts();
 		}
 		if (now >= next) {
 			pull(argv[1], argv[3]);
 			next = now + PULL_MS;
 		}
 		if (now >= told + 1000) {
-			tell_counts();
+			judge_tell_counts();
 			told = now;
 		}
 	}

@@ -6,6 +6,7 @@ of his cable that knows where each payload may arrive. See docs/hacking.md.
 """
 import argparse
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -21,7 +22,9 @@ import topo
 from escape import rules
 
 ROUND_SECONDS = 20
+CANARY = r"cNrY([0-9a-f]{10}[A-Z][0-9])"  # as in payload.c
 LEAST_ROUNDS = 6  # in a short run, too
+UNWALLED = ("no-socket-wall", "device", "udp")  # holes of fw/ipc/holes.h with which a fence has no socket wall
 
 
 class NameServer:
@@ -67,13 +70,11 @@ class Leak:
             self.how)
 
 
-class Far:
-    """escape_far: the recorder and everybody outside the fence."""
+class Recorder:
+    """One of the programs that look what arrives."""
 
-    def __init__(self, run, table):
-        self.p = subprocess.Popen([run.tool("escape_far")] + [run.net.path(n) for n in (
-            run.net.agent, run.net.router, run.net.net)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, bufsize=1, preexec_fn=topo.die_with_parent)
+    def __init__(self, run, command, table):
+        self.p = run.start(command)
         self.leaks, self.seen, self.lock = [], (0, 0, 0), threading.Lock()
         self.ready = threading.Event()
         self.said = threading.Event()
@@ -81,8 +82,9 @@ class Far:
         self.p.stdin.write(table + "go\n")
         self.p.stdin.flush()
         threading.Thread(target=self._read, daemon=True).start()
-        if not self.ready.wait(10):
-            raise RuntimeError("escape_far does not start")
+        if not self.ready.wait(20):
+            self.close()
+            raise RuntimeError("%s does not start: %s" % (" ".join(command), open(run.err).read()[-600:]))
 
     def _read(self):
         for line in self.p.stdout:
@@ -95,9 +97,13 @@ class Far:
             elif line.startswith("READY"):
                 self.ready.set()
 
+    def take(self):
+        with self.lock:
+            leaks, self.leaks = self.leaks, []
+        return leaks
+
     def flush(self):
         """All that had arrived before is judged."""
-        time.sleep(0.1)  # for what is under way on the cable
         self.said.clear()
         try:
             self.p.stdin.write("\n")
@@ -105,11 +111,66 @@ class Far:
         except OSError:
             pass
         if not self.said.wait(10):
-            raise RuntimeError("escape_far does not answer (exit %s)" % self.p.poll())
+            raise RuntimeError("%s does not answer (exit %s)" % (" ".join(self.p.args), self.p.poll()))
 
     def close(self):
         self.p.stdin.close()
         self.p.wait(10)
+
+
+class Far:
+    """Everybody outside the fence: escape_far, and escape_outsiders in no fence and in another one."""
+
+    def __init__(self, run, rule):
+        self.meet = os.path.join(run.tmp, "meet")
+        os.makedirs(self.meet, exist_ok=True)
+        os.chmod(self.meet, 0o777)
+        self.other_log = os.path.join(run.tmp, "other_log")
+        ns = ["nsenter", "--net=" + run.net.path(run.net.agent)]
+        outsiders = run.tool("escape_outsiders")
+        self.unwalled = run.unwalled
+        table = rules.table(rule, run.unwalled)
+        self.all = []
+        try:
+            self.all.append(Recorder(run, [run.tool("escape_far")] + [run.net.path(n) for n in (
+                run.net.agent, run.net.router, run.net.net)], table))
+            self.all.append(Recorder(run, ns + [outsiders, self.meet + "/outsiders"], table))
+            self.all.append(Recorder(run, run.agentctl(rules.other_policy(), self.other_log, [
+                outsiders, "--fenced", self.meet + "/fenced"]), rules.other_table(run.unwalled)))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def seen(self):
+        return tuple(sum(n) for n in zip(*(r.seen for r in self.all)))
+
+    def take(self):
+        return [leak for r in self.all for leak in r.take()]
+
+    def end(self):
+        """What leaked until now, when nobody plays any more."""
+        self.flush()
+        return self.take() + ([] if self.unwalled else self.recorded())
+
+    def flush(self):
+        time.sleep(0.1)  # for what is under way on the cable
+        for r in self.all:
+            r.flush()
+
+    def recorded(self):
+        """Canaries in the record of the other fence: somebody made it ask for names."""
+        try:
+            with open(os.path.join(self.other_log, "events.jsonl")) as f:
+                found = set(re.findall(CANARY, f.read(), re.I))
+        except OSError:
+            found = ()
+        return [Leak("LEAK %s name fence2-record 17 :: 0 :: 0 - %f" % (c, time.monotonic()), self.all[0].start)
+                for c in sorted(found)]
+
+    def close(self):
+        for r in self.all:
+            r.close()
 
 
 class Run:
@@ -123,6 +184,8 @@ class Run:
         topo.run("ip", "-n", self.net.router, "-6", "addr", "add", "fe80::1/64", "dev", "r0", "nodad")
         topo.run("ip", "-n", self.net.agent, "-6", "addr", "add", "fe80::2/64", "dev", "a0", "nodad")
         self.names = NameServer(self.net)
+        self.err = os.path.join(self.tmp, "err")
+        self.unwalled = os.environ.get("AGENTFW_HOLE") in UNWALLED
         self.far = None
         self.found = {}  # signature: (programs before it, seconds, leak, mode, rule)
         self.done, self.played = 0, 0.0
@@ -139,35 +202,38 @@ class Run:
 
     # ---- one fence
 
-    def _agentctl(self, rule, command):
-        policy = os.path.join(self.tmp, "policy.yaml")
-        with open(policy, "w") as f:
-            f.write(rules.policy(rule))
-        log = os.path.join(self.tmp, "log")
+    def agentctl(self, policy, log, command):
+        """A command in a fence, not started yet; log: the directory of its record."""
         shutil.rmtree(log, ignore_errors=True)
+        with open(log + ".yaml", "w") as f:
+            f.write(policy)
+        return ["nsenter", "--net=" + self.net.path(self.net.agent), os.path.join(self.build, "agentctl"), "run",
+                "-p", log + ".yaml", "--log-dir", log, "--"] + command
+
+    def start(self, command):
+        """What it says on standard error is in self.err."""
         env = {k: os.environ[k] for k in ("PATH", "AGENTFW_RUN_DIR", "AGENTFW_HOLE") if k in os.environ}
-        self.err = os.path.join(self.tmp, "err")
-        return subprocess.Popen(
-            ["nsenter", "--net=" + self.net.path(self.net.agent), os.path.join(self.build, "agentctl"), "run",
-             "-p", policy, "--log-dir", log, "--"] + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=open(self.err, "w"), text=True, cwd="/", env=env, preexec_fn=topo.die_with_parent)
+        with open(self.err, "w") as err:
+            return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True,
+                                    bufsize=1, cwd="/", env=env, preexec_fn=topo.die_with_parent)
+
+    def _agentctl(self, rule, command):
+        return self.start(self.agentctl(rules.policy(rule), os.path.join(self.tmp, "log"), command))
 
     def _cgroup(self, pid):
         return lab.until(lambda: lab.cgroups_of(pid), 10, "no cgroup of the fence")[0]
 
     def fence(self, rule, no_filter, options, each_line, seconds):
         """Plays in a fence of its own; each_line gets what the player says, and ends it by returning true."""
-        player = [self.tool("escape_player"), "--seed", str(self.seed)] + options
+        player = [self.tool("escape_player"), "--seed", str(self.seed), "--meet", self.far.meet] + options
         holder = None
         try:
             if no_filter:
                 holder = self._agentctl(rule, ["/bin/sh", "-c", "echo READY; exec sleep 100000"])
                 if "READY" not in holder.stdout.readline():
                     raise RuntimeError("agentctl run: " + open(self.err).read()[-600:])
-                p = subprocess.Popen(
-                    ["nsenter", "--net=" + self.net.path(self.net.agent)] + player +
-                    ["--cgroup", self._cgroup(holder.pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                    text=True, cwd="/", preexec_fn=topo.die_with_parent)
+                p = self.start(["nsenter", "--net=" + self.net.path(self.net.agent)] + player +
+                               ["--cgroup", self._cgroup(holder.pid)])
             else:
                 p = self._agentctl(rule, player)
             self._follow(p, each_line, seconds)
@@ -207,7 +273,8 @@ class Run:
     def new_far(self, rule):
         if self.far:
             self.far.close()
-        self.far = Far(self, rules.table(rule))
+            self.far = None
+        self.far = Far(self, rule)
 
     # ---- rounds
 
@@ -221,7 +288,7 @@ class Run:
         def line(text):
             if text.startswith("done"):
                 state["done"] = int(text.split()[1])
-            self._collect(rule, no_filter, first + state["done"], start)
+            self._collect(self.far.take(), rule, no_filter, first + state["done"], start)
             now = time.monotonic() - start
             if now - told[0] > 5:
                 told[0] = now
@@ -233,8 +300,7 @@ class Run:
         if count:
             options += ["--count", str(count)]
         self.fence(rule, no_filter, options, line, seconds)
-        self.far.flush()
-        self._collect(rule, no_filter, first + state["done"], start)
+        self._collect(self.far.end(), rule, no_filter, first + state["done"], start)
         took = time.monotonic() - start
         self.n += max(state["done"] * 2, 1000)  # numbers of programs are not used again
         self.done += state["done"]
@@ -243,10 +309,8 @@ class Run:
                  *self.far.seen), flush=True)
         return bool(self.found) and not self.args.keep_going
 
-    def _collect(self, rule, no_filter, done, start):
-        with self.far.lock:
-            new, self.far.leaks = self.far.leaks, []
-        for leak in new:
+    def _collect(self, leaks, rule, no_filter, done, start):
+        for leak in leaks:
             sig = leak.signature()
             if sig in self.found:
                 continue
@@ -288,10 +352,7 @@ class Run:
             if loud and text.startswith((" ", "no")):
                 print(text, end="")
         self.fence(rule, no_filter, options, line, 30)
-        self.far.flush()
-        with self.far.lock:
-            leaks, self.far.leaks = self.far.leaks, []
-        return leaks
+        return self.far.end()
 
     def shorten(self, program, rule, no_filter, repeat):
         """The steps that can be left out while the program still leaks. The best of some tries: threads meet by

@@ -19,9 +19,13 @@ static struct rule {
 } rules[RULES_MAX];
 static unsigned n_rules;
 static struct in6_addr quiet[8], peers[16];
-static uint16_t peer_ports[16], here_tcp[8], here_udp[8];
-static unsigned n_quiet, n_peers, n_here_tcp, n_here_udp, said;
-static struct judge_counts counts;
+static uint16_t peer_ports[16];
+static struct rule here[16];
+static unsigned n_quiet, n_peers, n_here, said;
+static bool unwalled;
+static struct {
+	unsigned long long frames, canaries, leaks;
+} counts;
 
 static void mapped(const char *text, struct in6_addr *ret)
 {
@@ -115,7 +119,7 @@ bool judge(const struct where *w, const uint8_t *data, size_t n, bool outsider, 
 		p += 4;
 		/* urgent bytes are not in the stream that a server reads: what was cut is no canary
 		 */
-		if (!hex(c + 4, 10) || !memchr("RHTDBN", c[14], 6) || !memchr("01239", c[15], 5))
+		if (!hex(c + 4, 10) || !memchr("RHTDBNQ", c[14], 7) || !memchr("01239", c[15], 5))
 			continue;
 		counts.canaries++;
 		if (c[14] == last[0] && c[15] == last[1])
@@ -192,12 +196,49 @@ void judge_frame(const char *place, const uint8_t *data, size_t n)
 		transport(&w, data + at + head, n - at - head);
 }
 
-bool judge_allowed_here(uint16_t port, bool tcp)
+uint16_t judge_take_address(const struct sockaddr_storage *s, struct in6_addr *ret)
 {
-	for (unsigned i = 0; i < (tcp ? n_here_tcp : n_here_udp); i++)
-		if ((tcp ? here_tcp : here_udp)[i] == port)
+	memset(ret, 0, sizeof(*ret));
+	if (s->ss_family == AF_INET) {
+		ret->s6_addr[10] = ret->s6_addr[11] = 0xff;
+		memcpy(&ret->s6_addr[12], &((const struct sockaddr_in *)s)->sin_addr, 4);
+	} else if (s->ss_family == AF_INET6) {
+		*ret = ((const struct sockaddr_in6 *)s)->sin6_addr;
+	}
+	return ntohs(((const struct sockaddr_in *)s)->sin_port);
+}
+
+void judge_end_points(int fd, struct where *w)
+{
+	struct sockaddr_storage s = {0};
+	socklen_t n = sizeof(s);
+
+	if (getpeername(fd, (struct sockaddr *)&s, &n) == 0)
+		w->sport = judge_take_address(&s, &w->from);
+	n = sizeof(s);
+	if (getsockname(fd, (struct sockaddr *)&s, &n) == 0)
+		w->dport = judge_take_address(&s, &w->to);
+}
+
+bool judge_allowed_here(const struct where *w)
+{
+	for (unsigned i = 0; i < n_here; i++)
+		if (here[i].proto == w->proto && here[i].port == w->dport &&
+		    same(&here[i].address, &w->to))
 			return true;
 	return false;
+}
+
+bool judge_unwalled(void)
+{
+	return unwalled;
+}
+
+static uint8_t protocol(const char *text)
+{
+	return !strcmp(text, "tcp")   ? IPPROTO_TCP
+	       : !strcmp(text, "udp") ? IPPROTO_UDP
+				      : IPPROTO_ICMP;
 }
 
 void judge_read_table(void)
@@ -211,19 +252,17 @@ void judge_read_table(void)
 		} else if (sscanf(line, "peer %63s %u", a, &port) == 2 && n_peers < 16) {
 			mapped(a, &peers[n_peers]);
 			peer_ports[n_peers++] = (uint16_t)port;
-		} else if (sscanf(line, "here %63s %u", a, &port) == 2 && n_here_tcp < 8 &&
-			   n_here_udp < 8) {
-			if (!strcmp(a, "tcp"))
-				here_tcp[n_here_tcp++] = (uint16_t)port;
-			else
-				here_udp[n_here_udp++] = (uint16_t)port;
+		} else if (sscanf(line, "here %63s %63s %u", a, b, &port) == 3 && n_here < 16) {
+			here[n_here].proto = protocol(a);
+			mapped(b, &here[n_here].address);
+			here[n_here++].port = (uint16_t)port;
+		} else if (strcmp(line, "unwalled\n") == 0) {
+			unwalled = true;
 		} else if (sscanf(line, "%63s %63s %u %7s %7s", a, b, &port, kinds, names) == 5 &&
 			   n_rules < RULES_MAX) {
 			struct rule *r = &rules[n_rules++];
 
-			r->proto = !strcmp(a, "tcp")   ? IPPROTO_TCP
-				   : !strcmp(a, "udp") ? IPPROTO_UDP
-						       : IPPROTO_ICMP;
+			r->proto = protocol(a);
 			mapped(b, &r->address);
 			r->port = (uint16_t)port;
 			strcpy(r->kinds, kinds);
@@ -235,7 +274,8 @@ void judge_read_table(void)
 	}
 }
 
-struct judge_counts judge_counted(void)
+void judge_tell_counts(void)
 {
-	return counts;
+	printf("seen %llu %llu %llu\n", counts.frames, counts.canaries, counts.leaks);
+	fflush(stdout);
 }

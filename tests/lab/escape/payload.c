@@ -121,6 +121,30 @@ static void hello(struct escape_buffer *b, char kind, uint8_t name, const struct
 	canaries(b, kind, name, pad);
 }
 
+static void question(struct escape_buffer *b, const char *name, bool with_canary, uint16_t id,
+		     bool v6)
+{
+	number(b, id, 2);
+	number(b, 0x0100, 2);
+	number(b, 1, 2);
+	number(b, 0, 6 - 2);
+	number(b, 0, 2);
+	if (with_canary) {
+		number(b, CANARY_BYTES, 1);
+		canary(b, 'Q', CANARY_NO_NAME);
+	}
+	for (const char *p = name; *p;) {
+		const size_t n = strcspn(p, ".");
+
+		number(b, (uint32_t)n, 1);
+		put(b, p, n);
+		p += n + (p[n] == '.');
+	}
+	number(b, 0, 1);
+	number(b, v6 ? 28 : 1, 2);
+	number(b, 1, 2);
+}
+
 void escape_write(struct escape_buffer *b, struct escape_stream *s, const struct escape_message *m)
 {
 	const size_t before = b->bytes;
@@ -140,6 +164,8 @@ void escape_write(struct escape_buffer *b, struct escape_stream *s, const struct
 	}
 	if (m->kind == 'R')
 		raw(b, kind, name, m->bytes);
+	else if (m->kind == 'Q')
+		question(b, escape_names[m->name % ESCAPE_NAMES], true, m->bytes, m->body & 1);
 	else if (m->kind == 'H')
 		left = request(b, kind, name, m);
 	else
@@ -163,23 +189,5 @@ void escape_question(struct escape_buffer *b, const char *name, bool with_canary
 		     bool v6)
 {
 	b->bytes = 0;
-	number(b, id, 2);
-	number(b, 0x0100, 2);
-	number(b, 1, 2);
-	number(b, 0, 6 - 2);
-	number(b, 0, 2);
-	if (with_canary) {
-		number(b, CANARY_BYTES, 1);
-		canary(b, 'R', CANARY_NO_NAME);
-	}
-	for (const char *p = name; *p;) {
-		const size_t n = strcspn(p, ".");
-
-		number(b, (uint32_t)n, 1);
-		put(b, p, n);
-		p += n + (p[n] == '.');
-	}
-	number(b, 0, 1);
-	number(b, v6 ? 28 : 1, 2);
-	number(b, 1, 2);
+	question(b, name, with_canary, id, v6);
 }

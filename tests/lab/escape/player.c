@@ -39,7 +39,7 @@ static struct options {
 	uint64_t seed, skip;
 	uint32_t first, count, repeat;
 	unsigned workers, seconds;
-	const char *cgroup;
+	const char *cgroup, *meet;
 	unsigned uid;
 	bool one, print, list;
 } options = {.workers = 6, .count = UINT32_MAX, .repeat = 1, .uid = 65534};
@@ -99,6 +99,7 @@ static void play(struct worker *w, uint32_t k)
 			escape_reset(&w->slots[i]);
 		else
 			escape_drop(&w->slots[i]);
+	escape_others_leave(w);
 }
 
 static void look_up_all(uint32_t k)
@@ -107,8 +108,27 @@ static void look_up_all(uint32_t k)
 		escape_lookup(escape_names[i], false, k, true);
 }
 
-/* The fence's resolver: the UDP socket at 127.0.0.1 that is nobody's we know. */
-static void find_resolver(void)
+/* Does this resolver answer us? The other fence's does not. */
+static bool answers(uint16_t port)
+{
+	const struct sockaddr_in a = {.sin_family = AF_INET,
+				      .sin_port = htons(port),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct escape_buffer b;
+	struct pollfd p = {fd, POLLIN, 0};
+	bool yes;
+
+	escape_question(&b, escape_names[ESCAPE_NAMES - 1], false, 1, false);
+	yes = connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 &&
+	      send(fd, b.data, b.bytes, 0) > 0 && poll(&p, 1, 1000) == 1 &&
+	      recv(fd, b.data, sizeof(b.data), MSG_DONTWAIT) > 0;
+	close(fd);
+	return yes;
+}
+
+/* The fences' resolvers: the UDP sockets at 127.0.0.1 that are nobody's we know. */
+static void find_resolvers(void)
 {
 	FILE *f = fopen("/proc/self/net/udp", "re");
 	char line[256];
@@ -118,10 +138,12 @@ static void find_resolver(void)
 		bool known = sscanf(line, " %*u: %x:%x", &address, &port) != 2 ||
 			     address != htonl(INADDR_LOOPBACK);
 
-		for (unsigned i = 0; i < escape_n_ports; i++)
+		for (unsigned i = 0; i < ESCAPE_RESOLVER_PORT; i++)
 			known = known || escape_ports[i] == port;
 		if (!known)
-			escape_ports[ESCAPE_RESOLVER_PORT] = (uint16_t)port;
+			escape_ports[answers((uint16_t)port) ? ESCAPE_RESOLVER_PORT
+							     : ESCAPE_OTHER_RESOLVER_PORT] =
+			    (uint16_t)port;
 	}
 	if (f)
 		fclose(f);
@@ -145,6 +167,10 @@ static void work(unsigned number, struct shared *shared)
 	sem_init(&w.idle, 0, 0);
 	if (pthread_create(&thread, NULL, second, &w))
 		_exit(1);
+	if (escape_meet(&w, options.meet)) {
+		perror("cannot meet those outside");
+		_exit(1);
+	}
 	look_up_all(0);
 	if (options.one) {
 		for (uint32_t i = 0; i < options.repeat; i++, shared->done[number]++)
@@ -216,7 +242,7 @@ static int usage(void)
 	fprintf(stderr,
 		"escape_player [--seed N] [--first K] [--count N] [--seconds S] [--workers N]\n"
 		"  [--program K [--repeat N] [--skip STEP,...] [--print | --list]] [--cgroup DIR] "
-		"[--uid N]\n");
+		"[--uid N] [--meet DIR]\n");
 	return 2;
 }
 
@@ -269,6 +295,9 @@ static bool take(int c, const unsigned long long n)
 	case 'c':
 		options.cgroup = optarg;
 		return true;
+	case 'm':
+		options.meet = optarg;
+		return true;
 	case 'u':
 		options.uid = (unsigned)n;
 		return true;
@@ -294,7 +323,7 @@ static int play_all(void)
 	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return 1;
-	find_resolver();
+	find_resolvers();
 	printf("READY\n");
 	fflush(stdout);
 	for (unsigned i = 0; i < options.workers; i++) {
@@ -316,7 +345,7 @@ int main(int argc, char **argv)
 	    {"seconds", 1, NULL, 't'}, {"workers", 1, NULL, 'w'}, {"program", 1, NULL, 'p'},
 	    {"repeat", 1, NULL, 'r'},  {"skip", 1, NULL, 'x'},    {"print", 0, NULL, 'v'},
 	    {"list", 0, NULL, 'l'},    {"cgroup", 1, NULL, 'c'},  {"uid", 1, NULL, 'u'},
-	    {NULL, 0, NULL, 0},
+	    {"meet", 1, NULL, 'm'},    {NULL, 0, NULL, 0},
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", all, NULL)) != -1;)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The grammar: a program is a few random steps on up to four sockets. Nothing here knows an attack.
  * What makes steps meet is the program's focus: an address, two ports and a device that most of its
- * steps use. */
+ * steps use. Some programs are about this machine: the address is one of its own, and others come to
+ * its ports and go. */
 #include "tests/lab/escape/escape.h"
 
 #include <stdlib.h>
@@ -11,27 +12,36 @@
 static const struct {
 	const char *text;
 	uint8_t weight;
+	uint8_t here; /* weight in a program about this machine */
 } ops[ESCAPE_OPS] = {
-    [OP_SOCKET] = {"socket", 6},
-    [OP_BIND] = {"bind", 10},
-    [OP_BIND_AS] = {"bind_as", 8},
-    [OP_CONNECT] = {"connect", 14},
-    [OP_CONNECT_AS] = {"connect_as", 4},
-    [OP_TWIN] = {"twin", 6},
-    [OP_DISCONNECT] = {"disconnect", 3},
-    [OP_OPTION] = {"option", 14},
-    [OP_RANDOM_OPTION] = {"random_option", 3},
-    [OP_SEND] = {"send", 20},
-    [OP_SEND_TO] = {"send_to", 16},
-    [OP_LISTEN] = {"listen", 6},
-    [OP_ACCEPT] = {"accept", 2},
-    [OP_RECEIVE] = {"receive", 2},
-    [OP_SHUTDOWN] = {"shutdown", 1},
-    [OP_RESET] = {"reset", 2},
-    [OP_CLOSE] = {"close", 2},
-    [OP_LOOKUP] = {"lookup", 1},
-    [OP_PAUSE] = {"pause", 2},
+    [OP_SOCKET] = {"socket", 6, 6},
+    [OP_BIND] = {"bind", 10, 14},
+    [OP_BIND_AS] = {"bind_as", 8, 4},
+    [OP_CONNECT] = {"connect", 14, 12},
+    [OP_CONNECT_AS] = {"connect_as", 4, 2},
+    [OP_TWIN] = {"twin", 6, 2},
+    [OP_DISCONNECT] = {"disconnect", 3, 7},
+    [OP_OPTION] = {"option", 14, 6},
+    [OP_RANDOM_OPTION] = {"random_option", 3, 1},
+    [OP_SEND] = {"send", 20, 16},
+    [OP_SEND_TO] = {"send_to", 16, 30},
+    [OP_LISTEN] = {"listen", 6, 5},
+    [OP_ACCEPT] = {"accept", 2, 2},
+    [OP_RECEIVE] = {"receive", 2, 1},
+    [OP_SHUTDOWN] = {"shutdown", 1, 1},
+    [OP_RESET] = {"reset", 2, 2},
+    [OP_CLOSE] = {"close", 2, 3},
+    [OP_GIVE] = {"give", 1, 7},
+    [OP_OUTSIDER] = {"outsider", 1, 6},
+    [OP_LEAVE] = {"leave", 0, 3},
+    [OP_LOOKUP] = {"lookup", 1, 1},
+    [OP_PAUSE] = {"pause", 2, 2},
 };
+
+const char *escape_op_text(uint8_t op)
+{
+	return ops[op].text;
+}
 
 /* splitmix64 */
 uint64_t escape_random(uint64_t *state)
@@ -43,6 +53,9 @@ uint64_t escape_random(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
+/* Of 20: how often a type of socket is. */
+enum { USUAL_UDP = 11, USUAL_PING = 19 };
+
 struct gen {
 	uint64_t state;
 	bool to_name_device; /* the next step of this socket's */
@@ -52,6 +65,9 @@ struct gen {
 	uint8_t busy[2];       /* slots, from 1, that were just made: they send next, mostly */
 	uint8_t focus_address[2], focus_port[2], focus_device;
 	char focus_kind;
+	/* The program is about this machine: who has which of its addresses and ports, and who else. */
+	bool here;
+	uint8_t to_bind; /* a slot, from 1, that was just made */
 };
 
 static unsigned below(struct gen *g, unsigned n)
@@ -101,6 +117,14 @@ static uint8_t any_address(struct gen *g, bool v6, bool bind)
 	}
 }
 
+static uint8_t port_numbered(uint16_t port)
+{
+	for (unsigned i = 0; i < escape_n_ports; i++)
+		if (escape_ports[i] == port)
+			return (uint8_t)i;
+	abort();
+}
+
 static uint8_t any_port(struct gen *g)
 {
 	return chance(g, 30) ? (uint8_t)(ESCAPE_OWN_PORT + below(g, ESCAPE_OWN_PORTS))
@@ -109,6 +133,8 @@ static uint8_t any_port(struct gen *g)
 
 static uint8_t a_port(struct gen *g)
 {
+	if (g->here && chance(g, 90))
+		return g->focus_port[chance(g, 50)];
 	return chance(g, 75) ? g->focus_port[chance(g, 25)] : any_port(g);
 }
 
@@ -119,10 +145,21 @@ static uint8_t a_device(struct gen *g)
 			       : (uint8_t)below(g, ESCAPE_DEVICES);
 }
 
+/* One of this machine's. */
+static uint8_t own_address(struct gen *g, bool v6)
+{
+	static const char *const own[2][4] = {{"127.0.0.1", "198.51.100.2", "127.9.9.9", "0.0.0.0"},
+					      {"::1", "2001:db8:1::2", "2001:db8:1::2", "::"}};
+
+	return address_named(own[v6 && chance(g, 65)][below(g, 4)]);
+}
+
 static uint8_t an_address(struct gen *g, bool v6, bool bind)
 {
 	unsigned which = v6 && !chance(g, 35);
 
+	if (g->here && bind && chance(g, 65))
+		return own_address(g, v6);
 	if (chance(g, bind ? 10 : 65))
 		return g->focus_address[which];
 	return any_address(g, v6, bind);
@@ -178,7 +215,9 @@ static void payload(struct gen *g, struct escape_step *s, bool stream)
 	for (unsigned i = 0; i < s->n_messages; i++) {
 		struct escape_message *m = &s->messages[i];
 
-		m->kind = !stream ? 'R' : chance(g, 75) ? g->focus_kind : "RHT"[below(g, 3)];
+		m->kind = !stream         ? (g->here && chance(g, 35) ? 'Q' : 'R')
+			  : chance(g, 75) ? g->focus_kind
+					  : "RHT"[below(g, 3)];
 		m->name = (uint8_t)(chance(g, 50) ? 0 : below(g, ESCAPE_NAMES + 1));
 		m->body = (uint8_t)below(g, 4);
 		m->bytes = (uint16_t)(chance(g, 85) ? 20 + below(g, 200) : 200 + below(g, 4000));
@@ -200,6 +239,8 @@ static uint8_t source(struct gen *g, bool v6)
 	static const char *const own[2][2] = {{"198.51.100.2", "127.0.0.1"},
 					      {"2001:db8:1::2", "::1"}};
 
+	if (g->here && chance(g, 60))
+		return g->focus_address[v6 && chance(g, 65)];
 	if (chance(g, 35))
 		return any_address(g, v6, true);
 	return address_named(own[v6 && chance(g, 65)][chance(g, 25)]);
@@ -211,8 +252,11 @@ static void control(struct gen *g, struct escape_step *s)
 	for (unsigned i = 0; i < s->n_cmsgs; i++) {
 		struct escape_cmsg *c = &s->cmsgs[i];
 
+		/* the same messages name a source */
+		g->to_name_device = g->here && chance(g, 80);
 		c->which = pick_option(g, escape_cmsgs, escape_n_cmsgs, s->v6, s->type);
-		c->device = a_device(g);
+		g->to_name_device = false;
+		c->device = g->here && chance(g, 80) ? 0 : a_device(g);
 		c->address = chance(g, 30)
 				 ? UINT8_MAX
 				 : source(g, escape_cmsgs[c->which].level == IPPROTO_IPV6);
@@ -225,6 +269,42 @@ static void destination(struct gen *g, struct escape_step *s, bool bind)
 	s->to.address = an_address(g, s->v6, bind);
 	s->to.port = a_port(g);
 	s->to.scope = a_device(g);
+}
+
+/* Others come to this machine's addresses. */
+static void others(struct gen *g, struct escape_step *s)
+{
+	s->fenced = chance(g, 25);
+	s->guest = (uint8_t)below(g, ESCAPE_GUESTS);
+	s->value = below(g, 8);
+	s->wait = chance(g, 80);
+	s->to = (struct escape_to){own_address(g, s->v6), a_port(g), 0};
+	if (s->op != OP_OUTSIDER)
+		return;
+	s->client = chance(g, 25);
+	/* a connection beyond this machine would be seen as the fence's */
+	s->peer.address = s->type == TYPE_TCP ? own_address(g, s->v6) : an_address(g, s->v6, false);
+	s->peer.port = a_port(g);
+}
+
+static void random_option(struct gen *g, struct escape_step *s)
+{
+	static const int levels[] = {SOL_SOCKET, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP,
+				     IPPROTO_UDP};
+
+	s->level = levels[below(g, 5)];
+	s->name = (int)below(g, 90);
+	s->device = a_device(g);
+	s->value = a_value(g);
+}
+
+static void a_twin(struct gen *g, struct escape_step *s)
+{
+	s->device = a_device(g);
+	s->value = below(g, 2);
+	s->wait = chance(g, 30);
+	s->both = chance(g, 60);
+	destination(g, s, false);
 }
 
 static void fill(struct gen *g, struct escape_step *s)
@@ -244,14 +324,12 @@ static void fill(struct gen *g, struct escape_step *s)
 		s->value = a_value(g);
 		break;
 	case OP_RANDOM_OPTION:
-		s->level = (const int[]){SOL_SOCKET, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP,
-					 IPPROTO_UDP}[below(g, 5)];
-		s->name = (int)below(g, 90);
-		s->device = a_device(g);
-		s->value = a_value(g);
+		random_option(g, s);
 		break;
 	case OP_SEND:
 		payload(g, s, s->type == TYPE_TCP);
+		if (s->type == TYPE_UDP && chance(g, 50))
+			control(g, s);
 		break;
 	case OP_SEND_TO:
 		destination(g, s, false);
@@ -262,17 +340,18 @@ static void fill(struct gen *g, struct escape_step *s)
 		s->wait = chance(g, 20);
 		break;
 	case OP_TWIN:
-		s->device = a_device(g);
-		s->value = below(g, 2);
-		s->wait = chance(g, 30);
-		s->both = chance(g, 60);
-		destination(g, s, false);
+		a_twin(g, s);
 		break;
 	case OP_ACCEPT:
 	case OP_BIND_AS:
 	case OP_CONNECT_AS:
 		s->other = (uint8_t)below(g, ESCAPE_SLOTS);
 		s->wait = chance(g, 60);
+		break;
+	case OP_GIVE:
+	case OP_OUTSIDER:
+	case OP_LEAVE:
+		others(g, s);
 		break;
 	case OP_SHUTDOWN:
 	case OP_PAUSE:
@@ -295,12 +374,14 @@ static uint8_t pick_op(struct gen *g)
 	unsigned total = 0, pick;
 
 	for (unsigned i = 0; i < ESCAPE_OPS; i++)
-		total += ops[i].weight;
+		total += g->here ? ops[i].here : ops[i].weight;
 	pick = below(g, total);
 	for (unsigned i = 0;; i++) {
-		if (pick < ops[i].weight)
+		const unsigned w = g->here ? ops[i].here : ops[i].weight;
+
+		if (pick < w)
 			return (uint8_t)i;
-		pick -= ops[i].weight;
+		pick -= w;
 	}
 }
 
@@ -312,7 +393,27 @@ static void new_socket(struct gen *g, struct escape_step *s, unsigned usual)
 	s->async = false;
 	g->made[s->slot] = true;
 	g->v6[s->slot] = chance(g, 55);
-	g->type[s->slot] = t < 11 ? TYPE_TCP : t < 19 ? TYPE_UDP : TYPE_PING;
+	g->type[s->slot] = t < USUAL_UDP ? TYPE_TCP : t < USUAL_PING ? TYPE_UDP : TYPE_PING;
+}
+
+/* Of this machine: one place where somebody else is or was, and one that a rule, or the fence's
+ * resolver, makes a way to. */
+static void focus_here(struct gen *g)
+{
+	static const char *const addresses[][2] = {{"127.0.0.1", "::1"},
+						   {"127.0.0.1", "::1"},
+						   {"198.51.100.2", "2001:db8:1::2"},
+						   {"127.9.9.9", "::1"}};
+	static const uint16_t open[] = {11435, 8125, 8125, 11434, 53};
+	const char *const *a = addresses[below(g, 4)];
+
+	g->here = true;
+	for (unsigned i = 0; i < 2; i++)
+		g->focus_address[i] = address_named(a[i]);
+	g->focus_port[0] = any_port(g);
+	g->focus_port[1] = chance(g, 40)   ? ESCAPE_RESOLVER_PORT
+			   : chance(g, 80) ? port_numbered(open[below(g, 5)])
+					   : any_port(g);
 }
 
 static void focus(struct gen *g)
@@ -332,6 +433,8 @@ static void focus(struct gen *g)
 	g->focus_port[1] = any_port(g);
 	g->focus_device = (uint8_t)(1 + below(g, 2));
 	g->focus_kind = "RHT"[below(g, 3)];
+	if (chance(g, 20))
+		focus_here(g);
 	/* the port's own protocol, mostly */
 	if (g->focus_port[0] < 2 && chance(g, 70))
 		g->focus_kind = "TH"[g->focus_port[0]];
@@ -390,6 +493,30 @@ static void listener(struct gen *g, struct escape_program *p, uint8_t slot, unsi
 	}
 }
 
+/* What, and of which socket: any, or what goes on with the step before. */
+static void pick_step(struct gen *g, struct escape_step *s, unsigned slots, unsigned usual)
+{
+	s->op = pick_op(g);
+	s->slot = any_slot(g, slots);
+	if (!g->made[s->slot] || s->op == OP_SOCKET) {
+		new_socket(g, s, usual);
+	} else if (g->to_bind && chance(g, 70)) {
+		s->op = OP_BIND;
+		s->slot = (uint8_t)(g->to_bind - 1);
+	} else if (g->busy[0] && chance(g, 60)) {
+		s->op = OP_SEND;
+		s->slot = (uint8_t)(g->busy[0] - 1);
+		g->busy[0] = g->busy[1];
+		g->busy[1] = 0;
+	} else if (g->twin && chance(g, 60)) {
+		s->op = OP_CONNECT_AS;
+		s->slot = (uint8_t)(g->twin - 1);
+	}
+	g->to_bind = g->here && s->op == OP_SOCKET ? (uint8_t)(s->slot + 1) : 0;
+	s->v6 = g->v6[s->slot];
+	s->type = g->type[s->slot];
+}
+
 void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
 {
 	struct gen g = {.state = seed * 0x2545f4914f6cdd1du + k};
@@ -399,30 +526,18 @@ void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
 	escape_random(&g.state);
 	memset(p, 0, sizeof(*p));
 	focus(&g);
-	usual = below(&g, 20); /* most programs have one type of socket */
+	/* most programs have one type of socket */
+	usual = g.here && chance(&g, 60) ? USUAL_UDP : below(&g, 20);
 	slots = 1 + below(&g, ESCAPE_SLOTS);
 	if (slots > 1 && chance(&g, 50))
 		listener(&g, p, (uint8_t)--slots, usual);
-	named = chance(&g, 60); /* nor does this program's first socket name a device at once */
+	/* nor does this program's first socket name a device at once */
+	named = g.here || chance(&g, 60);
 	for (length = p->n + 4 + below(&g, ESCAPE_STEPS - 3 - p->n); p->n < length; p->n++) {
 		struct escape_step *s = &p->steps[p->n];
 
-		s->op = pick_op(&g);
-		s->slot = any_slot(&g, slots);
-		s->async = p->n > 0 && chance(&g, 10);
-		if (!g.made[s->slot] || s->op == OP_SOCKET) {
-			new_socket(&g, s, usual);
-		} else if (g.busy[0] && chance(&g, 60)) {
-			s->op = OP_SEND;
-			s->slot = (uint8_t)(g.busy[0] - 1);
-			g.busy[0] = g.busy[1];
-			g.busy[1] = 0;
-		} else if (g.twin && chance(&g, 60)) {
-			s->op = OP_CONNECT_AS;
-			s->slot = (uint8_t)(g.twin - 1);
-		}
-		s->v6 = g.v6[s->slot];
-		s->type = g.type[s->slot];
+		pick_step(&g, s, slots, usual);
+		s->async = s->op != OP_SOCKET && p->n > 0 && chance(&g, 10);
 		if (s->op == OP_TWIN && named)
 			twin(&g, s);
 		if (named || s->op == OP_SOCKET)
@@ -434,113 +549,5 @@ void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
 			s->other = g.twin_of;
 		g.twin = s->op == OP_BIND_AS ? (uint8_t)(s->slot + 1) : 0;
 		g.twin_of = s->other;
-	}
-}
-
-/* ---- as text ------------------------------------------------------------- */
-
-static void print_port(FILE *f, uint8_t port)
-{
-	if (port >= ESCAPE_OWN_PORT)
-		fprintf(f, ":own%d", port - ESCAPE_OWN_PORT);
-	else if (port == ESCAPE_RESOLVER_PORT)
-		fprintf(f, ":resolver");
-	else
-		fprintf(f, ":%u", escape_ports[port]);
-}
-
-static void print_to(FILE *f, const struct escape_step *s)
-{
-	fprintf(f, " %s%%%s", escape_addresses[s->to.address].text, escape_devices[s->to.scope]);
-	print_port(f, s->to.port);
-}
-
-static void print_value(FILE *f, const struct escape_option *o, uint8_t device, uint8_t address,
-			uint32_t value)
-{
-	fprintf(f, " %s", o->text);
-	switch ((enum escape_value)o->value) {
-	case VALUE_INT:
-	case VALUE_BYTES:
-	case VALUE_FAMILY:
-	case VALUE_LINGER:
-	case VALUE_TEXT:
-		fprintf(f, "=0x%x", value);
-		break;
-	case VALUE_DEVICE:
-	case VALUE_DEVICE_BE:
-	case VALUE_DEVICE_NAME:
-		fprintf(f, "=%s", escape_devices[device]);
-		break;
-	case VALUE_MREQN:
-	case VALUE_MREQ6:
-	case VALUE_PKTINFO6:
-		fprintf(f, "=%s,%s", escape_devices[device],
-			address == UINT8_MAX ? "any" : escape_addresses[address].text);
-		break;
-	}
-}
-
-static void print_payload(FILE *f, const struct escape_step *s)
-{
-	static const char *const bodies[] = {"", "+length", "+chunked", "+short"};
-
-	for (unsigned i = 0; i < s->n_messages; i++) {
-		const struct escape_message *m = &s->messages[i];
-
-		fprintf(f, " %c", m->kind);
-		if (m->kind != 'R')
-			fprintf(f, "(%s)",
-				m->name < ESCAPE_NAMES ? escape_names[m->name] : "no name");
-		if (m->kind == 'H')
-			fprintf(f, "%s", bodies[m->body]);
-		fprintf(f, "[%u]", m->bytes);
-	}
-	if (s->n_cuts)
-		fprintf(f, " in %d pieces", s->n_cuts + 1);
-	if (s->flags)
-		fprintf(f, "%s%s%s%s", s->flags & MSG_OOB ? " OOB" : "",
-			s->flags & MSG_MORE ? " MORE" : "",
-			s->flags & MSG_DONTROUTE ? " DONTROUTE" : "",
-			s->flags & MSG_FASTOPEN ? " FASTOPEN" : "");
-	for (unsigned i = 0; i < s->n_cmsgs; i++) {
-		fprintf(f, " with");
-		print_value(f, &escape_cmsgs[s->cmsgs[i].which], s->cmsgs[i].device,
-			    s->cmsgs[i].address, s->cmsgs[i].value);
-	}
-}
-
-void escape_print(FILE *f, const struct escape_program *p, uint64_t skip)
-{
-	static const char *const types[] = {"tcp", "udp", "ping"};
-
-	for (unsigned i = 0; i < p->n; i++) {
-		const struct escape_step *s = &p->steps[i];
-
-		if (skip & (1ull << i))
-			continue;
-		fprintf(f, "  %2u %ss%u %s", i, s->async ? "(thread) " : "", s->slot,
-			ops[s->op].text);
-		if (s->op == OP_SOCKET)
-			fprintf(f, " %s%s", types[s->type], s->v6 ? "6" : "4");
-		if (s->op == OP_BIND || s->op == OP_CONNECT || s->op == OP_SEND_TO ||
-		    (s->op == OP_TWIN && s->both))
-			print_to(f, s);
-		if (s->op == OP_OPTION)
-			print_value(f, &escape_options[s->option], s->device, s->address, s->value);
-		if (s->op == OP_RANDOM_OPTION)
-			fprintf(f, " level %d name %d value 0x%x", s->level, s->name, s->value);
-		if (s->op == OP_SEND || s->op == OP_SEND_TO)
-			print_payload(f, s);
-		if (s->op == OP_ACCEPT || s->op == OP_BIND_AS || s->op == OP_CONNECT_AS ||
-		    s->op == OP_TWIN)
-			fprintf(f, " s%u", s->other);
-		if (s->op == OP_TWIN)
-			fprintf(f, " %s%s%s", s->both ? "both, the other by a0, this by " : "by ",
-				escape_devices[s->device],
-				s->value ? " with TCP_FASTOPEN_CONNECT" : "");
-		if (s->op == OP_SHUTDOWN || s->op == OP_PAUSE || s->op == OP_LOOKUP)
-			fprintf(f, " %u", s->value);
-		fprintf(f, "%s\n", s->wait ? " and wait" : "");
 	}
 }

@@ -6,6 +6,7 @@ import topo
 
 NAMES = ("api.allowed.test", "other.test", "shared.test", "evil.test")  # as in program.c
 ALLOWED, OTHER = (topo.ALLOWED4, topo.ALLOWED6), (topo.OTHER4, topo.OTHER6)
+LOOPBACK = ("127.0.0.1", "::1")
 THIRTY, THIRTYONE = ("203.0.113.30", "2001:db8::30"), ("203.0.113.31", "2001:db8::31")
 ZONE = {NAMES[0]: ALLOWED, NAMES[2]: ALLOWED, NAMES[1]: OTHER, NAMES[3]: (topo.EVIL4, topo.EVIL6)}
 
@@ -29,7 +30,9 @@ RULES = {
     "deny": Rule(["tcp://203.0.113.24/29:9001", "udp://203.0.113.24/29:9001", "tcp://[2001:db8::30/124]:9001",
                   "udp://[2001:db8::30/124]:9001"],
                  [(p, THIRTY, 9001, "*", "*") for p in ("tcp", "udp")], ["203.0.113.31", "[2001:db8::31]"]),
-    "localhost": Rule(["localhost:11434", "udp://localhost:11435"], here=[("tcp", 11434), ("udp", 11435)]),
+    "localhost": Rule(["localhost:11434", "udp://localhost:11435", "udp://localhost:8125"],
+                      here=[(proto, a, port) for a in LOOPBACK
+                            for proto, port in (("tcp", 11434), ("udp", 11435), ("udp", 8125))]),
     "ingress": Rule(more=["ingress:", "  - {to: \"0.0.0.0/0:7000\", from: [%s], broad: true}" % topo.ALLOWED4,
                           "  - {to: \"[::/0]:7000\", from: [\"%s\"], broad: true}" % topo.ALLOWED6],
                     peers=[(a, 7000) for a in ALLOWED]),
@@ -51,15 +54,28 @@ def policy(rule):
     return "\n".join(lines) + "\n"
 
 
-def table(rule):
-    """What escape_far reads."""
+def table(rule, unwalled=False):
+    """What escape_far and escape_outsiders read; unwalled: the fence has no socket wall."""
     lines = ["quiet %s" % topo.DNS4]
     for r in chosen(rule):
         lines += ["%s %s %d %s %s" % (proto, a, port, kinds, names) for proto, addresses, port, kinds, names in r.may
                   for a in addresses]
         lines += ["peer %s %d" % p for p in r.peers]
-        lines += ["here %s %d" % h for h in r.here]
-    return "\n".join(lines) + "\n"
+        lines += ["here %s %s %d" % h for h in r.here]
+    return "\n".join(lines + walls(unwalled)) + "\n"
+
+
+def walls(unwalled):
+    return ["unwalled"] if unwalled else []
+
+
+def other_policy():
+    """Of the other fence on the machine: nobody may speak to it, and it speaks to nobody."""
+    return "version: 1\negress: []\nagent: {user: nobody}\n"
+
+
+def other_table(unwalled):
+    return "".join(line + "\n" for line in walls(unwalled))
 
 
 def kind_of(address):

@@ -286,9 +286,9 @@ static int send_step(struct worker *w, struct slot *t, const struct escape_step 
 	if (s->op == OP_SEND_TO) {
 		m.msg_name = &a;
 		m.msg_namelen = escape_address(w->own_port, &s->to, t->v6, &a);
-		m.msg_controllen = escape_control(s, room, sizeof(room));
-		m.msg_control = m.msg_controllen ? room : NULL;
 	}
+	m.msg_controllen = escape_control(s, room, sizeof(room));
+	m.msg_control = m.msg_controllen ? room : NULL;
 	b->bytes = 0;
 	if (t->type == TYPE_PING) {
 		const uint8_t echo[8] = {t->v6 ? 128 : 8};
@@ -396,6 +396,10 @@ int escape_do(struct worker *w, const struct escape_step *s, unsigned thread)
 	case OP_CLOSE:
 		escape_drop(t);
 		return 0;
+	case OP_GIVE:
+	case OP_OUTSIDER:
+	case OP_LEAVE:
+		return escape_others(w, t, s);
 	case OP_LOOKUP:
 		escape_lookup(escape_names[s->value % ESCAPE_NAMES], s->value >= ESCAPE_NAMES,
 			      w->program, false);

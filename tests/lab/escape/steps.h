@@ -25,7 +25,18 @@ struct worker {
 	const struct escape_step *steps, *beside[ESCAPE_STEPS];
 	unsigned n_beside, n_done;
 	bool verbose;
+	/* those outside the fence: in none, and in another one */
+	int meeting[2];
+	pthread_mutex_t asking;
+	bool came;
 };
+
+/* Connects to those outside, at the sockets in a directory; 0 or -1. */
+int escape_meet(struct worker *w, const char *dir);
+/* OP_GIVE, OP_OUTSIDER and OP_LEAVE. */
+int escape_others(struct worker *w, struct slot *t, const struct escape_step *s);
+/* All who came for this program go. */
+void escape_others_leave(struct worker *w);
 
 /* One step; thread says whose buffer is used. -1 and errno where the kernel refused it. */
 int escape_do(struct worker *w, const struct escape_step *s, unsigned thread);

@@ -2,9 +2,11 @@
 /* What the steps of a program are made of. Weights say how often something is taken. */
 #include "tests/lab/escape/escape.h"
 
+#include <arpa/inet.h>
 #include <linux/in6.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #ifndef IP_LOCAL_PORT_RANGE
@@ -27,7 +29,7 @@ const struct escape_address escape_addresses[] = {
     {"203.0.113.31", 6, 1},    {"2001:db8::31", 6, 1},  /* denied, in a prefix */
     {"203.0.113.53", 3, 1},    {"2001:db8::53", 3, 1},  /* the name server */
     {"127.0.0.1", 30, 20},     {"::1", 30, 20},
-    {"127.9.9.9", 3, 3},       {"198.51.100.2", 12, 24},
+    {"127.9.9.9", 3, 10},      {"198.51.100.2", 12, 24},
     {"2001:db8:1::2", 12, 24},                          /* our own */
     {"198.51.100.1", 4, 1},    {"2001:db8:1::1", 4, 1}, /* the router */
     {"192.0.2.2", 2, 1},       {"2001:db8:2::2", 2, 1},
@@ -41,10 +43,27 @@ const struct escape_address escape_addresses[] = {
 };
 const unsigned escape_n_addresses = sizeof(escape_addresses) / sizeof(escape_addresses[0]);
 
-/* 7000: ingress; 4001 to 4003: listeners outside the fence; the rest as the policy has them. */
-uint16_t escape_ports[] = {443,  80,    5432,  9999, 9000,
-			   9001, 11434, 11435, 7000, 53,
-			   1234, 4001,  4002,  4003, [ESCAPE_RESOLVER_PORT] = 0};
+/* 7000: ingress; 4001 to 4003 and 1234: others outside the fence, 4004 and 4005: in another one; the
+ * rest as the policy has them. */
+uint16_t escape_ports[] = {443,
+			   80,
+			   5432,
+			   9999,
+			   9000,
+			   9001,
+			   11434,
+			   11435,
+			   7000,
+			   53,
+			   1234,
+			   4001,
+			   4002,
+			   4003,
+			   4004,
+			   4005,
+			   8125,
+			   [ESCAPE_RESOLVER_PORT] = 0,
+			   [ESCAPE_OTHER_RESOLVER_PORT] = 0};
 const unsigned escape_n_ports = sizeof(escape_ports) / sizeof(escape_ports[0]);
 
 #define O(level, name, value, weight)                                                              \
@@ -125,3 +144,17 @@ const struct escape_option escape_cmsgs[] = {
 };
 const unsigned escape_n_cmsgs = sizeof(escape_cmsgs) / sizeof(escape_cmsgs[0]);
 #undef O
+
+void escape_sockaddr(const char *address, uint16_t port, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 *a6 = (struct sockaddr_in6 *)ret;
+	struct sockaddr_in *a4 = (struct sockaddr_in *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->ss_family = strchr(address, ':') ? AF_INET6 : AF_INET;
+	if (ret->ss_family == AF_INET6)
+		inet_pton(AF_INET6, address, &a6->sin6_addr);
+	else
+		inet_pton(AF_INET, address, &a4->sin_addr);
+	a4->sin_port = htons(port); /* the same place in both */
+}
