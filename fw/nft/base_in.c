@@ -11,7 +11,8 @@
  *             ct reply ip saddr . meta l4proto . ct reply proto-src vmap @resolved4
  *         iif "lo" meta l4proto udp ct direction reply \
  *             ct reply ip6 saddr . meta l4proto . ct reply proto-src vmap @resolved6
- *         iif "lo" meta l4proto udp socket cgroupv2 level 2 vmap @fence_in
+ *         iif "lo" meta l4proto udp meta mark & $PKT_MARK_MASK == $PKT_PASS | $PKT_STAYS \
+ *             socket cgroupv2 level 2 vmap @fence_in
  *         ct direction reply accept
  *         ct direction original socket cgroupv2 level 2 vmap @fence_in
  *         ct state untracked socket cgroupv2 level 2 vmap @fence_in
@@ -81,15 +82,17 @@ static void own_rules(struct batch *b)
 
 /* At the input only packets in the direction that their flow began are a question. Every one of
  * them is, not only the first: the flow may have begun with another socket that had the port
- * before. A datagram on this machine is one in the other direction, too: what it answers may have
- * been asked by who had the port before. */
+ * before. A datagram that a fence sends on this machine is one in the other direction, too: what
+ * it answers may have been asked by who had the port before. Of what others send, only the entry
+ * could tell, and rules of the host overwrite its mark. */
 static void listener_rules(struct batch *b)
 {
 	struct nftnl_rule *r = batch_rule_new(b, CHAIN_IN);
 
-	batch_comment(b, r, "a datagram of this machine's, in either direction");
+	batch_comment(b, r, "a datagram of a fence's, in either direction");
 	nft_match_iif_lo(r, true);
 	nft_match_l4(r, IPPROTO_UDP);
+	nft_match_mark(r, PKT_MARK_MASK, PKT_PASS | PKT_STAYS);
 	nft_find_cgroup(r, SCOPE_CGROUP_LEVEL, MAP_IN);
 	batch_rule(b, r);
 	r = batch_rule_new(b, CHAIN_IN);

@@ -10,7 +10,7 @@ import lab as L
 import topo
 from lab import check
 from test_found import outsider
-from test_marks import host_rules
+from test_marks import HOST, RECIPES, host_rules
 
 N = 10
 UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
@@ -111,31 +111,44 @@ def test_no_pass_to_another_fence(lab):
         check(r.rc == 0 and "GOT 0" in s.out, r.tell(), s.tell())
 
 
+SPEAKS = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.2", 4001))
+print("READY", flush=True)
+sys.stdin.readline()
+for i in range(10):
+    try: s.sendto(b"SECRET-%d" % i, ("127.0.0.1", 4000))
+    except OSError as e: print(e)
+    time.sleep(0.005)
+print("SPOKEN", flush=True)
+sys.stdin.readline()
+"""
+
+
 def test_answers_to_who_had_the_port(lab):
-    """Somebody else had the fence's port before, and spoke: what comes back is a question to the fence. A service that the
-    fence itself asks may answer."""
-    first = lab.start(L.policy(), [L.PYTHON, "-c", WAITS])  # from here on there is conntrack
-    with lab.net.socket(lab.net.agent, socket.AF_INET, UDP) as other:
-        other.bind(("127.0.0.2", 4001))
-        with lab.net.socket(lab.net.agent, socket.AF_INET, UDP) as before:
-            before.bind(("127.0.0.1", 4000))
-            before.sendto(b"hello", other.getsockname())
-        server = lab.start(L.policy("udp://127.0.0.1:8125"), [L.PYTHON, "-c", LISTENS + """
+    """Somebody else had the fence's port before, and asked another fence: what that says now is a question to this one. A
+    service that the fence itself asks may answer."""
+    other = lab.start(L.policy("udp://127.0.0.1:4000"), [L.PYTHON, "-c", SPEAKS])
+    with lab.net.socket(lab.net.agent, socket.AF_INET, UDP) as before:
+        before.bind(("127.0.0.1", 4000))
+        before.sendto(b"hello", ("127.0.0.2", 4001))
+    server = lab.start(L.policy("udp://127.0.0.1:8125"), [L.PYTHON, "-c", LISTENS + """
 s.sendto(b"ask", ("127.0.0.1", 8125))
 print("ASKED", flush=True)
 sys.stdin.readline()
 print("GOT", got)
 """])
-        for i in range(N):
-            other.sendto(b"SECRET-%d" % i, ("127.0.0.1", 4000))
-        with outsider(lab, "127.0.0.1", 8125, back=b"answer"):
-            server.send("ask")
-            server.expect("ASKED")
-            time.sleep(0.3)
-        server.send("end")
-        first.send("end")
-        s = server.result()
-        check(s.rc == 0 and "GOT [b'answer']" in s.out and s.events(code="inbound"), s.tell(), s.events())
+    other.send("speak")
+    other.expect("SPOKEN")
+    with outsider(lab, "127.0.0.1", 8125, back=b"answer"):
+        server.send("ask")
+        server.expect("ASKED")
+        time.sleep(0.3)
+    server.send("end")
+    other.send("end")
+    s = server.result()
+    check(s.rc == 0 and "GOT [b'answer']" in s.out and s.events(code="inbound"), s.tell(), s.events())
 
 
 HANDS = """
@@ -483,3 +496,21 @@ def test_allowed_address_by_lo(lab):
             arrived(lab.run(L.policy("udp://203.0.113.30:9000", "udp://[2001:db8::30]:9001", "udp://203.0.113.30:9001"),
                             [L.PYTHON, "-c", BY_LO, "203.0.113.30/9000", "2001:db8::30/9001", "203.0.113.30/9001"],
                             wall=wall), got)
+
+
+ASKS_A_SERVICE = """
+import socket
+ok = 0
+for i in range(10):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as c:
+        c.settimeout(2); c.connect(("127.0.0.1", 8125)); c.send(b"x"); c.recv(9); ok += 1
+print("OK", ok)
+"""
+
+
+def test_services_answer_under_marks(lab):
+    """Whatever the host's rules do with marks: a service of this machine answers what the fence asked."""
+    for name, parts in RECIPES.items():
+        with host_rules(lab, HOST % parts), outsider(lab, "127.0.0.1", 8125):
+            r = lab.run(L.policy("udp://127.0.0.1:8125"), [L.PYTHON, "-c", ASKS_A_SERVICE])
+            check(r.rc == 0 and "OK 10" in r.out and not r.events(), name, r.tell())
