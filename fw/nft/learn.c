@@ -9,6 +9,17 @@
 #include "fw/nft/names.h"
 #include "fw/nft/set.h"
 
+static void elem(struct batch *b, uint32_t fence, const struct learn_entry *le, uint16_t type)
+{
+	const unsigned set = le->set == LEARN_OPEN ? FENCE_OPEN4 : FENCE_LEARNED4;
+	struct set_key k = set_key_addr(&le->addr, le->l4proto, le->port);
+	struct nftnl_set *s = batch_elems_new(b, nft_set(set + (le->addr.family == 6), fence).s);
+
+	batch_elem(s, &k, NULL, NULL);
+	batch_elems(b, type, s);
+}
+
+/* One that is to go is added first: to remove what is not there would make all of them fail. */
 int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count)
 {
 	struct batch b;
@@ -17,14 +28,9 @@ int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, si
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < count; i++) {
-		const struct learn_entry *le = &entry[i];
-		const unsigned set = le->set == LEARN_OPEN ? FENCE_OPEN4 : FENCE_LEARNED4;
-		struct set_key k = set_key_addr(&le->addr, le->l4proto, le->port);
-		struct nftnl_set *s =
-		    batch_elems_new(&b, nft_set(set + (le->addr.family == 6), fence).s);
-
-		batch_elem(s, &k, NULL, NULL);
-		batch_elems(&b, le->add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM, s);
+		elem(&b, fence, &entry[i], NFT_MSG_NEWSETELEM);
+		if (!entry[i].add)
+			elem(&b, fence, &entry[i], NFT_MSG_DELSETELEM);
 	}
 	return batch_commit(&b);
 }

@@ -129,26 +129,32 @@ static void on_want_socket(struct parent *p, const struct em_socket *m)
 		close(fd);
 }
 
+static int learn_some(struct parent *p, const struct pfence *f, const struct em_learn *m, bool add)
+{
+	struct learn_entry some[LEARN_MAX];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < m->n && i < LEARN_MAX; i++)
+		if (!m->entry[i].add == !add)
+			some[n++] = m->entry[i];
+	return n ? nft_learn(p->nft, f->id, some, n) : 0;
+}
+
+/* Not one by one when it fails: each failure takes the kernel some milliseconds, and the engine may
+ * be a stranger's. */
 static void on_learn(struct parent *p, const struct em_learn *m)
 {
 	struct pfence *f = pfence_find(p, m->fence);
 	int r;
 
-	if (!f || f->state != PFENCE_LIVE)
+	if (!f || f->state != PFENCE_LIVE || nft_learn(p->nft, f->id, m->entry, m->n) == 0)
 		return;
-	if (nft_learn(p->nft, f->id, m->entry, m->n) == 0)
-		return;
-	/* One by one: an entry that cannot be removed, because it is gone, must not make the others
-	 * fail. */
-	for (uint32_t i = 0; i < m->n; i++) {
-		r = nft_learn(p->nft, f->id, &m->entry[i], 1);
-		if (r < 0 && m->entry[i].add) /* only costs the way to the engine */
-			log_warn("fence %s: cannot add an address to the kernel's set: %s", f->name,
-				 strerror(-r));
-		else if (r < 0 && r != -ENOENT)
-			log_error("fence %s: cannot remove an address from the kernel's set: %s",
-				  f->name, strerror(-r));
-	}
+	if ((r = learn_some(p, f, m, false)) < 0)
+		log_error("fence %s: cannot remove addresses from the kernel's set: %s", f->name,
+			  strerror(-r));
+	if ((r = learn_some(p, f, m, true)) < 0) /* only costs the way to the engine */
+		log_warn("fence %s: cannot add addresses to the kernel's set: %s", f->name,
+			 strerror(-r));
 }
 
 static void on_failed(struct parent *p, const struct em_failed *m)
