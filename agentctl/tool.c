@@ -54,7 +54,7 @@ struct tool {
 	struct refused *refused;
 };
 
-static int find(struct tool *t, struct err *e)
+static int tool_find(struct tool *t, struct err *e)
 {
 	size_t n = policy_profiles(t->policy), used = 0;
 	char list[300] = "", shown[400];
@@ -161,7 +161,7 @@ static int place_program(struct tool *t, struct err *e)
 static int prepare(struct tool *t, struct err *e)
 {
 	const char *user;
-	int r = find(t, e);
+	int r = tool_find(t, e);
 
 	if (r < 0)
 		return r;

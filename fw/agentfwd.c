@@ -23,7 +23,7 @@
 #include "policy/child/child.h"
 #include "policy/policy.h"
 
-static void usage(FILE *to)
+static void agentfwd_usage(FILE *to)
 {
 	fputs("usage: agentfwd [--idle-exit] [--ready-fd N] [-v]\n"
 	      "       agentfwd -n POLICY...\n"
@@ -38,8 +38,8 @@ static void usage(FILE *to)
 	      to);
 }
 
-static int wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static int wrong(const char *fmt, ...)
+static int agentfwd_wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static int agentfwd_wrong(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -48,7 +48,7 @@ static int wrong(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
-	usage(stderr);
+	agentfwd_usage(stderr);
 	return EX_USAGE;
 }
 
@@ -101,7 +101,7 @@ static char *read_file(const char *path, size_t *ret_n)
 	return steal_ptr(text);
 }
 
-static bool check(const char *path)
+static bool agentfwd_check(const char *path)
 {
 	_cleanup_free_ char *text = NULL;
 	struct err e = {0};
@@ -191,11 +191,12 @@ static int run_probe(void)
 static int wrong_option(int c, const char *word)
 {
 	if (c == ':')
-		return wrong("the option '%s' needs a value", word);
+		return agentfwd_wrong("the option '%s' needs a value", word);
 	if (optopt && strncmp(word, "--", 2) != 0)
-		return wrong("there is no option '-%c'", optopt);
-	return optopt ? wrong("the option '%.*s' takes no value", (int)strcspn(word, "="), word)
-		      : wrong("there is no option '%s'", word);
+		return agentfwd_wrong("there is no option '-%c'", optopt);
+	return optopt ? agentfwd_wrong("the option '%.*s' takes no value", (int)strcspn(word, "="),
+				       word)
+		      : agentfwd_wrong("there is no option '%s'", word);
 }
 
 static bool descriptor(const char *text, int *ret)
@@ -235,26 +236,28 @@ int main(int argc, char **argv)
 		else if (c == 'r' && descriptor(optarg, &o.ready_fd))
 			;
 		else if (c == 'r')
-			return wrong("--ready-fd: '%s' is no number of a descriptor", optarg);
+			return agentfwd_wrong("--ready-fd: '%s' is no number of a descriptor",
+					      optarg);
 		else if (c == 'h')
-			return usage(stdout), 0;
+			return agentfwd_usage(stdout), 0;
 		else
 			return wrong_option(c, argv[optind - 1]);
 	}
 	if (only_check && optind == argc)
-		return wrong("-n: check which policy?");
+		return agentfwd_wrong("-n: check which policy?");
 	if (!only_check && optind < argc)
-		return wrong("'%s' is one word too many; to check a policy: agentfwd -n POLICY",
-			     argv[optind]);
+		return agentfwd_wrong(
+		    "'%s' is one word too many; to check a policy: agentfwd -n POLICY",
+		    argv[optind]);
 	log_init("agentfwd", verbose);
 	if (only_probe)
 		return run_probe();
 	if (only_check) {
 		for (int i = optind; i < argc; i++)
-			ok = check(argv[i]) && ok;
+			ok = agentfwd_check(argv[i]) && ok;
 		return ok ? 0 : 1;
 	}
 	if (o.ready_fd >= 0 && fcntl(o.ready_fd, F_SETFD, FD_CLOEXEC) < 0)
-		return wrong("--ready-fd %d: there is no such descriptor", o.ready_fd);
+		return agentfwd_wrong("--ready-fd %d: there is no such descriptor", o.ready_fd);
 	return run_parent(&o);
 }

@@ -6,7 +6,7 @@
 
 #include "policy/blob/opened.h"
 
-static const char *string(const struct policy *p, uint32_t at)
+static const char *profile_string(const struct policy *p, uint32_t at)
 {
 	return at ? p->strings + at : NULL;
 }
@@ -21,7 +21,7 @@ void policy_profile(const struct policy *p, size_t i, struct profile *ret)
 	const struct blob_profile *f = &p->profiles[i];
 
 	*ret = (struct profile){
-	    .name = string(p, f->name),
+	    .name = profile_string(p, f->name),
 	    .line = f->line,
 	    .col = f->col,
 	    .confined = f->flags & BLOB_PROFILE_CONFINED,
@@ -30,8 +30,8 @@ void policy_profile(const struct policy *p, size_t i, struct profile *ret)
 	    .own_network = f->net_bytes != 0,
 	    .best_effort = f->flags & BLOB_PROFILE_BEST_EFFORT,
 	    .broad = f->flags & BLOB_PROFILE_BROAD,
-	    .user = string(p, f->user),
-	    .cwd = string(p, f->cwd),
+	    .user = profile_string(p, f->user),
+	    .cwd = profile_string(p, f->cwd),
 	    .workspace = p->h->workspace ? p->strings + p->h->workspace : "/",
 	    .limits = {.memory = f->memory,
 		       .file_size = f->file_size,

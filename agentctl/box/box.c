@@ -60,7 +60,7 @@ static void add_limit(struct build *b, int resource, uint64_t value)
 		s->value = value;
 }
 
-static void lacks(struct build *b, const char *what)
+static void box_lacks(struct build *b, const char *what)
 {
 	if (b->p->n_lacks < PLAN_LACKS_MAX)
 		b->p->lacks[b->p->n_lacks++] = what;
@@ -77,9 +77,10 @@ static int limit_together(struct build *b, enum cgroup_kind kind, uint64_t value
 		return 0;
 	if (b->p->rootless || (!cgroup_can_limit(kind) && b->profile.best_effort)) {
 		if (!b->p->rootless)
-			lacks(b, kind == CGROUP_MEMORY
-				     ? "no memory controller: memory is limited process by process"
-				     : "no pids controller: every process of the user counts");
+			box_lacks(b,
+				  kind == CGROUP_MEMORY
+				      ? "no memory controller: memory is limited process by process"
+				      : "no pids controller: every process of the user counts");
 		add_limit(b, resource, value);
 		return 0;
 	}
@@ -275,8 +276,9 @@ static int check_outsiders(struct build *b)
 	    (f && fscanf(f, "%d", &scope) == 1 && scope > 0))
 		return 0;
 	if (b->profile.best_effort) {
-		lacks(b, "no Landlock (ABI 2) in this kernel: processes of the user that are in no "
-			 "fence can be read and changed");
+		box_lacks(
+		    b, "no Landlock (ABI 2) in this kernel: processes of the user that are in no "
+		       "fence can be read and changed");
 		return 0;
 	}
 	err_set(b->e, ENOSYS,
@@ -334,13 +336,14 @@ static int check_host(struct build *b)
 				      "best_effort: true to run with Landlock and seccomp alone");
 	}
 	if (!landlock)
-		lacks(b, "no Landlock in this kernel: mounts alone hold, and what the user may "
-			 "read can be read");
+		box_lacks(b, "no Landlock in this kernel: mounts alone hold, and what the user may "
+			     "read can be read");
 	if (!b->b->namespaces)
-		lacks(b, "no user namespaces here: no mounts of its own, no process namespace, no "
-			 "private /tmp; Landlock and the system call filter hold alone, "
-			 "programs in readable places can be run through the loader, protected "
-			 "places be written and secrets be read in what is named");
+		box_lacks(b,
+			  "no user namespaces here: no mounts of its own, no process namespace, no "
+			  "private /tmp; Landlock and the system call filter hold alone, "
+			  "programs in readable places can be run through the loader, protected "
+			  "places be written and secrets be read in what is named");
 	return 0;
 }
 

@@ -123,7 +123,7 @@ static bool is_named(const struct build *b, const char *path)
 	return false;
 }
 
-static void deny(struct build *b, const char *path)
+static void deny_place(struct build *b, const char *path)
 {
 	for (size_t i = 0; i < b->p->n; i++)
 		if (b->p->step[i].kind == STEP_DENY && strcmp(b->p->step[i].path, path) == 0)
@@ -154,7 +154,7 @@ static void deny_where_shown(struct build *b, const struct mounts *x, const char
 		else
 			continue;
 		if (strcmp(path, real) != 0 && is_named(b, path))
-			deny(b, path);
+			deny_place(b, path);
 	}
 }
 
@@ -181,7 +181,7 @@ static void deny_secrets_in(struct build *b, const char *dir)
 			open |= b->entry[k].real && b->entry[k].path.right != RIGHT_NONE &&
 				path_below(b->entry[k].real, real);
 		if (!open)
-			deny(b, real);
+			deny_place(b, real);
 	}
 }
 
@@ -210,7 +210,7 @@ int deny_steps(struct build *b)
 		r = err_set(b->e, -r, "cannot read /proc/self/mountinfo: %s", strerror(-r));
 	for (size_t i = 0; r == 0 && i < b->n_entries; i++)
 		if (b->entry[i].path.right == RIGHT_NONE && b->entry[i].real) {
-			deny(b, b->entry[i].real);
+			deny_place(b, b->entry[i].real);
 			deny_where_shown(b, &x, b->entry[i].real);
 		}
 	mounts_done(&x);

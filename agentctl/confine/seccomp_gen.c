@@ -84,7 +84,8 @@ static const struct {
     {SCMP_SYS(vhangup), EPERM, ""},
 };
 
-static int deny(scmp_filter_ctx ctx, int error, int nr, unsigned n, const struct scmp_arg_cmp *cmp)
+static int gen_deny(scmp_filter_ctx ctx, int error, int nr, unsigned n,
+		    const struct scmp_arg_cmp *cmp)
 {
 	return seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO((uint32_t)error), nr, n, cmp);
 }
@@ -97,14 +98,14 @@ static int families(scmp_filter_ctx ctx, int nr)
 
 	for (unsigned f = 0; r == 0 && f < AF_NETLINK; f++)
 		if (f != AF_UNIX && f != AF_INET && f != AF_INET6)
-			r = deny(ctx, EAFNOSUPPORT, nr, 1, &SCMP_A0(SCMP_CMP_EQ, f));
+			r = gen_deny(ctx, EAFNOSUPPORT, nr, 1, &SCMP_A0(SCMP_CMP_EQ, f));
 	if (r == 0)
-		r = deny(ctx, EAFNOSUPPORT, nr, 1, &SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+		r = gen_deny(ctx, EAFNOSUPPORT, nr, 1, &SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
 	if (r == 0) {
 		const struct scmp_arg_cmp other[] = {SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
 						     SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE)};
 
-		r = deny(ctx, EAFNOSUPPORT, nr, 2, other);
+		r = gen_deny(ctx, EAFNOSUPPORT, nr, 2, other);
 	}
 	return r;
 }
@@ -119,8 +120,8 @@ static int inet(scmp_filter_ctx ctx, unsigned family)
 						    SCMP_A1(SCMP_CMP_MASKED_EQ, TYPE_MASK, t)};
 
 		if (t != SOCK_STREAM && t != SOCK_DGRAM)
-			r = deny(ctx, t == SOCK_RAW ? EPERM : ESOCKTNOSUPPORT, SCMP_SYS(socket), 2,
-				 type);
+			r = gen_deny(ctx, t == SOCK_RAW ? EPERM : ESOCKTNOSUPPORT, SCMP_SYS(socket),
+				     2, type);
 	}
 	for (unsigned p = 1; r == 0 && p <= IPPROTO_ICMPV6; p++) {
 		const struct scmp_arg_cmp proto[] = {SCMP_A0(SCMP_CMP_EQ, family),
@@ -128,13 +129,13 @@ static int inet(scmp_filter_ctx ctx, unsigned family)
 
 		if (p != IPPROTO_TCP && p != IPPROTO_UDP && p != IPPROTO_ICMP &&
 		    p != IPPROTO_ICMPV6)
-			r = deny(ctx, EPROTONOSUPPORT, SCMP_SYS(socket), 2, proto);
+			r = gen_deny(ctx, EPROTONOSUPPORT, SCMP_SYS(socket), 2, proto);
 	}
 	if (r == 0) { /* SCTP, UDP-Lite, MPTCP …: programs fall back to what they know */
 		const struct scmp_arg_cmp rest[] = {SCMP_A0(SCMP_CMP_EQ, family),
 						    SCMP_A2(SCMP_CMP_GT, IPPROTO_ICMPV6)};
 
-		r = deny(ctx, EPROTONOSUPPORT, SCMP_SYS(socket), 2, rest);
+		r = gen_deny(ctx, EPROTONOSUPPORT, SCMP_SYS(socket), 2, rest);
 	}
 	return r;
 }
@@ -164,7 +165,7 @@ static int socket_options(scmp_filter_ctx ctx)
 		    SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, all[i].level),
 		    SCMP_A2(SCMP_CMP_MASKED_EQ, LOW_HALF, all[i].name)};
 
-		r = deny(ctx, all[i].error, SCMP_SYS(setsockopt), 2, cmp);
+		r = gen_deny(ctx, all[i].error, SCMP_SYS(setsockopt), 2, cmp);
 	}
 	return r;
 }
@@ -177,22 +178,22 @@ static int arguments(scmp_filter_ctx ctx)
 
 	for (bit = 1; r == 0 && bit && bit <= LOW_HALF; bit <<= 1)
 		if (NAMESPACES & bit) {
-			r = deny(ctx, EPERM, SCMP_SYS(clone), 1,
-				 &SCMP_A0(SCMP_CMP_MASKED_EQ, bit, bit));
+			r = gen_deny(ctx, EPERM, SCMP_SYS(clone), 1,
+				     &SCMP_A0(SCMP_CMP_MASKED_EQ, bit, bit));
 			if (r == 0)
-				r = deny(ctx, EPERM, SCMP_SYS(unshare), 1,
-					 &SCMP_A0(SCMP_CMP_MASKED_EQ, bit, bit));
+				r = gen_deny(ctx, EPERM, SCMP_SYS(unshare), 1,
+					     &SCMP_A0(SCMP_CMP_MASKED_EQ, bit, bit));
 		}
 	/* CLONE_NEWTIME is a bit of the exit signal for clone, but a namespace for unshare. */
 	if (r == 0)
-		r = deny(ctx, EPERM, SCMP_SYS(unshare), 1,
-			 &SCMP_A0(SCMP_CMP_MASKED_EQ, 0x80, 0x80));
+		r = gen_deny(ctx, EPERM, SCMP_SYS(unshare), 1,
+			     &SCMP_A0(SCMP_CMP_MASKED_EQ, 0x80, 0x80));
 	for (size_t i = 0; r == 0 && i < 2; i++)
-		r = deny(ctx, EPERM, SCMP_SYS(ioctl), 1,
-			 &SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, ioctls[i]));
+		r = gen_deny(ctx, EPERM, SCMP_SYS(ioctl), 1,
+			     &SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, ioctls[i]));
 	if (r == 0)
-		r = deny(ctx, EACCES, SCMP_SYS(execveat), 1,
-			 &SCMP_A4(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+		r = gen_deny(ctx, EACCES, SCMP_SYS(execveat), 1,
+			     &SCMP_A4(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	return r;
 }
 
@@ -202,10 +203,10 @@ static int core_limit(scmp_filter_ctx ctx)
 {
 	const struct scmp_arg_cmp set[] = {SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, RLIMIT_CORE),
 					   SCMP_A2(SCMP_CMP_NE, 0)};
-	int r = deny(ctx, 0, SCMP_SYS(setrlimit), 1,
-		     &SCMP_A0(SCMP_CMP_MASKED_EQ, LOW_HALF, RLIMIT_CORE));
+	int r = gen_deny(ctx, 0, SCMP_SYS(setrlimit), 1,
+			 &SCMP_A0(SCMP_CMP_MASKED_EQ, LOW_HALF, RLIMIT_CORE));
 
-	return r < 0 ? r : deny(ctx, 0, SCMP_SYS(prlimit64), 2, set);
+	return r < 0 ? r : gen_deny(ctx, 0, SCMP_SYS(prlimit64), 2, set);
 }
 
 /* Calls that only a box forbids. socketpair(2) stays: it leads nowhere. */
@@ -214,11 +215,13 @@ static int stricter(scmp_filter_ctx ctx, uint64_t bits)
 	int r = 0;
 
 	if (bits & SECCOMP_NO_MEMFD)
-		r = deny(ctx, ENOSYS, SCMP_SYS(memfd_create), 0, NULL);
+		r = gen_deny(ctx, ENOSYS, SCMP_SYS(memfd_create), 0, NULL);
 	if (r == 0 && (bits & SECCOMP_NO_UNIX))
-		r = deny(ctx, EAFNOSUPPORT, SCMP_SYS(socket), 1, &SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		r = gen_deny(ctx, EAFNOSUPPORT, SCMP_SYS(socket), 1,
+			     &SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	if (r == 0 && (bits & SECCOMP_NO_NETWORK))
-		r = deny(ctx, EAFNOSUPPORT, SCMP_SYS(socket), 1, &SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+		r = gen_deny(ctx, EAFNOSUPPORT, SCMP_SYS(socket), 1,
+			     &SCMP_A0(SCMP_CMP_NE, AF_UNIX));
 	return r;
 }
 
@@ -228,7 +231,7 @@ static int make(uint64_t bits, scmp_filter_ctx *ret)
 	int r = ctx ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r == 0 && i < sizeof(refused) / sizeof(refused[0]); i++)
-		r = deny(ctx, refused[i].error, refused[i].nr, 0, NULL);
+		r = gen_deny(ctx, refused[i].error, refused[i].nr, 0, NULL);
 	if (r == 0 && (r = families(ctx, SCMP_SYS(socket))) == 0 &&
 	    (r = families(ctx, SCMP_SYS(socketpair))) == 0 && (r = inet(ctx, AF_INET)) == 0 &&
 	    (r = inet(ctx, AF_INET6)) == 0 && (r = arguments(ctx)) == 0 &&

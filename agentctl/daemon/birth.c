@@ -156,7 +156,7 @@ static void take_namespaces(const char *program)
 
 /* ---- cgroups --------------------------------------------------------------------------------- */
 
-static bool put(const char *path, const char *text)
+static bool birth_put(const char *path, const char *text)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
@@ -168,7 +168,7 @@ static bool join(const char *dir)
 	char procs[PATH_MAX + 32];
 
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
-	return put(procs, "0");
+	return birth_put(procs, "0");
 }
 
 /* A cgroup of its own at the top: the end of a unit or session kills what is in its cgroup, and its
@@ -247,8 +247,8 @@ static void take_turns(void)
 	(void)syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0);
 	(void)prctl(PR_SET_TIMERSLACK, TIMER_NS, 0, 0, 0);
 	(void)prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
-	if (!put("/proc/self/oom_score_adj", OOM_LIVES))
-		(void)put("/proc/self/oom_score_adj", "0");
+	if (!birth_put("/proc/self/oom_score_adj", OOM_LIVES))
+		(void)birth_put("/proc/self/oom_score_adj", "0");
 }
 
 static void take_person(void)

@@ -54,7 +54,7 @@ void patience_anew(struct patience *p)
 	p->signo = 0;
 }
 
-static unsigned bound(const struct patience *p)
+static unsigned patience_bound(const struct patience *p)
 {
 	return p->ms ? p->ms : CLIENT_WAIT_MS;
 }
@@ -174,7 +174,7 @@ static int address(struct sockaddr_un *a, struct err *e)
 /* A stopped daemon accepts nobody: with its backlog full connect(2) says EAGAIN. */
 static int connect_within(int fd, const struct sockaddr_un *a, struct patience *p, struct err *e)
 {
-	uint64_t until = clock_mono_ms() + bound(p);
+	uint64_t until = clock_mono_ms() + patience_bound(p);
 	int r;
 
 	while (connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0) {
@@ -187,7 +187,7 @@ static int connect_within(int fd, const struct sockaddr_un *a, struct patience *
 			return r == EACCES ? err_hint(e, "only root may: sudo agentctl …") : -r;
 		}
 		if (clock_mono_ms() >= until)
-			return no_answer(0, bound(p), e);
+			return no_answer(0, patience_bound(p), e);
 		if (wait_for(-1, 0, AGAIN_MS, p, e) < 0)
 			return -EINTR;
 	}
@@ -406,7 +406,7 @@ static ssize_t receive(int fd, void *buf, size_t bytes)
 }
 
 /* Who is turned away is told so before the socket is closed. */
-static int broken(int fd, struct err *e)
+static int client_broken(int fd, struct err *e)
 {
 	struct ctl_error m;
 	ssize_t n = receive(fd, &m, sizeof(m));
@@ -442,12 +442,12 @@ int client_send_fds(int fd, void *msg, size_t bytes, enum ctl_type type, const i
 		int r = errno;
 
 		if (r == EPIPE || r == ECONNRESET)
-			return broken(fd, e);
+			return client_broken(fd, e);
 		if (r != EAGAIN)
 			return err_set(e, r, "cannot speak to agentfwd: %s", strerror(r));
-		r = wait_for(fd, POLLOUT, bound(p), p, e);
+		r = wait_for(fd, POLLOUT, patience_bound(p), p, e);
 		if (r <= 0)
-			return r < 0 ? r : no_answer(peer(fd), bound(p), e);
+			return r < 0 ? r : no_answer(peer(fd), patience_bound(p), e);
 	}
 	return 0;
 }
@@ -463,11 +463,11 @@ int client_receive(int fd, void *msg, size_t bytes, enum ctl_type type, struct p
 {
 	static char buf[CTL_MAX_MESSAGE];
 	const struct ctl_head *h = (const void *)buf;
-	int r = wait_for(fd, POLLIN, bound(p), p, e);
+	int r = wait_for(fd, POLLIN, patience_bound(p), p, e);
 	ssize_t n;
 
 	if (r <= 0)
-		return r < 0 ? r : no_answer(peer(fd), bound(p), e);
+		return r < 0 ? r : no_answer(peer(fd), patience_bound(p), e);
 	n = receive(fd, buf, sizeof(buf));
 	if (n < 0 && errno == ECONNRESET)
 		n = 0;

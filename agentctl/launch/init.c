@@ -16,7 +16,7 @@
 
 /* Kills what the command left, then tells its status: so agentctl need not wait until the kernel
  * has taken the namespaces down. */
-static _Noreturn void end(int tell, int status)
+static _Noreturn void init_end(int tell, int status)
 {
 	/* this process cannot end by the signal itself: 128 + its number, as shells have it */
 	const unsigned char code =
@@ -36,7 +36,7 @@ static void reap(pid_t command, int tell)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (pid == command)
-			end(tell, status);
+			init_end(tell, status);
 }
 
 /* A terminal's signals reach the command anyway; those that a process sent to us are passed on. */

@@ -276,7 +276,7 @@ int launch_start(struct launch *l, int *ret_exit, struct err *e)
 
 /* A terminal's signals reach the command anyway, as one of the foreground group; those that a
  * process sent to us are passed on. */
-static void pass_on(struct launch *l)
+static void launch_pass_on(struct launch *l)
 {
 	struct signalfd_siginfo si;
 
@@ -323,7 +323,7 @@ static void launch_look(struct launch *l, int wait)
 	add_watches(l, pfd + 6);
 	if (poll(pfd, 6 + l->n_watches, wait) <= 0)
 		return;
-	pass_on(l);
+	launch_pass_on(l);
 	for (int i = 0; i < 2; i++)
 		if (!output_step(&l->out[i], pfd + 2 + 2 * i, &l->left) && !l->over_output) {
 			l->over_output = true;

@@ -178,7 +178,7 @@ static void merge_all(struct learning *l, enum right right, struct item *it, siz
 
 /* ---- the three lists ------------------------------------------------------------------------- */
 
-static size_t gather(struct learning *l, enum right right, bool map, struct item *it)
+static size_t files_gather(struct learning *l, enum right right, bool map, struct item *it)
 {
 	size_t n = 0;
 
@@ -200,14 +200,14 @@ static size_t gather(struct learning *l, enum right right, bool map, struct item
 /* Programs one by one: a directory would allow more than was run. Libraries are merged. */
 static void programs(struct learning *l, struct item *it)
 {
-	size_t n = gather(l, RIGHT_EXEC, false, it);
+	size_t n = files_gather(l, RIGHT_EXEC, false, it);
 
 	for (size_t i = 0; i < n; i++)
 		add_proposal(l, RIGHT_EXEC, it[i].path, it[i].count, 1,
 			     proposed(l, RIGHT_WRITE, it[i].path)
 				 ? "what can be written must not be run"
 				 : NULL);
-	n = gather(l, RIGHT_EXEC, true, it);
+	n = files_gather(l, RIGHT_EXEC, true, it);
 	merge_all(l, RIGHT_EXEC, it, n);
 }
 
@@ -317,7 +317,7 @@ int learn_files(const struct seen *s, const struct learn_host *h, struct proposa
 		return -ENOMEM;
 	changes(&l, it);
 	programs(&l, it);
-	merge_all(&l, RIGHT_READ, it, gather(&l, RIGHT_READ, false, it));
+	merge_all(&l, RIGHT_READ, it, files_gather(&l, RIGHT_READ, false, it));
 	read_back(&l);
 	drop_covered(&l);
 	if (ret->n)

@@ -35,7 +35,7 @@ static struct learned **sorted(const struct learned_all *all, size_t *ret_n)
 }
 
 /* The first of a line. */
-static size_t find(struct learned *const *list, size_t n, unsigned line)
+static size_t trip_find(struct learned *const *list, size_t n, unsigned line)
 {
 	size_t from = 0, to = n;
 
@@ -63,7 +63,7 @@ static int blame(const struct diags *d, struct learned *const *list, size_t n, b
 {
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag *x = &d->list[i];
-		size_t k = find(list, n, x->line);
+		size_t k = trip_find(list, n, x->line);
 		bool ours = k < n && list[k]->line == x->line;
 
 		for (; k < n && list[k]->line == x->line; k++)
@@ -133,7 +133,7 @@ static void compare(const struct policy *p, size_t profile, struct learned *cons
 		struct rule r;
 
 		policy_rule(net, i, &r);
-		for (size_t k = find(list, n, r.line); k < n && list[k]->line == r.line; k++)
+		for (size_t k = trip_find(list, n, r.line); k < n && list[k]->line == r.line; k++)
 			if (is_of(list[k], prof.name))
 				compare_rule(net, i, list[k], &found[list[k] - first]);
 	}
@@ -141,7 +141,8 @@ static void compare(const struct policy *p, size_t profile, struct learned *cons
 		struct profile_path path;
 
 		profile_path(p, profile, i, &path);
-		for (size_t k = find(list, n, path.line); k < n && list[k]->line == path.line; k++)
+		for (size_t k = trip_find(list, n, path.line); k < n && list[k]->line == path.line;
+		     k++)
 			if (is_of(list[k], prof.name))
 				compare_path(&path, list[k], &found[list[k] - first]);
 	}

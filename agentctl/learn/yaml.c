@@ -424,7 +424,8 @@ static const char *why_not(const struct proposal *p)
 		   : "left out: a policy cannot write this name";
 }
 
-static int gather(const struct seen_all *s, const struct proposals *files, struct learned_all *ret)
+static int yaml_gather(const struct seen_all *s, const struct proposals *files,
+		       struct learned_all *ret)
 {
 	size_t n = 0;
 
@@ -455,7 +456,7 @@ int learn_policy(const char *text, size_t bytes, const char *file, const struct 
 	struct learned_all all = {0};
 	struct text out = {0};
 	bool left_out = true;
-	int r = gather(s, files, &all);
+	int r = yaml_gather(s, files, &all);
 
 	if (r < 0)
 		return err_set(e, ENOMEM, "out of memory");

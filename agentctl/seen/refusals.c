@@ -138,7 +138,8 @@ static struct refusal_entry *entry_new(struct refusals *rs, const struct refusal
 	return e;
 }
 
-static struct refusal_entry *find(const struct refusals *rs, const struct refusal *what, uint32_t h)
+static struct refusal_entry *refusals_find(const struct refusals *rs, const struct refusal *what,
+					   uint32_t h)
 {
 	struct refusal_entry *e = rs->bucket[h % BUCKETS];
 
@@ -150,13 +151,13 @@ static struct refusal_entry *find(const struct refusals *rs, const struct refusa
 
 bool refusals_known(const struct refusals *rs, const struct refusal *what)
 {
-	return find(rs, what, hash(what)) != NULL;
+	return refusals_find(rs, what, hash(what)) != NULL;
 }
 
 struct refusal_entry *refusals_add(struct refusals *rs, const struct refusal *what, bool *ret_new)
 {
 	uint32_t h = hash(what);
-	struct refusal_entry *e = find(rs, what, h);
+	struct refusal_entry *e = refusals_find(rs, what, h);
 
 	*ret_new = !e;
 	if (!e && rs->n < (what->would ? WOULD_MAX : ENTRIES_MAX))

@@ -157,7 +157,7 @@ static void let_pass_watched(struct passage *w, struct flow *flow)
 	release(w, flow, PKT_ALLOW_INSPECT);
 }
 
-static void watch(struct passage *w, struct flow *flow)
+static void held_watch(struct passage *w, struct flow *flow)
 {
 	flow_went_on(flow, first_byte(w), w->pk.payload.n + w->unseen);
 	if (asked_socket(w) != PLACE_LATER) {
@@ -323,7 +323,7 @@ void held_payload(struct passage *w)
 		flow_went_on(flow, first_byte(w), w->pk.payload.n + w->unseen);
 		passage_answer(w, flow->state == FLOW_OWN ? PKT_ALLOW_OWN : PKT_ALLOW_FLOW);
 	} else if (flow->state == FLOW_WATCHED) {
-		watch(w, flow);
+		held_watch(w, flow);
 	} else if (w->pk.tcp_flags & TCP_URG) { /* the server may read such a stream differently */
 		refuse_passage(w, flow, DENIED_URGENT);
 	} else if (w->pk.ttl < TTL_MIN && !w->facts.stays) { /* or never get it */

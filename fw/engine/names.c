@@ -285,7 +285,7 @@ static int enter_ports(struct names *n, const struct pair *p, const struct openi
 }
 
 /* The oldest pairs make room, but only a few at a time: other work waits. */
-static bool make_room(struct names *n, size_t n_ports)
+static bool names_make_room(struct names *n, size_t n_ports)
 {
 	for (int i = 0; i < MAKE_ROOM && n->oldest; i++) {
 		if (n->n_pairs < NAMES_MAX && n->n_ports + n_ports <= PORTS_MAX)
@@ -304,7 +304,7 @@ static int pair_new(struct names *n, const struct name *name, const struct addr 
 	struct pair *p;
 	size_t n_o;
 
-	if (!make_room(n, OPENINGS_MAX))
+	if (!names_make_room(n, OPENINGS_MAX))
 		return -ENOMEM;
 	p = calloc(1, sizeof(*p));
 	of = addr_find(n, a);

@@ -158,7 +158,7 @@ void nfq_flush(struct nfq *q)
 	q->out.n = 0;
 }
 
-static void put(struct nfq *q, const struct gate_verdict *v)
+static void nfq_put(struct nfq *q, const struct gate_verdict *v)
 {
 	if (q->out.n == GATE_VERDICTS_MAX)
 		nfq_flush(q);
@@ -168,12 +168,12 @@ static void put(struct nfq *q, const struct gate_verdict *v)
 
 void nfq_verdict(struct nfq *q, uint32_t id, uint32_t mark, bool again)
 {
-	put(q, &(struct gate_verdict){id, mark, again ? GATE_REPEAT : GATE_ACCEPT});
+	nfq_put(q, &(struct gate_verdict){id, mark, again ? GATE_REPEAT : GATE_ACCEPT});
 }
 
 void nfq_drop(struct nfq *q, uint32_t id)
 {
-	put(q, &(struct gate_verdict){id, 0, GATE_DROP});
+	nfq_put(q, &(struct gate_verdict){id, 0, GATE_DROP});
 }
 
 void nfq_end_time_wait(const struct addr *src, uint16_t sport, const struct addr *dst,

@@ -45,8 +45,8 @@ void passage_answer(const struct passage *w, uint32_t answer)
 	verdict_out(w->fence, w->p->id, w->p->mark, answer);
 }
 
-static void fill(const struct fence *f, const struct facts *facts, const struct decision *d,
-		 struct denial *ret)
+static void refuse_fill(const struct fence *f, const struct facts *facts, const struct decision *d,
+			struct denial *ret)
 {
 	char endpoint[ENDPOINT_STRLEN];
 
@@ -95,7 +95,7 @@ void refuse_without_verdict(struct flow *flow, enum denial_code code)
 	const struct decision d = {.code = code, .rule = RULE_NONE, .scheme = SCHEME_TCP};
 	struct ring_denial rd = {0};
 
-	fill(f, &facts, &d, &rd.denial);
+	refuse_fill(f, &facts, &d, &rd.denial);
 	tell_held(f, &rd, flow);
 }
 
@@ -134,7 +134,7 @@ void refuse(struct fence *f, const struct facts *facts, const struct decision *d
 	const uint8_t *bytes;
 	uint32_t ticket;
 
-	fill(f, facts, d, &rd.denial);
+	refuse_fill(f, facts, d, &rd.denial);
 	if (w) {
 		rd.denial.src = w->facts.src;
 		rd.denial.sport = w->pk.sport;

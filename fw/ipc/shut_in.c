@@ -32,7 +32,7 @@ static int empty_root(const struct shut_in *s, struct err *e)
 	return 0;
 }
 
-static int limits(const struct shut_in *s, struct err *e)
+static int shut_in_limits(const struct shut_in *s, struct err *e)
 {
 	const struct rlimit none = {0, 0};
 
@@ -132,7 +132,7 @@ int shut_in(const struct shut_in *s, struct err *e)
 {
 	int r = empty_root(s, e);
 
-	if (r < 0 || (r = limits(s, e)) < 0 || (r = unprivileged(s, e)) < 0)
+	if (r < 0 || (r = shut_in_limits(s, e)) < 0 || (r = unprivileged(s, e)) < 0)
 		return r;
 	/* After the change of uid, which resets both. A parent that died before is seen at the
 	 * socket to it. */

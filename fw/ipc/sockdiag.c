@@ -134,8 +134,8 @@ static void read_attributes(const struct nlmsghdr *nl, struct socket_info *si, b
 }
 
 /* One message of the answer: 1 to go on, 0 if done, -errno. */
-static int take(const struct query *q, const struct nlmsghdr *nl, socket_fn fn, void *arg,
-		int *ret_fn)
+static int sockdiag_take(const struct query *q, const struct nlmsghdr *nl, socket_fn fn, void *arg,
+			 int *ret_fn)
 {
 	struct socket_info si;
 	bool v6only;
@@ -177,7 +177,7 @@ static int run(int fd, const struct query *q, socket_fn fn, void *arg)
 		if (got < 0)
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
 		for (; NLMSG_OK(nl, (uint32_t)left); nl = NLMSG_NEXT(nl, left)) {
-			r = take(q, nl, fn, arg, &ret);
+			r = sockdiag_take(q, nl, fn, arg, &ret);
 			if (r <= 0)
 				return r < 0 ? r : ret;
 		}

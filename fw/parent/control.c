@@ -129,7 +129,7 @@ void client_summary(struct client *c, const struct ctl_summary *s)
 /* ---- status -------------------------------------------------------------- */
 
 /* A command's words may be the agent's, which calls tools, and JSON takes UTF-8 only. */
-static json_t *text(const char *s)
+static json_t *control_text(const char *s)
 {
 	json_t *o = json_string(s);
 	char escaped[4 * CTL_PATH_MAX];
@@ -147,10 +147,10 @@ static json_t *fence_json(struct pfence *f)
 	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return json_pack(
 	    "{s:s, s:s*, s:o, s:o, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:I}", "name", f->name,
-	    "tool", f->tool[0] ? f->tool : NULL, "cgroup", text(f->place.path), "policy",
-	    text(policy_file(f->policy)), "mode", f->audit ? "audit" : "enforce", "command",
-	    text(f->command), "log_dir", text(record_dir(f->log->record)), "since", since,
-	    "allowed", (json_int_t)pfence_allowed(f), "refused", (json_int_t)f->refused,
+	    "tool", f->tool[0] ? f->tool : NULL, "cgroup", control_text(f->place.path), "policy",
+	    control_text(policy_file(f->policy)), "mode", f->audit ? "audit" : "enforce", "command",
+	    control_text(f->command), "log_dir", control_text(record_dir(f->log->record)), "since",
+	    since, "allowed", (json_int_t)pfence_allowed(f), "refused", (json_int_t)f->refused,
 	    "would_deny", (json_int_t)f->would_deny, "lost", (json_int_t)pfence_lost(f));
 }
 

@@ -291,7 +291,7 @@ static int engine_start(struct parent *p, struct err *e)
 	return processes_start(p, on_process, e);
 }
 
-static int reap(struct parent *p, enum process_role first)
+static int engine_reap(struct parent *p, enum process_role first)
 {
 	p->engine_ready = false;
 	return processes_reap(p, first);
@@ -373,10 +373,10 @@ int engine_begin(struct parent *p, struct err *e)
 		if ((r = engine_start(p, e)) < 0)
 			return r;
 		first = hear_first(p, until);
-		if (p->engine_ready)
+		if (p->engine_ready && !p->engine_heard.code)
 			return 0;
 		first %= PROCESS_ROLES;
-		say_how(p, first, reap(p, first));
+		say_how(p, first, engine_reap(p, first));
 		if (p->engine_said.code == EINTR)
 			break;
 	}
@@ -457,7 +457,7 @@ static void process_died(struct parent *p, enum process_role role)
 	bool quick = !was_ready || clock_mono_ms() < p->engine_started_ms + QUICK_DEATH_MS;
 	struct err before = p->engine_said;
 
-	say_how(p, role, reap(p, role));
+	say_how(p, role, engine_reap(p, role));
 	for (struct pfence *f = p->fences; f; f = f->next)
 		pfence_close_queue(f);
 	denials_read(p);

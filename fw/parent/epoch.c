@@ -16,7 +16,7 @@
 #define TEXT_BYTES 64
 
 /* The number as epoch_next writes it; 0: none. */
-static uint32_t number(int fd)
+static uint32_t epoch_number(int fd)
 {
 	char text[TEXT_BYTES] = "", *end;
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
@@ -40,7 +40,7 @@ bool epoch_is_lost(const char *run_dir)
 
 	path_of(run_dir, path, sizeof(path));
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return fd >= 0 && number(fd) == 0;
+	return fd >= 0 && epoch_number(fd) == 0;
 }
 
 int epoch_next(const char *run_dir, uint32_t *ret, bool *ret_lost, struct err *e)
@@ -55,7 +55,7 @@ int epoch_next(const char *run_dir, uint32_t *ret, bool *ret_lost, struct err *e
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_set(e, errno, "cannot open %s: %s", path, strerror(errno));
-	epoch = number(fd);
+	epoch = epoch_number(fd);
 	if (!epoch && getrandom(&epoch, sizeof(epoch), 0) != sizeof(epoch))
 		return err_set(e, EIO, "the kernel gives no random numbers");
 	epoch = epoch % CT_EPOCH_MAX + 1;

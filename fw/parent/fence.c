@@ -137,7 +137,7 @@ void pfence_destroy_handed_on(struct parent *p)
 }
 
 /* The fence's processes have ended: removes its rules, and sends the summary. */
-static void finish(struct pfence *f)
+static void pfence_finish(struct pfence *f)
 {
 	struct parent *p = f->parent;
 	struct ctl_summary s = {0};
@@ -252,7 +252,7 @@ void pfence_last(struct pfence *f)
 		f->read_to = ring_end(p->ring);
 	f->last_said = true;
 	if (ring_read(p->ring, f->read_to))
-		finish(f);
+		pfence_finish(f);
 	else
 		timer_set(p->loop, &p->ring_more, 0);
 }
@@ -264,7 +264,7 @@ void pfence_read(struct parent *p)
 	for (struct pfence *f = p->fences; f; f = next) {
 		next = f->next;
 		if (f->state == PFENCE_ENDING && f->last_said && ring_read(p->ring, f->read_to))
-			finish(f);
+			pfence_finish(f);
 	}
 }
 
@@ -403,7 +403,8 @@ void pfence_announce(struct pfence *f)
 	}
 }
 
-static int prepare(struct pfence *f, const struct ctl_create *m, int policy_fd, struct err *e)
+static int pfence_prepare(struct pfence *f, const struct ctl_create *m, int policy_fd,
+			  struct err *e)
 {
 	int r = check_policy(f, policy_fd, e);
 
@@ -444,7 +445,7 @@ int pfence_create(struct parent *p, struct client *c, const struct ctl_create *m
 	f->place.fd = f->policy_fd = f->queue_fd = -1;
 	f->dns = (struct dns_sockets){-1, -1, -1, -1, 0};
 	f->timer.arg = f;
-	r = prepare(f, m, policy_fd, e);
+	r = pfence_prepare(f, m, policy_fd, e);
 	if (r < 0) {
 		f->client = NULL;
 		pfence_free(f);

@@ -17,7 +17,7 @@
 
 /* The kernel answers before send() returns. Packets can come as soon as the queue is bound, so
  * what is first in the socket says all: an error or no error, or a packet. */
-static int bound(int fd)
+static int queue_bound(int fd)
 {
 	struct {
 		struct nlmsghdr h;
@@ -48,7 +48,7 @@ static int bind_queue(int fd, uint16_t number)
 	nfq_nlmsg_cfg_put_qmaxlen(h, QUEUE_PACKETS);
 	mnl_attr_put_u32(h, NFQA_CFG_FLAGS, htonl(flags));
 	mnl_attr_put_u32(h, NFQA_CFG_MASK, htonl(flags | NFQA_CFG_F_FAIL_OPEN));
-	return send(fd, h, h->nlmsg_len, 0) < 0 ? -errno : bound(fd);
+	return send(fd, h, h->nlmsg_len, 0) < 0 ? -errno : queue_bound(fd);
 }
 
 int queue_open(uint16_t number)

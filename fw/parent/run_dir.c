@@ -72,7 +72,7 @@ static bool told_to_end(void)
 }
 
 /* Waits for a daemon that is ending; an error if one listens. */
-static int wait_for(int lock, const char *socket_path, struct err *e)
+static int run_dir_wait(int lock, const char *socket_path, struct err *e)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 
@@ -115,7 +115,7 @@ union ns_handle {
 
 /* Writes the namespace's handle, in the place of an earlier namespace's with the same inode.
  * Without handles in the kernel the directory is never removed. */
-static int mark(const char *dir, struct err *e)
+static int run_dir_mark(const char *dir, struct err *e)
 {
 	union ns_handle ns = {.h.handle_bytes = HANDLE_MAX};
 	char path[300];
@@ -151,11 +151,11 @@ int run_dir_take(const char *dir, const char *socket_path, struct err *e)
 			continue;
 		if (fd < 0)
 			return err_set(e, errno, "cannot open %s: %s", path, strerror(errno));
-		if ((r = wait_for(fd, socket_path, e)) < 0)
+		if ((r = run_dir_wait(fd, socket_path, e)) < 0)
 			return r;
 		if (!is_at(fd, path))
 			continue;
-		return (r = mark(dir, e)) < 0 ? r : steal_fd(&fd);
+		return (r = run_dir_mark(dir, e)) < 0 ? r : steal_fd(&fd);
 	}
 	return err_set(e, EAGAIN, "cannot keep %s: it is removed again and again", dir);
 }

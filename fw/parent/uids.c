@@ -18,7 +18,7 @@
 #define LAST  61183u
 #define COUNT (LAST - FIRST + 1)
 
-static void take(bool *taken, unsigned long uid)
+static void uids_take(bool *taken, unsigned long uid)
 {
 	if (uid >= FIRST && uid <= LAST)
 		taken[uid - FIRST] = true;
@@ -30,7 +30,7 @@ static void users(bool *taken)
 	const struct passwd *pw;
 
 	while (f && (pw = fgetpwent(f)))
-		take(taken, pw->pw_uid);
+		uids_take(taken, pw->pw_uid);
 }
 
 static void processes(bool *taken)
@@ -52,7 +52,7 @@ static void processes(bool *taken)
 				   &uid[3]) != 4)
 				continue;
 			for (size_t i = 0; i < 4; i++)
-				take(taken, uid[i]);
+				uids_take(taken, uid[i]);
 			break;
 		}
 	}

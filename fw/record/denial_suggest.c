@@ -68,7 +68,7 @@ static bool address_of(const struct denial *d, struct endpoint *ret)
 }
 
 /* A name alone is https. */
-static bool name_of(const struct denial *d, struct endpoint *ret)
+static bool suggest_name_of(const struct denial *d, struct endpoint *ret)
 {
 	*ret = (struct endpoint){
 	    .scheme = SCHEME_HTTPS, .host = HOST_NAME, .n_ports = 1, .ports = {PORT_HTTPS}};
@@ -93,7 +93,7 @@ static bool allowed_name(const struct denial *d, const struct policy *p, struct 
 	struct opening open[OPENINGS_MAX];
 	size_t n;
 
-	if (!name_of(d, ret))
+	if (!suggest_name_of(d, ret))
 		return false;
 	n = p ? policy_name_openings(p, &ret->name, open, OPENINGS_MAX, NULL) : 0;
 	if (!n)
@@ -206,7 +206,7 @@ const char *denial_suggest(const struct denial *d, const struct policy *p, char 
 	case REMEDY_ADDRESS:
 		return address_of(d, &ep) ? entry_line(&ep, buf, bytes) : NULL;
 	case REMEDY_NAME:
-		return name_of(d, &ep) ? entry_line(&ep, buf, bytes) : NULL;
+		return suggest_name_of(d, &ep) ? entry_line(&ep, buf, bytes) : NULL;
 	case REMEDY_ECH:
 		return ech_line(d, buf, bytes);
 	case REMEDY_REBIND:

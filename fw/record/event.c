@@ -61,14 +61,14 @@ static json_t *timestamp(uint64_t ns)
 	return json_string(buf);
 }
 
-static void put(json_t *o, const char *key, json_t *value)
+static void event_put(json_t *o, const char *key, json_t *value)
 {
 	json_object_set_new_nocheck(o, key, value); /* takes value even when it fails */
 }
 
 static void put_number(json_t *o, const char *key, uint64_t n)
 {
-	put(o, key, json_integer((json_int_t)n));
+	event_put(o, key, json_integer((json_int_t)n));
 }
 
 /* A sub-object, put into o. */
@@ -76,22 +76,22 @@ static json_t *sub(json_t *o, const char *key)
 {
 	json_t *s = json_object();
 
-	put(o, key, s);
+	event_put(o, key, s);
 	return s;
 }
 
-static json_t *head(uint64_t now_ns, const char *id, const char *kind, const char *category_name,
-		    const char *action, json_t **ret_event)
+static json_t *event_head(uint64_t now_ns, const char *id, const char *kind,
+			  const char *category_name, const char *action, json_t **ret_event)
 {
 	json_t *o = json_object(), *ev, *category = json_array();
 
-	put(o, "@timestamp", timestamp(now_ns));
+	event_put(o, "@timestamp", timestamp(now_ns));
 	ev = sub(o, "event");
-	put(ev, "id", json_string(id));
-	put(ev, "kind", json_string(kind));
+	event_put(ev, "id", json_string(id));
+	event_put(ev, "kind", json_string(kind));
 	json_array_append_new(category, json_string(category_name));
-	put(ev, "category", category);
-	put(ev, "action", json_string(action));
+	event_put(ev, "category", category);
+	event_put(ev, "action", json_string(action));
 	*ret_event = ev;
 	return o;
 }
@@ -103,16 +103,16 @@ static void put_rule(json_t *a, const struct record_fence *f, const struct denia
 	char place[4096 + 16];
 
 	if (!f->policy || d->rule >= policy_rules(f->policy)) {
-		put(a, "rule", json_null());
+		event_put(a, "rule", json_null());
 		return;
 	}
 	policy_rule(f->policy, d->rule, &rule);
 	snprintf(place, sizeof(place), "%s:%u", file ? file : "", rule.line);
-	put(a, "rule", text(place));
+	event_put(a, "rule", text(place));
 	if (rule.reason)
-		put(a, "rule_reason", text(rule.reason));
+		event_put(a, "rule_reason", text(rule.reason));
 	if (rule.broad)
-		put(a, "broad", json_true());
+		event_put(a, "broad", json_true());
 }
 
 static void put_capture(json_t *a, uint64_t packet)
@@ -123,7 +123,7 @@ static void put_capture(json_t *a, uint64_t packet)
 	if (!packet)
 		return;
 	c = sub(a, "capture");
-	put(c, "file", json_string(RECORD_CAPTURE));
+	event_put(c, "file", json_string(RECORD_CAPTURE));
 	put_number(c, "packet", packet);
 }
 
@@ -134,22 +134,22 @@ static void put_agentfw(json_t *o, const struct record_fence *f, const struct de
 	json_t *a = sub(o, "agentfw");
 	char line[1024];
 
-	put(a, "fence", text(f->name));
+	event_put(a, "fence", text(f->name));
 	if (f->tool)
-		put(a, "tool", text(f->tool));
-	put(a, "code", json_string(denial_code_name(d->code)));
+		event_put(a, "tool", text(f->tool));
+	event_put(a, "code", json_string(denial_code_name(d->code)));
 	put_rule(a, f, d);
 	if (d->endpoint[0])
-		put(a, "endpoint", escaped(d->endpoint));
+		event_put(a, "endpoint", escaped(d->endpoint));
 	if (d->name[0])
-		put(a, "name", escaped(d->name));
+		event_put(a, "name", escaped(d->name));
 	if (d->detail[0])
-		put(a, "detail", escaped(d->detail));
+		event_put(a, "detail", escaped(d->detail));
 	if (denial_suggest(d, f->policy, line, sizeof(line)))
-		put(a, "suggest", escaped(line));
-	put(a, "attribution", json_string(how[attribution]));
+		event_put(a, "suggest", escaped(line));
+	event_put(a, "attribution", json_string(how[attribution]));
 	if (f->policy && policy_file(f->policy))
-		put(a, "policy", text(policy_file(f->policy)));
+		event_put(a, "policy", text(policy_file(f->policy)));
 	put_capture(a, packet);
 }
 
@@ -159,11 +159,11 @@ void event_process(json_t *event, const struct process_info *who)
 	char uid[16];
 
 	put_number(p, "pid", (uint64_t)who->pid);
-	put(p, "executable", text(who->exe));
-	put(p, "command_line", text(who->cmdline));
-	put(p, "name", text(who->name));
+	event_put(p, "executable", text(who->exe));
+	event_put(p, "command_line", text(who->cmdline));
+	event_put(p, "name", text(who->name));
 	snprintf(uid, sizeof(uid), "%u", who->uid);
-	put(user, "id", json_string(uid));
+	event_put(user, "id", json_string(uid));
 }
 
 static bool has_ports(const struct denial *d)
@@ -181,11 +181,11 @@ static void put_end(json_t *o, const char *key, const struct denial *d, const st
 		return;
 	end = sub(o, key);
 	if (a->family)
-		put(end, "ip", json_string(addr_format(a, addr)));
+		event_put(end, "ip", json_string(addr_format(a, addr)));
 	if (a->family && has_ports(d))
 		put_number(end, "port", port);
 	if (domain)
-		put(end, "domain", escaped(domain));
+		event_put(end, "domain", escaped(domain));
 }
 
 static void put_network(json_t *o, const struct denial *d)
@@ -203,10 +203,10 @@ static void put_network(json_t *o, const struct denial *d)
 		transport = "icmp";
 	else if (d->l4proto == IPPROTO_ICMPV6)
 		transport = "ipv6-icmp";
-	put(n, "transport", json_string(transport));
+	event_put(n, "transport", json_string(transport));
 	if (d->dst.family)
-		put(n, "type", json_string(d->dst.family == 6 ? "ipv6" : "ipv4"));
-	put(n, "direction", json_string(d->inbound ? "ingress" : "egress"));
+		event_put(n, "type", json_string(d->dst.family == 6 ? "ipv6" : "ipv4"));
+	event_put(n, "direction", json_string(d->inbound ? "ingress" : "egress"));
 	if (d->l4proto != IPPROTO_ICMP && d->l4proto != IPPROTO_ICMPV6)
 		return;
 	icmp = sub(n, "icmp");
@@ -219,25 +219,25 @@ static void put_dns(json_t *o, const struct denial *d)
 	json_t *q = sub(sub(o, "dns"), "question");
 	char type[DNS_TYPE_STRLEN];
 
-	put(q, "name", escaped(d->name));
-	put(q, "type", json_string(dns_type_name(d->qtype, type)));
+	event_put(q, "name", escaped(d->name));
+	event_put(q, "type", json_string(dns_type_name(d->qtype, type)));
 }
 
 json_t *event_denial(const struct record_fence *f, const struct denial *d, uint64_t packet,
 		     enum attribution attribution, const struct process_info *who, const char *id)
 {
 	char reason[1024], uid[16];
-	json_t *ev,
-	    *o = head(d->time_ns, id, "event", "network", d->would ? "would_deny" : "denied", &ev);
+	json_t *ev, *o = event_head(d->time_ns, id, "event", "network",
+				    d->would ? "would_deny" : "denied", &ev);
 
-	put(ev, "reason", escaped(denial_reason(d, f->policy, reason, sizeof(reason))));
+	event_put(ev, "reason", escaped(denial_reason(d, f->policy, reason, sizeof(reason))));
 	put_number(ev, "count", 1);
 	put_agentfw(o, f, d, packet, attribution);
 	if (who) {
 		event_process(o, who);
 	} else if (d->uid != UINT32_MAX) {
 		snprintf(uid, sizeof(uid), "%u", d->uid);
-		put(sub(o, "user"), "id", json_string(uid));
+		event_put(sub(o, "user"), "id", json_string(uid));
 	}
 	put_end(o, "source", d, &d->src, d->sport, NULL);
 	put_end(o, "destination", d, &d->dst, d->dport, d->name[0] ? d->name : NULL);
@@ -252,11 +252,11 @@ void event_repeats(json_t *event, uint64_t count, uint64_t start_ns, uint64_t en
 {
 	json_t *ev = json_object_get(event, "event"), *source = json_object_get(event, "source");
 
-	put(event, "@timestamp", timestamp(end_ns));
-	put(ev, "id", json_string(id));
+	event_put(event, "@timestamp", timestamp(end_ns));
+	event_put(ev, "id", json_string(id));
 	put_number(ev, "count", count);
-	put(ev, "start", timestamp(start_ns));
-	put(ev, "end", timestamp(end_ns));
+	event_put(ev, "start", timestamp(start_ns));
+	event_put(ev, "end", timestamp(end_ns));
 	put_capture(json_object_get(event, "agentfw"), packet);
 	if (source) /* each repeat has its own port */
 		json_object_del(source, "port");
@@ -284,7 +284,7 @@ static void put_broad(json_t *a, const struct policy *p)
 		}
 	}
 	if (json_array_size(list))
-		put(a, "broad", list);
+		event_put(a, "broad", list);
 	else
 		json_decref(list);
 }
@@ -292,20 +292,20 @@ static void put_broad(json_t *a, const struct policy *p)
 json_t *event_state(const struct record_fence *f, const char *action, const uint64_t *allowed,
 		    const uint64_t *refused, uint64_t now_ns, const char *id)
 {
-	json_t *ev, *o = head(now_ns, id, "state", "network", action, &ev), *a = sub(o, "agentfw"),
-		    *s;
+	json_t *ev, *o = event_head(now_ns, id, "state", "network", action, &ev),
+		    *a = sub(o, "agentfw"), *s;
 
-	put(a, "fence", text(f->name));
+	event_put(a, "fence", text(f->name));
 	if (f->tool)
-		put(a, "tool", text(f->tool));
+		event_put(a, "tool", text(f->tool));
 	if (f->command)
-		put(a, "command", text(f->command));
+		event_put(a, "command", text(f->command));
 	if (f->policy && policy_file(f->policy))
-		put(a, "policy", text(policy_file(f->policy)));
+		event_put(a, "policy", text(policy_file(f->policy)));
 	if (f->policy && strcmp(action, "fence_started") == 0)
 		put_broad(a, f->policy);
 	if (f->lacks && strcmp(action, "fence_started") == 0)
-		put(a, "lacks", text(f->lacks));
+		event_put(a, "lacks", text(f->lacks));
 	if (!allowed && !refused)
 		return o;
 	s = sub(a, "summary");
@@ -318,9 +318,9 @@ json_t *event_state(const struct record_fence *f, const char *action, const uint
 
 json_t *event_lost(uint64_t n, const char *why, uint64_t now_ns, const char *id)
 {
-	json_t *ev, *o = head(now_ns, id, "metric", "network", "lost", &ev);
+	json_t *ev, *o = event_head(now_ns, id, "metric", "network", "lost", &ev);
 
-	put(ev, "reason", text(why));
+	event_put(ev, "reason", text(why));
 	put_number(sub(o, "agentfw"), "lost", n);
 	return o;
 }
@@ -363,16 +363,19 @@ static void put_file_agentfw(json_t *o, const struct ctl_denied_file *m)
 	char words[RIGHTS_STRLEN];
 
 	if (m->fence[0])
-		put(a, "fence", text(m->fence));
+		event_put(a, "fence", text(m->fence));
 	if (m->tool[0])
-		put(a, "tool", text(m->tool));
-	put(a, "code", json_string(file_code(m->rights)));
-	put(a, "right", json_string(rights_words(m->rights, words)));
-	put(a, "access", escaped(m->access));
+		event_put(a, "tool", text(m->tool));
+	event_put(a, "code", json_string(file_code(m->rights)));
+	event_put(a, "right", json_string(rights_words(m->rights, words)));
+	event_put(a, "access", escaped(m->access));
 	if (m->suggest[0])
-		put(a, "suggest", escaped(m->suggest));
-	put(a, "attribution", json_string(!m->exe[0] ? "none" : m->exact ? "exact" : "fence"));
-	put(a, "policy", text(m->policy));
+		event_put(a, "suggest", escaped(m->suggest));
+	event_put(a, "attribution",
+		  json_string(!m->exe[0] ? "none"
+			      : m->exact ? "exact"
+					 : "fence"));
+	event_put(a, "policy", text(m->policy));
 }
 
 json_t *event_file(const struct ctl_denied_file *m, const char *id)
@@ -382,27 +385,27 @@ json_t *event_file(const struct ctl_denied_file *m, const char *id)
 	char reason[200], uid[16];
 	json_t *ev, *o, *p, *f;
 
-	o = head(repeat ? m->until_ns : m->time_ns, id, "event", "file", action, &ev);
-	put(ev, "reason", json_string(file_reason(m, reason, sizeof(reason))));
+	o = event_head(repeat ? m->until_ns : m->time_ns, id, "event", "file", action, &ev);
+	event_put(ev, "reason", json_string(file_reason(m, reason, sizeof(reason))));
 	put_number(ev, "count", m->count);
 	if (repeat) {
-		put(ev, "start", timestamp(m->time_ns));
-		put(ev, "end", timestamp(m->until_ns));
+		event_put(ev, "start", timestamp(m->time_ns));
+		event_put(ev, "end", timestamp(m->until_ns));
 	}
 	put_file_agentfw(o, m);
 	f = sub(o, "file");
-	put(f, "path", text(m->path));
+	event_put(f, "path", text(m->path));
 	if (m->flags & CTL_DENIED_DIR)
-		put(f, "type", json_string("dir"));
+		event_put(f, "type", json_string("dir"));
 	if (m->exe[0]) {
 		p = sub(o, "process");
 		put_number(p, "pid", m->pid);
-		put(p, "executable", text(m->exe));
-		put(p, "name", text(m->comm));
+		event_put(p, "executable", text(m->exe));
+		event_put(p, "name", text(m->comm));
 	}
 	if (m->uid != UINT32_MAX) {
 		snprintf(uid, sizeof(uid), "%u", m->uid);
-		put(sub(o, "user"), "id", json_string(uid));
+		event_put(sub(o, "user"), "id", json_string(uid));
 	}
 	return o;
 }

@@ -42,7 +42,7 @@ static uint64_t mix(uint64_t h, const void *p, size_t n)
 	return h ^ h >> 29;
 }
 
-static uint64_t hash(const struct folds *fs, const struct denial *d)
+static uint64_t fold_hash(const struct folds *fs, const struct denial *d)
 {
 	uint64_t h = mix(fs->seed, &d->fence, sizeof(d->fence));
 
@@ -76,7 +76,7 @@ static const char *exe_key(const struct process_info *who)
 struct fold *fold_find(const struct folds *fs, const struct denial *d,
 		       const struct process_info *who)
 {
-	uint64_t h = hash(fs, d);
+	uint64_t h = fold_hash(fs, d);
 
 	for (struct fold *f = fs->bucket[h % BUCKETS]; f; f = f->next_hash)
 		if (f->hash == h && alike(&f->like, d) &&
@@ -111,7 +111,7 @@ struct fold *fold_begin(struct folds *fs, const struct denial *d, const struct p
 	}
 	if (fs->n == FOLD_MAX)
 		fold_close(fs, fs->oldest);
-	f->hash = hash(fs, d);
+	f->hash = fold_hash(fs, d);
 	f->since_ns = now_ns;
 	f->like = *d;
 	f->event = event;

@@ -73,7 +73,7 @@ static int add(struct pairs *to, size_t from, struct ingress_pair x)
 	return 0;
 }
 
-static int add_rule(const struct policy *p, const struct ingress_rule *g, struct pairs *to)
+static int pairs_add_rule(const struct policy *p, const struct ingress_rule *g, struct pairs *to)
 {
 	size_t peers = policy_rule_peers(p, g->rule);
 	struct ingress_pair x = {.peer = {.addr = {.family = g->local.addr.family}},
@@ -104,7 +104,7 @@ int policy_ingress_pairs(const struct policy *p, unsigned family, struct ingress
 
 		policy_ingress_rule(p, i, &g);
 		if (g.local.addr.family == family)
-			r = add_rule(p, &g, &all);
+			r = pairs_add_rule(p, &g, &all);
 	}
 	if (r < 0) {
 		free(all.list);

@@ -157,7 +157,7 @@ static int hear_some(struct child *c, struct err *e)
 }
 
 /* Where all fits into the pipe only the child's end wakes us: each wake-up costs. */
-static int hear(struct child *c, struct err *e)
+static int child_hear(struct child *c, struct err *e)
 {
 	int r;
 
@@ -269,7 +269,7 @@ int child_run(const struct child_job *job, struct child_answer *ret, struct err 
 	if (r == 0) {
 		int ended;
 
-		r = hear(&c, &heard);
+		r = child_hear(&c, &heard);
 		ended = take_end(&c, e);
 		if (r < 0)
 			*e = heard;

@@ -144,7 +144,7 @@ static void on_best_effort(struct yaml *y, void *arg)
 	reading_profile(arg)->flags |= on ? BLOB_PROFILE_BEST_EFFORT : 0;
 }
 
-static void on_broad(struct yaml *y, void *arg)
+static void profile_on_broad(struct yaml *y, void *arg)
 {
 	struct reading *r = arg;
 
@@ -364,7 +364,7 @@ static void tool(struct yaml *y, struct load *l)
 					       {"egress", on_tool_egress},
 					       {"ingress", on_tool_ingress},
 					       {"command", on_command},
-					       {"broad", on_broad}};
+					       {"broad", profile_on_broad}};
 	struct reading r = {.l = l, .line = yaml_line(y), .col = yaml_col(y)};
 	_cleanup_free_ char *name = NULL;
 	const char *text = yaml_text(y, NULL);

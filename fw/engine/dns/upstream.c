@@ -151,7 +151,7 @@ static bool may_fly(const struct upstream *u)
 	return u->n_flying < FLYING_MAX && u->n_flying + u->share->n < u->share->max;
 }
 
-static void finish(struct ask *a, const struct dns_answer *answer)
+static void upstream_finish(struct ask *a, const struct dns_answer *answer)
 {
 	struct upstream *u = a->u;
 	void *question = a->question;
@@ -165,7 +165,7 @@ static void finish(struct ask *a, const struct dns_answer *answer)
 static void next_try(struct ask *a)
 {
 	if (++a->tries >= TRIES_MAX) {
-		finish(a, NULL);
+		upstream_finish(a, NULL);
 		return;
 	}
 	a->server = (a->server + 1) % (unsigned)a->u->n_servers;
@@ -184,7 +184,7 @@ static void on_parked(struct timer *t)
 	struct ask *a;
 
 	while ((a = u->parked.first) && a->parked_until_ms <= now && budget_left(u->budget))
-		finish(a, NULL);
+		upstream_finish(a, NULL);
 	if (a)
 		timer_set(u->loop, t, a->parked_until_ms);
 }
@@ -229,7 +229,7 @@ int upstream_ask(struct upstream *u, const struct name *name, uint16_t type, voi
 
 /* ---- answers ------------------------------------------------------------- */
 
-static void take(struct ask *a, const uint8_t *msg, size_t n)
+static void upstream_take(struct ask *a, const uint8_t *msg, size_t n)
 {
 	static struct dns_answer answer;
 
@@ -252,7 +252,7 @@ static void take(struct ask *a, const uint8_t *msg, size_t n)
 		next_try(a); /* another server may answer */
 		return;
 	}
-	finish(a, &answer);
+	upstream_finish(a, &answer);
 }
 
 static void tcp_in(struct ask *a)
@@ -273,7 +273,7 @@ static void tcp_in(struct ask *a)
 	}
 	a->in_n += (size_t)n;
 	if (a->in_n > 2 && a->in_n == 2 + ((size_t)a->in[0] << 8 | a->in[1]))
-		take(a, a->in + 2, a->in_n - 2);
+		upstream_take(a, a->in + 2, a->in_n - 2);
 }
 
 static bool send_query(struct ask *a)
@@ -312,7 +312,7 @@ static void on_socket(struct watch *w, uint32_t events)
 	}
 	n = recv(w->fd, msg, sizeof(msg), MSG_DONTWAIT);
 	if (n >= 0)
-		take(a, msg, (size_t)n);
+		upstream_take(a, msg, (size_t)n);
 	else if (errno != EAGAIN)
 		next_try(a); /* nobody listens there */
 }
