@@ -36,7 +36,7 @@ def finds_nothing(who):
     def case(lab):
         lab.need_product()
         rc, said = hostile(who, SECONDS)
-        check(rc == 0, said[-12000:])
+        check(rc == 0, said.strip().splitlines()[-1], "\n" + said[-12000:])
         print("       hostile: " + said.strip().splitlines()[-1], flush=True)
     case.seconds = SECONDS + START_SECONDS + 30
     case.weight = 30

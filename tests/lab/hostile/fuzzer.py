@@ -18,7 +18,7 @@ from hostile.players import Players
 
 WARM_SECONDS = 2
 MOST_BYTES = 128 << 10  # that the parent may hold more of after a run: tables of its libraries that grow once
-MOST_FDS = 2
+MOST_FDS = 8  # three sockets and a pipe lead to engine, gate and asker, while they live
 
 
 class Run:
