@@ -66,8 +66,10 @@ struct gen {
 	uint8_t focus_address[2], focus_port[2], focus_device;
 	char focus_kind;
 	/* The program is about this machine: who has which of its addresses and ports, and who else. */
-	bool here;
+	bool here, usual_v6;
+	uint8_t gave;    /* the step before: a slot, from 1, whose port is somebody else's now */
 	uint8_t to_bind; /* a slot, from 1, that was just made */
+	uint8_t bound[ESCAPE_SLOTS]; /* from 1: a port of escape_ports */
 };
 
 static unsigned below(struct gen *g, unsigned n)
@@ -158,9 +160,9 @@ static uint8_t an_address(struct gen *g, bool v6, bool bind)
 {
 	unsigned which = v6 && !chance(g, 35);
 
-	if (g->here && bind && chance(g, 65))
+	if (g->here && chance(g, bind ? 65 : 15))
 		return own_address(g, v6);
-	if (chance(g, bind ? 10 : 65))
+	if (chance(g, g->here ? 80 : bind ? 10 : 65))
 		return g->focus_address[which];
 	return any_address(g, v6, bind);
 }
@@ -264,11 +266,23 @@ static void control(struct gen *g, struct escape_step *s)
 	}
 }
 
+/* Two sockets of a program about this machine have the two ports, and send to each other's. */
+static uint8_t a_port_here(struct gen *g, uint8_t slot, bool bind)
+{
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned other = 0; other < ESCAPE_SLOTS; other++)
+			if ((other == slot) != bind && g->bound[other] == g->focus_port[i] + 1)
+				return g->focus_port[!i];
+	return a_port(g);
+}
+
 static void destination(struct gen *g, struct escape_step *s, bool bind)
 {
 	s->to.address = an_address(g, s->v6, bind);
-	s->to.port = a_port(g);
+	s->to.port = g->here && chance(g, 60) ? a_port_here(g, s->slot, bind) : a_port(g);
 	s->to.scope = a_device(g);
+	if (bind)
+		g->bound[s->slot] = (uint8_t)(s->to.port + 1);
 }
 
 /* Others come to this machine's addresses. */
@@ -392,7 +406,8 @@ static void new_socket(struct gen *g, struct escape_step *s, unsigned usual)
 	s->op = OP_SOCKET;
 	s->async = false;
 	g->made[s->slot] = true;
-	g->v6[s->slot] = chance(g, 55);
+	g->bound[s->slot] = 0;
+	g->v6[s->slot] = g->here && chance(g, 70) ? g->usual_v6 : chance(g, 55);
 	g->type[s->slot] = t < USUAL_UDP ? TYPE_TCP : t < USUAL_PING ? TYPE_UDP : TYPE_PING;
 }
 
@@ -404,15 +419,17 @@ static void focus_here(struct gen *g)
 						   {"127.0.0.1", "::1"},
 						   {"198.51.100.2", "2001:db8:1::2"},
 						   {"127.9.9.9", "::1"}};
-	static const uint16_t open[] = {11435, 8125, 8125, 11434, 53};
+	static const uint16_t taken[] = {4001, 1234, 4004, 4002},
+			      open[] = {8125, 8125, 8125, 11435, 11434, 53};
 	const char *const *a = addresses[below(g, 4)];
 
 	g->here = true;
+	g->usual_v6 = chance(g, 50);
 	for (unsigned i = 0; i < 2; i++)
 		g->focus_address[i] = address_named(a[i]);
-	g->focus_port[0] = any_port(g);
-	g->focus_port[1] = chance(g, 40)   ? ESCAPE_RESOLVER_PORT
-			   : chance(g, 80) ? port_numbered(open[below(g, 5)])
+	g->focus_port[0] = chance(g, 35) ? port_numbered(taken[below(g, 4)]) : any_port(g);
+	g->focus_port[1] = chance(g, 25)   ? ESCAPE_RESOLVER_PORT
+			   : chance(g, 80) ? port_numbered(open[below(g, 6)])
 					   : any_port(g);
 }
 
@@ -433,7 +450,7 @@ static void focus(struct gen *g)
 	g->focus_port[1] = any_port(g);
 	g->focus_device = (uint8_t)(1 + below(g, 2));
 	g->focus_kind = "RHT"[below(g, 3)];
-	if (chance(g, 20))
+	if (chance(g, 25))
 		focus_here(g);
 	/* the port's own protocol, mostly */
 	if (g->focus_port[0] < 2 && chance(g, 70))
@@ -503,6 +520,11 @@ static void pick_step(struct gen *g, struct escape_step *s, unsigned slots, unsi
 	} else if (g->to_bind && chance(g, 70)) {
 		s->op = OP_BIND;
 		s->slot = (uint8_t)(g->to_bind - 1);
+	} else if (g->gave && chance(g, 60)) {
+		s->op = OP_SEND_TO;
+		for (unsigned i = 0; i < ESCAPE_SLOTS; i++)
+			if (g->made[i] && i != g->gave - 1u)
+				s->slot = (uint8_t)i;
 	} else if (g->busy[0] && chance(g, 60)) {
 		s->op = OP_SEND;
 		s->slot = (uint8_t)(g->busy[0] - 1);
@@ -512,6 +534,12 @@ static void pick_step(struct gen *g, struct escape_step *s, unsigned slots, unsi
 		s->op = OP_CONNECT_AS;
 		s->slot = (uint8_t)(g->twin - 1);
 	}
+	/* what does nothing on a UDP socket, mostly */
+	if (g->here && g->type[s->slot] == TYPE_UDP && chance(g, 75) &&
+	    (s->op == OP_LISTEN || s->op == OP_ACCEPT || s->op == OP_SHUTDOWN ||
+	     (s->op == OP_SEND && chance(g, 60)) || (s->op == OP_BIND && g->bound[s->slot])))
+		s->op = OP_SEND_TO;
+	g->gave = s->op == OP_GIVE ? (uint8_t)(s->slot + 1) : 0;
 	g->to_bind = g->here && s->op == OP_SOCKET ? (uint8_t)(s->slot + 1) : 0;
 	s->v6 = g->v6[s->slot];
 	s->type = g->type[s->slot];
@@ -520,7 +548,7 @@ static void pick_step(struct gen *g, struct escape_step *s, unsigned slots, unsi
 void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
 {
 	struct gen g = {.state = seed * 0x2545f4914f6cdd1du + k};
-	unsigned slots, usual, length;
+	unsigned slots, usual, length, least;
 	bool named;
 
 	escape_random(&g.state);
@@ -531,9 +559,11 @@ void escape_generate(uint64_t seed, uint32_t k, struct escape_program *p)
 	slots = 1 + below(&g, ESCAPE_SLOTS);
 	if (slots > 1 && chance(&g, 50))
 		listener(&g, p, (uint8_t)--slots, usual);
+	least = g.here ? 8 : 4;
 	/* nor does this program's first socket name a device at once */
 	named = g.here || chance(&g, 60);
-	for (length = p->n + 4 + below(&g, ESCAPE_STEPS - 3 - p->n); p->n < length; p->n++) {
+	for (length = p->n + least + below(&g, ESCAPE_STEPS + 1 - least - p->n); p->n < length;
+	     p->n++) {
 		struct escape_step *s = &p->steps[p->n];
 
 		pick_step(&g, s, slots, usual);
