@@ -128,8 +128,9 @@ struct escape_option {
 /* What a program asks of those outside its fence (outsiders.c); the answer is an int32_t, 0 or -errno. */
 #define ESCAPE_GUESTS 2 /* of each worker in each place */
 struct escape_request {
-	bool open; /* else it only goes */
-	uint8_t guest, type;
+	bool open;     /* else it only goes */
+	uint8_t guest; /* ESCAPE_GUESTS: all go */
+	uint8_t type;
 	bool client; /* it connects to the peer */
 	bool v6only;
 	bool
@@ -139,7 +140,9 @@ struct escape_request {
 	struct sockaddr_storage at, peer;
 };
 
-/* in escape_ports, where the player has found them: the fence's resolver and the other fence's */
+/* in escape_ports: from here on those that programs about this machine use, mostly */
+#define ESCAPE_FIRST_HERE 14
+/* and where the player has found them: the fence's resolver and the other fence's */
 #define ESCAPE_RESOLVER_PORT       17
 #define ESCAPE_OTHER_RESOLVER_PORT 18
 #define ESCAPE_OWN_PORT            100

@@ -45,7 +45,7 @@ static int ask(struct worker *w, bool fenced, const struct escape_request *r)
 	if (send(fd, r, sizeof(*r), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(*r) &&
 	    poll(&p, 1, ANSWER_MS) == 1)
 		(void)!recv(fd, &e, sizeof(e), MSG_DONTWAIT);
-	w->came = w->came || r->open;
+	w->came[fenced] = r->guest < ESCAPE_GUESTS && (w->came[fenced] || r->open);
 	pthread_mutex_unlock(&w->asking);
 	errno = -e;
 	return e ? -1 : 0;
@@ -101,7 +101,7 @@ int escape_others(struct worker *w, struct slot *t, const struct escape_step *s)
 
 void escape_others_leave(struct worker *w)
 {
-	for (unsigned i = 0; w->came && i < 2 * ESCAPE_GUESTS; i++)
-		ask(w, i >= ESCAPE_GUESTS, &(struct escape_request){.guest = i % ESCAPE_GUESTS});
-	w->came = false;
+	for (unsigned fenced = 0; fenced < 2; fenced++)
+		if (w->came[fenced])
+			ask(w, fenced, &(struct escape_request){.guest = ESCAPE_GUESTS});
 }

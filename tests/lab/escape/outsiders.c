@@ -237,14 +237,14 @@ static void answer(int fd, struct sock *s)
 
 	if (n < 0 && errno == EAGAIN)
 		return;
-	if (n != sizeof(r)) {
-		for (unsigned i = 0; i < ESCAPE_GUESTS; i++)
+	for (unsigned i = 0; i < ESCAPE_GUESTS; i++)
+		if (n != sizeof(r) || r.guest == ESCAPE_GUESTS || r.guest == i)
 			leave(&s->guests[i]);
+	if (n != sizeof(r)) {
 		end(fd);
 		return;
 	}
-	leave(&s->guests[r.guest % ESCAPE_GUESTS]);
-	e = r.open ? open_guest(&r, &s->guests[r.guest % ESCAPE_GUESTS]) : 0;
+	e = r.open && r.guest < ESCAPE_GUESTS ? open_guest(&r, &s->guests[r.guest]) : 0;
 	(void)!send(fd, &e, sizeof(e), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

@@ -130,7 +130,8 @@ static uint8_t port_numbered(uint16_t port)
 static uint8_t any_port(struct gen *g)
 {
 	return chance(g, 30) ? (uint8_t)(ESCAPE_OWN_PORT + below(g, ESCAPE_OWN_PORTS))
-			     : (uint8_t)below(g, escape_n_ports);
+			     : (uint8_t)below(g, g->here || chance(g, 10) ? escape_n_ports
+									  : ESCAPE_FIRST_HERE);
 }
 
 static uint8_t a_port(struct gen *g)
@@ -450,7 +451,7 @@ static void focus(struct gen *g)
 	g->focus_port[1] = any_port(g);
 	g->focus_device = (uint8_t)(1 + below(g, 2));
 	g->focus_kind = "RHT"[below(g, 3)];
-	if (chance(g, 25))
+	if (chance(g, 20))
 		focus_here(g);
 	/* the port's own protocol, mostly */
 	if (g->focus_port[0] < 2 && chance(g, 70))

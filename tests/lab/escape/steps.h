@@ -28,7 +28,7 @@ struct worker {
 	/* those outside the fence: in none, and in another one */
 	int meeting[2];
 	pthread_mutex_t asking;
-	bool came;
+	bool came[2];
 };
 
 /* Connects to those outside, at the sockets in a directory; 0 or -1. */
