@@ -25,7 +25,6 @@
 #define LOOK_MAX  30000     /* for what must happen, on a busy machine */
 #define GAP_NS    200000000 /* of our own work, and then others are served */
 #define HONEST    2000
-#define OTHERS_US 200000 /* gate and asker become ready: the parent begins when all three are */
 #define LAST      3      /* fence numbers up to it have been given */
 #define SHORT_LEN 6
 
@@ -65,11 +64,7 @@ static int fake_engine(const char *kind)
 
 	alarm(60);
 	say(&ready, sizeof(ready));
-<<<<<<< HEAD
 	wait_to_be_asked();
-=======
-	usleep(OTHERS_US);
->>>>>>> fz
 	if (strcmp(kind, "stats") == 0)
 		for_ever(&here, sizeof(here));
 	else if (strcmp(kind, "learn") == 0)
