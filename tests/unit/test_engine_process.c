@@ -25,7 +25,7 @@
 #define LOOK_MAX  30000     /* for what must happen, on a busy machine */
 #define GAP_NS    200000000 /* of our own work, and then others are served */
 #define HONEST    2000
-#define LAST      3      /* fence numbers up to it have been given */
+#define LAST      3 /* fence numbers up to it have been given */
 #define SHORT_LEN 6
 
 /* ---- the engine ------------------------------------------------------------------------------ */
