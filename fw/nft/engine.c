@@ -9,12 +9,17 @@
  *         ...
  *     }
  *     chain engine {
- *         ct direction reply accept
+ *         oif "lo" meta nfproto ipv4 ct direction reply \
+ *             ct reply ip saddr . meta l4proto . ct reply proto-src @resolvers4 accept
+ *         oif "lo" meta nfproto ipv6 ct direction reply \
+ *             ct reply ip6 saddr . meta l4proto . ct reply proto-src @resolvers6 accept
  *         ip daddr . meta l4proto . th dport @name_servers4 accept
  *         ip6 daddr . meta l4proto . th dport @name_servers6 accept
  *         counter name "engine_astray" drop
  *     }
- */
+ *
+ * That a packet is a reply does not make it an answer: whoever sends to a port of the engine's begins
+ * an entry, to which it could reply. */
 #include "fw/nft/engine.h"
 
 #include <linux/netfilter.h>
@@ -37,11 +42,21 @@ void nft_engine_rules(const struct nft *n, struct batch *b)
 	x_cmp32(r, NFT_REG_1, n->engine_uid);
 	x_verdict(r, NFT_GOTO, CHAIN_ENGINE);
 	batch_rule(b, r);
-	r = batch_rule_new(b, CHAIN_ENGINE);
-	batch_comment(b, r, "an answer of a resolver");
-	nft_match_reply(r, true);
-	x_verdict(r, NF_ACCEPT, NULL);
-	batch_rule(b, r);
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		const uint32_t next = NFT_REG32_00 + (v6 ? 4 : 1);
+
+		r = batch_rule_new(b, CHAIN_ENGINE);
+		batch_comment(b, r, "an answer of a resolver");
+		nft_match_oif_lo(r, true);
+		nft_match_family(r, v6);
+		nft_match_reply(r, true);
+		x_ct_load_reply(r, v6 ? NFT_CT_SRC_IP6 : NFT_CT_SRC_IP, NFT_REG32_00);
+		x_meta_load(r, NFT_META_L4PROTO, next);
+		x_ct_load_reply(r, NFT_CT_PROTO_SRC, next + 1);
+		x_lookup(r, v6 ? SET_RESOLVERS6 : SET_RESOLVERS4, NFT_REG32_00, false);
+		x_verdict(r, NF_ACCEPT, NULL);
+		batch_rule(b, r);
+	}
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		r = batch_rule_new(b, CHAIN_ENGINE);
 		batch_comment(b, r, "a question to a name server");

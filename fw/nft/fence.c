@@ -75,7 +75,8 @@ static void fence_parts(struct batch *b, const struct nft_fence *f)
 		const struct nft_name name = nft_set(i, f->id);
 
 		if (has_set(f, i))
-			batch_set(b, &(struct set_spec){name.s, s->shape, s->interval, s->comment});
+			batch_set(b, &(struct set_spec){name.s, s->shape, s->interval, s->comment,
+							s->most});
 	}
 	for (unsigned i = 0; i < FENCE_CHAINS; i++) {
 		const struct nft_name name = nft_chain(i, f->id);

@@ -125,15 +125,23 @@ const struct fence_chain_spec nft_fence_chains[FENCE_CHAINS] = {
     [FENCE_DNS_ZONE] = {"dns_zone", false, "its questions have a conntrack zone of their own"},
 };
 
+/* Elements by the engine's word: some ports for each of the addresses that it may know (NAMES_MAX). An
+ * engine that was taken over uses up no more of the kernel's memory. */
+#define LEARNED_MOST (1u << 18)
+
 const struct fence_set_spec nft_fence_sets[FENCE_SETS] = {
     [FENCE_DIRECT4] = {"direct4", KEY_V4, true, false,
 		       "addresses of the policy that no deny rule touches"},
     [FENCE_DIRECT6] = {"direct6", KEY_V6, true, false,
 		       "addresses of the policy that no deny rule touches"},
-    [FENCE_OPEN4] = {"open4", KEY_V4, false, false, "addresses that tcp:// and udp:// names have"},
-    [FENCE_OPEN6] = {"open6", KEY_V6, false, false, "addresses that tcp:// and udp:// names have"},
-    [FENCE_LEARNED4] = {"learned4", KEY_V4, false, false, "addresses that allowed names have"},
-    [FENCE_LEARNED6] = {"learned6", KEY_V6, false, false, "addresses that allowed names have"},
+    [FENCE_OPEN4] = {"open4", KEY_V4, false, false, "addresses that tcp:// and udp:// names have",
+		     LEARNED_MOST},
+    [FENCE_OPEN6] = {"open6", KEY_V6, false, false, "addresses that tcp:// and udp:// names have",
+		     LEARNED_MOST},
+    [FENCE_LEARNED4] = {"learned4", KEY_V4, false, false, "addresses that allowed names have",
+			LEARNED_MOST},
+    [FENCE_LEARNED6] = {"learned6", KEY_V6, false, false, "addresses that allowed names have",
+			LEARNED_MOST},
     [FENCE_PAIRS4] = {"pairs4", KEY_PAIR4, true, true,
 		      "peers and the listeners that they may reach"},
     [FENCE_PAIRS6] = {"pairs6", KEY_PAIR6, true, true,

@@ -133,6 +133,7 @@ struct fence_set_spec {
 	enum key_shape shape;
 	bool interval, ingress;
 	const char *comment;
+	uint32_t most; /* elements; 0: as many as the policy has */
 };
 extern const struct fence_chain_spec nft_fence_chains[FENCE_CHAINS];
 extern const struct fence_set_spec nft_fence_sets[FENCE_SETS];

@@ -20,6 +20,7 @@ enum {
 };
 
 #define NFT_BYTEORDER_HOST 1 /* nftables datatype.h */
+#define NEVER_MS           (24u * 3600 * 1000)
 
 static uint32_t concat_type(uint32_t address, bool pair)
 {
@@ -98,6 +99,16 @@ static void describe(struct batch *b, struct nftnl_set *s, const struct set_spec
 		nftnl_udata_buf_free(u);
 }
 
+/* The kernel would reserve the room of a set whose size it knows, but for one with timeouts: its
+ * elements here have none, and nobody needs to look for those that are over. */
+static void limit(struct nftnl_set *s, uint32_t most)
+{
+	nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, most);
+	nftnl_set_set_u32(s, NFTNL_SET_FLAGS,
+			  nftnl_set_get_u32(s, NFTNL_SET_FLAGS) | NFT_SET_TIMEOUT);
+	nftnl_set_set_u32(s, NFTNL_SET_GC_INTERVAL, NEVER_MS);
+}
+
 void batch_set(struct batch *b, const struct set_spec *spec)
 {
 	struct nftnl_set *s = set_new(b, spec->name);
@@ -107,6 +118,8 @@ void batch_set(struct batch *b, const struct set_spec *spec)
 	nftnl_set_set_u32(s, NFTNL_SET_FAMILY, NFPROTO_INET);
 	nftnl_set_set_u32(s, NFTNL_SET_ID, ++b->set_id);
 	shape_set(s, spec->shape, spec->interval);
+	if (spec->most)
+		limit(s, spec->most);
 	describe(b, s, spec);
 	nftnl_set_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWSET, NLM_F_CREATE), s);
 	batch_next(b);

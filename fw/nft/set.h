@@ -31,6 +31,7 @@ struct set_spec {
 	enum key_shape shape;
 	bool interval;
 	const char *comment; /* NULL: none; at most COMMENT_BYTES_MAX */
+	uint32_t most;       /* elements; 0: no limit */
 };
 void batch_set(struct batch *b, const struct set_spec *spec);
 void batch_set_del(struct batch *b, const char *name);

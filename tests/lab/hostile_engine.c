@@ -264,10 +264,53 @@ static void do_kill(void)
 	syscall(SYS_kill, getppid(), 9);
 }
 
+/* Somebody outside sends to the port of a socket to a name server, and so begins a flow to which we
+ * could reply. */
+static void do_reply(void)
+{
+	struct sockaddr_in me, peer;
+	char line[64];
+
+	for (int fd = ENGINE_FD_FIRST_FREE; fd < FDS_MAX; fd++) {
+		socklen_t n = sizeof(peer), m = sizeof(me);
+
+		if (getpeername(fd, (struct sockaddr *)&peer, &n) < 0 ||
+		    peer.sin_family != AF_INET || getsockname(fd, (struct sockaddr *)&me, &m) < 0)
+			continue;
+		snprintf(line, sizeof(line), "hostile: port %u\n", ntohs(me.sin_port));
+		say(line);
+		for (double end = now() + 3; now() < end; poll(NULL, 0, 100)) {
+			to.sin_port = htons(7000);
+			sendto(fd, token, strlen(token), 0, (struct sockaddr *)&to, sizeof(to));
+		}
+		return;
+	}
+}
+
+/* As many addresses as its budget of messages allows, and more than it may ever know. */
+static void do_learn(void)
+{
+	struct em_learn m = {.type = EM_LEARN, .fence = 1, .n = LEARN_MAX};
+	uint32_t a = 0x0b000000;
+
+	for (double end = now() + 5; now() < end; poll(NULL, 0, 1)) {
+		for (unsigned i = 0; i < LEARN_MAX; i++) {
+			uint32_t next = htonl(a++);
+
+			m.entry[i] = (struct learn_entry){
+			    .addr = {.family = 4}, .add = 1, .l4proto = IPPROTO_TCP, .port = 443};
+			memcpy(m.entry[i].addr.b, &next, sizeof(next));
+		}
+		send(ENGINE_FD_CONTROL, &m, sizeof(m), MSG_NOSIGNAL);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
 } deeds[] = {
+    {"reply", do_reply},
+    {"learn", do_learn},
     {"netlink", do_netlink},
     {"send", do_send},
     {"gate", do_gate},

@@ -3,6 +3,7 @@
 fences' traffic nothing changes, and the daemon goes on."""
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -118,6 +119,32 @@ def test_send(lab):
         rule = [l for l in lab.bare(["nft", "list", "counter", "inet", "agentfw", "engine_astray"]).out.splitlines()
                 if "packets" in l]
         check(rule and "packets 0 " not in rule[0], "nothing was sent at all: the test proves nothing", rule)
+
+
+def test_reply(lab):
+    """An accomplice begins a flow with the port of one of its sockets: it may not reply."""
+    with lab.net.socket(lab.net.net, socket.AF_INET, socket.SOCK_DGRAM) as far, taken(lab, "reply") as t:
+        far.bind((topo.OTHER4, 7000))
+        far.settimeout(0.2)
+        t.until_said("hostile: port")
+        port = int(re.search(r"hostile: port (\d+)", t.said()).group(1))
+        for _ in range(5):
+            far.sendto(b"x", (topo.AGENT4, port))
+            try:
+                raise AssertionError("the engine replies: %s" % far.recv(100))
+            except socket.timeout:
+                pass
+        t.until_said("hostile: done")
+        t.answers()
+
+
+def test_learns_without_end(lab):
+    """The kernel's sets take no more than they were made for."""
+    with taken(lab, "learn") as t:
+        t.until_said("hostile: done", 20)
+        t.answers()
+        elements = lab.bare(["nft", "list", "set", "inet", "agentfw", "learned4_1"], timeout=60).out.count("tcp . ")
+        check(1000 < elements <= 1 << 18, elements)
 
 
 def garbage(deed):
