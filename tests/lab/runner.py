@@ -48,7 +48,7 @@ class Suite:
 class Case:
     def __init__(self, number, name, variant, fn):
         self.number, self.name, self.variant, self.fn = number, name, variant, fn
-        self.weight = getattr(fn, "weight", 0)  # heavy ones begin first, beside many light ones
+        self.weight = getattr(fn, "weight", 0)  # heavy ones begin first, beside many light ones; negative: last
 
 
 def collect(suite):
