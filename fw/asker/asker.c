@@ -44,20 +44,20 @@ int asker_run(uint32_t uid, struct err *e)
 				  .calls = calls,
 				  .n_calls = sizeof(calls) / sizeof(calls[0])};
 	const struct em_ready ready = {.type = EM_READY};
-	struct ask q;
+	struct ask q[ASK_MANY];
+	struct ask_answer a[ASK_MANY];
 	ssize_t n;
 
 	prctl(PR_SET_NAME, "agentfw-asker");
 	if (shut_in(&s, e) < 0)
 		return em_failed(ASKER_FD_CONTROL, e);
 	em_send(ASKER_FD_CONTROL, &ready, sizeof(ready), NULL, 0);
-	while ((n = recv(ASKER_FD_ENGINE, &q, sizeof(q), 0)) > 0 || (n < 0 && errno == EINTR)) {
-		struct ask_answer a = {.number = q.number};
+	while ((n = recv(ASKER_FD_ENGINE, q, sizeof(q), 0)) > 0 || (n < 0 && errno == EINTR)) {
+		size_t count = n < 0 || (size_t)n % sizeof(q[0]) ? 0 : (size_t)n / sizeof(q[0]);
 
-		if (n != sizeof(q))
-			continue;
-		a.value = answer(&q);
-		if (send(ASKER_FD_ENGINE, &a, sizeof(a), MSG_NOSIGNAL) < 0)
+		for (size_t i = 0; i < count; i++)
+			a[i] = (struct ask_answer){.number = q[i].number, .value = answer(&q[i])};
+		if (count && send(ASKER_FD_ENGINE, a, count * sizeof(a[0]), MSG_NOSIGNAL) < 0)
 			break;
 	}
 	return 0;

@@ -8,23 +8,43 @@
 #include "fw/ipc/ask_msg.h"
 #include "fw/ipc/engine_msg.h"
 
-/* Without answers no packet can be judged rightly: the parent starts all anew. The socket has a receive
- * timeout. */
-static int32_t ask(struct ask *q)
+/* Without answers no packet can be judged rightly: the parent starts all anew. The socket has a
+ * receive timeout. */
+static void ask_many(struct ask *q, size_t count, int32_t *ret)
 {
 	static uint32_t number;
-	struct ask_answer a;
+	struct ask_answer a[ASK_MANY];
+	const uint32_t first = number + 1;
 	ssize_t n;
 
-	q->number = ++number;
-	if (send(ENGINE_FD_ASKER, q, sizeof(*q), MSG_NOSIGNAL) < 0)
+	for (size_t i = 0; i < count; i++)
+		q[i].number = ++number;
+	if (send(ENGINE_FD_ASKER, q, count * sizeof(*q), MSG_NOSIGNAL) < 0)
 		exit(EXIT_FAILURE);
 	do
-		n = recv(ENGINE_FD_ASKER, &a, sizeof(a), 0);
+		n = recv(ENGINE_FD_ASKER, a, sizeof(a), 0);
 	while (n < 0 && errno == EINTR);
-	if (n != sizeof(a) || a.number != number)
+	if (n != (ssize_t)(count * sizeof(*a)) || a[0].number != first)
 		exit(EXIT_FAILURE);
-	return a.value;
+	for (size_t i = 0; i < count; i++)
+		ret[i] = a[i].value;
+}
+
+static int32_t ask(struct ask *q)
+{
+	int32_t value;
+
+	ask_many(q, 1, &value);
+	return value;
+}
+
+void ask_local_many(const struct addr *list, size_t n, int32_t *ret)
+{
+	struct ask q[ASK_MANY];
+
+	for (size_t i = 0; i < n; i++)
+		q[i] = (struct ask){.what = ASK_LOCAL, .dst = list[i]};
+	ask_many(q, n, ret);
 }
 
 static struct ask about(enum ask_what what, const struct addr *src, uint16_t sport,

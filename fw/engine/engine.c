@@ -297,6 +297,27 @@ static bool is_local(void *arg, const struct addr *a)
 	return k->local;
 }
 
+/* What is_local knows already is asked again: a look at what is not would cost as much code. */
+static void will_ask(void *arg, const struct addr *list, size_t n)
+{
+	struct engine *e = arg;
+	uint64_t now = loop_now_ms(e->loop);
+	int32_t local[ASK_MANY];
+
+	for (size_t at = 0; at < n; at += ASK_MANY) {
+		size_t some = n - at < ASK_MANY ? n - at : ASK_MANY;
+
+		ask_local_many(list + at, some, local);
+		for (size_t i = 0; i < some; i++) {
+			const struct addr *a = &list[at + i];
+
+			if (local[i] >= 0)
+				e->local[hash_bytes(hash_key(), a->b, sizeof(a->b)) % LOCAL_CACHE] =
+				    (struct local_known){*a, local[i] == 1, now + LOCAL_MS};
+		}
+	}
+}
+
 /* ---- the loop ------------------------------------------------------------ */
 
 static void sweep_timer(struct timer *t)
@@ -391,7 +412,8 @@ static int engine_init(struct engine *e)
 						.learn = learn,
 						.forgotten = forgotten,
 						.denied = dns_denied,
-						.is_local = is_local};
+						.is_local = is_local,
+						.will_ask = will_ask};
 	int r = loop_new(&e->loop);
 
 	if (r < 0 || (r = ring_map(ENGINE_FD_RING, ENGINE_FD_RING_EV, &e->ring)) < 0 ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Questions of the engine's about routes and sockets, which the asker asks the kernel: one answer
- * per question, over a SOCK_SEQPACKET socketpair. Fixed sizes, no pointers. */
+ * per question, in its order, over a SOCK_SEQPACKET socketpair. Fixed sizes, no pointers. */
 #ifndef AGENTFW_ASK_MSG_H
 #define AGENTFW_ASK_MSG_H
 
@@ -11,6 +11,8 @@
 
 /* On a busy machine the asker may have to wait for its turn. */
 #define ASK_ANSWER_MS 3000
+
+#define ASK_MANY 64 /* questions in one message, at most; as many answers in one */
 
 enum ask_what {
 	ASK_LOCAL = 1, /* route_is_local(dst) */

@@ -19,8 +19,8 @@ static void elem(struct batch *b, uint32_t fence, const struct learn_entry *le, 
 	batch_elems(b, type, s);
 }
 
-/* One that is to go is added first: to remove what is not there would make all of them fail. */
-int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count)
+int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count,
+	      bool absent)
 {
 	struct batch b;
 	int r = batch_begin(&b, n->nl, NFT_TABLE);
@@ -28,7 +28,8 @@ int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, si
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < count; i++) {
-		elem(&b, fence, &entry[i], NFT_MSG_NEWSETELEM);
+		if (entry[i].add || absent)
+			elem(&b, fence, &entry[i], NFT_MSG_NEWSETELEM);
 		if (!entry[i].add)
 			elem(&b, fence, &entry[i], NFT_MSG_DELSETELEM);
 	}

@@ -71,8 +71,10 @@ bool nft_owned(const struct nft *n);
 
 int nft_fence_add(struct nft *n, const struct nft_fence *f, struct err *e);
 int nft_fence_del(struct nft *n, const struct nft_fence *f);
-/* New entries of the fence's learned sets, and ones to take out. */
-int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count);
+/* New entries of the fence's learned sets, and ones to take out, all or none. To take out what is not
+ * there fails, unless absent: then it is added first, which takes the kernel longer. */
+int nft_learn(struct nft *n, uint32_t fence, const struct learn_entry *entry, size_t count,
+	      bool absent);
 /* Empties the fence's learned sets: a new engine knows nothing of what is in them. */
 int nft_unlearn_all(struct nft *n, uint32_t fence);
 /* Connections that address rules let pass in the kernel, without the engine. */

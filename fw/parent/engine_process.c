@@ -137,7 +137,7 @@ static int learn_some(struct parent *p, const struct pfence *f, const struct em_
 	for (uint32_t i = 0; i < m->n && i < LEARN_MAX; i++)
 		if (!m->entry[i].add == !add)
 			some[n++] = m->entry[i];
-	return n ? nft_learn(p->nft, f->id, some, n) : 0;
+	return n ? nft_learn(p->nft, f->id, some, n, !add) : 0;
 }
 
 /* Not one by one when it fails: each failure takes the kernel some milliseconds, and the engine may
@@ -147,7 +147,7 @@ static void on_learn(struct parent *p, const struct em_learn *m)
 	struct pfence *f = pfence_find(p, m->fence);
 	int r;
 
-	if (!f || f->state != PFENCE_LIVE || nft_learn(p->nft, f->id, m->entry, m->n) == 0)
+	if (!f || f->state != PFENCE_LIVE || nft_learn(p->nft, f->id, m->entry, m->n, false) == 0)
 		return;
 	if ((r = learn_some(p, f, m, false)) < 0)
 		log_error("fence %s: cannot remove addresses from the kernel's set: %s", f->name,

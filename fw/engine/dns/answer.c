@@ -223,10 +223,24 @@ static struct addr answer_addr(uint16_t type, const uint8_t *b)
 	return addr_from_v6(b);
 }
 
+static void will_ask(const struct resolver *r, const struct question *q, const struct dns_answer *a)
+{
+	struct addr list[DNS_ANSWER_MAX_ADDRS];
+	size_t n = 0;
+
+	while (n < a->n_addrs && n < DNS_ANSWER_MAX_ADDRS) {
+		list[n] = answer_addr(q->type, a->addrs[n]);
+		n++;
+	}
+	if (r->ops.will_ask && n > 1)
+		r->ops.will_ask(r->arg, list, n);
+}
+
 /* Takes the addresses that pass the guard; *ret_bad is one that did not. */
 static void take_addrs(struct resolver_fence *rf, const struct question *q,
 		       const struct dns_answer *a, struct dns_result *res, struct addr *ret_bad)
 {
+	will_ask(rf->r, q, a);
 	for (size_t i = 0; i < a->n_addrs && i < ADDRS_MAX; i++) {
 		struct addr addr = answer_addr(q->type, a->addrs[i]);
 

@@ -33,6 +33,8 @@ struct resolver_ops {
 	uint32_t (*denied)(void *arg, struct resolver_fence *rf, const struct denial *d);
 	/* Is *a an address of this host? No name may have such an address without `addresses:`. */
 	bool (*is_local)(void *arg, const struct addr *a);
+	/* NULL, or: is_local will be asked about these. All questions in one go cost less. */
+	void (*will_ask)(void *arg, const struct addr *list, size_t n);
 };
 
 /* waits: holds replies that are refusals. */
